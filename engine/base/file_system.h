@@ -1,0 +1,86 @@
+#pragma once
+// The seam between the engine and the disk. Two implementations: PosixFileSystem (posix_file_system.h) and SimulatedFileSystem
+// (simulated_file_system.h), which drops, tears and reorders what was not synced. The engine calls the operating system for
+// files nowhere else.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+
+namespace stele {
+
+/// A read-only or shared writable mapping of the first `size()` bytes of a file. Movable through the unique_ptr, any thread may read.
+class Mapping {
+ public:
+  virtual ~Mapping() = default;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+  /// Copies bytes out. A page that cannot be read (SIGBUS: the file shrank, or the device gave EIO) is an Io error, not a signal;
+  /// a range beyond size() is Corrupt.
+  [[nodiscard]] virtual Status copy_out(ByteOffset from, std::span<char> to) const = 0;
+  /// The mapped bytes; only for a mapping made writable (state file). Null for a read-only one.
+  [[nodiscard]] virtual char* writable() = 0;
+};
+
+/// An open file. One thread writes at a time; reads and mappings may run beside it. EINTR and short transfers are handled inside.
+/// The destructor closes silently; call close() where a failure matters.
+class File {
+ public:
+  virtual ~File() = default;
+  [[nodiscard]] virtual const std::string& path() const = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
+  /// Writes all bytes or fails; after a failure any part may have been written.
+  [[nodiscard]] virtual Status write_at(ByteOffset offset, std::string_view bytes) = 0;
+  /// Fills `to` entirely or fails; reading past the end is Corrupt ("file is shorter than expected").
+  [[nodiscard]] virtual Status read_at(ByteOffset offset, std::span<char> to) const = 0;
+  /// fdatasync: on return the written bytes and the file's size are on stable storage. Never retry after a failure.
+  [[nodiscard]] virtual Status sync_data() = 0;
+  /// Reserves blocks for [0, length) and extends the file to `length` with bytes that read as zero.
+  [[nodiscard]] virtual Status allocate(std::uint64_t length) = 0;
+  [[nodiscard]] virtual Status truncate(std::uint64_t length) = 0;
+  /// Maps [0, length) for reading; length must not exceed the size.
+  [[nodiscard]] virtual Result<std::unique_ptr<Mapping>> map(std::uint64_t length) const = 0;
+  /// Maps [0, length) shared and writable.
+  [[nodiscard]] virtual Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t length) = 0;
+  [[nodiscard]] virtual Status close() = 0;
+};
+
+enum class OpenMode {
+  Read,       ///< must exist
+  ReadWrite,  ///< must exist
+  CreateNew,  ///< must not exist; mode 0640
+  OpenOrCreate,
+};
+
+/// Held while it lives; released by the destructor or the end of the process.
+class FolderLock {
+ public:
+  virtual ~FolderLock() = default;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
+  /// Names (not paths) of the entries of a folder, without . and .., sorted.
+  [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
+  /// Creates the folder and its parents (mode 0750) and syncs each parent that gained an entry. Existing is fine.
+  [[nodiscard]] virtual Status create_folders(const std::string& folder) = 0;
+  [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
+  [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  /// fsync of the folder: created, renamed and removed entries are on stable storage on return.
+  [[nodiscard]] virtual Status sync_folder(const std::string& folder) = 0;
+  /// Takes the exclusive lock file `path` (creating it); Locked, naming the holder's process id, if another process has it.
+  [[nodiscard]] virtual Result<std::unique_ptr<FolderLock>> lock(const std::string& path) = 0;
+};
+
+/// The process-wide POSIX implementation.
+[[nodiscard]] FileSystem& posix_file_system();
+
+}  // namespace stele

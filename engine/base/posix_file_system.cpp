@@ -1,0 +1,329 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+
+#include "engine/base/file_system.h"
+#include "engine/base/guarded_copy.h"
+
+namespace stele {
+namespace {
+
+constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFolderMode = 0750;
+
+/// Runs a system call again for as long as a signal interrupts it.
+template <class Call>
+auto uninterrupted(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+Error failure(const char* what, const std::string& path) { return os_error(errno, what, path); }
+
+Error failure_at(const char* what, const std::string& path, std::uint64_t offset) {
+  Error error = os_error(errno, what, path);
+  error.offset = offset;
+  return error;
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Owns a descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  /// Linux frees the descriptor whatever close() says, so a failure (EINTR among them) is reported and never repeated.
+  [[nodiscard]] bool close() {
+    const int fd = std::exchange(fd_, -1);
+    return fd < 0 || ::close(fd) == 0;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+class PosixMapping final : public Mapping {
+ public:
+  PosixMapping(char* bytes, std::uint64_t size, bool writable, std::string path)
+      : bytes_(bytes), size_(size), writable_(writable), path_(std::move(path)) {}
+  PosixMapping(const PosixMapping&) = delete;
+  PosixMapping& operator=(const PosixMapping&) = delete;
+  ~PosixMapping() override {
+    if (size_ > 0) ::munmap(bytes_, size_);
+  }
+
+  std::uint64_t size() const override { return size_; }
+
+  Status copy_out(ByteOffset from, std::span<char> to) const override {
+    if (from.value() > size_ || to.size() > size_ - from.value()) {
+      return Error{.kind = ErrorKind::Corrupt,
+                   .message = fmt::format("{} bytes lie beyond the mapped {}", to.size(), size_),
+                   .file = path_,
+                   .offset = from.value()};
+    }
+    if (!guarded_copy(to.data(), bytes_ + from.value(), to.size())) {
+      errno = EIO;
+      return failure_at("cannot read a mapped page", path_, from.value());
+    }
+    return {};
+  }
+
+  char* writable() override { return writable_ ? bytes_ : nullptr; }
+
+ private:
+  char* bytes_;
+  std::uint64_t size_;
+  bool writable_;
+  std::string path_;
+};
+
+class PosixFile final : public File {
+ public:
+  PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  const std::string& path() const override { return path_; }
+
+  Result<std::uint64_t> size() const override {
+    struct stat about {};
+    if (::fstat(fd_.get(), &about) != 0) return failure("cannot read the file's size", path_);
+    return static_cast<std::uint64_t>(about.st_size);
+  }
+
+  Status write_at(ByteOffset offset, std::string_view bytes) override {
+    std::uint64_t place = offset.value();
+    while (!bytes.empty()) {
+      const auto n =
+          uninterrupted([&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(place)); });
+      if (n <= 0) {
+        if (n == 0) errno = EIO;  // never seen for a regular file; going on would be an endless loop
+        return failure_at("cannot write", path_, place);
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+      place += static_cast<std::uint64_t>(n);
+    }
+    return {};
+  }
+
+  Status read_at(ByteOffset offset, std::span<char> to) const override {
+    std::uint64_t place = offset.value();
+    while (!to.empty()) {
+      const auto n = uninterrupted([&] { return ::pread(fd_.get(), to.data(), to.size(), static_cast<off_t>(place)); });
+      if (n < 0) return failure_at("cannot read", path_, place);
+      if (n == 0) return too_short(place);
+      to = to.subspan(static_cast<std::size_t>(n));
+      place += static_cast<std::uint64_t>(n);
+    }
+    return {};
+  }
+
+  Status sync_data() override {
+    // Not repeated even after EINTR: what a failed call has already dropped, the next one would not report.
+    if (::fdatasync(fd_.get()) != 0) return failure("cannot sync", path_);
+    return {};
+  }
+
+  Status allocate(std::uint64_t length) override {
+    if (length == 0) return {};
+    int code = EINTR;
+    while (code == EINTR) code = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(length));
+    if (code != 0) return os_error(code, fmt::format("cannot allocate {} bytes", length), path_);
+    return {};
+  }
+
+  Status truncate(std::uint64_t length) override {
+    if (uninterrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(length)); }) != 0) {
+      return failure("cannot truncate", path_);
+    }
+    return {};
+  }
+
+  Result<std::unique_ptr<Mapping>> map(std::uint64_t length) const override { return map_shared(length, false); }
+
+  Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t length) override { return map_shared(length, true); }
+
+  Status close() override {
+    if (!fd_.close()) return failure("cannot close", path_);
+    return {};
+  }
+
+ private:
+  Error too_short(std::uint64_t place) const {
+    return Error{
+        .kind = ErrorKind::Corrupt, .message = "file is shorter than expected", .file = path_, .offset = place};
+  }
+
+  Result<std::unique_ptr<Mapping>> map_shared(std::uint64_t length, bool writable) const {
+    STELE_ASSIGN(const std::uint64_t file_size, size());
+    if (length > file_size) return too_short(file_size);
+    char* bytes = nullptr;
+    if (length > 0) {
+      const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+      void* const place = ::mmap(nullptr, length, protection, MAP_SHARED, fd_.get(), 0);
+      if (place == MAP_FAILED) return failure("cannot map", path_);
+      bytes = static_cast<char*>(place);
+    }
+    return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(bytes, length, writable, path_));
+  }
+
+  Descriptor fd_;
+  std::string path_;
+};
+
+/// Owns the lock: it belongs to the open file description, so that a second open in the same process is refused too,
+/// and it goes with the process however that ends.
+class PosixFolderLock final : public FolderLock {
+ public:
+  explicit PosixFolderLock(Descriptor fd) : fd_(std::move(fd)) {}
+  ~PosixFolderLock() override {
+    // So that the next holder's file never names this process. The file itself stays: removing it would let two
+    // processes lock two files of the same name.
+    static_cast<void>(!::ftruncate(fd_.get(), 0));
+  }
+
+ private:
+  Descriptor fd_;
+};
+
+Error locked_error(int fd, const std::string& path) {
+  char text[24];
+  const auto n = uninterrupted([&] { return ::pread(fd, text, sizeof text, 0); });
+  long pid = 0;
+  if (n > 0) std::from_chars(text, text + n, pid);
+  const std::string holder = pid > 0 ? fmt::format("process {}", pid) : std::string("another process");
+  return Error{.kind = ErrorKind::Locked, .message = fmt::format("the folder is in use by {}", holder), .file = path};
+}
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    int flags = O_CLOEXEC;
+    switch (mode) {
+      case OpenMode::Read:
+        flags |= O_RDONLY;
+        break;
+      case OpenMode::ReadWrite:
+        flags |= O_RDWR;
+        break;
+      case OpenMode::CreateNew:
+        flags |= O_RDWR | O_CREAT | O_EXCL;
+        break;
+      case OpenMode::OpenOrCreate:
+        flags |= O_RDWR | O_CREAT;
+        break;
+    }
+    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags, kFileMode); }));
+    if (fd.get() < 0) return failure(mode == OpenMode::CreateNew ? "cannot create" : "cannot open", path);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
+  }
+
+  Result<bool> exists(const std::string& path) override {
+    struct stat about {};
+    if (::stat(path.c_str(), &about) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return failure("cannot look up", path);
+  }
+
+  Result<std::vector<std::string>> list(const std::string& folder) override {
+    const std::unique_ptr<DIR, int (*)(DIR*)> open_folder(::opendir(folder.c_str()), ::closedir);
+    if (!open_folder) return failure("cannot list", folder);
+    std::vector<std::string> names;
+    while (true) {
+      errno = 0;
+      const dirent* const entry = ::readdir(open_folder.get());
+      if (entry == nullptr) break;
+      std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(std::move(name));
+    }
+    if (errno != 0) return failure("cannot list", folder);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Status create_folders(const std::string& folder) override {
+    std::size_t end = 0;
+    while (end < folder.size()) {
+      end = std::min(folder.find('/', end + 1), folder.size());
+      const std::string path = folder.substr(0, end);
+      if (::mkdir(path.c_str(), kFolderMode) == 0) {
+        STELE_TRY(sync_folder(parent_of(path)));
+      } else if (errno != EEXIST) {
+        const int code = errno;
+        struct stat about {};
+        // A parent on a read-only file system or without write permission may already be there, which is all that is
+        // asked.
+        if (::stat(path.c_str(), &about) != 0) return os_error(code, "cannot create the folder", path);
+      }
+    }
+    struct stat about {};
+    if (::stat(folder.c_str(), &about) != 0) return failure("cannot look up", folder);
+    if (!S_ISDIR(about.st_mode)) return os_error(ENOTDIR, "a file lies where a folder should be", folder);
+    return {};
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) return failure("cannot rename", from);
+    return {};
+  }
+
+  Status remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0) return failure("cannot remove", path);
+    return {};
+  }
+
+  Status sync_folder(const std::string& folder) override {
+    const Descriptor fd(uninterrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    if (fd.get() < 0) return failure("cannot open the folder", folder);
+    if (::fsync(fd.get()) != 0) return failure("cannot sync the folder", folder);
+    return {};
+  }
+
+  Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override {
+    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode); }));
+    if (fd.get() < 0) return failure("cannot open the lock file", path);
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (uninterrupted([&] { return ::fcntl(fd.get(), F_OFD_SETLK, &whole); }) != 0) {
+      if (errno == EAGAIN || errno == EACCES) return locked_error(fd.get(), path);
+      return failure("cannot lock", path);
+    }
+    // The process id only serves the other one's message: a full disk, for one, is no reason to refuse a reader the
+    // folder.
+    const std::string pid = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(fd.get(), 0) == 0) static_cast<void>(::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0);
+    return std::unique_ptr<FolderLock>(std::make_unique<PosixFolderLock>(std::move(fd)));
+  }
+};
+
+}  // namespace
+
+FileSystem& posix_file_system() {
+  static PosixFileSystem file_system;
+  return file_system;
+}
+
+}  // namespace stele

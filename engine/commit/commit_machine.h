@@ -1,0 +1,78 @@
+#pragma once
+// The sequencing state machine: decides ordered proposals one after another and turns those it accepts into records. Deterministic: the
+// same proposals with the same stamps give the same records and leaves, whatever the group boundaries. No threads, no I/O, no clock.
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/commit/proposal.h"
+#include "engine/commit/resolution.h"
+#include "engine/log/frame.h"
+
+namespace stele {
+
+/// The records of one group as they will be written. Headers borrow their strings from the proposals, which must stay where they are
+/// until the group is durable.
+struct Group {
+  std::string frame = std::string(kFrameBytes, '\0');
+  std::vector<std::uint32_t> offsets;  ///< of each record, from the begin of `frame`
+  std::vector<RecordHeader> headers;
+  std::vector<Digest> leaves;
+  std::deque<std::string> texts;  ///< aggregate types inherited from the index, for headers to borrow
+
+  [[nodiscard]] bool empty() const { return headers.empty(); }
+  void clear();
+};
+
+/// One thread. Durable state is the newest part of the index (and each proposal's Resolution for what lies before it); the overlay holds
+/// what the one unsynced group adds.
+class CommitMachine {
+ public:
+  CommitMachine(Position next, Timestamp last_time) : next_(next), last_time_(last_time) {}
+
+  /// Decides one proposal and, if it is accepted, appends its records to `group`. `resolution` must cover everything before
+  /// `view.sealed_end()`. `stamp` is the sequencer's time for it. The outcome rests on `group` and must wait until that is durable.
+  /// `duplicates` is filled if an id was found (see Decision).
+  [[nodiscard]] AppendOutcome apply(const Proposal& proposal, const Resolution& resolution, const IndexView& view,
+                                    Timestamp stamp, Group& group, std::vector<std::optional<Position>>& duplicates);
+
+  /// True if an id of the proposal is taken already; then `duplicates` says where each one is. apply() asks this first.
+  [[nodiscard]] bool find_duplicates(const Proposal& proposal, const Resolution& resolution, const IndexView& view,
+                                     std::vector<std::optional<Position>>& duplicates) const;
+
+  /// Appends the genesis record; only to an empty log.
+  void apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp, Group& group);
+
+  /// The group is durable and the index holds it: forget the overlay.
+  void group_is_durable();
+
+  [[nodiscard]] Position next() const { return next_; }
+
+  /// An upper bound of what apply() adds to a group's frame.
+  [[nodiscard]] static std::uint64_t bytes_max(const Proposal& proposal);
+
+ private:
+  struct Head {
+    SequenceNumber last;                   // 0 = the aggregate does not exist
+    std::optional<std::string_view> type;  // borrowed from a proposal, a resolution or the group
+  };
+  using Heads = std::unordered_map<std::string_view, Head>;
+
+  [[nodiscard]] Head head_of(std::string_view aggregate_id, const std::vector<std::optional<AggregateHead>>& sealed,
+                             std::size_t index, const IndexView& view, Group& group) const;
+  [[nodiscard]] std::optional<AppendOutcome> check_condition(const Proposal& proposal, const Resolution& resolution,
+                                                             const IndexView& view, Group& group) const;
+  void add_record(const RecordHeader& header, const Seed& seed, const RecordBody& body, const Digest& body_digest,
+                  Group& group);
+
+  Position next_;
+  Timestamp last_time_;
+  Heads heads_;                                   // overlay
+  std::unordered_map<Uuid, Position> event_ids_;  // overlay
+};
+
+}  // namespace stele

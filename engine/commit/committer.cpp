@@ -1,0 +1,135 @@
+#include "engine/commit/committer.h"
+
+#include <sys/prctl.h>
+
+namespace stele {
+
+using Kind = AppendOutcome::Kind;
+
+Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, const IndexSet& index,
+                     CommitterHooks hooks)
+    : sequencer_(sequencer), machine_(machine), writer_(writer), index_(index), hooks_(std::move(hooks)) {}
+
+Committer::~Committer() { join(); }
+
+void Committer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Committer::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string Committer::poison_reason() const {
+  const std::lock_guard lock(trouble_mutex_);
+  return poison_reason_;
+}
+
+std::string Committer::roll_trouble() const {
+  const std::lock_guard lock(trouble_mutex_);
+  return roll_trouble_;
+}
+
+void Committer::run() {
+  // The gathering window is about as long as the default slack of timers (50 µs).
+  (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+  (void)prctl(PR_SET_NAME, "committer", 0UL, 0UL, 0UL);
+  Batch batch;
+  while (sequencer_.take(batch)) {
+    for (auto& commit : batch) {
+      Decided decided;
+      decided.outcome = decide(*commit, decided.duplicates);
+      decided.commit = std::move(commit);
+      decided_.push_back(std::move(decided));
+    }
+    batch.clear();
+    flush();
+  }
+}
+
+AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates) {
+  if (kFrameBytes + commit.bytes > writer_.group_bytes_max()) {
+    return AppendOutcome{.kind = Kind::TooLarge,
+                         .detail = "a commit takes at most " + std::to_string(writer_.group_bytes_max()) + " bytes"};
+  }
+  auto refused = make_room(commit.bytes);
+  const auto view = index_.view();
+  if (commit.resolution.sealed_end != view->sealed_end()) {
+    commit.resolution = resolve(commit.proposal, *view, view->newest().end());
+  }
+  if (refused) {
+    // A repeat needs no room.
+    const bool full = refused->kind == Kind::DiskFull;
+    if (full && machine_.find_duplicates(commit.proposal, commit.resolution, *view, duplicates)) {
+      return AppendOutcome{.kind = Kind::Replayed};
+    }
+    return std::move(*refused);
+  }
+  return machine_.apply(commit.proposal, commit.resolution, *view, commit.stamp, group_, duplicates);
+}
+
+std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
+  const std::uint64_t with_group = group_.frame.size() + bytes;
+  if (!group_.empty() && (with_group > writer_.group_bytes_max() || !writer_.fits(with_group))) flush();
+  if (!poisoned() && !writer_.fits(group_.frame.size() + bytes)) {
+    auto rolled = writer_.roll();
+    if (rolled) {
+      hooks_.rolled(*rolled);
+    } else if (writer_.poisoned()) {
+      poison(rolled.error());
+    }
+    const std::lock_guard lock(trouble_mutex_);
+    roll_trouble_ = rolled ? std::string() : rolled.error().describe();
+    if (!rolled && !writer_.poisoned()) {
+      const bool full = rolled.error().kind == ErrorKind::DiskFull;
+      return AppendOutcome{.kind = full ? Kind::DiskFull : Kind::Unavailable, .detail = "no room for another segment"};
+    }
+  }
+  if (poisoned()) return AppendOutcome{.kind = Kind::Unavailable, .detail = "the store does not accept writes"};
+  return std::nullopt;
+}
+
+Status Committer::write_group(Group& group) {
+  if (!writer_.fits(group.frame.size())) {
+    STELE_ASSIGN(const LogWriter::Rolled rolled, writer_.roll(true));
+    hooks_.rolled(rolled);
+  }
+  STELE_TRY(writer_.append(group.frame, group.offsets, group.headers.front().time, group.headers.back().time));
+  hooks_.durable(group, writer_);
+  groups_.fetch_add(1, std::memory_order_relaxed);
+  records_.fetch_add(group.headers.size(), std::memory_order_relaxed);
+  machine_.group_is_durable();
+  group.clear();
+  return {};
+}
+
+void Committer::flush() {
+  if (!group_.empty()) {
+    if (Status written = write_group(group_); !written) {
+      poison(written.error());
+      group_.clear();
+      // What the log holds now is not known: neither that these are stored, nor what the others were refused for.
+      for (Decided& decided : decided_) {
+        const bool may_be_stored = decided.outcome.kind == Kind::Stored || decided.outcome.kind == Kind::Replayed;
+        decided.outcome = AppendOutcome{.kind = may_be_stored ? Kind::OutcomeUnknown : Kind::Unavailable,
+                                        .detail = "writing the log failed"};
+        decided.duplicates.clear();
+      }
+    }
+  }
+  for (Decided& decided : decided_) {
+    PendingCommit& commit = *decided.commit;
+    commit.callback(Decision{std::move(commit.proposal), std::move(decided.outcome), std::move(decided.duplicates)});
+  }
+  decided_.clear();
+}
+
+void Committer::poison(const Error& error) {
+  {
+    const std::lock_guard lock(trouble_mutex_);
+    poison_reason_ = error.describe();
+  }
+  poisoned_.store(true, std::memory_order_release);
+}
+
+}  // namespace stele

@@ -1,0 +1,77 @@
+#pragma once
+// The one thread that writes the log: takes ordered proposals, lets the state machine decide them, makes the group durable, publishes it
+// and only then releases the answers that rest on it.
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/commit/commit_machine.h"
+#include "engine/commit/sequencer.h"
+#include "engine/index/index_set.h"
+#include "engine/log/log_writer.h"
+
+namespace stele {
+
+/// Called on the committer's thread.
+struct CommitterHooks {
+  /// A new segment was begun, nothing has been written to it.
+  std::function<void(const LogWriter::Rolled&)> rolled;
+  /// `group` is durable: index and publish it. When this returns, readers may see it.
+  std::function<void(const Group&, const LogWriter&)> durable;
+};
+
+class Committer {
+ public:
+  /// All references must outlive the committer.
+  Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, const IndexSet& index, CommitterHooks hooks);
+  ~Committer();
+  Committer(const Committer&) = delete;
+
+  void start();
+  /// Waits until the sequencer is closed and everything it gave out is answered.
+  void join();
+
+  /// Writes `group` as it stands; for the genesis record, before start().
+  [[nodiscard]] Status write_group(Group& group);
+
+  /// After a failed write or sync: readable, not writable, until the process is restarted.
+  [[nodiscard]] bool poisoned() const { return poisoned_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::string poison_reason() const;
+  [[nodiscard]] std::string roll_trouble() const;
+  [[nodiscard]] std::uint64_t groups() const { return groups_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t records() const { return records_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Decided {
+    std::unique_ptr<PendingCommit> commit;
+    AppendOutcome outcome;
+    std::vector<std::optional<Position>> duplicates;
+  };
+
+  void run();
+  [[nodiscard]] AppendOutcome decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates);
+  [[nodiscard]] std::optional<AppendOutcome> make_room(std::uint64_t bytes);
+  void flush();
+  void poison(const Error& error);
+
+  Sequencer& sequencer_;
+  CommitMachine& machine_;
+  LogWriter& writer_;
+  const IndexSet& index_;
+  const CommitterHooks hooks_;
+  Group group_;
+  std::vector<Decided> decided_;  // their answers rest on group_
+  std::atomic<bool> poisoned_{false};
+  std::atomic<std::uint64_t> groups_{0};
+  std::atomic<std::uint64_t> records_{0};
+  mutable std::mutex trouble_mutex_;
+  std::string poison_reason_;
+  std::string roll_trouble_;
+  std::thread thread_;
+};
+
+}  // namespace stele

@@ -1,0 +1,113 @@
+#pragma once
+// What a client asks to append, and what became of it. Everything a proposal needs to become records is in it (ids, salts, digests),
+// except position, sequence number and time, so that the same proposals in the same order give the same records.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/log/record.h"
+
+namespace stele {
+
+/// One event to append. Texts are validated by the caller: at most 255 bytes each, aggregate_id and event_type not empty.
+struct EventDraft {
+  Uuid event_id;
+  GivenByClient given;
+  std::string aggregate_id;
+  std::optional<std::string> aggregate_type;  ///< none = inherit
+  std::string event_type;
+  std::optional<std::string> user_id;
+  std::optional<std::string> principal;
+  std::optional<std::string> correlation_id;
+  std::optional<std::string> causation_id;
+  std::uint32_t schema_version = 1;
+  std::optional<Timestamp> occurred_at;
+  std::optional<SequenceNumber> expected_sequence;  ///< the number this event must get
+  std::optional<std::string> data;
+  std::optional<std::string> metadata;
+  Seed seed{};
+  Digest body_digest{};  ///< of seed, data and metadata; fill with seal()
+
+  /// Draws a random seed and computes the digest. Call once data and metadata are final.
+  void seal();
+  [[nodiscard]] RecordBody body() const;
+};
+
+struct AggregateCondition {
+  std::string aggregate_id;
+  /// The last sequence number the aggregate must have (0 = it must not exist); none = it must exist.
+  std::optional<SequenceNumber> last;
+};
+
+/// An event matches if it meets every non-empty list; a list is met by any of its members.
+struct EventMatch {
+  std::vector<std::string> event_types;
+  std::vector<std::string> aggregate_types;
+  std::vector<std::string> aggregate_ids;
+  std::vector<std::string> user_ids;
+};
+
+struct Condition {
+  std::vector<AggregateCondition> aggregates;
+  std::vector<EventMatch> fail_if_events_match;
+  std::optional<Position> after;  ///< only events behind this position count; none = all
+};
+
+/// The atomic unit: all events or none.
+struct Proposal {
+  std::vector<EventDraft> events;  ///< 1..10,000, event ids distinct
+  Condition condition;
+  bool is_list = false;  ///< sent as a list: a repeat must be exactly one stored commit
+};
+
+/// What became of a proposal, final.
+struct AppendOutcome {
+  enum class Kind {
+    Stored,                 ///< durable now, at first .. first + count - 1
+    Replayed,               ///< was stored before with the same content, at first .. first + count - 1
+    EventIdConflict,        ///< the id of events[event_index] is taken: by other content, or not by exactly this commit
+    EventRedacted,          ///< the id is taken by a redacted event, so sameness cannot be told
+    SequenceConflict,       ///< events[event_index] expected another number than current.next()
+    AggregateTypeConflict,  ///< events[event_index] names another type than the aggregate has (stored_aggregate_type)
+    ConditionFailed,        ///< mismatches or conflicting say what broke it
+    AfterBeyondHead,        ///< condition.after is not in the log yet; `first` is the end of the log
+    TooLarge,               ///< the commit does not fit in a group
+    Busy,                   ///< queue full: nothing happened, try again
+    DiskFull,               ///< no room for another segment: nothing happened; heals by itself
+    OutcomeUnknown,         ///< a write or sync failed: may or may not be stored; retry with the same ids after a restart
+    Unavailable,            ///< the store is poisoned or closing: nothing happened
+    ReadFailed,             ///< stored bytes that were needed for the answer cannot be read (`detail`)
+  };
+  struct Mismatch {
+    std::string aggregate_id;
+    SequenceNumber current;  ///< 0 = does not exist
+  };
+
+  Kind kind = Kind::Unavailable;
+  Position first;
+  std::uint32_t count = 0;
+  std::uint32_t event_index = 0;
+  SequenceNumber current;                            ///< SequenceConflict: last number of the aggregate before the event
+  std::optional<std::string> stored_aggregate_type;  ///< AggregateTypeConflict
+  std::vector<Mismatch> mismatches;                  ///< ConditionFailed: aggregates that broke it
+  std::vector<Position> conflicting;                 ///< ConditionFailed: first events that broke it, at most 10, ascending
+  std::string detail;
+};
+
+/// The committer's answer, handed to the proposer together with its proposal. Turn it into an AppendOutcome with Store::finish().
+struct Decision {
+  Proposal proposal;
+  AppendOutcome outcome;
+  /// Where each event's id was found before, if any was; then `outcome` is not final until the stored content has been compared.
+  std::vector<std::optional<Position>> duplicates;
+};
+
+/// Called exactly once, on the committer's thread or (Busy, Unavailable) inside Store::append(). Must only hand the decision over to
+/// the caller's own thread and return.
+using AppendCallback = std::function<void(Decision)>;
+
+}  // namespace stele

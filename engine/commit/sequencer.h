@@ -1,0 +1,72 @@
+#pragma once
+// The seam that decides the order of proposals. Local: the order in which they were submitted to this process.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/commit/clock_watch.h"
+#include "engine/commit/proposal.h"
+#include "engine/commit/resolution.h"
+
+namespace stele {
+
+/// A proposal on its way. Stays at its address until its callback is called, because records borrow from it.
+struct PendingCommit {
+  Proposal proposal;
+  Resolution resolution;
+  AppendCallback callback;
+  Timestamp stamp;          ///< given when it is ordered
+  std::uint64_t bytes = 0;  ///< upper bound of its records
+};
+using Batch = std::vector<std::unique_ptr<PendingCommit>>;
+
+class Sequencer {
+ public:
+  virtual ~Sequencer() = default;
+  /// Any thread. False if the bounded queue is full or closed; then `commit` is left untouched.
+  [[nodiscard]] virtual bool submit(std::unique_ptr<PendingCommit>& commit) = 0;
+  /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped; false once closed and empty.
+  [[nodiscard]] virtual bool take(Batch& to) = 0;
+  /// Any thread. What was submitted before is still given out.
+  virtual void close() = 0;
+  [[nodiscard]] virtual std::uint64_t waiting() const = 0;
+  /// What is wrong with the source of time, empty if nothing.
+  [[nodiscard]] virtual std::string clock_alarm() const = 0;
+};
+
+struct LocalSequencerOptions {
+  const Clock* clock;
+  std::uint64_t proposals_max;
+  std::uint64_t bytes_max;
+  std::chrono::microseconds gather_max;
+};
+
+class LocalSequencer final : public Sequencer {
+ public:
+  explicit LocalSequencer(LocalSequencerOptions options) : options_(options), clock_watch_(*options.clock) {}
+
+  [[nodiscard]] bool submit(std::unique_ptr<PendingCommit>& commit) override;
+  [[nodiscard]] bool take(Batch& to) override;
+  void close() override;
+  [[nodiscard]] std::uint64_t waiting() const override;
+  [[nodiscard]] std::string clock_alarm() const override { return clock_watch_.alarm(); }
+
+ private:
+  const LocalSequencerOptions options_;
+  ClockWatch clock_watch_;
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  Batch queue_;
+  std::uint64_t queued_bytes_ = 0;
+  std::size_t wake_at_ = 0;  // the taker sleeps until so many wait; 0 = it does not sleep
+  double usual_batch_ = 1;   // moving average of batch sizes: how many clients are busy
+  bool closed_ = false;
+};
+
+}  // namespace stele

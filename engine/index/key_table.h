@@ -1,0 +1,92 @@
+#pragma once
+// Hash table from byte strings (at most 255 bytes) to values: open addressing with linear probing over 32-bit entry numbers, keys in an
+// arena that never moves. It exists because the committer inserts several keys an event, and a node and a string for each
+// (std::unordered_map) was the larger part of its time.
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/digest.h"
+
+namespace stele {
+
+/// One writer, or any number of readers; the owner locks. Entries keep their address for the life of the table.
+template <class Value>
+class KeyTable {
+ public:
+  struct Entry {
+    std::string_view key;
+    std::uint32_t hash = 0;
+    Value value{};
+  };
+
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+
+  [[nodiscard]] const Value* find(std::string_view key) const {
+    if (entries_.empty()) return nullptr;
+    const auto hash = static_cast<std::uint32_t>(xxh3(key));
+    const std::uint32_t slot = slots_[probe(key, hash)];
+    return slot == 0 ? nullptr : &entries_[slot - 1].value;
+  }
+
+  /// The value of `key`, and whether it was inserted by this call.
+  std::pair<Entry*, bool> insert(std::string_view key) {
+    if ((entries_.size() + 1) * 2 > slots_.size()) grow();
+    const auto hash = static_cast<std::uint32_t>(xxh3(key));
+    std::uint32_t& slot = slots_[probe(key, hash)];
+    if (slot != 0) return {&entries_[slot - 1], false};
+    entries_.push_back(Entry{.key = store(key), .hash = hash});
+    slot = static_cast<std::uint32_t>(entries_.size());
+    return {&entries_.back(), true};
+  }
+
+ private:
+  static constexpr std::size_t kArenaBlockBytes = 64 * 1024;
+
+  /// The slot that holds `key`, or the empty one where it would go.
+  [[nodiscard]] std::size_t probe(std::string_view key, std::uint32_t hash) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t at = hash & mask;
+    while (slots_[at] != 0) {
+      const Entry& entry = entries_[slots_[at] - 1];
+      if (entry.hash == hash && entry.key == key) break;
+      at = (at + 1) & mask;
+    }
+    return at;
+  }
+
+  void grow() {
+    const std::size_t size = slots_.empty() ? 16 : slots_.size() * 2;
+    slots_.assign(size, 0);
+    std::uint32_t number = 0;
+    for (const Entry& entry : entries_) {
+      std::size_t at = entry.hash & (size - 1);
+      while (slots_[at] != 0) at = (at + 1) & (size - 1);
+      slots_[at] = ++number;
+    }
+  }
+
+  std::string_view store(std::string_view key) {
+    if (arena_.empty() || arena_left_ < key.size()) {
+      arena_.push_back(std::make_unique<char[]>(kArenaBlockBytes));
+      arena_left_ = kArenaBlockBytes;
+    }
+    char* const to = arena_.back().get() + (kArenaBlockBytes - arena_left_);
+    std::memcpy(to, key.data(), key.size());
+    arena_left_ -= key.size();
+    return {to, key.size()};
+  }
+
+  std::vector<std::uint32_t> slots_;  // entry number + 1; 0 = empty; a power of two
+  std::deque<Entry> entries_;
+  std::vector<std::unique_ptr<char[]>> arena_;
+  std::size_t arena_left_ = 0;
+};
+
+}  // namespace stele

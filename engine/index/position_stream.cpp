@@ -1,0 +1,135 @@
+#include "engine/index/position_stream.h"
+
+#include <algorithm>
+
+namespace stele {
+namespace {
+
+bool precedes(Direction direction, Position a, Position b) {
+  return direction == Direction::Ascending ? a < b : b < a;
+}
+
+class AllPositions final : public PositionStream {
+ public:
+  explicit AllPositions(StreamRange range) : range_(range) {}
+
+  std::optional<Position> seek(Position at) override {
+    if (range_.begin >= range_.end) return std::nullopt;
+    if (range_.direction == Direction::Ascending) {
+      at = std::max(at, range_.begin);
+    } else {
+      at = std::min(at, Position{range_.end.value() - 1});
+    }
+    return range_.contains(at) ? std::optional(at) : std::nullopt;
+  }
+
+ private:
+  StreamRange range_;
+};
+
+class KeyPositions final : public PositionStream {
+ public:
+  KeyPositions(StreamRange range, IndexKey key) : range_(range), key_(std::move(key)) {}
+
+  std::optional<Position> seek(Position at) override {
+    const auto behind = [&](Position p) { return precedes(range_.direction, p, at); };
+    next_ = static_cast<std::size_t>(
+        std::partition_point(buffer_.begin() + static_cast<std::ptrdiff_t>(next_), buffer_.end(), behind) -
+        buffer_.begin());
+    if (next_ == buffer_.size()) refill(at);
+    if (next_ == buffer_.size() || !range_.contains(buffer_[next_])) return std::nullopt;
+    return buffer_[next_];
+  }
+
+ private:
+  static constexpr std::size_t kChunkMin = 16, kChunkMax = 1024;
+
+  void refill(Position at) {
+    buffer_.clear();
+    next_ = 0;
+    const IndexView& view = *range_.view;
+    const std::size_t parts = view.part_count();
+    if (range_.direction == Direction::Ascending) {
+      at = std::max(at, range_.begin);
+      for (std::size_t i = 0; i < parts && buffer_.empty(); ++i) {
+        if (i + 1 < parts && view.part(i).end() <= at) continue;
+        if (view.part(i).first() >= range_.end) break;
+        view.part(i).collect(key_, at, range_.direction, chunk_, buffer_);
+      }
+    } else {
+      if (range_.end == Position{0}) return;
+      at = std::min(at, Position{range_.end.value() - 1});
+      for (std::size_t i = parts; i-- > 0 && buffer_.empty();) {
+        if (view.part(i).first() > at) continue;
+        if (i + 1 < parts && view.part(i).end() <= range_.begin) break;
+        view.part(i).collect(key_, at, range_.direction, chunk_, buffer_);
+      }
+    }
+    chunk_ = std::min(chunk_ * 4, kChunkMax);
+  }
+
+  StreamRange range_;
+  IndexKey key_;
+  std::vector<Position> buffer_;
+  std::size_t next_ = 0;
+  std::size_t chunk_ = kChunkMin;
+};
+
+class Union final : public PositionStream {
+ public:
+  Union(Direction direction, std::vector<std::unique_ptr<PositionStream>> streams)
+      : direction_(direction), streams_(std::move(streams)) {}
+
+  std::optional<Position> seek(Position at) override {
+    std::optional<Position> nearest;
+    for (const auto& stream : streams_) {
+      const auto found = stream->seek(at);
+      if (found && (!nearest || precedes(direction_, *found, *nearest))) nearest = found;
+    }
+    return nearest;
+  }
+
+ private:
+  Direction direction_;
+  std::vector<std::unique_ptr<PositionStream>> streams_;
+};
+
+class Intersection final : public PositionStream {
+ public:
+  Intersection(Direction, std::vector<std::unique_ptr<PositionStream>> streams) : streams_(std::move(streams)) {}
+
+  std::optional<Position> seek(Position at) override {
+    std::size_t agreed = 0;
+    for (std::size_t i = 0; agreed < streams_.size(); i = (i + 1) % streams_.size()) {
+      const auto found = streams_[i]->seek(at);
+      if (!found) return std::nullopt;
+      agreed = *found == at ? agreed + 1 : 1;
+      at = *found;
+    }
+    return at;
+  }
+
+ private:
+  std::vector<std::unique_ptr<PositionStream>> streams_;
+};
+
+}  // namespace
+
+std::unique_ptr<PositionStream> all_positions(StreamRange range) { return std::make_unique<AllPositions>(range); }
+
+std::unique_ptr<PositionStream> positions_with(StreamRange range, IndexKey key) {
+  return std::make_unique<KeyPositions>(range, std::move(key));
+}
+
+std::unique_ptr<PositionStream> union_of(Direction direction, std::vector<std::unique_ptr<PositionStream>> streams) {
+  if (streams.size() == 1) return std::move(streams.front());
+  return std::make_unique<Union>(direction, std::move(streams));
+}
+
+std::unique_ptr<PositionStream> intersection_of(Direction direction,
+                                                std::vector<std::unique_ptr<PositionStream>> streams) {
+  if (streams.size() == 1) return std::move(streams.front());
+  return std::make_unique<Intersection>(direction, std::move(streams));
+}
+
+}  // namespace stele

@@ -1,0 +1,50 @@
+#pragma once
+// What a reader asks for.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+
+namespace stele {
+
+enum class Direction { Ascending, Descending };
+
+/// All filters combine (and); an empty list or optional does not filter. Order is by position, which within an aggregate is also the
+/// order of sequence numbers.
+struct EventQuery {
+  std::optional<std::string> aggregate_id;
+  std::optional<std::string> aggregate_type;
+  std::vector<std::string> event_types;  ///< any of these
+  std::optional<std::string> user_id;
+  std::optional<std::string> correlation_id;
+  std::optional<Timestamp> from;           ///< inclusive
+  std::optional<Timestamp> to;             ///< exclusive
+  std::optional<Timestamp> occurred_from;  ///< inclusive; events without occurredAt do not match
+  std::optional<Timestamp> occurred_to;    ///< exclusive
+  std::optional<SequenceNumber> from_sequence;  ///< inclusive
+  std::optional<SequenceNumber> to_sequence;    ///< inclusive
+  std::optional<Position> after;                ///< only positions greater than this
+  std::optional<Position> before;               ///< only positions less than this
+  bool include_system = false;  ///< also the store's own records: genesis, `$` aggregates, actions
+  Direction direction = Direction::Ascending;
+};
+
+struct AggregateSummary {
+  std::string aggregate_id;
+  std::optional<std::string> aggregate_type;
+  SequenceNumber last_sequence;
+  std::uint64_t count = 0;
+  Timestamp first_time;
+  Timestamp last_time;
+};
+
+struct AggregateQuery {
+  std::optional<std::string> aggregate_type;
+  std::string prefix;               ///< of the aggregate id
+  std::optional<std::string> after;  ///< only ids greater than this, in byte order
+  bool include_system = false;
+};
+
+}  // namespace stele

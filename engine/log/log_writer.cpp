@@ -1,0 +1,118 @@
+#include "engine/log/log_writer.h"
+
+#include <algorithm>
+
+#include "engine/log/log_folder.h"
+
+namespace stele {
+
+LogWriter::LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment)
+    : options_(options), preparer_(std::move(options)), end_(end), next_segment_(next_segment) {}
+
+Result<std::shared_ptr<const Segment>> LogWriter::resume(ActiveSegment active) {
+  STELE_CHECK(!active_);
+  STELE_ASSIGN(std::unique_ptr<Mapping> mapping, active.file->map(active.file_bytes));
+  auto segment = std::make_shared<const Segment>(active.id, active.first, active.file->path(), std::move(mapping),
+                                                 std::shared_ptr<const OffsetTable>(active.offsets));
+  next_segment_ = active.id.next();
+  active_ = std::move(active);
+  preparer_.want(next_segment_);
+  return segment;
+}
+
+std::uint64_t LogWriter::footer_bytes(std::uint64_t records) const {
+  return kFrameBytes + kFooterFixedBytes + 4 * records + kFooterTrailerBytes;
+}
+
+bool LogWriter::fits(std::uint64_t bytes) const {
+  if (!active_) return false;
+  // The footer must fit behind the group; its records are not counted yet, but each takes at least 96 bytes.
+  const std::uint64_t records_max = active_->offsets->size() + bytes / 96;
+  return active_->end.value() + bytes + footer_bytes(records_max) <= active_->file_bytes;
+}
+
+std::uint64_t LogWriter::group_bytes_max() const {
+  const std::uint64_t room = options_.segment_bytes - kSegmentHeaderBytes - footer_bytes(0);
+  return std::min(kGroupBytesMax, room / 100 * 96);  // 96 bytes of record need 4 of footer
+}
+
+Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
+  // Everything that may fail for want of space comes before anything is changed.
+  STELE_ASSIGN(std::unique_ptr<File> file, preparer_.take(next_segment_, fill));
+  Rolled rolled;
+  poisoned_ = true;  // unless all of the following succeeds
+  if (active_) {
+    STELE_ASSIGN(rolled.sealed, seal());
+  }
+  const std::string path = options_.folder + "/" + segment_name(next_segment_);
+  STELE_TRY(options_.file_system->rename(file->path(), path));
+  STELE_TRY(options_.file_system->sync_folder(options_.folder));
+  STELE_ASSIGN(file, options_.file_system->open(path, OpenMode::ReadWrite));
+  active_ = std::nullopt;
+  STELE_ASSIGN(rolled.active, resume(ActiveSegment{.file = std::move(file),
+                                                   .id = next_segment_,
+                                                   .first = end_.next,
+                                                   .first_time = {},
+                                                   .end = ByteOffset{kSegmentHeaderBytes},
+                                                   .file_bytes = options_.segment_bytes,
+                                                   .offsets = std::make_shared<OffsetTable>()}));
+  poisoned_ = false;
+  return rolled;
+}
+
+Result<std::shared_ptr<const Segment>> LogWriter::seal() {
+  const FrameHeader header{.kind = FrameKind::Footer,
+                           .record_count = static_cast<std::uint32_t>(active_->offsets->size()),
+                           .store_id = options_.store_id,
+                           .segment = active_->id,
+                           .group = end_.last_group,
+                           .first = active_->first,
+                           .previous_checksum = end_.last_checksum};
+  const Footer footer{.first_time = active_->first_time, .last_time = end_.last_time, .groups_end = active_->end};
+  const std::string bytes = encode_footer(header, footer, active_->offsets->all());
+  STELE_TRY(active_->file->write_at(active_->end, bytes));
+  STELE_TRY(active_->file->sync_data());
+  const std::uint64_t length = active_->end.value() + bytes.size();
+  // Only space is at stake: recovery finds the footer behind the last group as well as at the end of the file.
+  (void)active_->file->truncate(length);
+  STELE_ASSIGN(std::unique_ptr<Mapping> mapping, active_->file->map(length));
+  return std::make_shared<const Segment>(active_->id, active_->first, active_->file->path(), std::move(mapping),
+                                         ByteOffset{active_->end.value() + kFrameBytes + kFooterFixedBytes});
+}
+
+Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> record_offsets, Timestamp first_time,
+                         Timestamp last_time) {
+  STELE_CHECK(active_ && !poisoned_ && fits(frame.size()) && !record_offsets.empty());
+  FrameHeader header{.kind = FrameKind::Group,
+                     .record_count = static_cast<std::uint32_t>(record_offsets.size()),
+                     .store_id = options_.store_id,
+                     .segment = active_->id,
+                     .group = end_.last_group.next(),
+                     .first = end_.next,
+                     .previous_checksum = end_.last_checksum};
+  finish_frame(frame, header);
+  poisoned_ = true;  // unless both calls succeed
+  STELE_TRY(active_->file->write_at(active_->end, frame));
+  STELE_TRY(active_->file->sync_data());
+  poisoned_ = false;
+
+  if (active_->offsets->size() == 0) active_->first_time = first_time;
+  for (const std::uint32_t offset : record_offsets) {
+    active_->offsets->append(static_cast<std::uint32_t>(active_->end.value()) + offset);
+  }
+  active_->end = active_->end.plus(frame.size());
+  end_ = LogEnd{.next = end_.next.plus(record_offsets.size()),
+                .last_group = header.group,
+                .last_checksum = header.checksum,
+                .last_time = last_time};
+  return {};
+}
+
+Status LogWriter::close() {
+  if (!active_) return {};
+  Status closed = active_->file->close();
+  active_.reset();
+  return closed;
+}
+
+}  // namespace stele

@@ -1,0 +1,81 @@
+#pragma once
+// The writing end of the log: appends groups to the active segment, one write and one fdatasync each, and rolls to the next.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "engine/log/frame.h"
+#include "engine/log/offset_table.h"
+#include "engine/log/segment.h"
+#include "engine/log/segment_preparer.h"
+
+namespace stele {
+
+/// Where the log ends and how its chain continues.
+struct LogEnd {
+  Position next;
+  GroupNumber last_group;
+  std::uint64_t last_checksum = 0;
+  Timestamp last_time;
+};
+
+/// The active segment as it was recovered.
+struct ActiveSegment {
+  std::unique_ptr<File> file;
+  SegmentId id;
+  Position first;
+  Timestamp first_time;
+  ByteOffset end;
+  std::uint64_t file_bytes = 0;
+  std::shared_ptr<OffsetTable> offsets;
+};
+
+/// One thread. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown: use it no more.
+class LogWriter {
+ public:
+  LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment);
+
+  /// Takes over the active segment; without it the first group makes one.
+  [[nodiscard]] Result<std::shared_ptr<const Segment>> resume(ActiveSegment active);
+
+  /// True if a group frame of `bytes` fits in the active segment.
+  [[nodiscard]] bool fits(std::uint64_t bytes) const;
+  /// Largest group frame that any segment takes.
+  [[nodiscard]] std::uint64_t group_bytes_max() const;
+
+  /// Seals the active segment, if there is one, and begins the next. DiskFull or Io before anything was changed leave everything as
+  /// it was; poisoned() tells whether that is so.
+  struct Rolled {
+    std::shared_ptr<const Segment> sealed;  ///< may be null
+    std::shared_ptr<const Segment> active;
+  };
+  /// `fill`: if no segment was made ahead, zero-fill the new one before it is used (slow; for the first of a new log).
+  [[nodiscard]] Result<Rolled> roll(bool fill = false);
+
+  /// Writes and syncs one group. `frame` begins with kFrameBytes of room, then `record_offsets.size()` records whose offsets count
+  /// from the frame's begin. On return the group is durable.
+  [[nodiscard]] Status append(std::string& frame, std::span<const std::uint32_t> record_offsets, Timestamp first_time,
+                              Timestamp last_time);
+
+  [[nodiscard]] bool poisoned() const { return poisoned_; }
+  [[nodiscard]] const LogEnd& end() const { return end_; }
+  [[nodiscard]] SegmentId active_segment() const { return active_ ? active_->id : SegmentId{}; }
+  [[nodiscard]] ByteOffset active_offset() const { return active_ ? active_->end : ByteOffset{}; }
+  [[nodiscard]] const SegmentPreparer& preparer() const { return preparer_; }
+  [[nodiscard]] Status close();
+
+ private:
+  [[nodiscard]] std::uint64_t footer_bytes(std::uint64_t records) const;
+  [[nodiscard]] Result<std::shared_ptr<const Segment>> seal();
+
+  const PreparerOptions options_;
+  SegmentPreparer preparer_;
+  LogEnd end_;
+  SegmentId next_segment_;
+  std::optional<ActiveSegment> active_;
+  bool poisoned_ = false;
+};
+
+}  // namespace stele

@@ -1,0 +1,306 @@
+#include "engine/log/record.h"
+
+#include <algorithm>
+
+#include "engine/base/bytes.h"
+#include "engine/base/digest.h"
+#include "engine/base/uuid.h"
+
+namespace stele {
+namespace {
+
+constexpr std::uint8_t kHeaderVersion = 1;
+constexpr std::size_t kFixedHeaderBytes = 80;
+constexpr std::size_t kSeedBytes = 16;
+constexpr std::size_t kDigestBytes = 32;
+
+enum Flag : std::uint16_t {
+  kHasData = 1U << 0,
+  kHasMetadata = 1U << 1,
+  kHasPrivate = 1U << 2,
+  kHasOccurredAt = 1U << 3,
+  kHasAggregateType = 1U << 4,
+  kHasUserId = 1U << 5,
+  kHasPrincipal = 1U << 6,
+  kHasCorrelationId = 1U << 7,
+  kHasCausationId = 1U << 8,
+  kHasAction = 1U << 9,
+  kUserIdIsUuid = 1U << 10,
+  kCorrelationIdIsUuid = 1U << 11,
+  kCausationIdIsUuid = 1U << 12,
+  kGaveSchemaVersion = 1U << 13,
+  kGaveCorrelationId = 1U << 14,
+  kGaveAggregateType = 1U << 15,
+};
+
+Error corrupt(const char* what) { return Error{.kind = ErrorKind::Corrupt, .message = std::string("record: ") + what}; }
+
+void put_text(std::string& to, std::string_view text) {
+  STELE_CHECK(text.size() <= kStringBytesMax);
+  put<std::uint8_t>(to, static_cast<std::uint8_t>(text.size()));
+  to.append(text);
+}
+
+void put_id(std::string& to, std::string_view text, bool as_uuid) {
+  if (as_uuid) {
+    to.append(as_bytes(*parse_uuid(text)));
+  } else {
+    put_text(to, text);
+  }
+}
+
+std::uint32_t length_of(const std::optional<std::string_view>& member) {
+  return member ? static_cast<std::uint32_t>(member->size()) : 0;
+}
+
+bool has_uuid_form(const std::optional<std::string_view>& text) { return text && is_canonical_uuid(*text); }
+
+void put_header(std::string& to, const RecordHeader& header) {
+  const std::size_t begin = to.size();
+  std::uint16_t flags = 0;
+  const auto flag = [&flags](bool condition, Flag bit) {
+    if (condition) flags = static_cast<std::uint16_t>(flags | bit);
+  };
+  const bool user_uuid = has_uuid_form(header.user_id);
+  const bool correlation_uuid = has_uuid_form(header.correlation_id);
+  const bool causation_uuid = has_uuid_form(header.causation_id);
+  flag(header.data_length.has_value(), kHasData);
+  flag(header.metadata_length.has_value(), kHasMetadata);
+  flag(header.private_length.has_value(), kHasPrivate);
+  flag(header.occurred_at.has_value(), kHasOccurredAt);
+  flag(header.aggregate_type.has_value(), kHasAggregateType);
+  flag(header.user_id.has_value(), kHasUserId);
+  flag(header.principal.has_value(), kHasPrincipal);
+  flag(header.correlation_id.has_value(), kHasCorrelationId);
+  flag(header.causation_id.has_value(), kHasCausationId);
+  flag(header.action.has_value(), kHasAction);
+  flag(user_uuid, kUserIdIsUuid);
+  flag(correlation_uuid, kCorrelationIdIsUuid);
+  flag(causation_uuid, kCausationIdIsUuid);
+  flag(header.given.schema_version, kGaveSchemaVersion);
+  flag(header.given.correlation_id, kGaveCorrelationId);
+  flag(header.given.aggregate_type, kGaveAggregateType);
+
+  put<std::uint8_t>(to, kHeaderVersion);
+  put<std::uint8_t>(to, static_cast<std::uint8_t>(header.kind));
+  put<std::uint16_t>(to, flags);
+  put<std::uint16_t>(to, 0);  // header length, patched below
+  put<std::uint8_t>(to, header.outcome);
+  put<std::uint8_t>(to, header.retention_class);
+  put<std::uint64_t>(to, header.position.value());
+  put<std::uint64_t>(to, header.sequence.value());
+  put<std::int64_t>(to, header.time.micros);
+  put<std::int64_t>(to, header.occurred_at ? header.occurred_at->micros : 0);
+  to.append(as_bytes(header.event_id));
+  put<std::uint32_t>(to, header.schema_version);
+  put<std::uint32_t>(to, header.key_id);
+  put<std::uint32_t>(to, header.data_length.value_or(0));
+  put<std::uint32_t>(to, header.metadata_length.value_or(0));
+  put<std::uint32_t>(to, header.private_length.value_or(0));
+  put<std::uint16_t>(to, header.commit_index);
+  put<std::uint16_t>(to, header.commit_count);
+  put_text(to, header.aggregate_id);
+  if (header.aggregate_type) put_text(to, *header.aggregate_type);
+  put_text(to, header.event_type);
+  if (header.user_id) put_id(to, *header.user_id, user_uuid);
+  if (header.principal) put_text(to, *header.principal);
+  if (header.correlation_id) put_id(to, *header.correlation_id, correlation_uuid);
+  if (header.causation_id) put_id(to, *header.causation_id, causation_uuid);
+  if (header.action) put_text(to, *header.action);
+  put<std::uint16_t>(to, static_cast<std::uint16_t>(header.extensions.size()));
+  to.append(header.extensions);
+
+  const std::size_t length = to.size() - begin;
+  STELE_CHECK(length <= kHeaderBytesMax);
+  put_at<std::uint16_t>(to.data() + begin + 4, static_cast<std::uint16_t>(length));
+}
+
+std::string_view as_text(const std::array<std::uint8_t, 16>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Digest member_digest(const Seed& seed, BodyMember member, const std::optional<std::string_view>& bytes) {
+  if (!bytes) return Digest{};
+  return sha256({as_text(member_salt(seed, member)), *bytes});
+}
+
+}  // namespace
+
+std::array<std::uint8_t, 16> member_salt(const Seed& seed, BodyMember member) {
+  const char tag = static_cast<char>(member);
+  const Digest digest = sha256({"stele/salt/v1", std::string_view(&tag, 1), as_text(seed)});
+  std::array<std::uint8_t, 16> salt;
+  std::copy_n(digest.begin(), salt.size(), salt.begin());
+  return salt;
+}
+
+Digest body_digest(const Seed& seed, const RecordBody& body) {
+  const Digest data = member_digest(seed, BodyMember::Data, body.data);
+  const Digest metadata = member_digest(seed, BodyMember::Metadata, body.metadata);
+  const Digest private_fields = member_digest(seed, BodyMember::Private, body.private_fields);
+  return sha256({as_bytes(data), as_bytes(metadata), as_bytes(private_fields)});
+}
+
+Digest leaf_hash(std::string_view header, const Digest& body) {
+  return sha256({std::string_view("\0", 1), header, as_bytes(body)});
+}
+
+std::size_t record_bytes_max(const RecordHeader& header, const RecordBody& body) {
+  const auto text = [](const std::optional<std::string_view>& value) { return value ? 1 + value->size() : 0; };
+  return kRecordFrameBytes + kFixedHeaderBytes + 2 + header.extensions.size() + 1 + header.aggregate_id.size() + 1 +
+         header.event_type.size() + text(header.aggregate_type) + text(header.user_id) + text(header.principal) +
+         text(header.correlation_id) + text(header.causation_id) + text(header.action) + kSeedBytes +
+         length_of(body.data) + length_of(body.metadata) + length_of(body.private_fields);
+}
+
+EncodedRecord append_record(std::string& to, const RecordHeader& header, const Seed& seed, const RecordBody& body) {
+  STELE_CHECK(header.data_length.has_value() == body.data.has_value() &&
+              header.data_length.value_or(0) == length_of(body.data));
+  STELE_CHECK(header.metadata_length.has_value() == body.metadata.has_value() &&
+              header.metadata_length.value_or(0) == length_of(body.metadata));
+  STELE_CHECK(header.private_length.has_value() == body.private_fields.has_value() &&
+              header.private_length.value_or(0) == length_of(body.private_fields));
+  const std::size_t begin = to.size();
+  to.append(kRecordFrameBytes, '\0');
+  const std::size_t header_begin = to.size();
+  put_header(to, header);
+  const std::size_t header_end = to.size();
+  if (body.data || body.metadata || body.private_fields) to.append(as_text(seed));
+  if (body.data) to.append(*body.data);
+  if (body.metadata) to.append(*body.metadata);
+  if (body.private_fields) to.append(*body.private_fields);
+  const std::size_t length = to.size() - begin;
+  char* frame = to.data() + begin;
+  put_at<std::uint32_t>(frame, static_cast<std::uint32_t>(length));
+  put_at<std::uint64_t>(frame + 8, xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}));
+  return EncodedRecord{begin, header_begin, header_end - header_begin};
+}
+
+Result<std::uint32_t> record_length(std::string_view frame) {
+  if (frame.size() < kRecordFrameBytes) return corrupt("truncated frame");
+  const auto length = get_at<std::uint32_t>(frame.data());
+  if (length < kRecordFrameBytes + kFixedHeaderBytes) return corrupt("impossible length");
+  return length;
+}
+
+std::span<char> Record::prepare(std::size_t size) {
+  bytes_.resize(size);
+  return {bytes_.data(), size};
+}
+
+Status Record::decode() {
+  STELE_ASSIGN(const std::uint32_t length, record_length(bytes_));
+  if (length != bytes_.size()) return corrupt("length does not agree with its place");
+  const char* frame = bytes_.data();
+  if (xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}) != get_at<std::uint64_t>(frame + 8)) {
+    return corrupt("checksum mismatch");
+  }
+  redacted_ = get_at<std::uint8_t>(frame + 4);
+  if ((redacted_ & ~0x07U) != 0 || get_at<std::uint8_t>(frame + 5) != 0 || get_at<std::uint16_t>(frame + 6) != 0) {
+    return corrupt("unknown frame flags");
+  }
+
+  const std::string_view content(frame + kRecordFrameBytes, length - kRecordFrameBytes);
+  const auto header_length = get_at<std::uint16_t>(content.data() + 4);
+  if (header_length < kFixedHeaderBytes || header_length > content.size() || header_length > kHeaderBytesMax) {
+    return corrupt("impossible header length");
+  }
+  header_bytes_ = content.substr(0, header_length);
+  ByteReader in(header_bytes_);
+  if (in.take<std::uint8_t>() != kHeaderVersion) {
+    return Error{.kind = ErrorKind::NewerFormat, .message = "record: unknown header version"};
+  }
+  const auto kind = in.take<std::uint8_t>();
+  if (kind > static_cast<std::uint8_t>(RecordKind::Action)) return corrupt("unknown kind");
+  header_ = RecordHeader{};
+  header_.kind = static_cast<RecordKind>(kind);
+  const auto flags = in.take<std::uint16_t>();
+  (void)in.take<std::uint16_t>();
+  header_.outcome = in.take<std::uint8_t>();
+  header_.retention_class = in.take<std::uint8_t>();
+  header_.position = Position{in.take<std::uint64_t>()};
+  header_.sequence = SequenceNumber{in.take<std::uint64_t>()};
+  header_.time = Timestamp{in.take<std::int64_t>()};
+  const Timestamp occurred_at{in.take<std::int64_t>()};
+  if (flags & kHasOccurredAt) header_.occurred_at = occurred_at;
+  header_.event_id = in.take_uuid();
+  header_.schema_version = in.take<std::uint32_t>();
+  header_.key_id = in.take<std::uint32_t>();
+  const auto data_length = in.take<std::uint32_t>();
+  const auto metadata_length = in.take<std::uint32_t>();
+  const auto private_length = in.take<std::uint32_t>();
+  if (flags & kHasData) header_.data_length = data_length;
+  if (flags & kHasMetadata) header_.metadata_length = metadata_length;
+  if (flags & kHasPrivate) header_.private_length = private_length;
+  header_.commit_index = in.take<std::uint16_t>();
+  header_.commit_count = in.take<std::uint16_t>();
+  header_.given = GivenByClient{.schema_version = (flags & kGaveSchemaVersion) != 0,
+                                .correlation_id = (flags & kGaveCorrelationId) != 0,
+                                .aggregate_type = (flags & kGaveAggregateType) != 0};
+
+  const auto text = [&in] { return in.take_bytes(in.take<std::uint8_t>()); };
+  const auto id = [&](std::uint16_t has, std::uint16_t is_uuid,
+                      std::array<char, 36>& buffer) -> std::optional<std::string_view> {
+    if (!(flags & has)) return std::nullopt;
+    if (!(flags & is_uuid)) return text();
+    write_uuid(in.take_uuid(), buffer.data());
+    return std::string_view(buffer.data(), buffer.size());
+  };
+  header_.aggregate_id = text();
+  if (flags & kHasAggregateType) header_.aggregate_type = text();
+  header_.event_type = text();
+  header_.user_id = id(kHasUserId, kUserIdIsUuid, uuid_texts_[0]);
+  if (flags & kHasPrincipal) header_.principal = text();
+  header_.correlation_id = id(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1]);
+  header_.causation_id = id(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2]);
+  if (flags & kHasAction) header_.action = text();
+  header_.extensions = in.take_bytes(in.take<std::uint16_t>());
+  if (!in.at_end()) return corrupt("header fields do not fill the header");
+  if (header_.commit_index >= header_.commit_count) return corrupt("place in the commit is beyond its count");
+
+  // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that is not.
+  ByteReader rest(content.substr(header_length));
+  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length, header_.private_length};
+  std::size_t secret_bytes = 0;
+  bool any_member = false;
+  for (int member = 0; member < 3; ++member) {
+    const bool gone = (redacted_ >> member) & 1;
+    if (gone && !lengths[member]) return corrupt("an absent member is marked as redacted");
+    any_member = any_member || lengths[member].has_value();
+    if (lengths[member]) secret_bytes += gone ? kDigestBytes : kSeedBytes;
+  }
+  if (redacted_ == 0) secret_bytes = any_member ? kSeedBytes : 0;
+  secrets_ = rest.take_bytes(secret_bytes);
+  body_ = RecordBody{};
+  std::optional<std::string_view>* const members[3] = {&body_.data, &body_.metadata, &body_.private_fields};
+  for (int member = 0; member < 3; ++member) {
+    const bool gone = (redacted_ >> member) & 1;
+    if (lengths[member] && !gone) *members[member] = rest.take_bytes(*lengths[member]);
+  }
+  if (!rest.at_end()) return corrupt("body lengths do not fill the record");
+  return {};
+}
+
+Digest Record::body_digest() const {
+  if (redacted_ == 0) {
+    Seed seed{};
+    std::copy_n(secrets_.begin(), secrets_.size(), reinterpret_cast<char*>(seed.data()));
+    return stele::body_digest(seed, body_);
+  }
+  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length, header_.private_length};
+  const std::optional<std::string_view> members[3] = {body_.data, body_.metadata, body_.private_fields};
+  ByteReader secrets(secrets_);
+  Digest digests[3] = {};
+  for (int member = 0; member < 3; ++member) {
+    if (!lengths[member]) continue;
+    if ((redacted_ >> member) & 1) {
+      const std::string_view stored = secrets.take_bytes(kDigestBytes);
+      std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(digests[member].data()));
+    } else {
+      digests[member] = sha256({secrets.take_bytes(kSeedBytes), *members[member]});
+    }
+  }
+  return sha256({as_bytes(digests[0]), as_bytes(digests[1]), as_bytes(digests[2])});
+}
+
+}  // namespace stele

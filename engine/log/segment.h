@@ -1,0 +1,58 @@
+#pragma once
+// A segment for reading: a mapped file and the offsets of its records.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/file_system.h"
+#include "engine/base/ids.h"
+#include "engine/log/offset_table.h"
+#include "engine/log/record.h"
+
+namespace stele {
+
+/// Thread-safe. Readers of the active segment must ask only for positions below the durable end.
+class Segment {
+ public:
+  /// The active segment: its whole file is mapped, `offsets` still grows.
+  Segment(SegmentId id, Position first, std::string path, std::unique_ptr<Mapping> mapping,
+          std::shared_ptr<const OffsetTable> offsets)
+      : id_(id), first_(first), path_(std::move(path)), mapping_(std::move(mapping)), offsets_(std::move(offsets)) {}
+  /// A sealed segment: offsets are read from the footer's table, which begins at `table`.
+  Segment(SegmentId id, Position first, std::string path, std::unique_ptr<Mapping> mapping, ByteOffset table)
+      : id_(id), first_(first), path_(std::move(path)), mapping_(std::move(mapping)), table_(table) {}
+
+  [[nodiscard]] SegmentId id() const { return id_; }
+  [[nodiscard]] Position first() const { return first_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  /// Copies the record out of the mapping, checks bounds, checksum and position, and decodes it. A failure also marks the segment.
+  [[nodiscard]] Status read(Position position, Record& to) const;
+  /// True once a read has failed.
+  [[nodiscard]] bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
+
+ private:
+  [[nodiscard]] Status read_unmarked(Position position, Record& to) const;
+
+  const SegmentId id_;
+  const Position first_;
+  const std::string path_;
+  const std::unique_ptr<Mapping> mapping_;
+  const std::shared_ptr<const OffsetTable> offsets_;  // active only
+  const ByteOffset table_;                            // sealed only
+  mutable std::atomic<bool> damaged_{false};
+};
+
+/// Segments in position order.
+using SegmentList = std::vector<std::shared_ptr<const Segment>>;
+
+/// Reads from the segment that holds `position`, which must lie below the durable end.
+[[nodiscard]] Status read_record(const SegmentList& segments, Position position, Record& to);
+
+/// First position in [begin, end) whose record's time is at least `time`; `end` if none is. Times never decrease in log order, so
+/// this is a binary search over the records themselves.
+[[nodiscard]] Result<Position> first_at_or_after(const SegmentList& segments, Position begin, Position end, Timestamp time);
+
+}  // namespace stele

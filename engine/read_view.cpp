@@ -1,0 +1,164 @@
+#include "engine/read_view.h"
+
+#include <algorithm>
+
+#include "engine/index/position_stream.h"
+
+namespace stele {
+namespace {
+
+/// Longer ranges of occurredAt are filtered while reading instead of being put together from the lists of their days.
+constexpr std::int64_t kDaysMax = 62;
+
+bool is_system(const RecordHeader& header) {
+  return header.kind != RecordKind::Event || header.aggregate_id.starts_with('$') || header.event_type.starts_with('$');
+}
+
+class QueryStream final : public EventStream {
+ public:
+  QueryStream(EventQuery query, std::shared_ptr<const SegmentList> segments, std::shared_ptr<const IndexView> index)
+      : query_(std::move(query)), segments_(std::move(segments)), index_(std::move(index)) {}
+
+  void start(StreamRange range, std::unique_ptr<PositionStream> positions) {
+    positions_ = std::move(positions);
+    empty_ = range.begin >= range.end;
+    if (empty_) return;
+    at_ = query_.direction == Direction::Ascending ? range.begin : Position{range.end.value() - 1};
+  }
+
+  Result<bool> next(Record& to) override {
+    while (!empty_) {
+      const auto found = positions_->seek(at_);
+      if (!found) break;
+      advance(*found);
+      STELE_TRY(read_record(*segments_, *found, to));
+      if (wanted(to.header())) return true;
+    }
+    empty_ = true;
+    return false;
+  }
+
+ private:
+  void advance(Position from) {
+    if (query_.direction == Direction::Ascending) {
+      at_ = from.next();
+    } else if (from == Position{0}) {
+      empty_ = true;
+    } else {
+      at_ = Position{from.value() - 1};
+    }
+  }
+
+  /// What the streams of positions do not decide.
+  [[nodiscard]] bool wanted(const RecordHeader& header) const {
+    if (!query_.include_system && is_system(header)) return false;
+    if (query_.from_sequence && header.sequence < *query_.from_sequence) return false;
+    if (query_.to_sequence && header.sequence > *query_.to_sequence) return false;
+    if (query_.occurred_from && (!header.occurred_at || *header.occurred_at < *query_.occurred_from)) return false;
+    if (query_.occurred_to && (!header.occurred_at || *header.occurred_at >= *query_.occurred_to)) return false;
+    return true;
+  }
+
+  const EventQuery query_;
+  const std::shared_ptr<const SegmentList> segments_;
+  const std::shared_ptr<const IndexView> index_;
+  std::unique_ptr<PositionStream> positions_;
+  Position at_;
+  bool empty_ = false;
+};
+
+class StoreView final : public ReadView {
+ public:
+  StoreView(std::shared_ptr<const SegmentList> segments, std::shared_ptr<const IndexView> index, Position end)
+      : segments_(std::move(segments)), index_(std::move(index)), end_(end) {}
+
+  Position end() const override { return end_; }
+
+  Status read(Position position, Record& to) const override {
+    if (position >= end_) return Error{.kind = ErrorKind::NotFound, .message = "no record at this position"};
+    return read_record(*segments_, position, to);
+  }
+
+  std::optional<Position> find_event(const Uuid& event_id) const override {
+    const auto found = index_->find_event(event_id);
+    return found && *found < end_ ? found : std::nullopt;
+  }
+
+  std::optional<AggregateSummary> aggregate(std::string_view aggregate_id) const override {
+    return index_->aggregate(aggregate_id);
+  }
+
+  std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const override {
+    return index_->aggregates(query, limit);
+  }
+
+  Result<std::unique_ptr<EventStream>> query(const EventQuery& query) const override {
+    STELE_ASSIGN(const StreamRange range, range_of(query));
+    auto stream = std::make_unique<QueryStream>(query, segments_, index_);
+    stream->start(range, terms_of(query, range));
+    return std::unique_ptr<EventStream>(std::move(stream));
+  }
+
+ private:
+  [[nodiscard]] Result<StreamRange> range_of(const EventQuery& query) const {
+    StreamRange range{index_.get(), Position{0}, end_, query.direction};
+    if (query.after) range.begin = *query.after >= end_ ? end_ : query.after->next();
+    if (query.before) range.end = std::min(range.end, *query.before);
+    if (query.aggregate_id && query.from_sequence) {
+      const auto first = index_->position_of(*query.aggregate_id, *query.from_sequence);
+      range.begin = std::max(range.begin, first.value_or(end_));
+    }
+    if (query.aggregate_id && query.to_sequence) {
+      if (const auto behind = index_->position_of(*query.aggregate_id, query.to_sequence->next())) {
+        range.end = std::min(range.end, *behind);
+      }
+    }
+    if (query.from) {
+      STELE_ASSIGN(range.begin, first_at_or_after(*segments_, range.begin, std::max(range.begin, range.end), *query.from));
+    }
+    if (query.to) {
+      STELE_ASSIGN(range.end, first_at_or_after(*segments_, range.begin, std::max(range.begin, range.end), *query.to));
+    }
+    return range;
+  }
+
+  static std::unique_ptr<PositionStream> terms_of(const EventQuery& query, StreamRange range) {
+    std::vector<std::unique_ptr<PositionStream>> terms;
+    const auto add = [&](KeyKind kind, const std::optional<std::string>& key) {
+      if (key) terms.push_back(positions_with(range, IndexKey{kind, *key}));
+    };
+    add(KeyKind::Aggregate, query.aggregate_id);
+    add(KeyKind::Correlation, query.correlation_id);
+    add(KeyKind::User, query.user_id);
+    add(KeyKind::AggregateType, query.aggregate_type);
+    if (!query.event_types.empty()) {
+      std::vector<std::unique_ptr<PositionStream>> types;
+      for (const std::string& type : query.event_types) {
+        types.push_back(positions_with(range, IndexKey{KeyKind::EventType, type}));
+      }
+      terms.push_back(union_of(range.direction, std::move(types)));
+    }
+    if (query.occurred_from && query.occurred_to && *query.occurred_from < *query.occurred_to) {
+      const std::int64_t first = day_of(*query.occurred_from), last = day_of(*query.occurred_to);
+      if (last - first < kDaysMax) {
+        std::vector<std::unique_ptr<PositionStream>> days;
+        for (std::int64_t day = first; day <= last; ++day) days.push_back(positions_with(range, occurred_day_key(day)));
+        terms.push_back(union_of(range.direction, std::move(days)));
+      }
+    }
+    return terms.empty() ? all_positions(range) : intersection_of(range.direction, std::move(terms));
+  }
+
+  const std::shared_ptr<const SegmentList> segments_;
+  const std::shared_ptr<const IndexView> index_;
+  const Position end_;
+};
+
+}  // namespace
+
+std::shared_ptr<const ReadView> make_read_view(std::shared_ptr<const SegmentList> segments,
+                                               std::shared_ptr<const IndexView> index, Position end) {
+  return std::make_shared<const StoreView>(std::move(segments), std::move(index), end);
+}
+
+}  // namespace stele

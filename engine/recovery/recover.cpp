@@ -1,0 +1,201 @@
+#include "engine/recovery/recover.h"
+
+#include <algorithm>
+
+#include "engine/log/log_folder.h"
+#include "engine/recovery/cases.h"
+#include "engine/recovery/segment_scan.h"
+
+namespace stele {
+namespace {
+
+Error refusal(const RecoveryCase& row, const std::string& path, std::string detail) {
+  std::string message = std::string(row.name) + ": " + std::string(row.meaning);
+  if (!detail.empty()) message += " (" + detail + ")";
+  return Error{.kind = row.error, .message = std::move(message), .file = path};
+}
+
+std::uint32_t header_flags(const Result<SegmentHeader>& header, const std::optional<Uuid>& store, SegmentId named) {
+  if (header) {
+    return (store && header->store_id != *store ? kOtherStore : 0U) | (header->segment != named ? kOtherNumber : 0U);
+  }
+  switch (header.error().kind) {
+    case ErrorKind::Foreign: return kForeignMagic;
+    case ErrorKind::NewerFormat: return kNewerVersion;
+    default: return kHeaderDamaged;
+  }
+}
+
+/// Writes [from, to) again with what can be read now and syncs it: a page that an earlier, failed sync left marked as clean reaches the
+/// disk this way, and nothing else makes sure of it.
+Status rewrite(File& file, WindowReader& in, std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t kStep = 1ULL << 20;
+  for (std::uint64_t at = from; at < to; at += kStep) {
+    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, to - at)));
+    STELE_TRY(file.write_at(ByteOffset{at}, bytes));
+  }
+  return {};
+}
+
+Status write_zeros(File& file, std::uint64_t from, std::uint64_t to) {
+  const std::string zeros(std::min<std::uint64_t>(1ULL << 20, to - from), '\0');
+  for (std::uint64_t at = from; at < to; at += zeros.size()) {
+    STELE_TRY(file.write_at(ByteOffset{at}, std::string_view(zeros).substr(0, to - at)));
+  }
+  return {};
+}
+
+struct FolderContent {
+  std::vector<SegmentId> segments;
+  std::vector<std::string> leftovers;  // prepared segments that were never begun
+  std::vector<std::string> strangers;
+};
+
+Result<FolderContent> list_log(FileSystem& file_system, const std::string& folder) {
+  STELE_ASSIGN(const std::vector<std::string> names, file_system.list(folder));
+  FolderContent content;
+  for (const std::string& name : names) {
+    if (const auto id = parse_segment_name(name)) {
+      content.segments.push_back(*id);
+    } else if (name.ends_with(kPreparedSuffix)) {
+      content.leftovers.push_back(name);
+    } else {
+      content.strangers.push_back(name);
+    }
+  }
+  std::sort(content.segments.begin(), content.segments.end());
+  return content;
+}
+
+}  // namespace
+
+Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder,
+                                 const std::optional<DurableState>& known,
+                                 const std::function<Status(const Record&)>& visit) {
+  STELE_ASSIGN(const FolderContent content, list_log(file_system, log_folder));
+  RecoveredLog log;
+  log.report.segments = content.segments.size();
+  for (const std::string& name : content.strangers) log.report.notes.push_back("ignored in the log folder: " + name);
+
+  LogEnd chain;
+  std::optional<Uuid> store;
+  std::optional<TailObservation> tail_seen;
+  std::optional<SegmentScan> tail_scan;
+  std::unique_ptr<File> tail_file;
+  std::uint64_t tail_size = 0;
+  SegmentId expected{1};
+  Position tail_first;
+  for (const SegmentId id : content.segments) {
+    const std::string path = log_folder + "/" + segment_name(id);
+    const bool last = id == content.segments.back();
+    STELE_ASSIGN(std::unique_ptr<File> file, file_system.open(path, last ? OpenMode::ReadWrite : OpenMode::Read));
+    STELE_ASSIGN(const std::uint64_t size, file->size());
+    WindowReader in(*file, size);
+    std::uint32_t flags = (id != expected ? kNumberMissing : 0U) | (last ? kLast : 0U);
+    STELE_ASSIGN(const std::string_view head, in.bytes(0, std::min<std::uint64_t>(size, kSegmentHeaderBytes)));
+    const Result<SegmentHeader> header = decode_segment_header(head);
+    flags |= header_flags(header, store, id);
+
+    SegmentScan scan;
+    const Position first = chain.next;
+    const bool usable = header && (flags & (kNumberMissing | kOtherStore | kOtherNumber)) == 0;
+    if (usable) {
+      store = header->store_id;
+      auto scanned = scan_segment(in, *header, chain, visit);
+      if (!scanned) {
+        if (scanned.error().file.empty()) scanned.error().file = path;
+        return scanned.error();
+      }
+      scan = std::move(*scanned);
+      if (scan.sealed) flags |= kFooterFound;
+    }
+    const RecoveryCase& row = decide(segment_cases(), flags);
+    if (row.action == RecoveryAction::Refuse) {
+      Error error = refusal(row, path, header ? "" : header.error().message);
+      if (usable) error.offset = scan.end.value();
+      return error;
+    }
+    expected = id.next();
+    if (row.action == RecoveryAction::DecideTail) {
+      STELE_ASSIGN(tail_seen, observe_tail(in, *header, scan, chain));
+      tail_first = first;
+      tail_scan = scan;
+      tail_file = std::move(file);
+      tail_size = size;
+      continue;
+    }
+    STELE_ASSIGN(std::unique_ptr<Mapping> mapping, file->map(scan.footer_end.value()));
+    log.sealed.push_back(std::make_shared<const Segment>(id, first, path, std::move(mapping), scan.offset_table));
+  }
+
+  log.store_id = store.value_or(Uuid{});
+  log.next_segment = expected;
+  log.end = chain;
+  log.report.records = chain.next.value();
+  const bool state_is_ours = known && (!store || known->store_id == *store);
+  const bool below_durable = state_is_ours && known->end > chain.next;
+  if (known && !state_is_ours) log.report.notes.push_back("the state file belongs to another store and was ignored");
+  if (!tail_seen) tail_seen = TailObservation{};
+  if (below_durable) tail_seen->flags |= kBelowDurable;
+  const RecoveryCase& row = decide(tail_cases(), tail_seen->flags);
+  log.report.tail_case = content.segments.empty() && !below_durable ? "new" : std::string(row.name);
+  const std::string tail_path = tail_file ? tail_file->path() : log_folder;
+  if (row.action == RecoveryAction::Refuse) {
+    Error error = refusal(row, tail_path,
+                          "the log ends at position " + std::to_string(chain.next.value()) +
+                              (below_durable ? ", durable was " + std::to_string(known->end.value()) : ""));
+    if (tail_scan) error.offset = tail_scan->end.value();
+    return error;
+  }
+
+  // The log is accepted as it stands; from here on it may be changed.
+  for (const std::string& name : content.leftovers) STELE_TRY(file_system.remove(log_folder + "/" + name));
+  STELE_TRY(file_system.sync_folder(log_folder));
+  if (!tail_file) return log;
+
+  const SegmentId tail_id = content.segments.back();
+  const std::uint64_t end = tail_scan->end.value();
+  const bool clean_close = state_is_ours && known->closed_cleanly && known->end == chain.next &&
+                           (tail_seen->flags & kBytesBehind) == 0;
+  const std::uint64_t accepted_end = tail_scan->sealed ? tail_scan->footer_end.value() : end;
+  if (!clean_close) {
+    // What is known to have been synced need not be written again.
+    const bool point_known = state_is_ours && known->segment == tail_id;
+    const std::uint64_t from = point_known ? std::min(known->offset.value(), accepted_end) : 0;
+    WindowReader in(*tail_file, tail_size);
+    STELE_TRY(rewrite(*tail_file, in, from, accepted_end));
+    log.report.rewritten_bytes = accepted_end - from;
+    const std::uint64_t unsynced_end = std::min(tail_size, end + kGroupBytesMax);
+    if (!tail_scan->sealed) {
+      STELE_TRY(write_zeros(*tail_file, end, std::max(unsynced_end, tail_seen->bytes_end.value())));
+      log.report.cut_bytes = tail_seen->bytes_end.since(tail_scan->end);
+    }
+    STELE_TRY(tail_file->sync_data());
+    if (log.report.cut_bytes > 0) {
+      log.report.notes.push_back(std::string(row.name) + ": " + std::string(row.meaning) + "; " +
+                                 std::to_string(log.report.cut_bytes) + " bytes were cut at byte " +
+                                 std::to_string(end) + " of " + tail_path);
+    }
+  }
+
+  if (tail_scan->sealed) {
+    if (tail_size > accepted_end) {
+      STELE_TRY(tail_file->truncate(accepted_end));
+      STELE_TRY(tail_file->sync_data());
+    }
+    STELE_ASSIGN(std::unique_ptr<Mapping> mapping, tail_file->map(accepted_end));
+    log.sealed.push_back(
+        std::make_shared<const Segment>(tail_id, tail_first, tail_path, std::move(mapping), tail_scan->offset_table));
+    return log;
+  }
+  log.tail = ActiveSegment{.file = std::move(tail_file),
+                           .id = tail_id,
+                           .first = tail_first,
+                           .first_time = tail_scan->first_time,
+                           .end = tail_scan->end,
+                           .file_bytes = tail_size,
+                           .offsets = tail_scan->offsets};
+  return log;
+}
+
+}  // namespace stele

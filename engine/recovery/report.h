@@ -1,0 +1,19 @@
+#pragma once
+// What opening a store found and did.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace stele {
+
+struct RecoveryReport {
+  std::string tail_case;              ///< name of the row of the tail table that applied; "new" for a new store
+  std::uint64_t segments = 0;
+  std::uint64_t records = 0;
+  std::uint64_t cut_bytes = 0;        ///< bytes behind the last whole group that were zeroed
+  std::uint64_t rewritten_bytes = 0;  ///< tail bytes written again and synced
+  std::vector<std::string> notes;     ///< anything an operator should read
+};
+
+}  // namespace stele

@@ -1,0 +1,147 @@
+#include "engine/recovery/segment_scan.h"
+
+#include <algorithm>
+
+#include "engine/base/bytes.h"
+#include "engine/recovery/cases.h"
+
+namespace stele {
+namespace {
+
+Error corrupt_at(std::uint64_t offset, std::string what) {
+  return Error{.kind = ErrorKind::Corrupt, .message = std::move(what), .offset = offset};
+}
+
+/// The whole frame at `offset` if one with a valid checksum stands there; otherwise nullopt.
+Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment, std::uint64_t offset) {
+  using Found = std::optional<FrameHeader>;
+  if (in.file_size() - offset < kFrameBytes) return Found{};
+  STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, kFrameBytes));
+  const Found header = parse_frame_header(bytes, segment.store_id, segment.segment);
+  if (!header || header->total_bytes() > in.file_size() - offset) return Found{};
+  STELE_ASSIGN(const std::string_view frame, in.bytes(offset, header->total_bytes()));
+  return frame_checksum_holds(frame) ? header : Found{};
+}
+
+Status read_group(std::string_view payload, std::uint64_t offset, const FrameHeader& header, LogEnd& chain,
+                  SegmentScan& scan, Record& record, const std::function<Status(const Record&)>& visit) {
+  std::uint64_t at = 0;
+  for (std::uint32_t i = 0; i < header.record_count; ++i) {
+    auto length = record_length(payload.substr(at));
+    if (!length || *length > payload.size() - at) return corrupt_at(offset + at, "a record does not fit in its group");
+    std::copy_n(payload.data() + at, *length, record.prepare(*length).data());
+    if (Status decoded = record.decode(); !decoded) {
+      decoded.error().offset = offset + at;
+      return decoded;
+    }
+    if (record.header().position != chain.next) return corrupt_at(offset + at, "a record has the wrong position");
+    if (record.header().time < chain.last_time) return corrupt_at(offset + at, "a record is older than the one before");
+    if (scan.offsets->size() == 0) scan.first_time = record.header().time;
+    scan.offsets->append(static_cast<std::uint32_t>(offset + at));
+    STELE_TRY(visit(record));
+    chain.next = chain.next.next();
+    chain.last_time = record.header().time;
+    at += *length;
+  }
+  if (at != payload.size()) return corrupt_at(offset + at, "a group is longer than its records");
+  return {};
+}
+
+}  // namespace
+
+Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment, LogEnd& chain,
+                                 const std::function<Status(const Record&)>& visit) {
+  SegmentScan scan;
+  scan.offsets = std::make_shared<OffsetTable>();
+  std::uint64_t offset = kSegmentHeaderBytes;
+  const Position first = chain.next;
+  Record record;
+  for (;;) {
+    STELE_ASSIGN(const std::optional<FrameHeader> header, whole_frame(in, segment, offset));
+    if (!header || header->previous_checksum != chain.last_checksum) break;
+    if (header->kind == FrameKind::Footer) {
+      const std::uint64_t end = offset + header->total_bytes() + kFooterTrailerBytes;
+      if (header->group != chain.last_group || header->first != first ||
+          header->record_count != scan.offsets->size() || end > in.file_size()) {
+        break;
+      }
+      STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, end - offset));
+      const auto footer = decode_footer(*header, bytes.substr(kFrameBytes, header->payload_length));
+      if (!footer || decode_trailer(bytes.substr(bytes.size() - kFooterTrailerBytes)) != ByteOffset{offset}) break;
+      for (std::uint32_t i = 0; i < header->record_count; ++i) {
+        const char* const entry = bytes.data() + kFrameBytes + kFooterFixedBytes + 4ULL * i;
+        if (get_at<std::uint32_t>(entry) != scan.offsets->at(i)) {
+          return corrupt_at(offset, "the footer's offsets do not agree with the records");
+        }
+      }
+      scan.sealed = true;
+      scan.footer_end = ByteOffset{end};
+      scan.offset_table = ByteOffset{offset + kFrameBytes + kFooterFixedBytes};
+      break;
+    }
+    if (header->group != chain.last_group.next() || header->first != chain.next) break;
+    if (header->record_count == 0) return corrupt_at(offset, "a group without records");
+    STELE_ASSIGN(const std::string_view payload, in.bytes(offset + kFrameBytes, header->payload_length));
+    STELE_TRY(read_group(payload, offset + kFrameBytes, *header, chain, scan, record, visit));
+    chain.last_group = header->group;
+    chain.last_checksum = header->checksum;
+    offset += header->total_bytes();
+  }
+  scan.end = ByteOffset{offset};
+  return scan;
+}
+
+Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segment, const SegmentScan& scan,
+                                     const LogEnd& chain) {
+  constexpr std::uint64_t kStep = 256 * 1024;
+  const std::uint64_t end = scan.end.value();
+  const std::uint64_t size = in.file_size();
+  TailObservation seen;
+  seen.bytes_end = scan.end;
+  if (scan.sealed) {
+    seen.flags = kSealed;
+    return seen;
+  }
+
+  // A crash leaves bytes within the length of one group; only if there are some is the rest of the file of interest.
+  std::uint64_t look_until = std::min(size, end + kGroupBytesMax);
+  for (std::uint64_t at = end; at < look_until; at += kStep) {
+    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, size - at)));
+    const std::size_t last = bytes.find_last_not_of('\0');
+    if (last == std::string_view::npos) continue;
+    seen.bytes_end = ByteOffset{at + last + 1};
+    look_until = size;
+  }
+  if (seen.bytes_end == scan.end) return seen;
+  seen.flags |= kBytesBehind;
+
+  STELE_ASSIGN(const std::string_view next, in.bytes(end, std::min<std::uint64_t>(kFrameBytes, size - end)));
+  if (next.find_first_not_of('\0') != std::string_view::npos) seen.flags |= kStartsNonZero;
+  if (const auto header = parse_frame_header(next, segment.store_id, segment.segment)) {
+    seen.flags |= kFrameHeader;
+    if (header->kind == FrameKind::Footer) seen.flags |= kFooterHeader;
+    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, end));
+    if (whole) seen.flags |= kFrameWhole;
+  }
+
+  char magic[4];
+  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
+  const std::string_view pattern(magic, sizeof magic);
+  for (std::uint64_t at = end; at + kFrameBytes <= seen.bytes_end.value();) {
+    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, size - at)));
+    const std::size_t found = bytes.find(pattern);
+    if (found == std::string_view::npos) {
+      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
+      continue;
+    }
+    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
+    if (whole && whole->group > chain.last_group.next()) {
+      seen.flags |= kLaterGroup;
+      break;
+    }
+    at += found + 1;
+  }
+  return seen;
+}
+
+}  // namespace stele

@@ -1,0 +1,108 @@
+#pragma once
+// The engine as its users see it: append, read, follow. This, and the headers it includes, is all that api/ needs.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/file_system.h"
+#include "engine/base/result.h"
+#include "engine/commit/proposal.h"
+#include "engine/index/query.h"
+#include "engine/log/record.h"
+#include "engine/recovery/report.h"
+
+namespace stele {
+
+struct StoreOptions {
+  std::string folder;
+  std::string origin = "stele";               ///< name of a new log, kept in its genesis record
+  std::uint64_t segment_bytes = 256ULL << 20;  ///< size of a new segment file, at least 64 KiB
+  std::uint64_t queue_proposals_max = 8192;    ///< beyond either bound append() answers Busy
+  std::uint64_t queue_bytes_max = 64ULL << 20;
+  std::chrono::microseconds gather_max{100};   ///< how long the committer may wait for company when many clients are busy
+  std::uint64_t index_part_records_max = 1ULL << 20;  ///< the newest index part is frozen at this many records
+  /// Rate at which the next segment is zero-filled in the background; 0 = no background thread, made when needed.
+  std::uint64_t fill_bytes_per_second = 64ULL << 20;
+  FileSystem* file_system = nullptr;           ///< none = posix_file_system(); must outlive the store
+  const Clock* clock = nullptr;                ///< none = system_clock(); must outlive the store
+};
+
+struct StoreHealth {
+  bool writable = true;
+  std::string reason;                 ///< why not writable, empty if it is
+  std::vector<std::string> warnings;  ///< clock jump, damaged segments, slow filler
+  std::uint64_t groups = 0;           ///< synced since open
+  std::uint64_t records_appended = 0; ///< since open
+  std::uint64_t queue_proposals = 0;  ///< waiting now
+  std::uint64_t unprepared_segments = 0;  ///< segments begun without zero-filling ahead
+};
+
+/// Head of the log.
+struct LogHead {
+  std::uint64_t size = 0;  ///< records = tree size; the last position is size - 1
+  Timestamp last_time;
+  Digest root;             ///< RFC 9162 tree hash over all `size` leaves
+};
+
+class ReadView;
+
+/// Runs through the matches of a query in order. Lives at most as long as its view; one thread at a time.
+class EventStream {
+ public:
+  virtual ~EventStream() = default;
+  /// Reads the next match into `to`; false at the end. Corrupt or Io if the stored bytes cannot be trusted or read.
+  [[nodiscard]] virtual Result<bool> next(Record& to) = 0;
+};
+
+/// A consistent view of everything that was durable when it was taken. Cheap to take; keeps mapped segments alive while it lives.
+/// All calls may run on any thread, and may block on a cold disk.
+class ReadView {
+ public:
+  virtual ~ReadView() = default;
+  /// One past the last readable position.
+  [[nodiscard]] virtual Position end() const = 0;
+  /// NotFound for a position at or past end().
+  [[nodiscard]] virtual Status read(Position position, Record& to) const = 0;
+  [[nodiscard]] virtual std::optional<Position> find_event(const Uuid& event_id) const = 0;
+  [[nodiscard]] virtual std::optional<AggregateSummary> aggregate(std::string_view aggregate_id) const = 0;
+  /// In byte order of the id; at most `limit`.
+  [[nodiscard]] virtual std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<EventStream>> query(const EventQuery& query) const = 0;
+};
+
+/// One open data folder. Thread-safe. One process at a time has a folder open.
+class Store {
+ public:
+  /// Recovers the folder (creating a new log if it is empty). Locked, Corrupt, Foreign or NewerFormat change nothing on disk.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
+  virtual ~Store() = default;
+
+  /// Proposes a commit. The callback runs when everything the answer rests on is durable. See AppendCallback for its thread.
+  virtual void append(Proposal proposal, AppendCallback callback) = 0;
+  /// The final outcome of a decision. May read stored events to compare a repeat: call it on the proposer's side, not in the callback.
+  [[nodiscard]] virtual AppendOutcome finish(const Decision& decision) const = 0;
+  /// append() and finish() in one blocking call, for tools and tests.
+  [[nodiscard]] AppendOutcome append_and_wait(Proposal proposal);
+
+  [[nodiscard]] virtual std::shared_ptr<const ReadView> view() const = 0;
+  [[nodiscard]] virtual LogHead head() const = 0;
+  /// Everything before this position is durable and readable. Never decreases.
+  [[nodiscard]] virtual Position durable_end() const = 0;
+  /// `listener` is called on the committer's thread after each step of durable_end(); it must return quickly. Register before traffic.
+  virtual void on_durable(std::function<void(Position end)> listener) = 0;
+
+  [[nodiscard]] virtual StoreHealth health() const = 0;
+  [[nodiscard]] virtual const RecoveryReport& recovery() const = 0;
+  [[nodiscard]] virtual const Uuid& store_id() const = 0;
+  [[nodiscard]] virtual const std::string& origin() const = 0;
+
+  /// Answers what is queued, then stops accepting; releases the folder. Idempotent. Views stay readable.
+  [[nodiscard]] virtual Status close() = 0;
+};
+
+}  // namespace stele
