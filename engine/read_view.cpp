@@ -85,11 +85,25 @@ class StoreView final : public ReadView {
   }
 
   std::optional<AggregateSummary> aggregate(std::string_view aggregate_id) const override {
-    return index_->aggregate(aggregate_id);
+    auto summary = index_->aggregate(aggregate_id);
+    if (summary && !bound(*summary)) return std::nullopt;
+    return summary;
   }
 
   std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const override {
-    return index_->aggregates(query, limit);
+    std::vector<AggregateSummary> found;
+    AggregateQuery rest = query;
+    while (found.size() < limit) {
+      const std::size_t wanted = limit - found.size();
+      std::vector<AggregateSummary> more = index_->aggregates(rest, wanted);
+      const bool last = more.size() < wanted;
+      if (!more.empty()) rest.after = more.back().aggregate_id;
+      for (AggregateSummary& summary : more) {
+        if (bound(summary)) found.push_back(std::move(summary));
+      }
+      if (last) break;
+    }
+    return found;
   }
 
   Result<std::unique_ptr<EventStream>> query(const EventQuery& query) const override {
@@ -100,6 +114,23 @@ class StoreView final : public ReadView {
   }
 
  private:
+  /// Takes back what the newest part of the index has learned since this view was taken; false if nothing is left.
+  [[nodiscard]] bool bound(AggregateSummary& summary) const {
+    if (summary.last_position < end_) return true;
+    EventQuery newest_first{.aggregate_id = summary.aggregate_id, .include_system = true};
+    newest_first.direction = Direction::Descending;
+    Record record;
+    auto stream = query(newest_first);
+    if (!stream) return false;
+    const auto found = (*stream)->next(record);
+    if (!found || !*found) return false;
+    summary.last_sequence = record.header().sequence;
+    summary.count = summary.last_sequence.value();  // numbers begin at 1 and have no gaps
+    summary.last_time = record.header().time;
+    summary.last_position = record.header().position;
+    return true;
+  }
+
   [[nodiscard]] Result<StreamRange> range_of(const EventQuery& query) const {
     StreamRange range{index_.get(), Position{0}, end_, query.direction};
     if (query.after) range.begin = *query.after >= end_ ? end_ : query.after->next();

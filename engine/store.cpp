@@ -136,7 +136,13 @@ Status StoreImpl::start() {
     if (record.header().position == Position{0}) {
       STELE_ASSIGN(genesis_, decode_genesis(record.header()));
     }
-    index_.insert({&record.header(), 1});
+    const RecordHeader& header = record.header();
+    if (header.sequence != index_.view()->last_sequence(header.aggregate_id).next()) {
+      return Error{.kind = ErrorKind::Corrupt,
+                   .message = "the record at position " + std::to_string(header.position.value()) +
+                              " does not continue the sequence numbers of its aggregate"};
+    }
+    index_.insert({&header, 1});
     frontier_.append(record.leaf());
     return {};
   };

@@ -1,5 +1,5 @@
 #pragma once
-// The seam between the engine and the disk. Two implementations: PosixFileSystem (posix_file_system.h) and SimulatedFileSystem
+// The seam between the engine and the disk. Two implementations: PosixFileSystem and SimulatedFileSystem
 // (simulated_file_system.h), which drops, tears and reorders what was not synced. The engine calls the operating system for
 // files nowhere else.
 

@@ -59,14 +59,3 @@ template <class Tag>
 struct std::hash<stele::StrongId<Tag>> {
   std::size_t operator()(stele::StrongId<Tag> id) const noexcept { return std::hash<std::uint64_t>{}(id.value()); }
 };
-
-template <>
-struct std::hash<stele::Uuid> {
-  std::size_t operator()(const stele::Uuid& uuid) const noexcept {
-    // The last eight bytes are random in versions 4 and 7 and hashed in 3 and 5; mixing in the first covers the rest.
-    std::uint64_t high = 0, low = 0;
-    std::memcpy(&high, uuid.bytes.data(), 8);
-    std::memcpy(&low, uuid.bytes.data() + 8, 8);
-    return (low ^ (high * 0x9E3779B97F4A7C15ULL)) * 0xFF51AFD7ED558CCDULL;
-  }
-};

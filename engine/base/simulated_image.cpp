@@ -1,12 +1,10 @@
 #include "engine/base/simulated_image.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
-#include <optional>
 #include <utility>
-
-#include "engine/base/check.h"
 
 namespace stele {
 namespace {
@@ -115,7 +113,7 @@ void SimulatedImage::fail_sync(SimulatedChance& chance) {
   const bool lose_all = chance.below(4) == 0;
   for (const auto& [sector, versions] : pending_) {
     if (lose_all || chance.below(2) == 0) continue;
-    copy_sector_into(durable_, sector, versions[chance.below(versions.size())].bytes);
+    copy_sector_into(durable_, sector, sector_of(live_, sector));
   }
   pending_.clear();
 }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/keyed_hash.h"
 #include "engine/commit/proposal.h"
 #include "engine/commit/resolution.h"
 #include "engine/log/frame.h"
@@ -60,7 +61,13 @@ class CommitMachine {
     SequenceNumber last;                   // 0 = the aggregate does not exist
     std::optional<std::string_view> type;  // borrowed from a proposal, a resolution or the group
   };
-  using Heads = std::unordered_map<std::string_view, Head>;
+  struct UuidHash {
+    std::size_t operator()(const Uuid& uuid) const { return keyed_hash(uuid); }
+  };
+  struct TextHash {
+    std::size_t operator()(std::string_view text) const { return keyed_hash(text); }
+  };
+  using Heads = std::unordered_map<std::string_view, Head, TextHash>;
 
   [[nodiscard]] Head head_of(std::string_view aggregate_id, const std::vector<std::optional<AggregateHead>>& sealed,
                              std::size_t index, const IndexView& view, Group& group) const;
@@ -72,7 +79,7 @@ class CommitMachine {
   Position next_;
   Timestamp last_time_;
   Heads heads_;                                   // overlay
-  std::unordered_map<Uuid, Position> event_ids_;  // overlay
+  std::unordered_map<Uuid, Position, UuidHash> event_ids_;  // overlay
 };
 
 }  // namespace stele

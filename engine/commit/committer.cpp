@@ -48,24 +48,21 @@ void Committer::run() {
 }
 
 AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates) {
+  std::optional<AppendOutcome> refused;
   if (kFrameBytes + commit.bytes > writer_.group_bytes_max()) {
-    return AppendOutcome{.kind = Kind::TooLarge,
-                         .detail = "a commit takes at most " + std::to_string(writer_.group_bytes_max()) + " bytes"};
+    refused = AppendOutcome{.kind = Kind::TooLarge,
+                            .detail = "a commit takes at most " + std::to_string(writer_.group_bytes_max()) + " bytes"};
+  } else {
+    refused = make_room(commit.bytes);
   }
-  auto refused = make_room(commit.bytes);
   const auto view = index_.view();
   if (commit.resolution.sealed_end != view->sealed_end()) {
     commit.resolution = resolve(commit.proposal, *view, view->newest().end());
   }
-  if (refused) {
-    // A repeat needs no room.
-    const bool full = refused->kind == Kind::DiskFull;
-    if (full && machine_.find_duplicates(commit.proposal, commit.resolution, *view, duplicates)) {
-      return AppendOutcome{.kind = Kind::Replayed};
-    }
-    return std::move(*refused);
-  }
-  return machine_.apply(commit.proposal, commit.resolution, *view, commit.stamp, group_, duplicates);
+  if (!refused) return machine_.apply(commit.proposal, commit.resolution, *view, commit.stamp, group_, duplicates);
+  // A repeat needs no room.
+  const bool repeat = !poisoned() && machine_.find_duplicates(commit.proposal, commit.resolution, *view, duplicates);
+  return repeat ? AppendOutcome{.kind = Kind::Replayed} : std::move(*refused);
 }
 
 std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
@@ -107,7 +104,6 @@ void Committer::flush() {
   if (!group_.empty()) {
     if (Status written = write_group(group_); !written) {
       poison(written.error());
-      group_.clear();
       // What the log holds now is not known: neither that these are stored, nor what the others were refused for.
       for (Decided& decided : decided_) {
         const bool may_be_stored = decided.outcome.kind == Kind::Stored || decided.outcome.kind == Kind::Replayed;
@@ -122,6 +118,7 @@ void Committer::flush() {
     commit.callback(Decision{std::move(commit.proposal), std::move(decided.outcome), std::move(decided.duplicates)});
   }
   decided_.clear();
+  group_.clear();  // also what refused proposals have left in it
 }
 
 void Committer::poison(const Error& error) {

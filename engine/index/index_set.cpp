@@ -23,6 +23,12 @@ std::optional<AggregateHead> IndexView::sealed_head(std::string_view id) const {
   return std::nullopt;
 }
 
+SequenceNumber IndexView::last_sequence(std::string_view id) const {
+  if (const auto found = newest_->head(id)) return found->last_sequence;
+  const auto found = sealed_head(id);
+  return found ? found->last_sequence : SequenceNumber{0};
+}
+
 std::optional<AggregateSummary> IndexView::aggregate(std::string_view id) const {
   std::optional<AggregateSummary> whole;
   for (std::size_t i = 0; i < part_count(); ++i) {

@@ -31,6 +31,8 @@ class IndexView {
 
   [[nodiscard]] std::optional<Position> find_event(const Uuid& event_id) const;
   [[nodiscard]] std::optional<AggregateSummary> aggregate(std::string_view id) const;
+  /// 0 if the aggregate does not exist.
+  [[nodiscard]] SequenceNumber last_sequence(std::string_view id) const;
   [[nodiscard]] std::optional<Position> position_of(std::string_view id, SequenceNumber sequence) const;
   [[nodiscard]] std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const;
 

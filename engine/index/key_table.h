@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/digest.h"
+#include "engine/base/keyed_hash.h"
 
 namespace stele {
 
@@ -30,7 +30,7 @@ class KeyTable {
 
   [[nodiscard]] const Value* find(std::string_view key) const {
     if (entries_.empty()) return nullptr;
-    const auto hash = static_cast<std::uint32_t>(xxh3(key));
+    const auto hash = static_cast<std::uint32_t>(keyed_hash(key));
     const std::uint32_t slot = slots_[probe(key, hash)];
     return slot == 0 ? nullptr : &entries_[slot - 1].value;
   }
@@ -38,7 +38,7 @@ class KeyTable {
   /// The value of `key`, and whether it was inserted by this call.
   std::pair<Entry*, bool> insert(std::string_view key) {
     if ((entries_.size() + 1) * 2 > slots_.size()) grow();
-    const auto hash = static_cast<std::uint32_t>(xxh3(key));
+    const auto hash = static_cast<std::uint32_t>(keyed_hash(key));
     std::uint32_t& slot = slots_[probe(key, hash)];
     if (slot != 0) return {&entries_[slot - 1], false};
     entries_.push_back(Entry{.key = store(key), .hash = hash});

@@ -1,7 +1,7 @@
 #include "engine/index/newest_part.h"
 
 #include "engine/base/bytes.h"
-#include "engine/base/uuid.h"
+#include "engine/base/keyed_hash.h"
 
 namespace stele {
 
@@ -13,7 +13,7 @@ IndexKey occurred_day_key(std::int64_t day) {
 
 std::int64_t day_of(Timestamp time) {
   constexpr std::int64_t kDay = 86'400'000'000;
-  return time.micros >= 0 ? time.micros / kDay : -((-time.micros + kDay - 1) / kDay);
+  return time.micros / kDay - (time.micros % kDay < 0 ? 1 : 0);
 }
 
 void NewestPart::insert(std::span<const RecordHeader> records) {
@@ -58,12 +58,12 @@ void NewestPart::insert_event_id(std::uint32_t ordinal) {
   if (event_ids_.size() * 2 > id_slots_.size()) {
     id_slots_.assign(id_slots_.empty() ? 32 : id_slots_.size() * 2, 0);
     for (std::uint32_t i = 0; i < ordinal; ++i) {
-      std::size_t at = std::hash<Uuid>{}(event_ids_[i]) & (id_slots_.size() - 1);
+      std::size_t at = keyed_hash(event_ids_[i]) & (id_slots_.size() - 1);
       while (id_slots_[at] != 0) at = (at + 1) & (id_slots_.size() - 1);
       id_slots_[at] = i + 1;
     }
   }
-  std::size_t at = std::hash<Uuid>{}(event_ids_[ordinal]) & (id_slots_.size() - 1);
+  std::size_t at = keyed_hash(event_ids_[ordinal]) & (id_slots_.size() - 1);
   while (id_slots_[at] != 0) at = (at + 1) & (id_slots_.size() - 1);
   id_slots_[at] = ordinal + 1;
 }
@@ -76,7 +76,7 @@ Position NewestPart::end() const {
 std::optional<Position> NewestPart::find_event(const Uuid& event_id) const {
   const std::shared_lock lock(mutex_);
   if (id_slots_.empty()) return std::nullopt;
-  std::size_t at = std::hash<Uuid>{}(event_id) & (id_slots_.size() - 1);
+  std::size_t at = keyed_hash(event_id) & (id_slots_.size() - 1);
   for (; id_slots_[at] != 0; at = (at + 1) & (id_slots_.size() - 1)) {
     const std::uint32_t ordinal = id_slots_[at] - 1;
     if (event_ids_[ordinal] == event_id) return first_.plus(ordinal);
@@ -93,7 +93,8 @@ std::optional<AggregateSummary> NewestPart::aggregate(std::string_view id) const
                           .last_sequence = found->last_sequence,
                           .count = found->records.size(),
                           .first_time = found->first_time,
-                          .last_time = found->last_time};
+                          .last_time = found->last_time,
+                          .last_position = first_.plus(found->records.ordinals().back())};
 }
 
 std::optional<AggregateHead> NewestPart::head(std::string_view id) const {

@@ -38,6 +38,7 @@ struct AggregateSummary {
   std::uint64_t count = 0;
   Timestamp first_time;
   Timestamp last_time;
+  Position last_position;
 };
 
 struct AggregateQuery {
