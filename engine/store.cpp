@@ -99,6 +99,7 @@ class StoreImpl final : public Store {
   void publish_state(bool closed_cleanly);
 
   const StoreOptions options_;
+  const std::uint32_t process_id_ = static_cast<std::uint32_t>(::getpid());
   std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<StateFile> state_file_;
   RecoveryReport recovery_;
@@ -221,7 +222,7 @@ void StoreImpl::publish_state(bool closed_cleanly) {
                                     .end = writer_->end().next,
                                     .segment = writer_->active_segment(),
                                     .offset = writer_->active_offset(),
-                                    .process_id = static_cast<std::uint32_t>(::getpid()),
+                                    .process_id = process_id_,
                                     .closed_cleanly = closed_cleanly});
 }
 

@@ -154,7 +154,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     header.commit_index = static_cast<std::uint16_t>(i);
     header.commit_count = static_cast<std::uint16_t>(proposal.events.size());
     add_record(header, event.seed, event.body(), event.body_digest, group);
-    event_ids_[event.event_id] = header.position;
+    event_ids_[event.event_id] = first.plus(i);
     heads_[event.aggregate_id] = placed[i];
   }
   return AppendOutcome{

@@ -16,8 +16,15 @@ Result<std::shared_ptr<const Segment>> LogWriter::resume(ActiveSegment active) {
                                                  std::shared_ptr<const OffsetTable>(active.offsets));
   next_segment_ = active.id.next();
   active_ = std::move(active);
-  preparer_.want(next_segment_);
+  next_is_wanted_ = false;
+  want_next_when_half_full();
   return segment;
+}
+
+void LogWriter::want_next_when_half_full() {
+  if (next_is_wanted_ || active_->end.value() < active_->file_bytes / 2) return;
+  next_is_wanted_ = true;
+  preparer_.want(next_segment_);
 }
 
 std::uint64_t LogWriter::footer_bytes(std::uint64_t records) const {
@@ -105,6 +112,7 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
                 .last_group = header.group,
                 .last_checksum = header.checksum,
                 .last_time = last_time};
+  want_next_when_half_full();
   return {};
 }
 

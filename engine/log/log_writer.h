@@ -67,6 +67,8 @@ class LogWriter {
   [[nodiscard]] Status close();
 
  private:
+  /// Not earlier: a small log should not take two segments of disk.
+  void want_next_when_half_full();
   [[nodiscard]] std::uint64_t footer_bytes(std::uint64_t records) const;
   [[nodiscard]] Result<std::shared_ptr<const Segment>> seal();
 
@@ -75,6 +77,7 @@ class LogWriter {
   LogEnd end_;
   SegmentId next_segment_;
   std::optional<ActiveSegment> active_;
+  bool next_is_wanted_ = false;
   bool poisoned_ = false;
 };
 
