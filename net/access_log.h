@@ -1,0 +1,45 @@
+#pragma once
+// One line a request. Written by a thread of its own from a bounded queue: when the disk is slower than the clients,
+// the oldest lines are dropped, and nobody waits.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/base/result.h"
+
+namespace stele::net {
+
+class AccessLog {
+ public:
+  struct Entry {
+    std::string_view method;
+    std::string_view path;  ///< without the query, which may hold secrets
+    int status = 0;
+    std::uint64_t bytes = 0;  ///< of the body sent
+    std::int64_t micros = 0;  ///< from the first byte of the request to the last of the answer
+    std::string_view remote;
+    std::string_view correlation_id;  ///< of the answer; may be empty
+  };
+
+  /// `where`: "-" for stdout, else a file that is appended to. Io if it cannot be opened.
+  [[nodiscard]] static Result<std::unique_ptr<AccessLog>> open(const std::string& where);
+
+  /// Writes what is queued.
+  ~AccessLog();
+  AccessLog(const AccessLog&) = delete;
+  AccessLog& operator=(const AccessLog&) = delete;
+
+  /// Any thread; never blocks, never throws.
+  void write(const Entry& entry) noexcept;
+  /// Makes what was written visible in the file soon. Any thread; never blocks, never throws.
+  void flush() noexcept;
+
+ private:
+  struct Impl;
+  explicit AccessLog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stele::net

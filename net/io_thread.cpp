@@ -1,0 +1,186 @@
+#include "net/io_thread.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <time.h>
+
+#include <boost/asio/post.hpp>
+#include <exception>
+#include <utility>
+
+#include "net/access_log.h"
+#include "net/read_pool.h"
+#include "net/response_head.h"
+#include "net/session.h"
+
+namespace stele::net {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+thread_local const IoThread* current_thread = nullptr;
+}  // namespace
+
+ServerCore::ServerCore(ServerOptions o)
+    : options(std::move(o)),
+      budget(options.limits.connections_max, options.limits.connections_per_address_max,
+             options.limits.bodies_bytes_max) {}
+
+ServerCore::~ServerCore() = default;
+
+IoThread::IoThread(ServerCore& core, std::size_t number)
+    : core_(core), number_(number), mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
+
+IoThread::~IoThread() { join(); }
+
+void IoThread::start() {
+  wait_for_sweep();
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), ("stele-io-" + std::to_string(number_)).c_str());
+}
+
+void IoThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool IoThread::is_current() const { return current_thread == this; }
+
+void IoThread::run() {
+  current_thread = this;
+  while (!context_.stopped()) {
+    try {
+      context_.run();
+    } catch (const std::exception& e) {
+      spdlog::error("an I/O thread caught: {}", e.what());
+    } catch (...) {
+      spdlog::error("an I/O thread caught something unknown");
+    }
+  }
+  current_thread = nullptr;
+}
+
+void IoThread::adopt(Socket socket, std::string address, ConnectionBudget::Admission admission) {
+  auto session = std::make_shared<std::unique_ptr<Session>>(
+      std::make_unique<Session>(*this, core_, std::move(socket), std::move(address), admission));
+  post([this, session] {
+    if (aborted_) return;
+    Session* const added = session->get();
+    added->slot = sessions_.size();
+    sessions_.push_back(std::move(*session));
+    added->start();
+    if (draining_) added->drain();
+  });
+}
+
+void IoThread::begin_drain() {
+  post([this] {
+    if (draining_) return;
+    draining_ = true;
+    drain_deadline_ms_ = now_ms() + core_.options.drain_ms;
+    for (const auto& session : sessions_) session->drain();
+    finish_if_done();
+  });
+}
+
+void IoThread::stop() {
+  post([this] {
+    draining_ = true;
+    abort_all();
+    finish_if_done();
+  });
+}
+
+void IoThread::abort_all() {
+  if (!aborted_) straggler_deadline_ms_ = now_ms() + core_.options.handler_grace_ms;
+  aborted_ = true;
+  for (const auto& session : sessions_) session->abort();
+}
+
+void IoThread::deliver_soon(Session* session) {
+  ready_.push_back(session);
+  schedule_local();
+}
+
+void IoThread::retire(Session* session) {
+  retired_.push_back(session);
+  schedule_local();
+}
+
+void IoThread::schedule_local() {
+  if (local_scheduled_) return;
+  local_scheduled_ = true;
+  asio::post(context_, [this] { run_local(); });
+}
+
+void IoThread::run_local() {
+  local_scheduled_ = false;
+  std::vector<Session*> ready;
+  ready.swap(ready_);
+  for (Session* const session : ready) session->deliver();
+  if (!retired_.empty()) {
+    for (Session* const session : retired_) {
+      const std::size_t slot = session->slot;
+      if (slot + 1 != sessions_.size()) {
+        std::swap(sessions_[slot], sessions_.back());
+        sessions_[slot]->slot = slot;
+      }
+      sessions_.pop_back();
+    }
+    retired_.clear();
+    finish_if_done();
+  }
+  if (ready_.empty()) {  // keeps its memory
+    ready.clear();
+    ready_.swap(ready);
+  }
+}
+
+void IoThread::wait_for_sweep() {
+  timer_.expires_after(std::chrono::milliseconds(core_.options.limits.sweep_ms));
+  timer_.async_wait([this](error_code ec) {
+    if (!ec) sweep();
+  });
+}
+
+void IoThread::sweep() {
+  const std::int64_t now = now_ms();
+  for (const auto& session : sessions_) session->tick(now);
+  if (number_ == 0 && core_.access_log && now - log_flushed_ms_ >= 1000) {
+    log_flushed_ms_ = now;
+    core_.access_log->flush();
+  }
+  if (draining_) {
+    if (!aborted_ && now >= drain_deadline_ms_) abort_all();
+    if (aborted_ && !sessions_.empty() && now >= straggler_deadline_ms_) {
+      spdlog::error("{} requests were never answered by their handler; ending without them", sessions_.size());
+      has_stragglers_ = true;
+      context_.stop();
+      return;
+    }
+    finish_if_done();
+  }
+  wait_for_sweep();
+}
+
+void IoThread::finish_if_done() {
+  if (draining_ && sessions_.empty()) context_.stop();
+}
+
+std::int64_t IoThread::now_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::string_view IoThread::date() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  if (now.tv_sec != date_second_) {
+    date_second_ = now.tv_sec;
+    date_ = http_date(date_second_);
+  }
+  return date_;
+}
+
+}  // namespace stele::net

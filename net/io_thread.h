@@ -1,0 +1,110 @@
+#pragma once
+// One thread, one io_context, and the sessions that live on it. Everything about a session happens on its thread, so
+// that no session needs a lock; other threads reach it through the mailbox.
+
+#include <atomic>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "net/connection_budget.h"
+#include "net/mailbox.h"
+#include "net/server.h"
+
+namespace stele::net {
+
+class AccessLog;
+class ReadPool;
+class Session;
+
+using Executor = boost::asio::io_context::executor_type;
+using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
+
+/// What all sessions of a server share. Outlives them.
+struct ServerCore {
+  ServerOptions options;
+  ConnectionBudget budget;
+  std::unique_ptr<ReadPool> pool;
+  std::unique_ptr<AccessLog> access_log;  ///< null = none
+  std::unique_ptr<api::Handler> handler;
+
+  explicit ServerCore(ServerOptions o);
+  ~ServerCore();
+};
+
+class IoThread {
+ public:
+  IoThread(ServerCore& core, std::size_t number);
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
+
+  void start();
+  /// Blocks until the thread has ended, which it does after begin_drain() or stop().
+  void join();
+  /// After join(): sessions remain whose requests were never answered, so that their memory must not be freed.
+  [[nodiscard]] bool has_stragglers() const { return has_stragglers_; }
+
+  // Any thread.
+  /// Serves a new connection, which has been counted in.
+  void adopt(Socket socket, std::string address, ConnectionBudget::Admission admission);
+  void post(Mailbox::Work work) { mailbox_.post(std::move(work)); }
+  void begin_drain();
+  void stop();
+  [[nodiscard]] bool is_current() const;
+
+  // Its own thread only.
+  /// Delivers the answer that has arrived for `session` once what runs now has returned.
+  void deliver_soon(Session* session);
+  /// Destroys `session` once what runs now has returned.
+  void retire(Session* session);
+  [[nodiscard]] bool draining() const { return draining_; }
+  /// Milliseconds of a clock that never jumps, a few of them coarse.
+  [[nodiscard]] static std::int64_t now_ms();
+  /// Value for the Date field.
+  [[nodiscard]] std::string_view date();
+
+ private:
+  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                  boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+  void run();
+  void wait_for_sweep();
+  void sweep();
+  void schedule_local();
+  void run_local();
+  void abort_all();
+  void finish_if_done();
+
+  ServerCore& core_;
+  const std::size_t number_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<Executor> work_{context_.get_executor()};
+  Timer timer_{context_.get_executor()};
+  Mailbox mailbox_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::vector<Session*> ready_;
+  std::vector<Session*> retired_;
+  bool local_scheduled_ = false;
+  bool draining_ = false;
+  bool aborted_ = false;
+  bool has_stragglers_ = false;
+  std::int64_t drain_deadline_ms_ = 0;
+  std::int64_t straggler_deadline_ms_ = 0;
+  std::int64_t log_flushed_ms_ = 0;
+  std::int64_t date_second_ = -1;
+  std::string date_;
+  std::thread thread_;
+};
+
+}  // namespace stele::net

@@ -1,0 +1,42 @@
+#include "net/mailbox.h"
+
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <utility>
+
+namespace stele::net {
+
+Mailbox::Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+void Mailbox::post(Work work) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = waiting_.empty();
+    waiting_.push_back(std::move(work));
+  }
+  if (first) wake_();
+}
+
+std::size_t Mailbox::drain() {
+  {
+    const std::lock_guard lock(mutex_);
+    running_.swap(waiting_);
+  }
+  for (Work& work : running_) {
+    try {
+      work();
+    } catch (const std::exception& e) {
+      spdlog::error("work on an I/O thread threw: {}", e.what());
+    } catch (...) {
+      spdlog::error("work on an I/O thread threw something unknown");
+    }
+    work = nullptr;
+  }
+  const std::size_t count = running_.size();
+  running_.clear();
+  return count;
+}
+
+}  // namespace stele::net

@@ -1,0 +1,73 @@
+#include "net/signals.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "net/server.h"
+
+namespace stele::net {
+
+struct ShutdownSignals::Impl {
+  sigset_t set{};
+  std::mutex mutex;
+  std::function<void(int)> action;
+  std::vector<int> remembered;
+  std::atomic<bool> ending{false};
+  std::thread thread;
+
+  void watch() {
+    for (;;) {
+      const int number = ::sigwaitinfo(&set, nullptr);
+      if (ending.load()) return;
+      if (number <= 0) continue;
+      const std::lock_guard lock(mutex);
+      if (action) {
+        action(number);
+      } else {
+        remembered.push_back(number);
+      }
+    }
+  }
+};
+
+ShutdownSignals::ShutdownSignals() : impl_(std::make_unique<Impl>()) {
+  (void)::signal(SIGPIPE, SIG_IGN);
+  ::sigemptyset(&impl_->set);
+  ::sigaddset(&impl_->set, SIGTERM);
+  ::sigaddset(&impl_->set, SIGINT);
+  (void)::pthread_sigmask(SIG_BLOCK, &impl_->set, nullptr);
+  impl_->thread = std::thread([impl = impl_.get()] { impl->watch(); });
+  (void)::pthread_setname_np(impl_->thread.native_handle(), "stele-signals");
+}
+
+ShutdownSignals::~ShutdownSignals() {
+  impl_->ending.store(true);
+  (void)::pthread_kill(impl_->thread.native_handle(), SIGTERM);
+  impl_->thread.join();
+}
+
+void ShutdownSignals::on_signal(std::function<void(int)> on_signal) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->action = std::move(on_signal);
+  if (!impl_->action) return;
+  for (const int number : std::exchange(impl_->remembered, {})) impl_->action(number);
+}
+
+void ShutdownSignals::drain(Server& server) {
+  on_signal([&server, again = false](int) mutable {
+    if (again) {
+      server.stop();
+    } else {
+      server.begin_shutdown();
+    }
+    again = true;
+  });
+}
+
+}  // namespace stele::net
