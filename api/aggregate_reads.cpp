@@ -1,0 +1,135 @@
+#include "api/aggregate_reads.h"
+
+#include <limits>
+
+#include "api/cursor.h"
+#include "api/json_writer.h"
+#include "api/parameters.h"
+#include "api/timestamp.h"
+#include "engine/base/digest.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::size_t kPieceAggregates = 256;
+
+void append_aggregate_json(std::string& to, const AggregateSummary& aggregate) {
+  JsonWriter json(to);
+  json.begin_object();
+  json.key("aggregateId").string(aggregate.aggregate_id);
+  if (aggregate.aggregate_type) json.key("aggregateType").string(*aggregate.aggregate_type);
+  json.key("sequenceNumber").number(aggregate.last_sequence.value());
+  json.key("count").number(aggregate.count);
+  json.key("firstTimestamp").plain(format_timestamp(aggregate.first_time));
+  json.key("lastTimestamp").plain(format_timestamp(aggregate.last_time));
+  json.end_object();
+}
+
+class AggregateLines : public BodySource {
+ public:
+  AggregateLines(std::shared_ptr<const ReadView> view, AggregateQuery query, std::size_t limit)
+      : view_(std::move(view)),
+        query_(std::move(query)),
+        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit) {}
+
+  Result<bool> next(std::string& to) override {
+    if (left_ == 0) return false;
+    auto found = view_->aggregates(query_, std::min(left_, kPieceAggregates));
+    if (found.empty()) {
+      left_ = 0;
+      return false;
+    }
+    for (const AggregateSummary& aggregate : found) {
+      append_aggregate_json(to, aggregate);
+      to += '\n';
+    }
+    left_ -= found.size();
+    query_.after = std::move(found.back().aggregate_id);
+    return true;
+  }
+
+ private:
+  std::shared_ptr<const ReadView> view_;
+  AggregateQuery query_;
+  std::size_t left_;
+};
+
+std::uint64_t hash_of(const AggregateQuery& query) {
+  std::string text = query.include_system ? "system" : "clients";
+  text += '\0';
+  text += query.prefix;
+  text += '\0';
+  if (query.aggregate_type) text += '=' + *query.aggregate_type;
+  return xxh3(text);
+}
+
+}  // namespace
+
+std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request, const Limits& limits) {
+  const auto format = accepted_format(request.header("Accept"), true);
+  if (!format) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+  Parameters parameters(request.query(), {"aggregateType", "prefix", "limit", "cursor", "includeSystem"});
+  AggregateListRequest list;
+  list.format = *format;
+  list.query.aggregate_type = parameters.text("aggregateType");
+  list.query.prefix = parameters.text("prefix").value_or("");
+  list.query.include_system = parameters.flag("includeSystem").value_or(false);
+  const auto limit = parameters.integer("limit", 1, limits.page_max);
+  list.limit = static_cast<std::size_t>(limit.value_or(list.format == BodyFormat::Ndjson ? 0 : limits.page_default));
+  const auto cursor = parameters.text("cursor", kCursorBytesMax);
+  if (auto problem = parameters.problem()) return std::move(*problem);
+
+  list.filters = hash_of(list.query);
+  list.link_query = parameters.encoded({"cursor"});
+  if (cursor) {
+    auto decoded = decode_cursor(*cursor, CursorKind::Aggregates, Direction::Ascending, list.filters);
+    if (const auto* fault = std::get_if<CursorFault>(&decoded)) {
+      return Problem("invalid-cursor", *fault == CursorFault::Mangled
+                                           ? "The cursor is damaged."
+                                           : "The cursor belongs to a query with other filters.")
+          .error({"parameter", "cursor", "Leave it out to begin again.", {}});
+    }
+    list.query.after = std::move(std::get<Cursor>(decoded).key);
+  }
+  return list;
+}
+
+Response list_aggregates(const Store& store, const AggregateListRequest& request) {
+  auto view = store.view();
+  Response response;
+  if (request.format == BodyFormat::Ndjson) {
+    response.content_type = kNdjsonType;
+    response.source = std::make_unique<AggregateLines>(std::move(view), request.query, request.limit);
+    return response;
+  }
+  auto found = view->aggregates(request.query, request.limit + 1);
+  const bool more = found.size() > request.limit;
+  if (more) found.pop_back();
+  JsonWriter json(response.body);
+  json.begin_object().key("aggregates").begin_array();
+  for (const AggregateSummary& aggregate : found) append_aggregate_json(json.value(), aggregate);
+  json.end_array().key("nextCursor");
+  if (more) {
+    const std::string cursor =
+        encode_cursor({CursorKind::Aggregates, Direction::Ascending, {}, found.back().aggregate_id}, request.filters);
+    json.plain(cursor);
+    std::string link = "</v1/aggregates?";
+    if (!request.link_query.empty()) link += request.link_query + '&';
+    response.headers.emplace_back("Link", link + "cursor=" + cursor + ">; rel=\"next\"");
+  } else {
+    json.null();
+  }
+  json.end_object();
+  return response;
+}
+
+std::variant<Response, Problem> show_aggregate(const Store& store, std::string_view aggregate_id) {
+  const auto aggregate = store.view()->aggregate(aggregate_id);
+  if (!aggregate) return Problem("aggregate-not-found", "No event belongs to this aggregate.");
+  Response response;
+  append_aggregate_json(response.body, *aggregate);
+  return response;
+}
+
+}  // namespace stele::api

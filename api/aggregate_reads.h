@@ -1,0 +1,33 @@
+#pragma once
+// GET /v1/aggregates and one aggregate. All but parsing may block on a cold disk: read pool.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/http.h"
+#include "api/negotiation.h"
+#include "api/options.h"
+#include "api/problem.h"
+#include "engine/store.h"
+
+namespace stele::api {
+
+struct AggregateListRequest {
+  AggregateQuery query;
+  BodyFormat format = BodyFormat::Json;
+  std::size_t limit = 0;      ///< aggregates of a page; of a stream, 0 = no limit
+  std::uint64_t filters = 0;  ///< hash of the filters, for cursors
+  std::string link_query;     ///< the parameters of the next page, but for the cursor
+};
+
+[[nodiscard]] std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request,
+                                                                               const Limits& limits);
+
+/// A page, or a stream of lines over what is durable now. In byte order of the ids.
+[[nodiscard]] Response list_aggregates(const Store& store, const AggregateListRequest& request);
+
+[[nodiscard]] std::variant<Response, Problem> show_aggregate(const Store& store, std::string_view aggregate_id);
+
+}  // namespace stele::api

@@ -1,0 +1,284 @@
+#include "api/appender.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/event_json.h"
+#include "api/event_parser.h"
+#include "api/json_writer.h"
+#include "api/negotiation.h"
+#include "api/parameters.h"
+#include "api/request_headers.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+/// A receipt of more events is put together on the read pool, so that it does not hold up other connections.
+constexpr std::size_t kInlineReceiptEventsMax = 64;
+constexpr std::size_t kConflictingEventsMax = 10;
+constexpr std::string_view kRetrySoon = "1";
+constexpr std::string_view kRetryLater = "5";
+
+std::string quoted(std::string_view text) {
+  std::string json;
+  append_json_string(json, text);
+  return json;
+}
+
+/// The first events that stand in the way, as a JSON list.
+class ConflictingEvents {
+ public:
+  explicit ConflictingEvents(const ReadView& view) : view_(view), json_(text_) { json_.begin_array(); }
+
+  void add(Position position) {
+    if (count_ == kConflictingEventsMax || !view_.read(position, record_)) return;
+    write();
+  }
+  /// Those of an aggregate from a sequence number on.
+  void add(const std::string& aggregate_id, SequenceNumber from) {
+    EventQuery query;
+    query.aggregate_id = aggregate_id;
+    query.from_sequence = from;
+    auto stream = view_.query(query);
+    if (!stream) return;
+    while (count_ < kConflictingEventsMax) {
+      const auto more = (*stream)->next(record_);
+      if (!more || !*more) return;
+      write();
+    }
+  }
+  [[nodiscard]] std::string finish() {
+    json_.end_array();
+    return std::move(text_);
+  }
+
+ private:
+  void write() {
+    append_event_json(json_.value(), record_, EventParts::All, DataForm::AsSent);
+    ++count_;
+  }
+
+  const ReadView& view_;
+  std::string text_;
+  JsonWriter json_;
+  Record record_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
+struct AppendCall : Call {
+  using Call::Call;
+  Decision decision;
+};
+
+Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options)
+    : store_(store),
+      scheduler_(scheduler),
+      options_(options),
+      clock_(options.clock ? *options.clock : system_clock()) {}
+
+void Appender::handle(const Request& request, Reply reply) {
+  const auto call = std::make_shared<AppendCall>(request, std::move(reply), options_);
+  answer_exceptions(*call, [&] { begin(call); });
+}
+
+void Appender::begin(const std::shared_ptr<AppendCall>& call) {
+  const Request& request = call->request();
+  auto correlation = correlation_of(request);
+  if (auto* error = std::get_if<FieldError>(&correlation)) {
+    return call->fail(Problem("invalid-header", "X-Correlation-Id: " + error->detail).error(*error));
+  }
+  AppendContext context;
+  context.correlation_id = std::get<std::string>(std::move(correlation));
+  call->correlate(context.correlation_id);
+
+  if (!request.query().empty()) {
+    if (auto problem = Parameters(request.query(), {}).problem()) return call->fail(*problem);
+  }
+  const auto format = body_format(request.header("Content-Type"));
+  if (!format) {
+    return call->fail(Problem("unsupported-media-type",
+                              "The Content-Type must be application/json or application/x-ndjson, in UTF-8."));
+  }
+  const std::string_view encoding = request.header("Content-Encoding");
+  if (!encoding.empty() && encoding != "identity") {
+    return call->fail(Problem("unsupported-media-type", "The body must be sent without Content-Encoding."));
+  }
+  if (!accepted_format(request.header("Accept"), false)) {
+    return call->fail(Problem("not-acceptable", "The answer is application/json."));
+  }
+  if (const std::string_view field = request.header("Idempotency-Key"); !field.empty()) {
+    context.idempotency_key = idempotency_key_of(field);
+    if (!context.idempotency_key) {
+      const std::string detail = "Must be 1 to 255 visible ASCII characters, in quotes or not.";
+      return call->fail(
+          Problem("invalid-header", "Idempotency-Key: " + detail).error({"header", "Idempotency-Key", detail, {}}));
+    }
+  }
+  if (context.correlation_id.empty()) context.correlation_id = to_string(make_uuid_v7(clock_));
+
+  Proposal proposal;
+  if (const auto problem = parse_append(request.body(), *format, options_.limits, context, clock_, proposal)) {
+    return call->fail(*problem);
+  }
+  for (EventDraft& draft : proposal.events) draft.seal();
+  store_.append(std::move(proposal), [this, call](Decision decision) {
+    call->decision = std::move(decision);
+    // One of the two owns the call from here on; the request lives until it is answered.
+    const Request& waiting = call->request();
+    waiting.resume([this, call] { answer_exceptions(*call, [&] { decided(call); }); });
+  });
+}
+
+void Appender::decided(const std::shared_ptr<AppendCall>& call) {
+  using Kind = AppendOutcome::Kind;
+  const Decision& decision = call->decision;
+  const Kind kind = decision.outcome.kind;
+  const bool repeats = std::any_of(decision.duplicates.begin(), decision.duplicates.end(),
+                                   [](const auto& at) { return at.has_value(); });
+  const bool reads = repeats || kind == Kind::Replayed || kind == Kind::SequenceConflict ||
+                     kind == Kind::ConditionFailed || decision.proposal.events.size() > kInlineReceiptEventsMax;
+  if (!reads) return answer(*call);
+  const bool taken = scheduler_.run_on_read_pool([this, call] { answer_exceptions(*call, [&] { answer(*call); }); });
+  if (taken) return;
+  // What is stored must be answered; its records were written a moment ago and are in memory.
+  if (!repeats && kind == Kind::Stored) return answer(*call);
+  call->fail(Problem("busy", "Too many reads wait for the disk. Nothing was stored.")
+                 .header("Retry-After", std::string(kRetrySoon)));
+}
+
+void Appender::answer(AppendCall& call) {
+  const AppendOutcome outcome = store_.finish(call.decision);
+  if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Replayed) {
+    call.send(receipt(call, outcome));
+  } else {
+    call.fail(refusal(call.decision, outcome));
+  }
+}
+
+Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const {
+  const bool replayed = outcome.kind == AppendOutcome::Kind::Replayed;
+  const bool is_list = call.decision.proposal.is_list;
+  const auto view = store_.view();
+  thread_local Record record;
+  Response response;
+  response.status = replayed ? 200 : 201;
+  std::string& body = response.body;
+  body.reserve(320 * outcome.count + 16);
+  if (is_list) body += "{\"events\":[";
+  for (std::uint32_t i = 0; i < outcome.count; ++i) {
+    if (const Status read = view->read(outcome.first.plus(i), record); !read) {
+      return Problem("storage-error", "The events are stored, but the receipt cannot be read back.")
+          .response(call.request().path());
+    }
+    if (i > 0) {
+      body += ',';
+    } else if (record.header().correlation_id) {
+      call.correlate(std::string(*record.header().correlation_id));
+    }
+    append_event_json(body, record, EventParts::Receipt, DataForm::AsSent);
+    if (!is_list) response.headers.emplace_back("Location", "/v1/events/" + to_string(record.header().event_id));
+  }
+  if (is_list) body += "]}";
+  if (replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
+  return response;
+}
+
+Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome) const {
+  using Kind = AppendOutcome::Kind;
+  const Proposal& proposal = decision.proposal;
+  const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
+  const EventDraft& draft = proposal.events[index];
+  const auto placed = [&](Problem problem) {
+    if (proposal.is_list) problem.member("eventIndex", std::to_string(index));
+    return problem;
+  };
+  switch (outcome.kind) {
+    case Kind::EventIdConflict:
+      return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
+                                                     " is taken by an event with other content or of another commit."))
+          .member("eventId", quoted(to_string(draft.event_id)));
+    case Kind::EventRedacted:
+      return placed(Problem("event-redacted",
+                            "The event id " + to_string(draft.event_id) + " is taken by an event that was redacted."))
+          .member("eventId", quoted(to_string(draft.event_id)));
+    case Kind::SequenceConflict: {
+      const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
+      const auto view = store_.view();
+      ConflictingEvents conflicting(*view);
+      conflicting.add(draft.aggregate_id, expected);
+      return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
+                                                     " of its aggregate, which has " +
+                                                     std::to_string(outcome.current.value()) + "."))
+          .member("aggregateId", quoted(draft.aggregate_id))
+          .member("currentSequenceNumber", std::to_string(outcome.current.value()))
+          .member("expectedSequenceNumber", std::to_string(expected.value()))
+          .member("conflictingEvents", conflicting.finish());
+    }
+    case Kind::ConditionFailed: {
+      std::string mismatches;
+      JsonWriter json(mismatches);
+      json.begin_array();
+      const auto view = store_.view();
+      ConflictingEvents conflicting(*view);
+      for (const Position position : outcome.conflicting) conflicting.add(position);
+      for (const AppendOutcome::Mismatch& mismatch : outcome.mismatches) {
+        json.begin_object().key("aggregateId").string(mismatch.aggregate_id);
+        json.key("currentSequenceNumber").number(mismatch.current.value());
+        const auto& conditions = proposal.condition.aggregates;
+        const auto condition = std::find_if(conditions.begin(), conditions.end(), [&](const auto& each) {
+          return each.aggregate_id == mismatch.aggregate_id;
+        });
+        if (condition != conditions.end()) {
+          json.key("lastSequenceNumber");
+          if (condition->last) {
+            json.number(condition->last->value());
+            if (mismatch.current > *condition->last) conflicting.add(mismatch.aggregate_id, condition->last->next());
+          } else {
+            json.plain("exists");
+          }
+        }
+        json.end_object();
+      }
+      json.end_array();
+      return Problem("condition-failed", outcome.mismatches.empty() ? "Events match that must not be there."
+                                                                    : "An aggregate is not where the condition says.")
+          .member("mismatches", std::move(mismatches))
+          .member("conflictingEvents", conflicting.finish());
+    }
+    case Kind::AggregateTypeConflict:
+      return placed(Problem("aggregate-type-conflict",
+                            "The aggregate was begun with another aggregateType, or with none."))
+          .member("aggregateId", quoted(draft.aggregate_id))
+          .member("storedAggregateType",
+                  outcome.stored_aggregate_type ? quoted(*outcome.stored_aggregate_type) : "null");
+    case Kind::AfterBeyondHead:
+      return Problem("after-beyond-head",
+                     "condition.after must be less than " + std::to_string(outcome.first.value()) + ".")
+          .error({"pointer", "/condition/after", "No record has this position yet.", {}})
+          .member("size", std::to_string(outcome.first.value()));
+    case Kind::TooLarge:
+      return {"payload-too-large", "The events are too large to be stored as one commit."};
+    case Kind::Busy:
+      return Problem("busy", "Too many events wait to be stored. Nothing was stored.")
+          .header("Retry-After", std::string(kRetrySoon));
+    case Kind::DiskFull:
+      return {"disk-full", "There is no room for more events. Nothing was stored."};
+    case Kind::OutcomeUnknown:
+      return Problem("outcome-unknown", "Writing failed: the events may or may not be stored.")
+          .header("Retry-After", std::string(kRetryLater));
+    case Kind::ReadFailed:
+      return {"storage-error", "Stored bytes that the answer needs cannot be read."};
+    case Kind::Stored:
+    case Kind::Replayed:
+    case Kind::Unavailable:
+      break;
+  }
+  return Problem("unavailable", "The store does not accept events now. Nothing was stored.")
+      .header("Retry-After", std::string(kRetryLater));
+}
+
+}  // namespace stele::api

@@ -1,0 +1,34 @@
+#pragma once
+// POST /v1/events.
+
+#include <memory>
+
+#include "api/call.h"
+#include "engine/store.h"
+
+namespace stele::api {
+
+struct AppendCall;
+
+/// Reads the body on the request's I/O thread, proposes it, and answers on that thread again when the outcome is
+/// durable; what may have to wait for a cold disk (repeats, conflicts, long lists) is answered from the read pool.
+class Appender {
+ public:
+  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options);
+
+  void handle(const Request& request, Reply reply);
+
+ private:
+  void begin(const std::shared_ptr<AppendCall>& call);
+  void decided(const std::shared_ptr<AppendCall>& call);
+  void answer(AppendCall& call);
+  [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome) const;
+  [[nodiscard]] Problem refusal(const Decision& decision, const AppendOutcome& outcome) const;
+
+  Store& store_;
+  Scheduler& scheduler_;
+  const ServiceOptions& options_;
+  const Clock& clock_;
+};
+
+}  // namespace stele::api

@@ -1,0 +1,16 @@
+#pragma once
+// Base64 (RFC 4648): the URL alphabet without padding for cursors, the standard one with padding for hashes.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stele::api {
+
+[[nodiscard]] std::string base64url_encode(std::string_view bytes);
+/// None for anything base64url_encode() does not produce.
+[[nodiscard]] std::optional<std::string> base64url_decode(std::string_view text);
+
+[[nodiscard]] std::string base64_encode(std::string_view bytes);
+
+}  // namespace stele::api

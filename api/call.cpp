@@ -1,0 +1,45 @@
+#include "api/call.h"
+
+#include <algorithm>
+
+namespace stele::api {
+
+void Call::send(Response response) {
+  if (!reply_) return;
+  if (request_->method() == Method::Head) response.source.reset();
+  if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
+  add_cors(response);
+  const Reply reply = std::exchange(reply_, nullptr);
+  reply(std::move(response));
+}
+
+void Call::fail(const Problem& problem) {
+  if (reply_) send(problem.response(request_->path()));
+}
+
+void Call::add_cors(Response& response) const {
+  if (options_.cors_origins.empty()) return;
+  response.headers.emplace_back("Vary", "Origin");
+  const std::string_view origin = request_->header("Origin");
+  if (origin.empty()) return;
+  const auto allowed = [&](const std::string& configured) { return configured == "*" || configured == origin; };
+  if (std::none_of(options_.cors_origins.begin(), options_.cors_origins.end(), allowed)) return;
+  response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
+  response.headers.emplace_back("Access-Control-Expose-Headers",
+                                "Location, Link, Retry-After, X-Correlation-Id, Idempotent-Replayed, Allow");
+  if (request_->method() == Method::Options) {
+    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+    response.headers.emplace_back(
+        "Access-Control-Allow-Headers",
+        "Content-Type, Accept, Authorization, Idempotency-Key, X-Correlation-Id, traceparent, tracestate");
+    response.headers.emplace_back("Access-Control-Max-Age", "600");
+  }
+}
+
+void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work) {
+  const bool taken =
+      scheduler.run_on_read_pool([call, work = std::move(work)] { answer_exceptions(*call, [&] { work(*call); }); });
+  if (!taken) call->fail(Problem("busy", "Too many reads wait for the disk.").header("Retry-After", "1"));
+}
+
+}  // namespace stele::api

@@ -1,0 +1,60 @@
+#pragma once
+// One request on its way through the service: adds to its answer what every answer carries, and makes sure that there
+// is exactly one.
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "api/http.h"
+#include "api/options.h"
+#include "api/problem.h"
+
+namespace stele::api {
+
+/// Handed from thread to thread, used by one at a time.
+class Call {
+ public:
+  /// `options` must outlive the call.
+  Call(const Request& request, Reply reply, const ServiceOptions& options)
+      : request_(&request), reply_(std::move(reply)), options_(options) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  /// Only until it is answered.
+  [[nodiscard]] const Request& request() const { return *request_; }
+  [[nodiscard]] const ServiceOptions& options() const { return options_; }
+
+  /// The id that X-Correlation-Id of the answer carries; empty = none.
+  void correlate(std::string id) { correlation_ = std::move(id); }
+  [[nodiscard]] const std::string& correlation() const { return correlation_; }
+
+  /// Answers. A second answer is dropped.
+  void send(Response response);
+  void fail(const Problem& problem);
+
+ private:
+  void add_cors(Response& response) const;
+
+  const Request* request_;
+  Reply reply_;
+  const ServiceOptions& options_;
+  std::string correlation_;
+};
+
+/// Runs `work`; an exception (memory ran out) becomes a 500.
+template <class Work>
+void answer_exceptions(Call& call, Work&& work) {
+  try {
+    work();
+  } catch (const std::exception&) {
+    call.fail(Problem("internal-error", "The server ran out of a resource while it answered."));
+  }
+}
+
+/// Runs `work(call)` on the read pool, or answers 503 if that is full.
+void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work);
+
+}  // namespace stele::api

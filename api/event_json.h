@@ -1,0 +1,24 @@
+#pragma once
+// A record as the API shows it.
+
+#include <string>
+
+#include "engine/log/record.h"
+
+namespace stele::api {
+
+enum class EventParts {
+  All,      ///< with data and metadata
+  Receipt,  ///< without them
+};
+
+enum class DataForm {
+  AsSent,    ///< byte for byte
+  Minified,  ///< without white space outside strings, so that the event fits on one line
+};
+
+/// Appends one JSON object. Members that the record does not have are left out; `redacted` names those whose bytes were
+/// removed.
+void append_event_json(std::string& to, const Record& record, EventParts parts, DataForm form);
+
+}  // namespace stele::api

@@ -1,0 +1,39 @@
+#pragma once
+// GET /v1/events and the resources of one event. All but parsing may block on a cold disk: read pool.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/http.h"
+#include "api/negotiation.h"
+#include "api/options.h"
+#include "api/problem.h"
+#include "engine/store.h"
+
+namespace stele::api {
+
+/// What a list of events was asked for.
+struct EventListRequest {
+  EventQuery query;
+  BodyFormat format = BodyFormat::Json;
+  std::size_t limit = 0;      ///< events of a page; of a stream, 0 = no limit
+  std::uint64_t filters = 0;  ///< hash of all that decides which events match, for cursors
+  std::string link_query;     ///< the parameters of the next page, but for the cursor
+  std::optional<Position> min_position;
+};
+
+[[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits);
+
+/// A page, or a stream of lines up to the head of now.
+[[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request);
+
+[[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, std::string_view event_id);
+/// The data member alone, byte for byte.
+[[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, std::string_view event_id);
+
+/// The refusal for stored bytes that cannot be read.
+[[nodiscard]] Problem read_failed();
+
+}  // namespace stele::api

@@ -1,0 +1,86 @@
+#pragma once
+// The seam between api (what an endpoint means) and net (sockets): a request that has been read and bounded, a response
+// to be written. Nothing here knows a socket.
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/result.h"
+
+namespace stele::api {
+
+enum class Method { Get, Head, Post, Put, Patch, Delete, Options, Other };
+
+/// A whole request, body included. Everything is borrowed from the session, which keeps it alive until Reply is called.
+class Request {
+ public:
+  virtual ~Request() = default;
+  [[nodiscard]] virtual Method method() const = 0;
+  /// As sent: path, and what follows the first '?' (without it), still percent-encoded.
+  [[nodiscard]] virtual std::string_view path() const = 0;
+  [[nodiscard]] virtual std::string_view query() const = 0;
+  /// Value of a header field, name in any case; empty if absent. Repeated fields are joined with ", ".
+  [[nodiscard]] virtual std::string_view header(std::string_view name) const = 0;
+  /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
+  [[nodiscard]] virtual std::string_view body() const = 0;
+  [[nodiscard]] virtual std::string_view remote_address() const = 0;
+  /// Runs `work` on this request's own I/O thread, never inside the call unless the caller is that thread. Callable
+  /// from any thread while the request lives; cheap, so that many requests answered by one commit group cost one
+  /// wake-up. `work` must not block.
+  virtual void resume(std::function<void()> work) const = 0;
+};
+
+/// Produces a long body piece by piece, in constant memory. Called on the read pool, one call at a time.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  /// Appends the next piece (about 64 KiB) to `to`; false when nothing follows. After an error the connection is cut,
+  /// so that the client sees a broken body rather than a short one.
+  [[nodiscard]] virtual Result<bool> next(std::string& to) = 0;
+};
+
+struct Response {
+  int status = 200;
+  std::string_view content_type = "application/json";             ///< static storage; empty = no body
+  std::vector<std::pair<std::string_view, std::string>> headers;  ///< names in static storage
+  std::string body;
+  std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
+};
+
+/// Called exactly once, on any thread, to answer a request.
+using Reply = std::function<void(Response)>;
+
+/// What api needs from the outside besides sockets; implemented in net.
+class Scheduler {
+ public:
+  virtual ~Scheduler() = default;
+  /// Runs `work` on the read pool, where blocking on a cold disk is allowed. False if its bounded queue is full.
+  [[nodiscard]] virtual bool run_on_read_pool(std::function<void()> work) = 0;
+  /// Runs `work` after `delay`, on any thread. It must be quick. Not run after shutdown.
+  virtual void after(std::chrono::milliseconds delay, std::function<void()> work) = 0;
+};
+
+/// Answers requests. Thread-safe.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  /// Must not block: slow work goes to the read pool. `request` lives until `reply` has been called. `reply` runs on
+  /// any thread, or inside the call.
+  virtual void handle(const Request& request, Reply reply) = 0;
+  /// Ready to take traffic? Decides /readyz together with the details the handler adds. Called by net at shutdown step
+  /// one.
+  virtual void begin_shutdown() = 0;
+};
+
+/// An application/problem+json response (RFC 9457) for conditions that net finds before a handler runs (408, 413, 431
+/// …). `slug` must be one of those documented in problem.h.
+[[nodiscard]] Response problem_response(std::string_view slug, std::string detail);
+
+}  // namespace stele::api

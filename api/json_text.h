@@ -1,0 +1,44 @@
+#pragma once
+// Walks over JSON text that has already been validated, to find the exact bytes of its values: what simdjson's tree
+// does not keep. Text that is not valid JSON gives meaningless spans, but never a read outside the text.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace stele::api {
+
+/// The bytes of one value, without the white space around it.
+struct JsonSpan {
+  std::string_view text;
+  std::uint32_t depth = 0;  ///< how many arrays and objects lie inside each other; 0 for a scalar
+};
+
+/// Moves forward through one text. Used side by side with simdjson's iterators, which visit values in the same order.
+class JsonCursor {
+ public:
+  explicit JsonCursor(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
+
+  /// Enters the array or object that comes next.
+  void enter();
+  /// Inside an object: moves to the value of the next member; false at the end of the object, which is then behind the
+  /// cursor.
+  [[nodiscard]] bool next_member();
+  /// Inside an array: moves to the next element; false at the end of the array, which is then behind the cursor.
+  [[nodiscard]] bool next_element();
+  /// Takes the whole value that comes next.
+  JsonSpan value();
+
+ private:
+  void skip_space();
+  void skip_string();
+
+  const char* at_;
+  const char* end_;
+};
+
+/// Appends valid JSON without the white space outside its strings.
+void append_minified(std::string& to, std::string_view json);
+
+}  // namespace stele::api

@@ -1,0 +1,35 @@
+#pragma once
+// What an operator can set about the endpoints.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/clock.h"
+
+namespace stele::api {
+
+/// Bounds of what a client may send and ask for. Beyond them: 413 (sizes) or 422 (form).
+struct Limits {
+  std::size_t body_bytes_max = 16U << 20;      ///< of a whole request
+  std::size_t events_max = 10'000;             ///< in one request
+  std::size_t data_bytes_max = 1U << 20;       ///< of one event's data, as sent
+  std::size_t metadata_bytes_max = 64U << 10;  ///< of one event's metadata, as sent
+  std::size_t string_bytes_max = 255;          ///< of a string member; must not exceed kStringBytesMax
+  std::uint32_t depth_max = 128;               ///< of arrays and objects inside data and metadata
+  std::size_t page_default = 100;
+  std::size_t page_max = 1000;
+};
+
+struct ServiceOptions {
+  Limits limits;
+  std::vector<std::string> cors_origins;  ///< origins that may call from a browser; "*" = any
+  std::string version = "0.1.0";
+  std::chrono::milliseconds min_position_wait{5000};
+  std::size_t min_position_waiters_max = 1024;  ///< requests that may wait for a position at once
+  const Clock* clock = nullptr;                 ///< none = system_clock(); must outlive the service
+};
+
+}  // namespace stele::api

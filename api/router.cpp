@@ -1,0 +1,80 @@
+#include "api/router.h"
+
+#include <algorithm>
+#include <array>
+
+#include "api/percent.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::string_view kReadOnly = "GET, HEAD, OPTIONS";
+
+constexpr std::array kRoutes{
+    Route{Resource::Events, "/v1/events", "GET, HEAD, POST, OPTIONS", true, true},
+    Route{Resource::Event, "/v1/events/{}", kReadOnly},
+    Route{Resource::EventData, "/v1/events/{}/data", kReadOnly},
+    Route{Resource::Head, "/v1/head", kReadOnly},
+    Route{Resource::Aggregates, "/v1/aggregates", kReadOnly},
+    Route{Resource::Aggregate, "/v1/aggregates/{}", kReadOnly},
+    Route{Resource::Health, "/healthz", kReadOnly},
+    Route{Resource::Ready, "/readyz", kReadOnly},
+    Route{Resource::OpenApi, "/openapi.json", kReadOnly},
+    Route{Resource::Problems, "/problems", kReadOnly},
+    Route{Resource::Problem, "/problems/{}", kReadOnly},
+};
+
+std::string_view take_segment(std::string_view& path) {
+  const std::size_t end = std::min(path.find('/', 1), path.size());
+  const std::string_view segment = path.substr(0, end);
+  path.remove_prefix(end);
+  return segment;
+}
+
+/// Compares segment by segment; `parameter` gets the one that stands for `{}`, with its slash.
+bool matches(std::string_view pattern, std::string_view path, std::string_view& parameter) {
+  while (!pattern.empty() && !path.empty()) {
+    const std::string_view expected = take_segment(pattern);
+    const std::string_view given = take_segment(path);
+    if (expected == "/{}") {
+      if (given.size() < 2) return false;
+      parameter = given;
+    } else if (expected != given) {
+      return false;
+    }
+  }
+  return pattern.empty() && path.empty();
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+std::variant<RouteMatch, RouteFault> find_route(std::string_view path) {
+  for (const Route& route : kRoutes) {
+    std::string_view raw;
+    if (!matches(route.pattern, path, raw)) continue;
+    if (raw.empty()) return RouteMatch{&route, {}};
+    auto parameter = percent_decode(raw.substr(1), PlusMeans::Plus);
+    if (!parameter) return RouteFault::BadEncoding;
+    return RouteMatch{&route, std::move(*parameter)};
+  }
+  return RouteFault::Unknown;
+}
+
+bool allows(const Route& route, Method method) {
+  switch (method) {
+    case Method::Get:
+    case Method::Head:
+      return route.reads;
+    case Method::Post:
+      return route.appends;
+    case Method::Options:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace stele::api

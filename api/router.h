@@ -1,0 +1,49 @@
+#pragma once
+// Which resource a path names.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/http.h"
+
+namespace stele::api {
+
+enum class Resource {
+  Events,
+  Event,
+  EventData,
+  Head,
+  Aggregates,
+  Aggregate,
+  Health,
+  Ready,
+  OpenApi,
+  Problems,
+  Problem
+};
+
+struct Route {
+  Resource resource;
+  std::string_view pattern;  ///< `{}` stands for one segment, percent-encoded
+  std::string_view allow;    ///< value of the Allow field
+  bool reads = true;         ///< has GET and HEAD
+  bool appends = false;      ///< has POST
+};
+
+/// All resources.
+[[nodiscard]] std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route;
+  std::string parameter;  ///< the decoded segment, if the pattern has one
+};
+
+enum class RouteFault { Unknown, BadEncoding };
+
+[[nodiscard]] std::variant<RouteMatch, RouteFault> find_route(std::string_view path);
+
+[[nodiscard]] bool allows(const Route& route, Method method);
+
+}  // namespace stele::api

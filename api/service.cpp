@@ -1,0 +1,262 @@
+#include "api/service.h"
+
+#include <utility>
+
+#include "api/aggregate_reads.h"
+#include "api/base64.h"
+#include "api/event_reads.h"
+#include "api/json_writer.h"
+#include "api/negotiation.h"
+#include "api/openapi.h"
+#include "api/parameters.h"
+#include "api/request_headers.h"
+#include "api/timestamp.h"
+#include "engine/base/digest.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::string_view kEventsPath = "/v1/events";
+
+void answer(Call& call, std::variant<Response, Problem> result) {
+  if (auto* response = std::get_if<Response>(&result)) {
+    call.send(std::move(*response));
+  } else {
+    call.fail(std::get<Problem>(result));
+  }
+}
+
+Response json_response(std::string body) {
+  Response response;
+  response.body = std::move(body);
+  return response;
+}
+
+void strings(JsonWriter& json, const std::vector<std::string>& texts) {
+  json.begin_array();
+  for (const std::string& text : texts) json.string(printable(without_paths(text)));
+  json.end_array();
+}
+
+template <class Write>
+std::string object(Write write) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object();
+  write(json);
+  json.end_object();
+  return text;
+}
+
+std::string recovery_json(const RecoveryReport& report) {
+  return object([&](JsonWriter& json) {
+    json.key("tailCase").string(report.tail_case);
+    json.key("segments").number(report.segments);
+    json.key("records").number(report.records);
+    json.key("cutBytes").number(report.cut_bytes);
+    json.key("rewrittenBytes").number(report.rewritten_bytes);
+    json.key("notes");
+    strings(json, report.notes);
+  });
+}
+
+}  // namespace
+
+Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
+    : store_(store),
+      scheduler_(scheduler),
+      options_(std::move(options)),
+      appender_(store, scheduler, options_),
+      waiters_(PositionWaiters::attach(store, scheduler, options_.min_position_waiters_max)) {
+  STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
+}
+
+void Service::handle(const Request& request, Reply reply) {
+  if (request.method() == Method::Post && request.path() == kEventsPath) {
+    appender_.handle(request, std::move(reply));
+    return;
+  }
+  const auto call = std::make_shared<Call>(request, std::move(reply), options_);
+  answer_exceptions(*call, [&] { dispatch(call); });
+}
+
+void Service::begin_shutdown() {
+  shutting_down_.store(true);
+  waiters_->close();
+}
+
+void Service::dispatch(const std::shared_ptr<Call>& call) {
+  const Request& request = call->request();
+  auto correlation = correlation_of(request);
+  if (auto* error = std::get_if<FieldError>(&correlation)) {
+    return call->fail(Problem("invalid-header", "X-Correlation-Id: " + error->detail).error(*error));
+  }
+  call->correlate(std::get<std::string>(std::move(correlation)));
+
+  const Method method = request.method();
+  if (method == Method::Options && request.path() == "*") {
+    Response response;
+    response.status = 204;
+    response.content_type = {};
+    response.headers.emplace_back("Allow", "GET, HEAD, POST, OPTIONS");
+    return call->send(std::move(response));
+  }
+  const auto found = find_route(request.path());
+  if (const auto* fault = std::get_if<RouteFault>(&found)) {
+    return call->fail(
+        *fault == RouteFault::BadEncoding
+            ? Problem("invalid-parameter", "The percent-encoding of the path is broken or does not give UTF-8.")
+            : Problem("not-found",
+                      "There is nothing at this path. /openapi.json lists what there is; a slash in an id "
+                      "is written %2F."));
+  }
+  const auto& match = std::get<RouteMatch>(found);
+  if (!allows(*match.route, method)) {
+    return call->fail(Problem("method-not-allowed", "This resource has: " + std::string(match.route->allow) + ".")
+                          .header("Allow", std::string(match.route->allow)));
+  }
+  if (method == Method::Options) {
+    Response response;
+    response.status = 204;
+    response.content_type = {};
+    response.headers.emplace_back("Allow", std::string(match.route->allow));
+    return call->send(std::move(response));
+  }
+  route(call, match);
+}
+
+void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) {
+  const Request& request = call->request();
+  const Resource resource = match.route->resource;
+  if (resource == Resource::Events) return events(call);
+  if (resource == Resource::Aggregates) return aggregates(call);
+  // Probes add what they like to their requests, and must not fail for it.
+  if (resource == Resource::Health) return call->send(json_response(R"({"status":"ok"})"));
+  if (resource == Resource::Ready) return call->send(ready(request.path()));
+
+  if (!accepted_format(request.header("Accept"), false)) {
+    return call->fail(Problem("not-acceptable", "This resource is application/json."));
+  }
+  if (!request.query().empty()) {
+    if (const auto problem = Parameters(request.query(), {}).problem()) return call->fail(*problem);
+  }
+  switch (resource) {
+    case Resource::Event:
+      return run_on_read_pool(scheduler_, call,
+                              [this, id = match.parameter](Call& c) { answer(c, show_event(store_, id)); });
+    case Resource::EventData:
+      return run_on_read_pool(scheduler_, call,
+                              [this, id = match.parameter](Call& c) { answer(c, show_event_data(store_, id)); });
+    case Resource::Aggregate:
+      return run_on_read_pool(scheduler_, call,
+                              [this, id = match.parameter](Call& c) { answer(c, show_aggregate(store_, id)); });
+    case Resource::Head:
+      return call->send(head());
+    case Resource::OpenApi:
+      return call->send(json_response(std::string(openapi_json())));
+    case Resource::Problems:
+      return call->send(json_response(describe_problem_kinds()));
+    case Resource::Problem: {
+      const ProblemKind* kind = find_problem_kind(match.parameter);
+      if (kind == nullptr)
+        return call->fail(Problem("not-found", "There is no problem of this name; /problems lists all."));
+      return call->send(json_response(describe(*kind)));
+    }
+    default:
+      return call->fail(Problem("not-found", "There is nothing at this path."));
+  }
+}
+
+void Service::events(const std::shared_ptr<Call>& call) {
+  auto parsed = parse_event_list(call->request(), options_.limits);
+  if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  const auto min_position = std::get<EventListRequest>(parsed).min_position;
+  auto list = [this, request = std::get<EventListRequest>(std::move(parsed))](Call& c) {
+    answer(c, list_events(store_, request));
+  };
+  if (!min_position || store_.durable_end() > *min_position) return run_on_read_pool(scheduler_, call, std::move(list));
+
+  using Outcome = PositionWaiters::Outcome;
+  const auto go_on = [this, call, list = std::move(list)](Outcome outcome) {
+    answer_exceptions(*call, [&] {
+      if (outcome == Outcome::Reached) return run_on_read_pool(scheduler_, call, list);
+      call->fail(
+          outcome == Outcome::TimedOut
+              ? Problem("position-not-reached", "minPosition was not readable in time.").header("Retry-After", "1")
+              : Problem("unavailable", "The server is shutting down.").header("Retry-After", "5"));
+    });
+  };
+  if (!waiters_->wait(*min_position, options_.min_position_wait, go_on)) {
+    call->fail(Problem("busy", "Too many requests wait for a position.").header("Retry-After", "1"));
+  }
+}
+
+void Service::aggregates(const std::shared_ptr<Call>& call) {
+  auto parsed = parse_aggregate_list(call->request(), options_.limits);
+  if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {
+    c.send(list_aggregates(store_, request));
+  });
+}
+
+Response Service::head() const {
+  const LogHead head = store_.head();
+  return json_response(object([&](JsonWriter& json) {
+    json.key("position");
+    head.size > 0 ? json.number(head.size - 1) : json.null();
+    json.key("size").number(head.size);
+    json.key("timestamp");
+    head.size > 0 ? json.plain(format_timestamp(head.last_time)) : json.null();
+    json.key("root").plain(base64_encode(as_bytes(head.root)));
+    json.key("storeId").plain(to_string(store_.store_id()));
+    json.key("origin").string(printable(store_.origin()));
+  }));
+}
+
+Response Service::ready(std::string_view path) const {
+  const StoreHealth health = store_.health();
+  const bool closing = shutting_down_.load();
+  const auto warnings = [&] {
+    std::string text;
+    JsonWriter json(text);
+    strings(json, health.warnings);
+    return text;
+  };
+  const auto text_json = [](std::string_view text) {
+    std::string json;
+    append_json_string(json, printable(without_paths(text)));
+    return json;
+  };
+  const std::vector<std::pair<std::string_view, std::string>> members = {
+      {"writable", health.writable ? "true" : "false"},
+      {"shuttingDown", closing ? "true" : "false"},
+      {"reason", closing                 ? R"("The server is shutting down.")"
+                 : health.reason.empty() ? "null"
+                                         : text_json(health.reason)},
+      {"warnings", warnings()},
+      {"size", std::to_string(store_.durable_end().value())},
+      {"groups", std::to_string(health.groups)},
+      {"recordsAppended", std::to_string(health.records_appended)},
+      {"queueProposals", std::to_string(health.queue_proposals)},
+      {"unpreparedSegments", std::to_string(health.unprepared_segments)},
+      {"recovery", recovery_json(store_.recovery())},
+      {"storeId", text_json(to_string(store_.store_id()))},
+      {"origin", text_json(store_.origin())},
+      {"version", text_json(options_.version)},
+  };
+  if (health.writable && !closing) {
+    return json_response(object([&](JsonWriter& json) {
+      json.key("ready").boolean(true);
+      for (const auto& [name, value] : members) json.key(name).raw(value);
+    }));
+  }
+  Problem problem("not-ready", closing ? "The server is shutting down."
+                                       : "The store accepts no events: " + without_paths(health.reason));
+  problem.header("Retry-After", "5").member("ready", "false");
+  for (const auto& [name, value] : members) problem.member(name, value);
+  return problem.response(path);
+}
+
+}  // namespace stele::api

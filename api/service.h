@@ -1,0 +1,44 @@
+#pragma once
+// All endpoints: the Handler that net puts behind its sockets.
+
+#include <atomic>
+#include <memory>
+#include <string_view>
+
+#include "api/appender.h"
+#include "api/call.h"
+#include "api/http.h"
+#include "api/options.h"
+#include "api/position_waiters.h"
+#include "api/router.h"
+#include "engine/store.h"
+
+namespace stele::api {
+
+class Service : public Handler {
+ public:
+  /// `store` and `scheduler` must outlive the service; the service must outlive its requests. Make it before traffic
+  /// begins.
+  Service(Store& store, Scheduler& scheduler, ServiceOptions options);
+
+  void handle(const Request& request, Reply reply) override;
+  /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.
+  void begin_shutdown() override;
+
+ private:
+  void dispatch(const std::shared_ptr<Call>& call);
+  void route(const std::shared_ptr<Call>& call, const RouteMatch& match);
+  void events(const std::shared_ptr<Call>& call);
+  void aggregates(const std::shared_ptr<Call>& call);
+  [[nodiscard]] Response ready(std::string_view path) const;
+  [[nodiscard]] Response head() const;
+
+  Store& store_;
+  Scheduler& scheduler_;
+  const ServiceOptions options_;
+  Appender appender_;
+  std::shared_ptr<PositionWaiters> waiters_;
+  std::atomic<bool> shutting_down_{false};
+};
+
+}  // namespace stele::api

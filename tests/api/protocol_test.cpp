@@ -1,0 +1,170 @@
+// Content negotiation, header fields, routes and problems.
+
+#include <doctest/doctest.h>
+#include <simdjson.h>
+
+#include <set>
+
+#include "api/negotiation.h"
+#include "api/problem.h"
+#include "api/request_headers.h"
+#include "api/router.h"
+
+using namespace stele::api;
+
+TEST_CASE("Negotiation.ContentTypes") {
+  for (const char* type :
+       {"application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8",
+        "application/json ; charset=\"utf-8\"", "application/json;"}) {
+    CAPTURE(type);
+    CHECK(body_format(type) == BodyFormat::Json);
+  }
+  CHECK(body_format("application/x-ndjson") == BodyFormat::Ndjson);
+  CHECK(body_format("application/x-ndjson; charset=utf-8") == BodyFormat::Ndjson);
+  for (const char* type :
+       {"", "text/plain", "text/json", "application/jsonx", "application/json, application/json",
+        "application/json; charset=latin1", "application/json; profile=x", "application/x-www-form-urlencoded",
+        "application/cloudevents+json", "json", ";charset=utf-8"}) {
+    CAPTURE(type);
+    CHECK(!body_format(type));
+  }
+}
+
+TEST_CASE("Negotiation.Accept") {
+  using Format = std::optional<BodyFormat>;
+  const Format json = BodyFormat::Json;
+  const Format ndjson = BodyFormat::Ndjson;
+  const std::tuple<const char*, Format, Format> cases[] = {
+      // field, where NDJSON exists, where it does not
+      {"", json, json},
+      {"*/*", json, json},
+      {"application/*", json, json},
+      {"application/json", json, json},
+      {"APPLICATION/JSON", json, json},
+      {"application/x-ndjson", ndjson, {}},
+      {"application/x-ndjson, */*", ndjson, json},
+      {"application/x-ndjson, application/json", json, json},
+      {"application/x-ndjson, application/json;q=0.9", ndjson, json},
+      {"application/x-ndjson;q=0.5, application/json;q=0.9", json, json},
+      {"text/html, application/xhtml+xml, */*;q=0.8", json, json},
+      {"text/html", {}, {}},
+      {"application/json;q=0", {}, {}},
+      {"application/json;q=0, */*", ndjson, {}},
+      {"*/*;q=0", {}, {}},
+      {"application/json;q=0.001", json, json},
+      {"text/*", {}, {}},
+      {"application/problem+json, application/json", json, json},
+  };
+  for (const auto& [field, with, without] : cases) {
+    CAPTURE(field);
+    CHECK(accepted_format(field, true) == with);
+    CHECK(accepted_format(field, false) == without);
+  }
+}
+
+TEST_CASE("Traceparent.OnlyValidOnesGiveATraceId") {
+  const std::string id = "0af7651916cd43dd8448eb211c80319c";
+  CHECK(trace_id_of("00-" + id + "-b7ad6b7169203331-01") == id);
+  CHECK(trace_id_of("01-" + id + "-b7ad6b7169203331-01-extra") == id);
+  for (const std::string& text :
+       {std::string(), "00-" + id, "00-" + id + "-b7ad6b7169203331-01-x", "ff-" + id + "-b7ad6b7169203331-01",
+        "00-" + std::string(32, '0') + "-b7ad6b7169203331-01", "00-" + id + "-0000000000000000-01",
+        std::string("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"), "00-" + id + "-b7ad6b7169203331-0g",
+        "00 " + id + "-b7ad6b7169203331-01", "01-" + id + "-b7ad6b7169203331-01x"}) {
+    CAPTURE(text);
+    CHECK(trace_id_of(text).empty());
+  }
+}
+
+TEST_CASE("IdempotencyKey.QuotedOrBare") {
+  CHECK(idempotency_key_of("\"8e03978e-40d5-43dd\"") == "8e03978e-40d5-43dd");
+  CHECK(idempotency_key_of("8e03978e-40d5-43dd") == "8e03978e-40d5-43dd");
+  CHECK(idempotency_key_of(R"("a\"b\\c")") == R"(a"b\c)");
+  CHECK(idempotency_key_of(std::string(255, 'k')) == std::string(255, 'k'));
+  for (const std::string& text :
+       {std::string(), std::string("\"\""), std::string("\""), std::string("\"a"), std::string("\"a\"b\""),
+        std::string("a b"), std::string("\"a b\""), std::string("\"a\\\""), std::string("\"a\\x\""),
+        std::string("k\xc3\xa4"), std::string(256, 'k'), std::string("\"a\", \"b\"")}) {
+    CAPTURE(text);
+    CHECK(!idempotency_key_of(text));
+  }
+}
+
+TEST_CASE("Router.FindsResources") {
+  const auto found = [](std::string_view path) -> std::string {
+    const auto result = find_route(path);
+    if (const auto* fault = std::get_if<RouteFault>(&result)) return *fault == RouteFault::Unknown ? "404" : "400";
+    const auto& match = std::get<RouteMatch>(result);
+    return std::string(match.route->pattern) + " " + match.parameter;
+  };
+  CHECK(found("/v1/events") == "/v1/events ");
+  CHECK(found("/v1/events/abc") == "/v1/events/{} abc");
+  CHECK(found("/v1/events/abc/data") == "/v1/events/{}/data abc");
+  CHECK(found("/v1/aggregates/src%2Fserver.c") == "/v1/aggregates/{} src/server.c");
+  CHECK(found("/v1/aggregates/a+b") == "/v1/aggregates/{} a+b");
+  CHECK(found("/v1/aggregates/%zz") == "400");
+  CHECK(found("/v1/aggregates/%ff") == "400");
+  CHECK(found("/readyz") == "/readyz ");
+  for (const char* path :
+       {"", "/", "*", "/v1", "/v1/", "/v1/events/", "/v1/events//data", "/v1/aggregates/a/b", "/V1/events",
+        "/v1/eventsx", "/v1/events/abc/proof", "/healthz/", "//v1/events", "v1/events"}) {
+    CAPTURE(path);
+    CHECK(found(path) == "404");
+  }
+}
+
+TEST_CASE("Router.AllowSaysWhatIsAllowed") {
+  const std::pair<Method, std::string_view> methods[] = {
+      {Method::Get, "GET"},     {Method::Head, "HEAD"},     {Method::Post, "POST"},      {Method::Put, "PUT"},
+      {Method::Patch, "PATCH"}, {Method::Delete, "DELETE"}, {Method::Options, "OPTIONS"}};
+  for (const Route& route : routes()) {
+    for (const auto& [method, name] : methods) {
+      CAPTURE(route.pattern);
+      CAPTURE(name);
+      CHECK(allows(route, method) == (route.allow.find(name) != std::string_view::npos));
+    }
+    CHECK(!allows(route, Method::Other));
+  }
+}
+
+TEST_CASE("Problem.EveryKindIsDocumentedOnce") {
+  std::set<std::string_view> slugs;
+  for (const ProblemKind& kind : problem_kinds()) {
+    CHECK(slugs.insert(kind.slug).second);
+    CHECK(kind.status >= 400);
+    CHECK(kind.status < 600);
+    CHECK(!kind.title.empty());
+    CHECK(!kind.meaning.empty());
+    simdjson::dom::parser parser;
+    CHECK(parser.parse(describe(kind)).error() == simdjson::SUCCESS);
+  }
+  simdjson::dom::parser parser;
+  CHECK(parser.parse(describe_problem_kinds()).error() == simdjson::SUCCESS);
+  // What net says on its own.
+  for (const char* slug :
+       {"malformed-request", "request-timeout", "length-required", "payload-too-large", "uri-too-long",
+        "expectation-failed", "header-too-large", "not-implemented", "busy", "http-version-not-supported"}) {
+    CAPTURE(slug);
+    CHECK(find_problem_kind(slug) != nullptr);
+  }
+}
+
+TEST_CASE("Problem.ResponseHasAllMembersEvenForHostileText") {
+  Problem problem("invalid-event", "bad \"text\"\n\xff");
+  problem.error({"pointer", "/3/a~1b", "no", 7}).member("extra", "[1]").header("Retry-After", "1");
+  const Response response = problem.response("/v1/events");
+  CHECK(response.status == 422);
+  CHECK(response.content_type == "application/problem+json");
+  CHECK(response.body ==
+        R"({"type":"/problems/invalid-event","title":"Invalid event","status":422,"detail":"bad \"text\"\n?",)"
+        R"("instance":"/v1/events","errors":[{"pointer":"/3/a~1b","detail":"no","line":7}],"extra":[1]})");
+  CHECK(problem_response("busy", "x").body.find("\"instance\":\"urn:uuid:") != std::string::npos);
+}
+
+TEST_CASE("Problem.FilePathsAreCutToTheirLastPart") {
+  CHECK(without_paths("write failed: /var/lib/stele/log/0001.seg at 7: EIO") == "write failed: 0001.seg at 7: EIO");
+  CHECK(without_paths("(/a/b)") == "(b)");
+  CHECK(without_paths("either/or and 1 / 2") == "either/or and 1 / 2");
+  CHECK(without_paths("/data/x") == "x");
+  CHECK(without_paths("") == "");
+}

@@ -1,0 +1,252 @@
+#pragma once
+// A request without a socket, a scheduler without an I/O loop, and a service over a real store in a temp folder.
+
+#include <doctest/doctest.h>
+#include <simdjson.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "api/service.h"
+
+namespace stele::api::test {
+
+/// One thread that runs what it is given in order, and later what is delayed. Joined by the destructor, after
+/// everything queued.
+class TestScheduler : public Scheduler {
+ public:
+  TestScheduler() : thread_([this] { run(); }) {}
+  ~TestScheduler() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  bool run_on_read_pool(std::function<void()> work) override {
+    if (full) return false;
+    post(std::move(work));
+    return true;
+  }
+  void after(std::chrono::milliseconds delay, std::function<void()> work) override {
+    {
+      const std::lock_guard lock(mutex_);
+      delayed_.emplace(std::chrono::steady_clock::now() + delay, std::move(work));
+    }
+    wake_.notify_all();
+  }
+  void post(std::function<void()> work) {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.push_back(std::move(work));
+    }
+    wake_.notify_all();
+  }
+
+  std::atomic<bool> full{false};
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      std::function<void()> work;
+      if (!delayed_.empty() && delayed_.begin()->first <= std::chrono::steady_clock::now()) {
+        work = std::move(delayed_.begin()->second);
+        delayed_.erase(delayed_.begin());
+      } else if (!queue_.empty()) {
+        work = std::move(queue_.front());
+        queue_.pop_front();
+      } else if (stopping_) {
+        return;
+      } else if (delayed_.empty()) {
+        wake_.wait(lock);
+        continue;
+      } else {
+        wake_.wait_until(lock, delayed_.begin()->first);
+        continue;
+      }
+      lock.unlock();
+      work();
+      work = nullptr;
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> delayed_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+class TestRequest : public Request {
+ public:
+  TestRequest(Method method, std::string target, std::string body, std::map<std::string, std::string> headers,
+              TestScheduler& scheduler)
+      : method_(method), target_(std::move(target)), size_(body.size()), body_(std::move(body)), scheduler_(scheduler) {
+    body_.append(simdjson::SIMDJSON_PADDING, '\0');
+    for (auto& [name, value] : headers) headers_[lower(name)] = value;
+  }
+  [[nodiscard]] Method method() const override { return method_; }
+  [[nodiscard]] std::string_view path() const override {
+    return std::string_view(target_).substr(0, target_.find('?'));
+  }
+  [[nodiscard]] std::string_view query() const override {
+    const std::size_t mark = target_.find('?');
+    return mark == std::string::npos ? std::string_view() : std::string_view(target_).substr(mark + 1);
+  }
+  [[nodiscard]] std::string_view header(std::string_view name) const override {
+    const auto found = headers_.find(lower(std::string(name)));
+    return found == headers_.end() ? std::string_view() : std::string_view(found->second);
+  }
+  [[nodiscard]] std::string_view body() const override { return std::string_view(body_).substr(0, size_); }
+  [[nodiscard]] std::string_view remote_address() const override { return "127.0.0.1"; }
+  void resume(std::function<void()> work) const override { scheduler_.post(std::move(work)); }
+
+ private:
+  static std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+    return text;
+  }
+  Method method_;
+  std::string target_;
+  std::size_t size_;
+  std::string body_;
+  std::map<std::string, std::string> headers_;
+  TestScheduler& scheduler_;
+};
+
+/// An answer with its stream read to the end.
+struct Answer {
+  int status = 0;
+  std::string type;
+  std::string body;
+  std::map<std::string, std::string> headers;
+  bool streamed = false;
+
+  [[nodiscard]] std::string slug() const {
+    const std::string_view mark = "\"type\":\"/problems/";
+    const std::size_t at = body.find(mark);
+    if (at == std::string::npos) return {};
+    const std::size_t from = at + mark.size();
+    return body.substr(from, body.find('"', from) - from);
+  }
+  /// The value at a JSON pointer, minified; "none" if there is none.
+  [[nodiscard]] std::string at(const std::string& pointer) const {
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    REQUIRE(parser.parse(body).get(root) == simdjson::SUCCESS);
+    simdjson::dom::element value;
+    if (root.at_pointer(pointer).get(value) != simdjson::SUCCESS) return "none";
+    return simdjson::minify(value);
+  }
+  [[nodiscard]] std::string text(const std::string& pointer) const {
+    std::string json = at(pointer);
+    return json.size() >= 2 && json.front() == '"' ? json.substr(1, json.size() - 2) : json;
+  }
+  [[nodiscard]] std::string header(const std::string& name) const {
+    const auto found = headers.find(name);
+    return found == headers.end() ? "" : found->second;
+  }
+};
+
+/// Owns folder, store, scheduler and service.
+class TestService {
+ public:
+  explicit TestService(ServiceOptions options = {}) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "stele-api-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    folder_ = pattern;
+    StoreOptions store_options;
+    store_options.folder = folder_ + "/data";
+    store_options.segment_bytes = 4U << 20;
+    auto opened = Store::open(store_options);
+    if (!opened) FAIL(opened.error().describe());
+    store_ = std::move(*opened);
+    scheduler_ = std::make_unique<TestScheduler>();
+    service_ = std::make_unique<Service>(*store_, *scheduler_, std::move(options));
+  }
+  ~TestService() {
+    service_->begin_shutdown();
+    const bool closed = store_->close().has_value();
+    scheduler_.reset();
+    service_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+    CHECK(closed);
+  }
+
+  using Headers = std::map<std::string, std::string>;
+
+  std::future<Answer> begin(Method method, std::string target, std::string body = {}, const Headers& headers = {}) {
+    auto request = std::make_shared<TestRequest>(method, std::move(target), std::move(body), headers, *scheduler_);
+    auto promise = std::make_shared<std::promise<Answer>>();
+    auto answer = promise->get_future();
+    service_->handle(*request, [request, promise](Response response) {
+      Answer a;
+      a.status = response.status;
+      a.type = response.content_type;
+      for (auto& [name, value] : response.headers) a.headers[std::string(name)] = value;
+      a.body = std::move(response.body);
+      if (response.source) {
+        a.streamed = true;
+        a.body.clear();
+        while (true) {
+          const std::size_t before = a.body.size();
+          const auto more = response.source->next(a.body);
+          if (!more || !*more) {
+            if (!more || a.body.size() != before) a.status = -1;
+            break;
+          }
+        }
+      }
+      promise->set_value(std::move(a));
+    });
+    return answer;
+  }
+  Answer send(Method method, std::string target, std::string body = {}, const Headers& headers = {}) {
+    auto answer = begin(method, std::move(target), std::move(body), headers);
+    REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    return answer.get();
+  }
+  Answer get(std::string target, const Headers& headers = {}) {
+    return send(Method::Get, std::move(target), {}, headers);
+  }
+  Answer post(std::string body, Headers headers = {}) {
+    headers.emplace("Content-Type", "application/json");
+    return send(Method::Post, "/v1/events", std::move(body), headers);
+  }
+
+  [[nodiscard]] Store& store() { return *store_; }
+  [[nodiscard]] Service& service() { return *service_; }
+  [[nodiscard]] TestScheduler& scheduler() { return *scheduler_; }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<TestScheduler> scheduler_;
+  std::unique_ptr<Service> service_;
+};
+
+inline std::string event(const std::string& aggregate, const std::string& data = "1", const std::string& members = "") {
+  return R"({"eventType":"T","aggregateId":")" + aggregate + R"(","data":)" + data +
+         (members.empty() ? "" : "," + members) + "}";
+}
+
+}  // namespace stele::api::test
