@@ -5,7 +5,7 @@ namespace stele::api {
 namespace {
 
 /// Written by openapi_embed.py: `constexpr unsigned char kOpenApi[]`.
-#include "openapi_json.inc"
+#include "api/openapi_json.inc"
 
 }  // namespace
 
