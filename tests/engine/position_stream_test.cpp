@@ -1,0 +1,159 @@
+#include "engine/index/position_stream.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "tests/engine/sample_records.h"
+
+using namespace stele;
+using stele::test::SampleRecords;
+
+namespace {
+
+/// A stream and the positions it must give, ascending.
+struct Sample {
+  std::unique_ptr<PositionStream> stream;
+  std::vector<Position> positions;
+};
+
+class Generator {
+ public:
+  Generator(SampleRecords& samples, StreamRange range) : samples_(samples), range_(range) {}
+
+  Sample make(int depth) {
+    switch (depth == 0 ? samples_.below(6) : samples_.below(8)) {
+      case 0:
+        return one(KeyKind::Aggregate, [](const RecordHeader& h) { return std::optional(h.aggregate_id); });
+      case 1:
+        return one(KeyKind::EventType, [](const RecordHeader& h) { return std::optional(h.event_type); });
+      case 2:
+        return one(KeyKind::User, [](const RecordHeader& h) { return h.user_id; });
+      case 3:
+        return one(KeyKind::AggregateType, [](const RecordHeader& h) { return h.aggregate_type; });
+      case 4:
+        return one(KeyKind::Correlation, [](const RecordHeader& h) { return h.correlation_id; });
+      case 5: {
+        Sample sample{all_positions(range_), {}};
+        for (const RecordHeader& header : samples_.headers()) {
+          if (range_.contains(header.position)) sample.positions.push_back(header.position);
+        }
+        return sample;
+      }
+      default:
+        break;
+    }
+    const bool is_union = samples_.below(2) == 0;
+    std::vector<std::unique_ptr<PositionStream>> streams;
+    std::vector<Position> positions;
+    const std::uint64_t count = 1 + samples_.below(4);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      Sample part = make(depth - 1);
+      streams.push_back(std::move(part.stream));
+      std::vector<Position> joined;
+      if (i == 0) {
+        joined = part.positions;
+      } else if (is_union) {
+        std::set_union(positions.begin(), positions.end(), part.positions.begin(), part.positions.end(),
+                       std::back_inserter(joined));
+      } else {
+        std::set_intersection(positions.begin(), positions.end(), part.positions.begin(), part.positions.end(),
+                              std::back_inserter(joined));
+      }
+      positions = std::move(joined);
+    }
+    return {is_union ? union_of(range_.direction, std::move(streams))
+                     : intersection_of(range_.direction, std::move(streams)),
+            std::move(positions)};
+  }
+
+ private:
+  template <class KeyOf>
+  Sample one(KeyKind kind, KeyOf key_of) {
+    const auto& headers = samples_.headers();
+    const auto key = key_of(headers[samples_.below(headers.size())]);
+    const std::string text(key.value_or("unknown"));
+    Sample sample{positions_with(range_, IndexKey{kind, text}), {}};
+    for (const RecordHeader& header : headers) {
+      const auto own = key_of(header);
+      if (own && *own == text && range_.contains(header.position)) sample.positions.push_back(header.position);
+    }
+    return sample;
+  }
+
+  SampleRecords& samples_;
+  StreamRange range_;
+};
+
+void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int records) {
+  CAPTURE(seed);
+  CAPTURE(part_records_max);
+  SampleRecords samples(seed);
+  for (int i = 0; i < records; ++i) samples.add();
+  IndexSet index(Position{0}, part_records_max);
+  for (const RecordHeader& header : samples.headers()) index.insert({&header, 1});
+  const auto view = index.view();
+  for (int i = 0; i < 300; ++i) {
+    CAPTURE(i);
+    const auto end = samples.headers().size();
+    StreamRange range{view.get(), Position{samples.below(end)}, Position{samples.below(end + 1)},
+                      i % 2 == 0 ? Direction::Ascending : Direction::Descending};
+    if (i % 3 == 0) range.begin = Position{0};
+    if (i % 5 == 0) range.end = Position{end};
+    Sample sample = Generator(samples, range).make(2);
+    if (range.begin >= range.end) {
+      CHECK_FALSE(sample.stream->seek(range.begin));
+      continue;
+    }
+    std::vector<Position> wanted = sample.positions;
+    const bool ascending = range.direction == Direction::Ascending;
+    if (!ascending) std::reverse(wanted.begin(), wanted.end());
+    Position at = ascending ? range.begin : Position{range.end.value() - 1};
+    auto next = wanted.begin();
+    for (;;) {
+      next = std::find_if(next, wanted.end(), [&](Position p) { return ascending ? p >= at : p <= at; });
+      const auto found = sample.stream->seek(at);
+      REQUIRE(found == (next == wanted.end() ? std::nullopt : std::optional(*next)));
+      if (!found) break;
+      // Mostly one step, sometimes a jump.
+      const std::uint64_t step = samples.below(5) == 0 ? samples.below(40) + 1 : 1;
+      if (!ascending && found->value() < step) break;
+      at = ascending ? found->plus(step) : Position{found->value() - step};
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("PositionStream.AgreesWithBruteForceOverManySmallParts") { check_streams(std::random_device()(), 7, 400); }
+
+TEST_CASE("PositionStream.AgreesWithBruteForceOverFewParts") { check_streams(std::random_device()(), 1000, 2500); }
+
+TEST_CASE("PositionStream.AgreesWithBruteForceInOnePart") { check_streams(std::random_device()(), 1'000'000, 3000); }
+
+TEST_CASE("PositionStream.EndsAtItsRangeWhileTheNewestPartGrows") {
+  SampleRecords samples(5);
+  for (int i = 0; i < 100; ++i) samples.add();
+  const std::span<const RecordHeader> records = samples.headers();
+  IndexSet index(Position{0}, 1000);
+  index.insert(records.first(50));
+  const auto view = index.view();
+  const StreamRange range{view.get(), Position{0}, Position{50}, Direction::Ascending};
+  const StreamRange back{view.get(), Position{0}, Position{50}, Direction::Descending};
+  const auto stream = positions_with(range, {KeyKind::EventType, std::string(records[0].event_type)});
+  const auto reverse = positions_with(back, {KeyKind::EventType, std::string(records[0].event_type)});
+  index.insert(records.subspan(50));
+  std::uint64_t count = 0, reverse_count = 0;
+  for (auto at = stream->seek(Position{0}); at; at = stream->seek(at->next()), ++count) CHECK(*at < Position{50});
+  for (auto at = reverse->seek(Position{49}); at; ++reverse_count) {
+    CHECK(*at < Position{50});
+    if (*at == Position{0}) {
+      ++reverse_count;
+      break;
+    }
+    at = reverse->seek(Position{at->value() - 1});
+  }
+  CHECK(count > 0);
+  CHECK(count == reverse_count);
+}

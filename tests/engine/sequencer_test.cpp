@@ -1,0 +1,187 @@
+#include "engine/commit/sequencer.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+
+using namespace stele;
+using namespace std::chrono_literals;
+
+namespace {
+
+class FakeClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return Timestamp{wall.load()}; }
+  [[nodiscard]] std::int64_t monotonic_micros() const override { return monotonic.load(); }
+  std::atomic<std::int64_t> wall{1'000'000'000};
+  std::atomic<std::int64_t> monotonic{5};
+};
+
+std::unique_ptr<PendingCommit> commit(std::uint64_t number, std::uint64_t bytes = 1) {
+  auto pending = std::make_unique<PendingCommit>();
+  pending->proposal.condition.after = Position{number};  // a place to carry the number in
+  pending->bytes = bytes;
+  return pending;
+}
+
+std::uint64_t number_of(const PendingCommit& pending) { return pending.proposal.condition.after->value(); }
+
+LocalSequencerOptions options(const Clock& clock) {
+  return {.clock = &clock, .proposals_max = 100, .bytes_max = 1000, .gather_max = 0us};
+}
+
+}  // namespace
+
+TEST_CASE("LocalSequencer.GivesOutInTheOrderOfSubmissionWithOneStampABatch") {
+  FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    auto pending = commit(i);
+    REQUIRE(sequencer.submit(pending));
+    CHECK(pending == nullptr);
+  }
+  CHECK(sequencer.waiting() == 10);
+  clock.wall = 1'234'567'890;
+  Batch batch;
+  REQUIRE(sequencer.take(batch));
+  REQUIRE(batch.size() == 10);
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    CHECK(number_of(*batch[i]) == i);
+    CHECK(batch[i]->stamp == Timestamp{1'234'567'890});
+  }
+  CHECK(sequencer.waiting() == 0);
+}
+
+TEST_CASE("LocalSequencer.RefusesBeyondTheCountAndLeavesTheCommitAlone") {
+  const FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    auto pending = commit(i);
+    REQUIRE(sequencer.submit(pending));
+  }
+  auto refused = commit(100);
+  CHECK_FALSE(sequencer.submit(refused));
+  REQUIRE(refused != nullptr);
+  CHECK(number_of(*refused) == 100);
+  Batch batch;
+  REQUIRE(sequencer.take(batch));
+  CHECK(batch.size() == 100);
+  CHECK(sequencer.submit(refused));
+}
+
+TEST_CASE("LocalSequencer.RefusesBeyondTheBytesButTakesOneThatIsTooBigAlone") {
+  const FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  auto big = commit(0, 5000);
+  REQUIRE(sequencer.submit(big));
+  auto small = commit(1, 1);
+  CHECK_FALSE(sequencer.submit(small));
+  Batch batch;
+  REQUIRE(sequencer.take(batch));
+  batch.clear();
+  auto first = commit(2, 600);
+  REQUIRE(sequencer.submit(first));
+  auto exactly = commit(3, 400);
+  REQUIRE(sequencer.submit(exactly));
+  CHECK_FALSE(sequencer.submit(small));
+}
+
+TEST_CASE("LocalSequencer.CloseGivesOutWhatWasSubmittedAndThenEnds") {
+  const FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  auto pending = commit(1);
+  REQUIRE(sequencer.submit(pending));
+  sequencer.close();
+  auto late = commit(2);
+  CHECK_FALSE(sequencer.submit(late));
+  CHECK(late != nullptr);
+  Batch batch;
+  REQUIRE(sequencer.take(batch));
+  CHECK(batch.size() == 1);
+  batch.clear();
+  CHECK_FALSE(sequencer.take(batch));
+  CHECK_FALSE(sequencer.take(batch));
+}
+
+TEST_CASE("LocalSequencer.CloseWakesATakerThatWaits") {
+  const FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  std::thread taker([&] {
+    Batch batch;
+    CHECK_FALSE(sequencer.take(batch));
+  });
+  sequencer.close();
+  taker.join();
+}
+
+TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
+  const FakeClock clock;
+  LocalSequencer sequencer(
+      {.clock = &clock, .proposals_max = 16, .bytes_max = 1'000'000, .gather_max = std::chrono::microseconds(50)});
+  constexpr std::uint64_t kThreads = 4, kEach = 2000;
+  std::vector<std::thread> threads;
+  std::atomic<std::uint64_t> running{kThreads};
+  for (std::uint64_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint64_t i = 0; i < kEach; ++i) {
+        auto pending = commit(t * kEach + i);
+        while (!sequencer.submit(pending)) std::this_thread::yield();
+      }
+      if (running.fetch_sub(1) == 1) sequencer.close();
+    });
+  }
+  std::vector<std::uint64_t> next(kThreads, 0);
+  Batch batch;
+  std::uint64_t taken = 0;
+  bool in_order = true, bounded = true;
+  while (sequencer.take(batch)) {
+    bounded = bounded && batch.size() <= 16 && !batch.empty();
+    for (const auto& pending : batch) {
+      const std::uint64_t number = number_of(*pending);
+      in_order = in_order && next[number / kEach]++ == number % kEach;
+      ++taken;
+    }
+    batch.clear();
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(taken == kThreads * kEach);
+  CHECK(in_order);
+  CHECK(bounded);
+}
+
+TEST_CASE("LocalSequencer.AClockThatJumpsAheadRaisesTheAlarm") {
+  FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  const auto take_one = [&] {
+    auto pending = commit(0);
+    REQUIRE(sequencer.submit(pending));
+    Batch batch;
+    REQUIRE(sequencer.take(batch));
+    return batch.front()->stamp;
+  };
+  (void)take_one();
+  CHECK(sequencer.clock_alarm().empty());
+  SUBCASE("time that passes is no jump") {
+    clock.wall += 3'600'000'000;
+    clock.monotonic += 3'600'000'000;
+    (void)take_one();
+    CHECK(sequencer.clock_alarm().empty());
+  }
+  SUBCASE("a small step ahead or a big one back is no alarm") {
+    clock.wall += 10'000'000;
+    (void)take_one();
+    clock.wall -= 500'000'000;
+    (void)take_one();
+    CHECK(sequencer.clock_alarm().empty());
+  }
+  SUBCASE("more than ten seconds ahead is, and it stays") {
+    clock.wall += 10'000'001;
+    CHECK(take_one() == clock.now());
+    CHECK(sequencer.clock_alarm().find("10 s") != std::string::npos);
+    clock.monotonic += 1;
+    clock.wall += 1;
+    (void)take_one();
+    CHECK_FALSE(sequencer.clock_alarm().empty());
+  }
+}

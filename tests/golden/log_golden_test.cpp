@@ -1,0 +1,283 @@
+// The bytes of a segment file, its frames, the state file, and the hashes of the tree.
+
+#include <doctest/doctest.h>
+
+#include "engine/base/bytes.h"
+#include "engine/base/digest.h"
+#include "engine/commit/genesis.h"
+#include "engine/log/frame.h"
+#include "engine/log/log_folder.h"
+#include "engine/log/state_file.h"
+#include "engine/recovery/recover.h"
+#include "tests/golden/golden_file.h"
+#include "tests/golden/sample_log.h"
+#include "tests/support/temp_folder.h"
+
+using namespace stele;
+using stele::test::TempFolder;
+
+namespace {
+
+void write_file(const std::string& path, std::string_view bytes) {
+  auto file = posix_file_system().open(path, OpenMode::CreateNew);
+  REQUIRE(file);
+  REQUIRE((*file)->write_at(ByteOffset{0}, bytes));
+  REQUIRE((*file)->close());
+}
+
+/// What the sample's records must decode to.
+void check_record(const Record& record) {
+  const RecordHeader& header = record.header();
+  const std::uint64_t position = header.position.value();
+  CAPTURE(position);
+  CHECK(header.key_id == 0);
+  CHECK(header.retention_class == 0);
+  CHECK(header.outcome == 0);
+  CHECK_FALSE(header.action);
+  CHECK_FALSE(record.any_redacted());
+  CHECK_FALSE(record.body().private_fields);
+  switch (position) {
+    case 0: {
+      CHECK(header.kind == RecordKind::Genesis);
+      CHECK(header.time == kSampleTime);
+      CHECK(header.aggregate_id == "$store");
+      CHECK(header.event_type == "$genesis");
+      CHECK(header.event_id == kSampleGenesisId);
+      CHECK(header.sequence == SequenceNumber{1});
+      const auto genesis = decode_genesis(header);
+      REQUIRE(genesis);
+      CHECK(genesis->store_id == kSampleStore);
+      CHECK(genesis->origin == "stele");
+      CHECK_FALSE(record.body().data);
+      break;
+    }
+    case 1:
+      CHECK(header.kind == RecordKind::Event);
+      CHECK(header.given == GivenByClient{.aggregate_type = true});
+      CHECK(to_string(header.event_id) == "0192f0c4-9000-7000-8000-000000000011");
+      CHECK(header.time == Timestamp{kSampleTime.micros + 1'000'000});
+      CHECK_FALSE(header.occurred_at);
+      CHECK(header.sequence == SequenceNumber{1});
+      CHECK(header.schema_version == 1);
+      CHECK(header.commit_index == 0);
+      CHECK(header.commit_count == 1);
+      CHECK(header.aggregate_id == "mission-7");
+      CHECK(header.aggregate_type == "Mission");
+      CHECK(header.event_type == "MissionCreated");
+      CHECK(header.user_id == "ada");
+      CHECK_FALSE(header.principal);
+      CHECK(header.correlation_id == "0192f0c4-9000-7000-8000-0000000000c0");
+      CHECK_FALSE(header.causation_id);
+      CHECK(header.extensions.empty());
+      CHECK(record.body().data == R"({"name":"Apollo"})");
+      CHECK_FALSE(record.body().metadata);
+      break;
+    case 2:
+      CHECK(header.given == GivenByClient{.schema_version = true, .correlation_id = true});
+      CHECK(header.time == Timestamp{kSampleTime.micros + 2'000'000});
+      CHECK(header.occurred_at == Timestamp{kSampleTime.micros - 1'500'000});
+      CHECK(header.sequence == SequenceNumber{2});
+      CHECK(header.schema_version == 3);
+      CHECK(header.commit_index == 0);
+      CHECK(header.commit_count == 2);
+      CHECK(header.aggregate_id == "mission-7");
+      CHECK(header.aggregate_type == "Mission");
+      CHECK(header.user_id == "0192f0c4-9000-7000-8000-00000000000a");
+      CHECK(header.principal == "flight-service");
+      CHECK(header.correlation_id == "burn 4");
+      CHECK(header.causation_id == "0192f0c4-9000-7000-8000-000000000011");
+      CHECK(record.body().data == "[1,2.50,null]");
+      CHECK(record.body().metadata == R"({"source":"plan"})");
+      break;
+    case 3:
+      CHECK(header.time == Timestamp{kSampleTime.micros + 2'000'000});
+      CHECK(header.sequence == SequenceNumber{1});
+      CHECK(header.commit_index == 1);
+      CHECK(header.commit_count == 2);
+      CHECK(header.aggregate_id == "tank/3");
+      CHECK_FALSE(header.aggregate_type);
+      CHECK_FALSE(header.user_id);
+      CHECK(header.causation_id == "order 66");
+      CHECK(record.body().data == "null");
+      break;
+    case 4:
+      CHECK(header.time == Timestamp{kSampleTime.micros + 3'000'000});
+      CHECK(header.sequence == SequenceNumber{3});
+      CHECK(header.aggregate_type == "Mission");
+      CHECK(header.given == GivenByClient{});
+      CHECK_FALSE(header.correlation_id);
+      CHECK_FALSE(record.body().data);
+      CHECK_FALSE(header.data_length);
+      break;
+    default:
+      FAIL("more records than the sample has");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("GoldenLog.WritingTheSampleLogGivesTheGoldenBytes") {
+  const SampleLog sample = make_sample_log();
+  check_golden("segment.seg", sample.segment);
+  check_golden("next-segment-header.bin", sample.next_segment);
+  std::string hashes;
+  for (const Digest& leaf : sample.leaves) hashes += "leaf " + to_hex(as_bytes(leaf)) + "\n";
+  hashes += "root " + to_hex(as_bytes(sample.root)) + "\n";
+  check_golden("hashes.txt", hashes);
+}
+
+TEST_CASE("GoldenLog.TheGoldenSegmentsReadBackWithEveryField") {
+  const TempFolder folder;
+  const std::string golden = golden_bytes("segment.seg");
+  write_file(folder.path() + "/" + segment_name(SegmentId{1}), golden);
+  write_file(folder.path() + "/" + segment_name(SegmentId{2}), golden_bytes("next-segment-header.bin"));
+  std::string hashes;
+  std::uint64_t records = 0;
+  const auto visit = [&](const Record& record) -> Status {
+    check_record(record);
+    hashes += "leaf " + to_hex(as_bytes(record.leaf())) + "\n";
+    ++records;
+    return {};
+  };
+  const auto log = recover_log(posix_file_system(), folder.path(), std::nullopt, visit);
+  REQUIRE_MESSAGE(log, log.error().describe());
+  CHECK(records == 5);
+  CHECK(golden_bytes("hashes.txt").starts_with(hashes));
+  CHECK(log->store_id == kSampleStore);
+  CHECK(log->report.tail_case == "clean");
+  REQUIRE(log->sealed.size() == 1);
+  Record record;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    REQUIRE(log->sealed[0]->read(Position{i}, record));
+    check_record(record);
+  }
+}
+
+TEST_CASE("GoldenLog.SegmentHeaderGroupFrameAndFooterDecode") {
+  const std::string bytes = golden_bytes("segment.seg");
+  const std::string_view view = bytes;
+  const auto header = decode_segment_header(view);
+  REQUIRE(header);
+  CHECK(header->store_id == kSampleStore);
+  CHECK(header->segment == SegmentId{1});
+  CHECK(header->created == kSampleTime);
+
+  std::size_t at = kSegmentHeaderBytes;
+  std::uint64_t previous_checksum = 0;
+  std::uint64_t position = 0;
+  const std::uint32_t counts[] = {1, 1, 3};
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    const auto frame = parse_frame_header(view.substr(at), kSampleStore, SegmentId{1});
+    REQUIRE(frame);
+    CHECK(frame->kind == FrameKind::Group);
+    CHECK(frame->record_count == counts[number - 1]);
+    CHECK(frame->group == GroupNumber{number});
+    CHECK(frame->first == Position{position});
+    CHECK(frame->previous_checksum == previous_checksum);
+    CHECK(frame_checksum_holds(view.substr(at, frame->total_bytes())));
+    previous_checksum = frame->checksum;
+    position += frame->record_count;
+    at += frame->total_bytes();
+  }
+
+  const auto frame = parse_frame_header(view.substr(at), kSampleStore, SegmentId{1});
+  REQUIRE(frame);
+  CHECK(frame->kind == FrameKind::Footer);
+  CHECK(frame->record_count == 5);
+  CHECK(frame->group == GroupNumber{3});
+  CHECK(frame->first == Position{0});
+  CHECK(frame->previous_checksum == previous_checksum);
+  CHECK(frame_checksum_holds(view.substr(at, frame->total_bytes())));
+  const std::string_view payload = view.substr(at + kFrameBytes, frame->payload_length);
+  const auto footer = decode_footer(*frame, payload);
+  REQUIRE(footer);
+  CHECK(footer->first_time == kSampleTime);
+  CHECK(footer->last_time == Timestamp{kSampleTime.micros + 3'000'000});
+  CHECK(footer->groups_end == ByteOffset{at});
+  CHECK(get_at<std::uint32_t>(payload.data() + kFooterFixedBytes) == kSegmentHeaderBytes + kFrameBytes);
+  CHECK(decode_trailer(view.substr(view.size() - kFooterTrailerBytes)) == ByteOffset{at});
+  CHECK(at + frame->total_bytes() + kFooterTrailerBytes == view.size());
+}
+
+TEST_CASE("GoldenFrame.AGroupFrameWithAllFieldsSetGivesTheGoldenBytes") {
+  std::string bytes(kFrameBytes, '\0');
+  bytes += "the payload of a frame is opaque to it";
+  FrameHeader header{.kind = FrameKind::Group,
+                     .record_count = 0x01020304,
+                     .store_id = kSampleStore,
+                     .segment = SegmentId{0x1112131415161718},
+                     .group = GroupNumber{0x2122232425262728},
+                     .first = Position{0x3132333435363738},
+                     .previous_checksum = 0x4142434445464748};
+  finish_frame(bytes, header);
+  check_golden("group-frame.bin", bytes);
+  const auto decoded = parse_frame_header(golden_bytes("group-frame.bin"), kSampleStore, SegmentId{0x1112131415161718});
+  REQUIRE(decoded);
+  CHECK(decoded->record_count == 0x01020304);
+  CHECK(decoded->group == GroupNumber{0x2122232425262728});
+  CHECK(decoded->first == Position{0x3132333435363738});
+  CHECK(decoded->previous_checksum == 0x4142434445464748);
+  CHECK(decoded->payload_length == 38);
+  CHECK(decoded->checksum == header.checksum);
+}
+
+TEST_CASE("GoldenFrame.AFooterGivesTheGoldenBytes") {
+  const FrameHeader header{.kind = FrameKind::Footer,
+                           .record_count = 3,
+                           .store_id = kSampleStore,
+                           .segment = SegmentId{7},
+                           .group = GroupNumber{99},
+                           .first = Position{1000},
+                           .previous_checksum = 0x0102030405060708};
+  const Footer footer{
+      .first_time = kSampleTime, .last_time = Timestamp{kSampleTime.micros + 1}, .groups_end = ByteOffset{0x10000}};
+  check_golden("footer.bin", encode_footer(header, footer, {4168, 5000, 0xFFFFFFF0}));
+  const std::string golden = golden_bytes("footer.bin");
+  const std::string_view view = golden;
+  const auto frame = parse_frame_header(view, kSampleStore, SegmentId{7});
+  REQUIRE(frame);
+  CHECK(frame->record_count == 3);
+  CHECK(frame->group == GroupNumber{99});
+  CHECK(frame->first == Position{1000});
+  const auto decoded = decode_footer(*frame, view.substr(kFrameBytes, frame->payload_length));
+  REQUIRE(decoded);
+  CHECK(decoded->first_time == footer.first_time);
+  CHECK(decoded->last_time == footer.last_time);
+  CHECK(decoded->groups_end == footer.groups_end);
+  CHECK(decode_trailer(view.substr(view.size() - kFooterTrailerBytes)) == ByteOffset{0x10000});
+}
+
+TEST_CASE("GoldenStateFile.PublishingGivesTheGoldenBytes") {
+  const TempFolder folder;
+  const std::string path = folder.path() + "/state";
+  const DurableState state{.store_id = kSampleStore,
+                           .end = Position{0x0102030405060708},
+                           .segment = SegmentId{12},
+                           .offset = ByteOffset{0xA1B2C3},
+                           .process_id = 4321,
+                           .closed_cleanly = true};
+  {
+    auto file = StateFile::open(posix_file_system(), path);
+    REQUIRE(file);
+    (*file)->publish(DurableState{});
+    (*file)->publish(state);
+  }
+  auto file = posix_file_system().open(path, OpenMode::Read);
+  REQUIRE(file);
+  std::string bytes(4096, '\0');
+  REQUIRE((*file)->size());
+  CHECK(*(*file)->size() == bytes.size());
+  REQUIRE((*file)->read_at(ByteOffset{0}, {bytes.data(), bytes.size()}));
+  check_golden("state.bin", bytes);
+
+  const std::string copy = folder.path() + "/copy";
+  write_file(copy, golden_bytes("state.bin"));
+  const auto decoded = read_state(posix_file_system(), copy);
+  REQUIRE(decoded);
+  CHECK(decoded->store_id == state.store_id);
+  CHECK(decoded->end == state.end);
+  CHECK(decoded->segment == state.segment);
+  CHECK(decoded->offset == state.offset);
+  CHECK(decoded->process_id == state.process_id);
+  CHECK(decoded->closed_cleanly);
+}
