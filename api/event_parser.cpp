@@ -10,6 +10,7 @@
 
 #include "api/json_diagnosis.h"
 #include "api/json_text.h"
+#include "api/plain_text.h"
 #include "api/timestamp.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
@@ -620,10 +621,11 @@ Uuid derived_event_id(std::string_view caller, std::string_view key, std::size_t
 }
 
 bool has_control_characters(std::string_view utf8) {
-  for (std::size_t i = 0; i < utf8.size(); ++i) {
-    const auto c = static_cast<unsigned char>(utf8[i]);
+  const char* const end = utf8.data() + utf8.size();
+  for (const char* at = utf8.data(); (at = end_of_plain(at, end)) < end; ++at) {
+    const auto c = static_cast<unsigned char>(*at);
     if (c < 0x20 || c == 0x7F) return true;
-    if (c == 0xC2 && i + 1 < utf8.size() && static_cast<unsigned char>(utf8[i + 1]) < 0xA0) return true;
+    if (c == 0xC2 && end - at > 1 && static_cast<unsigned char>(at[1]) < 0xA0) return true;
   }
   return false;
 }

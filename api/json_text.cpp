@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "api/plain_text.h"
+
 namespace stele::api {
 
 namespace {
@@ -12,9 +14,9 @@ bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; 
 /// Past the closing quote of the string whose opening quote is at `at`.
 const char* end_of_string(const char* at, const char* end) {
   ++at;
-  while (at < end) {
+  while ((at = end_of_plain(at, end)) < end) {
     if (*at == '"') return at + 1;
-    at += *at == '\\' ? 2 : 1;
+    at += *at == '\\' && end - at > 1 ? 2 : 1;
   }
   return end;
 }

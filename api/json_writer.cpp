@@ -1,5 +1,7 @@
 #include "api/json_writer.h"
 
+#include "api/plain_text.h"
+
 namespace stele::api {
 
 namespace {
@@ -42,9 +44,11 @@ void append_escaped(std::string& to, unsigned char c) {
 void append_json_string(std::string& to, std::string_view text) {
   to += '"';
   std::size_t from = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); (at = end_of_plain(at, end)) < end; ++at) {
+    const auto c = static_cast<unsigned char>(*at);
     if (!needs_escape(c)) continue;
+    const auto i = static_cast<std::size_t>(at - text.data());
     to.append(text, from, i - from);
     append_escaped(to, c);
     from = i + 1;

@@ -26,7 +26,7 @@ struct Limits {
 struct ServiceOptions {
   Limits limits;
   std::vector<std::string> cors_origins;  ///< origins that may call from a browser; "*" = any
-  std::string version = "0.1.0";
+  std::string version = STELE_VERSION;
   std::chrono::milliseconds min_position_wait{5000};
   std::size_t min_position_waiters_max = 1024;  ///< requests that may wait for a position at once
   const Clock* clock = nullptr;                 ///< none = system_clock(); must outlive the service

@@ -26,14 +26,26 @@ void refill(void* to, std::size_t size) {
 constexpr std::array<std::size_t, 16> kHexPlaces = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 constexpr std::size_t kTextLength = 36;
 
-constexpr bool is_dash_place(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+// Tables instead of comparisons: every append parses, compares and writes several ids.
+constexpr int kNotHex = 0x100;
+constexpr std::array<std::uint16_t, 256> kNibbles = [] {
+  std::array<std::uint16_t, 256> table{};
+  table.fill(kNotHex);
+  for (std::uint16_t i = 0; i < 10; ++i) table['0' + i] = i;
+  for (std::uint16_t i = 0; i < 6; ++i) table['a' + i] = table['A' + i] = static_cast<std::uint16_t>(10 + i);
+  return table;
+}();
+constexpr std::array<char, 512> kHexPairs = [] {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::array<char, 512> table{};
+  for (std::size_t i = 0; i < 256; ++i) {
+    table[2 * i] = kDigits[i >> 4];
+    table[2 * i + 1] = kDigits[i & 15];
+  }
+  return table;
+}();
 
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+int nibble(char c) { return kNibbles[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -71,20 +83,20 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
     if (text[i] != '-') return std::nullopt;
   }
   Uuid uuid;
+  int bad = 0;
   for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
     const int high = nibble(text[kHexPlaces[i]]);
     const int low = nibble(text[kHexPlaces[i] + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
+    bad |= high | low;
     uuid.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
   }
+  if (bad & kNotHex) return std::nullopt;
   return uuid;
 }
 
 void write_uuid(const Uuid& uuid, char* to) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
-    to[kHexPlaces[i]] = kDigits[uuid.bytes[i] >> 4];
-    to[kHexPlaces[i] + 1] = kDigits[uuid.bytes[i] & 15];
+    std::memcpy(to + kHexPlaces[i], kHexPairs.data() + 2 * uuid.bytes[i], 2);
   }
   to[8] = to[13] = to[18] = to[23] = '-';
 }
@@ -95,14 +107,13 @@ std::string to_string(const Uuid& uuid) {
   return text;
 }
 
-bool is_canonical_uuid(std::string_view text) {
-  if (text.size() != kTextLength) return false;
-  for (std::size_t i = 0; i < kTextLength; ++i) {
-    const char c = text[i];
-    const bool good = is_dash_place(i) ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (!good) return false;
-  }
-  return true;
+std::optional<Uuid> parse_canonical_uuid(std::string_view text) {
+  const auto uuid = parse_uuid(text);
+  if (!uuid) return std::nullopt;
+  std::array<char, kTextLength> canonical;
+  write_uuid(*uuid, canonical.data());
+  if (std::memcmp(text.data(), canonical.data(), kTextLength) != 0) return std::nullopt;
+  return uuid;
 }
 
 }  // namespace stele

@@ -24,7 +24,7 @@ void random_bytes(void* to, std::size_t size);
 /// The same into a buffer of exactly 36 characters, without a terminator.
 void write_uuid(const Uuid& uuid, char* to);
 
-/// True if `text` is exactly what to_string() gives for some UUID, so that 16 bytes can stand for it.
-[[nodiscard]] bool is_canonical_uuid(std::string_view text);
+/// The UUID if `text` is exactly what to_string() gives for it, so that its 16 bytes can stand for the text.
+[[nodiscard]] std::optional<Uuid> parse_canonical_uuid(std::string_view text);
 
 }  // namespace stele

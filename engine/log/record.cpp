@@ -41,9 +41,9 @@ void put_text(std::string& to, std::string_view text) {
   to.append(text);
 }
 
-void put_id(std::string& to, std::string_view text, bool as_uuid) {
-  if (as_uuid) {
-    to.append(as_bytes(*parse_uuid(text)));
+void put_id(std::string& to, std::string_view text, const std::optional<Uuid>& uuid) {
+  if (uuid) {
+    to.append(as_bytes(*uuid));
   } else {
     put_text(to, text);
   }
@@ -53,7 +53,10 @@ std::uint32_t length_of(const std::optional<std::string_view>& member) {
   return member ? static_cast<std::uint32_t>(member->size()) : 0;
 }
 
-bool has_uuid_form(const std::optional<std::string_view>& text) { return text && is_canonical_uuid(*text); }
+/// The UUID that can stand for the text.
+std::optional<Uuid> uuid_form(const std::optional<std::string_view>& text) {
+  return text ? parse_canonical_uuid(*text) : std::nullopt;
+}
 
 void put_header(std::string& to, const RecordHeader& header) {
   const std::size_t begin = to.size();
@@ -61,9 +64,9 @@ void put_header(std::string& to, const RecordHeader& header) {
   const auto flag = [&flags](bool condition, Flag bit) {
     if (condition) flags = static_cast<std::uint16_t>(flags | bit);
   };
-  const bool user_uuid = has_uuid_form(header.user_id);
-  const bool correlation_uuid = has_uuid_form(header.correlation_id);
-  const bool causation_uuid = has_uuid_form(header.causation_id);
+  const std::optional<Uuid> user_uuid = uuid_form(header.user_id);
+  const std::optional<Uuid> correlation_uuid = uuid_form(header.correlation_id);
+  const std::optional<Uuid> causation_uuid = uuid_form(header.causation_id);
   flag(header.data_length.has_value(), kHasData);
   flag(header.metadata_length.has_value(), kHasMetadata);
   flag(header.private_length.has_value(), kHasPrivate);
@@ -74,9 +77,9 @@ void put_header(std::string& to, const RecordHeader& header) {
   flag(header.correlation_id.has_value(), kHasCorrelationId);
   flag(header.causation_id.has_value(), kHasCausationId);
   flag(header.action.has_value(), kHasAction);
-  flag(user_uuid, kUserIdIsUuid);
-  flag(correlation_uuid, kCorrelationIdIsUuid);
-  flag(causation_uuid, kCausationIdIsUuid);
+  flag(user_uuid.has_value(), kUserIdIsUuid);
+  flag(correlation_uuid.has_value(), kCorrelationIdIsUuid);
+  flag(causation_uuid.has_value(), kCausationIdIsUuid);
   flag(header.given.schema_version, kGaveSchemaVersion);
   flag(header.given.correlation_id, kGaveCorrelationId);
   flag(header.given.aggregate_type, kGaveAggregateType);

@@ -1,0 +1,132 @@
+// `stele append` and `stele query` against a real server.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/support/server_process.h"
+#include "tests/support/temp_folder.h"
+
+namespace stele::tests {
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::size_t line_count(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+/// A server and the commands that talk to it.
+struct Fixture {
+  test::TempFolder folder;
+  ServerProcess server = ServerProcess::start({folder.file("data"), {"--segment-size", "1MiB"}, {}, 0});
+
+  ProcessResult run(std::vector<std::string> arguments, std::string_view input = {}) {
+    return run_stele(arguments, input, {{"STELE_URL", server.url()}});
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "Append.PrintsTheReceiptAndQueryGivesTheEventBack") {
+  const auto appended =
+      run({"append", "--type", "MissionCreated", "--aggregate", "mission/é 1", "--aggregate-type", "Mission", "--user",
+           "u1", "--data", R"({"name": "Apollo",  "n": 1.0})", "--metadata", R"({"source":"test"})", "--occurred-at",
+           "2020-01-01T00:00:00+02:00", "--version", "3", "--sequence", "1"});
+  CAPTURE(appended.err);
+  REQUIRE(appended.exit_code == 0);
+  CHECK(contains(appended.out, "\"sequenceNumber\":1"));
+
+  const auto found =
+      run({"query", "--aggregate", "mission/é 1", "--type", "Other", "--type", "MissionCreated", "--user", "u1",
+           "--occurred-from", "2019-12-31T22:00:00Z", "--occurred-to", "2019-12-31T22:00:01Z", "--order", "desc"});
+  CAPTURE(found.out);
+  REQUIRE(found.exit_code == 0);
+  CHECK(line_count(found.out) == 1);
+  CHECK(contains(found.out, R"("data":{"name":"Apollo","n":1.0})"));
+  CHECK(contains(found.out, R"("metadata":{"source":"test"})"));
+  CHECK(contains(found.out, R"("version":3)"));
+
+  const auto none = run({"query", "--type", "Other"});
+  CHECK(none.exit_code == 0);
+  CHECK(none.out.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "Append.TakesDataFromAFileAndFromStdin") {
+  std::ofstream(folder.file("data.json")) << R"({"from":"file"})";
+  CHECK(run({"append", "--type", "T", "--aggregate", "a", "--data", "@" + folder.file("data.json")}).exit_code == 0);
+  CHECK(run({"append", "--type", "T", "--aggregate", "a", "--data", "-"}, R"(["from stdin"])").exit_code == 0);
+  const auto found = run({"query", "--aggregate", "a"});
+  CHECK(contains(found.out, R"("data":{"from":"file"})"));
+  CHECK(contains(found.out, R"("data":["from stdin"])"));
+  CHECK(run({"append", "--type", "T", "--aggregate", "a", "--data", "@" + folder.file("missing")}).exit_code == 2);
+  CHECK(run({"append", "--type", "T", "--aggregate", "a", "--data", R"(1,"userId":"smuggled")"}).exit_code == 2);
+  CHECK(run({"append", "--type", "T", "--data", "1"}).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Append.ListFromStdinIsAllOrNothing") {
+  const auto good = run({"append", "-"}, R"({"eventType":"T","aggregateId":"l","data":1})"
+                                         "\n"
+                                         R"({"eventType":"T","aggregateId":"l","data":2})"
+                                         "\n");
+  CHECK(good.exit_code == 0);
+  const auto bad = run({"append", "-"}, R"({"eventType":"T","aggregateId":"l","data":3})"
+                                        "\n"
+                                        R"({"eventType":"T","data":4})"
+                                        "\n");
+  CHECK(bad.exit_code == 1);
+  CHECK(contains(bad.err, "aggregateId"));
+  CHECK(line_count(run({"query", "--aggregate", "l"}).out) == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Append.RepeatAndRefusalAreTold") {
+  const std::vector<std::string> arguments{
+      "append", "--type", "T", "--aggregate", "r", "--data", "1", "--event-id", "0190a000-0000-7000-8000-000000000001"};
+  const auto first = run(arguments);
+  const auto second = run(arguments);
+  CHECK(second.exit_code == 0);
+  CHECK(first.out == second.out);
+  CHECK(contains(second.err, "stored before"));
+  auto other = arguments;
+  other[6] = "2";
+  const auto conflict = run(other);
+  CHECK(conflict.exit_code == 1);
+  CHECK(conflict.out.empty());
+  CHECK(contains(conflict.err, "event-id-conflict"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Query.LimitAndTable") {
+  std::string lines;
+  for (int i = 0; i < 250; ++i) {
+    lines += R"({"eventType":"Counted","aggregateId":"t","userId":"\u001b[2Jx","data":)" + std::to_string(i) + "}\n";
+  }
+  // A control character in userId is refused, so it cannot be stored there; in data it can.
+  CHECK(run({"append", "-"}, lines).exit_code == 1);
+  lines.clear();
+  for (int i = 0; i < 250; ++i)
+    lines += R"({"eventType":"Counted","aggregateId":"t","data":"\u0085\u001b[2J"})"
+             "\n";
+  REQUIRE(run({"append", "-"}, lines).exit_code == 0);
+  CHECK(line_count(run({"query"}).out) == 250);
+  CHECK(line_count(run({"query", "--limit", "7"}).out) == 7);
+  CHECK(line_count(run({"query", "--from-sequence", "10", "--to-sequence", "12", "--aggregate", "t"}).out) == 3);
+  const auto table = run({"query", "--format", "table", "--limit", "2"});
+  CHECK(line_count(table.out) == 3);
+  CHECK(table.out.starts_with(" POSITION"));
+  CHECK(contains(table.out, "Counted"));
+  CHECK(!contains(table.out, "\x1b"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Query.RefusalAndAbsentServerAreFailures") {
+  const auto refused = run({"query", "--from", "yesterday"});
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.err, "from"));
+  CHECK(server.stop() == 0);
+  const auto absent = run({"query"});
+  CHECK(absent.exit_code == 1);
+  CHECK(contains(absent.err, "cannot connect"));
+}
+
+}  // namespace stele::tests

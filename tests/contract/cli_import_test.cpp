@@ -1,0 +1,186 @@
+// `stele import` against a real server: bad lines, repeats, compressed input and a server that goes away meanwhile.
+
+#include <doctest/doctest.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/support/http_client.h"
+#include "tests/support/server_process.h"
+#include "tests/support/temp_folder.h"
+
+namespace stele::tests {
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::size_t line_count(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+/// An event with an id made of `n`.
+std::string event(int n, std::string_view aggregate = "a", std::string_view extra = "") {
+  char id[37];
+  std::snprintf(id, sizeof id, "0190a000-0000-7000-8000-%012d", n);
+  return R"({"eventId":")" + std::string(id) + R"(","eventType":"Counted","aggregateId":")" + std::string(aggregate) +
+         R"(","data":{"n":)" + std::to_string(n) + "}" + std::string(extra) + "}\n";
+}
+
+std::string events(int from, int to) {
+  std::string lines;
+  for (int n = from; n < to; ++n) lines += event(n, "a" + std::to_string(n % 3));
+  return lines;
+}
+
+std::string compressed(const std::string& text) {
+  std::string result(ZSTD_compressBound(text.size()), '\0');
+  result.resize(ZSTD_compress(result.data(), result.size(), text.data(), text.size(), 3));
+  return result;
+}
+
+struct Fixture {
+  test::TempFolder folder;
+  ServerProcess::Options options{folder.file("data"), {"--segment-size", "1MiB"}, {}, 0};
+  ServerProcess server = ServerProcess::start(options);
+
+  ProcessResult import(std::string_view input, std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.begin(), {"import", "-", "--url", server.url()});
+    return run_stele(arguments, input);
+  }
+  std::size_t stored() { return line_count(run_stele({"query", "--url", server.url()}).out); }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "Import.StoresEverythingOnceHoweverOften") {
+  const std::string lines = events(0, 1300);
+  const auto first = import(lines);
+  CAPTURE(first.err);
+  REQUIRE(first.exit_code == 0);
+  CHECK(first.out.empty());
+  CHECK(contains(first.err, "1,300 stored, 0 already there, 0 bad"));
+  CHECK(contains(import(lines).err, "0 stored, 1,300 already there, 0 bad"));
+  // Other borders of batches, more lines at the end, and compressed: still nothing twice.
+  CHECK(contains(import(lines, {"--batch", "77"}).err, "0 stored, 1,300 already there"));
+  const auto longer = import(compressed(lines + events(1300, 1310)));
+  CHECK(contains(longer.err, "10 stored, 1,300 already there"));
+  CHECK(stored() == 1310);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.BadLinesAreNamedAndDoNotLoseTheRest") {
+  const std::string lines =
+      event(1) +                                                                    // 1
+      "{\"eventId\":\n" +                                                           // 2: broken JSON
+      "\n  \n" +                                                                    // 3, 4: blank
+      event(5) +                                                                    // 5
+      event(6, "a", R"(,"unknown":1)") +                                            // 6: unknown member
+      "[1,2]\n" +                                                                   // 7: no object
+      event(8) +                                                                    // 8
+      event(9, "") +                                                                // 9: empty aggregateId
+      event(5) +                                                                    // 10: once more, the same
+      event(5, "b") +                                                               // 11: id of other content
+      event(12, "a", R"(,"aggregateType":"Late")") +                                // 12: `a` has no type, for ever
+      event(13, "a", R"(,"sequenceNumber":99)") +                                   // 13: expectation not met
+      event(14, "a", R"(,"metadata":{"x":"\ud800"})") +                             // 14: lone surrogate
+      event(15, "a", ",\"metadata\":{\"x\":\"\xFF\"}") +                            // 15: invalid UTF-8
+      event(16, "a", ",\"metadata\":{\"x\":\"" + std::string(3000, 'x') + "\"}") +  // 16: over the limit
+      event(17).substr(0, event(17).size() - 1) + "\r\n" +                          // 17: carriage return
+      event(18).substr(0, event(18).size() - 1);                                    // 18: no line end
+  for (const int round : {1, 2}) {
+    CAPTURE(round);
+    const auto result = import(lines, {"--line-size-max", "2KiB"});
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    for (const int bad : {2, 6, 7, 9, 11, 12, 13, 14, 15, 16})
+      CHECK(contains(result.err, "line " + std::to_string(bad) + ": "));
+    for (const int good : {1, 3, 4, 5, 8, 10, 17, 18})
+      CHECK(!contains(result.err, "line " + std::to_string(good) + ": "));
+    CHECK(contains(result.err, "unknown"));
+    CHECK(contains(result.err, "event-id-conflict"));
+    CHECK(contains(result.err, "--line-size-max"));
+    CHECK(contains(result.err, round == 1 ? "5 stored, 1 already there, 10 bad" : "0 stored, 6 already there, 10 bad"));
+  }
+  const auto found = run_stele({"query", "--url", server.url(), "--aggregate", "a"});
+  CHECK(line_count(found.out) == 5);
+  for (const int good : {1, 5, 8, 17, 18}) CHECK(contains(found.out, "\"data\":{\"n\":" + std::to_string(good) + "}"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.StrictSendsNothingBehindABadLine") {
+  const auto malformed = import(events(0, 10) + "{\n" + events(10, 20), {"--strict"});
+  CHECK(malformed.exit_code == 1);
+  CHECK(contains(malformed.err, "line 11: "));
+  CHECK(contains(malformed.err, "10 stored"));
+  CHECK(stored() == 10);
+  const auto invalid = import(events(0, 12) + event(12, "") + events(13, 20), {"--strict"});
+  CHECK(invalid.exit_code == 1);
+  CHECK(contains(invalid.err, "line 13: "));
+  CHECK(stored() == 12);
+  CHECK(import(events(0, 20), {"--strict", "--quiet"}).err.empty());
+  CHECK(stored() == 20);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.LinesWithoutIdAreStoredOnceByTheSameInput") {
+  std::string lines;
+  for (int n = 0; n < 40; ++n)
+    lines += R"({"eventType":"Ticked","aggregateId":"clock","data":null})"
+             "\n";
+  const auto first = import(lines, {"--batch", "10"});  // four batches with the same bytes
+  CAPTURE(first.err);
+  CHECK(first.exit_code == 0);
+  CHECK(contains(first.err, "line 1 has no eventId"));
+  CHECK(contains(first.err, "40 stored"));
+  CHECK(contains(import(lines, {"--batch", "10"}).err, "0 stored, 40 already there"));
+  CHECK(stored() == 40);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.DamagedCompressedInputIsAnErrorBehindTheLastWholeLine") {
+  const std::string whole = compressed(events(0, 2000));
+  const auto cut = import(std::string_view(whole).substr(0, whole.size() - 7));
+  CAPTURE(cut.err);
+  CHECK(cut.exit_code == 1);
+  CHECK(contains(cut.err, "compressed input is damaged"));
+  CHECK(contains(import(whole).err, "0 bad"));
+  CHECK(stored() == 2000);
+  CHECK(import("\x28\xB5\x2F\xFDnot really").exit_code == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.ReadsAFileAndSaysWhenItCannot") {
+  std::ofstream(folder.file("events.ndjson")) << events(0, 5);
+  const auto file = run_stele({"import", folder.file("events.ndjson"), "--url", server.url()});
+  CHECK(file.exit_code == 0);
+  const auto missing = run_stele({"import", folder.file("missing.ndjson"), "--url", server.url()});
+  CHECK(missing.exit_code == 1);
+  CHECK(contains(missing.err, "missing.ndjson"));
+  CHECK(run_stele({"import", folder.path(), "--url", server.url()}).exit_code == 1);
+  CHECK(import("").exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.GivesUpOnAnAbsentServerAfterItsTime") {
+  CHECK(server.stop() == 0);
+  const auto result = import(events(0, 5), {"--retry-for", "0"});
+  CHECK(result.exit_code == 1);
+  CHECK(contains(result.err, "cannot connect"));
+  CHECK(contains(result.err, "behind line 0"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.RidesOutAKillAndRestartOfTheServer") {
+  auto importer = ChildProcess::start({STELE_BINARY, "import", "-", "--url", server.url(), "--batch", "20"}, {}, true);
+  REQUIRE(importer->write_stdin(events(0, 600)));
+  HttpClient client(server.port());
+  while (!contains(client.get("/v1/events?limit=1&order=desc").body, "\"n\":5")) REQUIRE(importer->running());
+  server.kill();
+  options.port = server.port();
+  server = ServerProcess::start(options);
+  REQUIRE(importer->write_stdin(events(600, 1500)));
+  importer->close_stdin();
+  const int code = importer->wait();
+  CAPTURE(importer->err());
+  CHECK(code == 0);
+  CHECK(contains(importer->err(), ", 0 bad"));
+  CHECK(stored() == 1500);
+  CHECK(contains(import(events(0, 1500), {"--batch", "20"}).err, "0 stored, 1,500 already there"));
+}
+
+}  // namespace stele::tests

@@ -1,0 +1,181 @@
+// `stele serve` as an operator meets it: where options come from, what is refused and how it ends.
+
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "tests/support/http_client.h"
+#include "tests/support/server_process.h"
+#include "tests/support/temp_folder.h"
+
+namespace stele::tests {
+
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+void write_file(const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; }
+
+constexpr const char* kSmall = "1MiB";
+
+}  // namespace
+
+TEST_CASE("Cli.HelpOfEveryCommandGoesToStdout") {
+  for (const char* command : {"serve", "append", "query", "import"}) {
+    CAPTURE(command);
+    const auto result = run_stele({command, "--help"});
+    CHECK(result.exit_code == 0);
+    CHECK(contains(result.out, "Usage: stele " + std::string(command)));
+    CHECK(result.err.empty());
+  }
+  const auto overview = run_stele({"--help"});
+  CHECK(overview.exit_code == 0);
+  CHECK(contains(overview.out, "import"));
+  CHECK(run_stele({"version"}).out.starts_with("stele "));
+}
+
+TEST_CASE("Cli.WrongUsageIsExitCode2") {
+  CHECK(run_stele({}).exit_code == 2);
+  CHECK(run_stele({"nonsense"}).exit_code == 2);
+  CHECK(run_stele({"serve"}).exit_code == 2);
+  CHECK(run_stele({"serve", "--data", "x", "--nonsense"}).exit_code == 2);
+  CHECK(run_stele({"query", "--order", "sideways"}).exit_code == 2);
+  CHECK(run_stele({"query", "--url", "https://127.0.0.1"}).exit_code == 2);
+  CHECK(run_stele({"import"}).exit_code == 2);
+}
+
+TEST_CASE("Serve.BadValuesAreNamed") {
+  const auto refused = [](const char* flag, const char* value, const char* why) {
+    const auto result = run_stele({"serve", "--data", "unused", flag, value, "--print-config"});
+    CAPTURE(flag);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 2);
+    CHECK(contains(result.err, flag));
+    CHECK(contains(result.err, why));
+  };
+  refused("--segment-size", "12", "outside");
+  refused("--segment-size", "many", "not a size");
+  refused("--segment-size", "-1", "not a size");
+  refused("--gather-max", "3", "not a duration");
+  refused("--io-threads", "two", "whole number");
+  refused("--listen", "8080", "HOST:PORT");
+  refused("--listen", "127.0.0.1:70000", "HOST:PORT");
+  refused("--log-level", "loud", "loud");
+}
+
+TEST_CASE("Serve.RefusesAnAddressBeyondLoopbackWithoutInsecure") {
+  const test::TempFolder folder;
+  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.org:0"}) {
+    CAPTURE(address);
+    const auto result = run_stele({"serve", "--data", folder.file("data"), "--listen", address});
+    CHECK(result.exit_code == 2);
+    CHECK(contains(result.err, "--insecure"));
+  }
+  CHECK(!std::ifstream(folder.file("data")).good());  // refused before anything is made
+}
+
+TEST_CASE("Serve.FlagBeatsEnvironmentBeatsFile") {
+  const test::TempFolder folder;
+  write_file(folder.file("stele.toml"),
+             "# sizes with units, lists in brackets\n"
+             "data = \"from-file\"\norigin = \"from-file\"\nsegment-size = 1MiB\ngather-max = 50us\n"
+             "cors-origin = [\"http://a\", \"http://b\"]\n");
+  const auto result =
+      run_stele({"serve", "--config", folder.file("stele.toml"), "--segment-size", "4MiB", "--print-config"}, {},
+                {{"STELE_ORIGIN", "from-environment"}, {"STELE_SEGMENT_SIZE", "2MiB"}, {"STELE_INSECURE", "true"}});
+  CAPTURE(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(contains(result.out, "data=\"from-file\""));
+  CHECK(contains(result.out, "origin=\"from-environment\""));
+  CHECK(contains(result.out, "segment-size=\"4MiB\""));
+  CHECK(contains(result.out, "gather-max=\"50us\""));
+  CHECK(contains(result.out, "insecure=true"));
+  CHECK(contains(result.out, "\"http://a\", \"http://b\""));
+  CHECK(contains(result.out, "connections-max=10000"));
+
+  // What is printed can be read back.
+  write_file(folder.file("printed.toml"), result.out);
+  const auto again = run_stele({"serve", "--print-config"}, {}, {{"STELE_CONFIG", folder.file("printed.toml")}});
+  CHECK(again.out == result.out);
+}
+
+TEST_CASE("Serve.ConfigurationFileIsCheckedStrictly") {
+  const test::TempFolder folder;
+  CHECK(run_stele({"serve", "--data", "x", "--config", folder.file("missing.toml"), "--print-config"}).exit_code == 2);
+  write_file(folder.file("typo.toml"), "segment-sise = 1MiB\n");
+  const auto typo = run_stele({"serve", "--data", "x", "--config", folder.file("typo.toml"), "--print-config"});
+  CHECK(typo.exit_code == 2);
+  CHECK(contains(typo.err, "segment-sise"));
+  write_file(folder.file("value.toml"), "segment-size = 1\n");
+  CHECK(run_stele({"serve", "--data", "x", "--config", folder.file("value.toml"), "--print-config"}).exit_code == 2);
+}
+
+TEST_CASE("Serve.TheLastOfARepeatedFlagCounts") {
+  const auto result = run_stele({"serve", "--data", "first", "--data", "second", "--listen", "[::1]:1", "--listen",
+                                 "127.0.0.1:2", "--print-config"});
+  CHECK(contains(result.out, "data=\"second\""));
+  CHECK(contains(result.out, "listen=\"127.0.0.1:2\""));
+}
+
+TEST_CASE("Serve.SecondProcessOnAFolderIsToldSo") {
+  const test::TempFolder folder;
+  auto first = ServerProcess::start({folder.path(), {"--segment-size", kSmall}, {}, 0});
+  const auto second = run_stele({"serve", "--data", folder.path(), "--listen", "127.0.0.1:0"});
+  CAPTURE(second.err);
+  CHECK(second.exit_code == 1);
+  CHECK(contains(second.err, folder.path()));
+  CHECK(contains(second.err, "Another process"));
+  CHECK(HttpClient(first.port()).get("/healthz").status == 200);
+  CHECK(first.stop() == 0);
+}
+
+TEST_CASE("Serve.PortInUseIsAFailureWithAReason") {
+  const test::TempFolder folder;
+  auto first = ServerProcess::start({folder.file("a"), {"--segment-size", kSmall}, {}, 0});
+  const auto second = run_stele({"serve", "--data", folder.file("b"), "--segment-size", kSmall, "--listen",
+                                 "127.0.0.1:" + std::to_string(first.port())});
+  CAPTURE(second.err);
+  CHECK(second.exit_code == 1);
+  CHECK(contains(second.err, "cannot listen on 127.0.0.1:" + std::to_string(first.port())));
+}
+
+TEST_CASE("Serve.AFileInPlaceOfTheFolderIsAFailureWithAReason") {
+  const test::TempFolder folder;
+  write_file(folder.file("file"), "not a folder");
+  const auto result = run_stele({"serve", "--data", folder.file("file"), "--listen", "127.0.0.1:0"});
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 1);
+  CHECK(contains(result.err, "cannot open the data folder"));
+}
+
+TEST_CASE("Serve.TermAndInterruptEndInGoodOrderAndEverythingIsThereAgain") {
+  const test::TempFolder folder;
+  for (const int number : {SIGTERM, SIGINT}) {
+    CAPTURE(number);
+    auto server = ServerProcess::start({folder.path(), {"--segment-size", kSmall}, {}, 0});
+    HttpClient client(server.port());
+    const std::string event =
+        R"({"eventType":"Noted","aggregateId":"order","data":{"signal":)" + std::to_string(number) + "}}";
+    REQUIRE(client.post("/v1/events", event).status == 201);
+    server.process().signal(number);
+    CHECK(server.wait() == 0);
+    CHECK(contains(server.err(), "closed " + folder.path()));
+  }
+  auto server = ServerProcess::start({folder.path(), {"--segment-size", kSmall}, {}, 0});
+  CHECK(contains(HttpClient(server.port()).get("/v1/aggregates/order").body, "\"sequenceNumber\":2"));
+}
+
+TEST_CASE("Serve.AccessLogGetsOneLineARequest") {
+  const test::TempFolder folder;
+  auto server = ServerProcess::start(
+      {folder.file("data"), {"--segment-size", kSmall, "--access-log", folder.file("access.log")}, {}, 0});
+  CHECK(HttpClient(server.port()).get("/healthz").status == 200);
+  CHECK(server.stop() == 0);
+  std::ifstream log(folder.file("access.log"));
+  const std::string content{std::istreambuf_iterator<char>(log), {}};
+  CAPTURE(content);
+  CHECK(contains(content, "/healthz"));
+}
+
+}  // namespace stele::tests

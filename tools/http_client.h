@@ -1,0 +1,71 @@
+#pragma once
+// A small blocking HTTP/1.1 client for the command line: one connection, kept alive, plain http.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/result.h"
+
+namespace stele::tools {
+
+/// `http://host[:port][/prefix]`, taken apart.
+struct HttpUrl {
+  std::string host;  ///< as the resolver wants it: no brackets around IPv6
+  std::string port = "80";
+  std::string authority;  ///< for the Host field
+  std::string prefix;     ///< without a slash at its end; empty or begins with one
+};
+/// InvalidArgument with a message for people; https is refused as not supported.
+[[nodiscard]] Result<HttpUrl> parse_http_url(std::string_view text);
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string target;  ///< path and query, percent-encoded, behind the URL's prefix
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string_view body{};
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
+  std::string body;
+
+  /// Value of a header field by its lower-case name; empty if absent.
+  [[nodiscard]] std::string_view header(std::string_view name) const;
+};
+
+struct HttpTimeouts {
+  std::chrono::seconds connect{10};
+  std::chrono::seconds transfer{60};  ///< without any progress, while sending or receiving
+};
+
+/// Not thread-safe. Connects when needed; after an error the next request connects anew.
+class HttpClient {
+ public:
+  explicit HttpClient(HttpUrl url, HttpTimeouts timeouts = {});
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// Sends a request and reads its whole answer (at most 64 MiB). Io if the exchange failed anywhere: the server may or
+  /// may not have acted. A status of any class is not an error here.
+  [[nodiscard]] Result<HttpResponse> send(const HttpRequest& request);
+
+  /// Takes a piece of the body; false ends the exchange early, which is not an error.
+  using Sink = std::function<bool(std::string_view piece)>;
+  /// The same, but the body of a 2xx answer goes to `sink` as it arrives, of any length.
+  [[nodiscard]] Result<HttpResponse> stream(const HttpRequest& request, const Sink& sink);
+
+ private:
+  class Connection;
+  HttpUrl url_;
+  HttpTimeouts timeouts_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace stele::tools

@@ -1,0 +1,85 @@
+#include "tools/import.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "tools/command_line.h"
+#include "tools/importer.h"
+#include "tools/quantity.h"
+
+namespace stele::tools {
+
+namespace {
+
+struct ImportFlags {
+  std::string file;
+  std::string url = "http://127.0.0.1:8080";
+  std::uint64_t line_bytes_max = 2U << 20;
+  ImportOptions import;
+
+  void declare(CLI::App& app) {
+    app.add_option("FILE", file, "Events as NDJSON, plain or compressed with zstd; - for stdin")->required();
+    add_url(app, url);
+    add_duration(app, "--retry-for", import.retry_for, std::chrono::microseconds{0}, std::chrono::hours{24},
+                 "How long to keep trying when the server is away or busy")
+        ->group("Server");
+    add_number(app, "--batch", import.batch_lines, 1, 10'000, "Lines a request; each request is one atomic commit")
+        ->group("Import");
+    add_bytes(app, "--line-size-max", line_bytes_max, {1024, 16U << 20}, "A longer line is reported and skipped")
+        ->group("Import");
+    app.add_flag("--strict", import.strict, "Stop at the first bad line; nothing behind it is sent")->group("Import");
+    app.add_flag("--quiet", import.quiet, "Report bad lines and failures only")->group("Import");
+    app.footer(
+        "Events are sent in the order of the lines. Running the same command again is safe: what is stored already is "
+        "not stored\n"
+        "twice, because eventIds (and, for lines without one, ids derived from the input) stay the same.\n"
+        "Exit status: 0 all lines are stored, 1 a line was bad or the import stopped, 2 wrong usage.");
+  }
+};
+
+void print_summary(const ImportCounts& counts, const Progress& progress) {
+  const double seconds = progress.elapsed().count();
+  const std::uint64_t events = counts.stored + counts.already_there;
+  fmt::print(stderr, "{} events in {:.1f}s ({}/s): {} stored, {} already there, {} bad\n", with_thousands(events),
+             seconds, with_thousands(static_cast<std::uint64_t>(static_cast<double>(events) / std::max(seconds, 1e-3))),
+             with_thousands(counts.stored), with_thousands(counts.already_there), with_thousands(counts.bad));
+}
+
+}  // namespace
+
+int import_command(int argc, const char* const* argv) {
+  ImportFlags flags;
+  const auto app = make_parser("import", "Appends a file of events, one JSON object a line, through the HTTP API.");
+  flags.declare(*app);
+  if (const auto code = parse(*app, argc, argv)) return *code;
+  auto url = parse_http_url(flags.url);
+  if (!url) {
+    fmt::print(stderr, "stele import: {}\n", url.error().describe());
+    return kExitUsage;
+  }
+  auto reader = LineReader::open(flags.file, flags.line_bytes_max);
+  if (!reader) {
+    fmt::print(stderr, "stele import: {}\n", reader.error().describe());
+    return kExitFailure;
+  }
+
+  HttpClient client(std::move(url).value());
+  Progress progress(flags.import.quiet ? Progress::Mode::Quiet : Progress::mode_for_stderr());
+  Importer importer(client, flags.import, progress);
+  const Status status = importer.run(**reader);
+  progress.clear();
+  const auto& counts = importer.counts();
+  if (!status)
+    fmt::print(stderr, "stele import: stopped behind line {}: {}\n", counts.last_line, status.error().describe());
+  if (importer.stopped_by_bad_line()) {
+    fmt::print(stderr, "stele import: stopped at the bad line (--strict); nothing behind line {} was sent\n",
+               counts.last_line);
+  }
+  if (!flags.import.quiet) print_summary(counts, progress);
+  if (!status && !flags.import.quiet) fmt::print(stderr, "run the same command again to go on\n");
+  return status && counts.bad == 0 ? kExitOk : kExitFailure;
+}
+
+}  // namespace stele::tools

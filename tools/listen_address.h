@@ -1,0 +1,24 @@
+#pragma once
+// Where a server listens, as given on the command line.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stele::tools {
+
+struct ListenAddress {
+  std::string host;  ///< without brackets
+  std::uint16_t port = 0;
+
+  /// 127.0.0.0/8, ::1 or the name localhost: reachable from this machine only.
+  [[nodiscard]] bool is_loopback() const;
+  /// `http://host:port`, IPv6 in brackets.
+  [[nodiscard]] std::string url(std::uint16_t actual_port) const;
+};
+
+/// `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`; none for anything else.
+[[nodiscard]] std::optional<ListenAddress> parse_listen_address(std::string_view text);
+
+}  // namespace stele::tools

@@ -1,0 +1,74 @@
+// The stele binary: one program, one table of commands.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string_view>
+
+#include "tools/append.h"
+#include "tools/command_line.h"
+#include "tools/import.h"
+#include "tools/query.h"
+#include "tools/serve.h"
+#include "tools/version.h"
+
+namespace {
+
+using namespace stele::tools;
+
+int print_version(int /*argc*/, const char* const* /*argv*/) {
+  fmt::print("stele {}\n", kVersion);
+  return kExitOk;
+}
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(int argc, const char* const* argv);
+};
+
+constexpr std::array kCommands{
+    Command{"serve", "open a data folder and serve it over HTTP", &serve_command},
+    Command{"append", "append one event, or a list of them, all or nothing", &append_command},
+    Command{"query", "print events that match filters", &query_command},
+    Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
+    Command{"version", "print the version", &print_version},
+};
+
+void print_help(std::FILE* to) {
+  fmt::print(to,
+             "stele {}, an event store: append events, read them back in order.\n\nUsage: stele COMMAND "
+             "[OPTIONS]\n\nCommands:\n",
+             kVersion);
+  for (const auto& command : kCommands) fmt::print(to, "  {:<10}{}\n", command.name, command.summary);
+  fmt::print(to,
+             "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
+             "Exit status: 0 success, 1 failure, 2 wrong usage.\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::string_view name = argc > 1 ? argv[1] : "";
+    if (name == "--help" || name == "-h" || name == "help") {
+      print_help(stdout);
+      return kExitOk;
+    }
+    if (name == "--version") return print_version(argc, argv);
+    const auto* command =
+        std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) { return c.name == name; });
+    if (command == kCommands.end()) {
+      if (!name.empty()) fmt::print(stderr, "stele: there is no command '{}'\n\n", name);
+      print_help(stderr);
+      return kExitUsage;
+    }
+    return command->run(argc - 1, argv + 1);
+  } catch (const std::exception& error) {  // only what a library throws out of memory or the like
+    fmt::print(stderr, "stele: {}\n", error.what());
+    return kExitFailure;
+  }
+}

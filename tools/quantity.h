@@ -1,0 +1,27 @@
+#pragma once
+// Sizes and durations as people write them: `256MiB`, `1.5GiB`, `100us`, `10s`, `2min`.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stele::tools {
+
+/// A number with B, KB, MB, GB, TB (powers of 1000), K, M, G, T, KiB, MiB, GiB or TiB (powers of 1024), in any case; a
+/// bare number is bytes. None for anything else, for fractions of a byte and beyond 2^63.
+[[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
+
+/// A number with us, ms, s, min, m or h; `0` needs no unit. None for anything else, for fractions of a microsecond and
+/// beyond 10 years.
+[[nodiscard]] std::optional<std::chrono::microseconds> parse_duration(std::string_view text);
+
+/// The shortest exact form: `256MiB`, `65537` (bytes), `100us`, `10s`, `2min`.
+[[nodiscard]] std::string format_bytes(std::uint64_t bytes);
+[[nodiscard]] std::string format_duration(std::chrono::microseconds duration);
+
+/// `12,345` for reading.
+[[nodiscard]] std::string with_thousands(std::uint64_t number);
+
+}  // namespace stele::tools

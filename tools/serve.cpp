@@ -1,0 +1,131 @@
+#include "tools/serve.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+
+#include "api/service.h"
+#include "engine/base/uuid.h"
+#include "engine/store.h"
+#include "net/server.h"
+#include "net/signals.h"
+#include "tools/command_line.h"
+#include "tools/quantity.h"
+#include "tools/serve_options.h"
+
+namespace stele::tools {
+
+namespace {
+
+void set_up_log(const std::string& level) {
+  auto logger = spdlog::stderr_color_mt("stele");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  logger->set_level(spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+/// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
+}
+
+/// What an operator can do about a folder that does not open.
+const char* advice_for(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::Locked:
+      return "Another process uses this folder. End it first, or choose another folder with --data.";
+    case ErrorKind::Corrupt:
+      return "Stored bytes are damaged in a way that a crash cannot explain. Nothing was changed.\n"
+             "Keep a copy of the folder before anything else, check the disk, and restore the folder from a backup.";
+    case ErrorKind::Foreign:
+      return "A file of another store or program lies in the folder. Nothing was changed.\n"
+             "Point --data at the right folder, or move that file away if it does not belong there.";
+    case ErrorKind::NewerFormat:
+      return "The folder was written by a newer version of stele. Nothing was changed. Run that version or a later "
+             "one.";
+    case ErrorKind::DiskFull:
+      return "There is no room left on the disk. Make room and start again.";
+    case ErrorKind::Io:
+    case ErrorKind::NotFound:
+      return "The operating system refused access. Check path, permissions and disk.";
+    default:
+      return "";
+  }
+}
+
+int fail_to_open(const std::string& folder, const Error& error) {
+  fmt::print(stderr, "stele serve: cannot open the data folder {}: {}\n", folder, error.describe());
+  if (const std::string_view advice = advice_for(error.kind); !advice.empty()) fmt::print(stderr, "{}\n", advice);
+  return kExitFailure;
+}
+
+void log_recovery(const Store& store, const std::string& folder) {
+  const auto& report = store.recovery();
+  spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, tail {}", folder,
+               to_string(store.store_id()), store.origin(), report.records, report.segments, report.tail_case);
+  if (report.cut_bytes != 0)
+    spdlog::warn("cut {} bytes of an unfinished group that was never acknowledged", report.cut_bytes);
+  for (const auto& note : report.notes) spdlog::warn("{}", note);
+}
+
+int run(ServeOptions& options, net::ShutdownSignals& signals) {
+  auto opened = Store::open(options.store);
+  if (!opened) return fail_to_open(options.store.folder, opened.error());
+  const std::unique_ptr<Store> store = std::move(opened).value();
+  log_recovery(*store, options.store.folder);
+
+  auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
+    return std::make_unique<api::Service>(*store, scheduler, options.service);
+  });
+  if (!started) {
+    fmt::print(stderr, "stele serve: cannot listen on {}:{}: {}\n", options.listen.host, options.listen.port,
+               started.error().describe());
+    return kExitFailure;
+  }
+  const std::unique_ptr<net::Server> server = std::move(started).value();
+  signals.drain(*server);
+  if (!options.listen.is_loopback())
+    spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
+  // For scripts as much as for people, so it does not depend on the log level.
+  fmt::print(stderr, "listening on {}\n", options.listen.url(server->port()));
+  std::fflush(stderr);
+
+  server->wait();
+  signals.on_signal({});
+  if (const Status closed = store->close(); !closed) {
+    fmt::print(stderr, "stele serve: closing the store failed: {}\n", closed.error().describe());
+    return kExitFailure;
+  }
+  spdlog::info("closed {}", options.store.folder);
+  return kExitOk;
+}
+
+}  // namespace
+
+int serve_command(int argc, const char* const* argv) {
+  ServeOptions options;
+  const auto app = make_parser("serve", "Opens a data folder and serves it over HTTP.");
+  options.declare(*app);
+  if (const auto code = parse(*app, argc, argv)) return *code;
+  if (const auto complaint = options.apply(); !complaint.empty()) {
+    fmt::print(stderr, "stele serve: {}\n", complaint);
+    return kExitUsage;
+  }
+  if (options.print_config) {
+    fmt::print("{}", app->config_to_str(true, false));
+    return kExitOk;
+  }
+  net::ShutdownSignals signals;
+  set_up_log(options.log_level);
+  raise_file_limit();
+  return run(options, signals);
+}
+
+}  // namespace stele::tools

@@ -1,0 +1,43 @@
+#pragma once
+// Everything `stele serve` can be told, and where it goes.
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "api/options.h"
+#include "engine/store.h"
+#include "net/server.h"
+#include "tools/listen_address.h"
+
+namespace stele::tools {
+
+struct ServeOptions {
+  StoreOptions store;
+  api::ServiceOptions service;
+  net::ServerOptions server;
+  ListenAddress listen{"127.0.0.1", 8080};
+  bool insecure = false;
+  bool print_config = false;
+  std::string log_level = "info";
+
+  // Durations as flags have them; apply() converts.
+  std::chrono::microseconds header_timeout{};
+  std::chrono::microseconds idle_timeout{};
+  std::chrono::microseconds body_timeout{};
+  std::chrono::microseconds request_timeout{};
+  std::chrono::microseconds write_timeout{};
+  std::chrono::microseconds drain_timeout{};
+  std::chrono::microseconds position_wait{};
+  std::uint64_t depth_max = 0;
+
+  ServeOptions();
+  /// Declares the flags; `*this` must outlive the parsing.
+  void declare(CLI::App& app);
+  /// After parsing: fills in what follows from other options. A message for people if they contradict each other.
+  [[nodiscard]] std::string apply();
+};
+
+}  // namespace stele::tools
