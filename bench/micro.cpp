@@ -1,0 +1,377 @@
+// stele_micro: Google Benchmark runs of the record codec, the hashes, the commit path and the indexes, without HTTP.
+// The data folders go below STELE_BENCH_FOLDER (default: the system's temporary folder) and are removed at the end.
+
+#include <benchmark/benchmark.h>
+
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/uuid.h"
+#include "engine/store.h"
+
+namespace {
+
+using namespace stele;
+
+constexpr std::size_t kCommitEvents = 100;
+constexpr std::size_t kCommitsInFlight = 32;
+
+// Below: a store for the read benchmarks, the same for all of them.
+constexpr std::size_t kStoredAggregates = 1000;
+constexpr std::size_t kStoredEventsEach = 200;
+constexpr std::size_t kRareTypeEvery = 1000;
+constexpr std::size_t kUsers = 400;
+constexpr std::size_t kPageEvents = 100;
+
+[[noreturn]] void die(const std::string& message) {
+  std::cerr << "stele_micro: " << message << "\n";
+  std::exit(2);
+}
+
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    const char* parent = std::getenv("STELE_BENCH_FOLDER");
+    path_ = (parent != nullptr ? std::filesystem::path(parent) : std::filesystem::temp_directory_path()) /
+            "stele_micro.XXXXXX";
+    if (::mkdtemp(path_.data()) == nullptr) die("cannot create " + path_);
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::unique_ptr<Store> open_store(const std::string& folder) {
+  StoreOptions options;
+  options.folder = folder;
+  auto store = Store::open(std::move(options));
+  if (!store) die(store.error().describe());
+  return std::move(store).value();
+}
+
+std::string user_id(std::size_t number) {
+  Uuid uuid{};
+  uuid.bytes = {0x5c, 0x1e, 0x0d, 0x5a, 0x7b, 0x3f, 0x40, 0x00, 0x80};
+  uuid.bytes[14] = static_cast<std::uint8_t>(number >> 8);
+  uuid.bytes[15] = static_cast<std::uint8_t>(number);
+  return to_string(uuid);
+}
+
+/// An event of the size the load generator sends: about 400 bytes as JSON.
+EventDraft make_draft(std::size_t number, std::size_t aggregates) {
+  EventDraft draft;
+  draft.event_id = make_uuid_v7(system_clock());
+  draft.given.aggregate_type = true;
+  draft.given.correlation_id = true;
+  draft.given.schema_version = true;
+  draft.aggregate_id = "mission-" + std::to_string(1'000'000 + number % aggregates);
+  draft.aggregate_type = "Mission";
+  draft.event_type = number % kRareTypeEvery == 7 ? "MissionAborted" : "MissionWaypointReached";
+  draft.user_id = user_id(number % kUsers);
+  draft.correlation_id = to_string(draft.event_id);
+  draft.occurred_at = system_clock().now();
+  draft.data =
+      R"({"step":)" + std::to_string(number % 100) +
+      R"(,"latitude":47.36667,"longitude":8.55000,"note":"second attempt within limits before leaving sector"})";
+  draft.metadata = R"({"source":"planner-2"})";
+  return draft;
+}
+
+Proposal make_proposal(std::size_t first, std::size_t events, std::size_t aggregates) {
+  Proposal proposal;
+  proposal.is_list = events > 1;
+  for (std::size_t i = 0; i < events; ++i) {
+    proposal.events.push_back(make_draft(first + i, aggregates));
+    proposal.events.back().seal();
+  }
+  return proposal;
+}
+
+RecordHeader header_of(const EventDraft& draft, std::uint64_t number) {
+  RecordHeader header;
+  header.given = draft.given;
+  header.schema_version = draft.schema_version;
+  header.position = Position{number};
+  header.sequence = SequenceNumber{number / 10 + 1};
+  header.time = Timestamp{1'790'000'000'000'000 + static_cast<std::int64_t>(number)};
+  header.occurred_at = draft.occurred_at;
+  header.event_id = draft.event_id;
+  header.aggregate_id = draft.aggregate_id;
+  header.aggregate_type = draft.aggregate_type;
+  header.event_type = draft.event_type;
+  header.user_id = draft.user_id;
+  header.correlation_id = draft.correlation_id;
+  header.data_length = static_cast<std::uint32_t>(draft.data->size());
+  header.metadata_length = static_cast<std::uint32_t>(draft.metadata->size());
+  return header;
+}
+
+/// Records as they lie in the log, and the drafts they came from.
+struct SampleRecords {
+  SampleRecords() {
+    for (std::size_t i = 0; i < kCommitEvents; ++i) {
+      drafts.push_back(make_draft(i, kStoredAggregates));
+      drafts.back().seal();
+      std::string bytes;
+      const EncodedRecord place = append_record(bytes, header_of(drafts[i], i), drafts[i].seed, drafts[i].body());
+      encoded.push_back(bytes.substr(place.record_offset));
+      headers.push_back(bytes.substr(place.header_offset, place.header_length));
+    }
+  }
+  std::vector<EventDraft> drafts;
+  std::vector<std::string> encoded;
+  std::vector<std::string> headers;
+};
+
+const SampleRecords& samples() {
+  static const SampleRecords made;
+  return made;
+}
+
+void count_records(benchmark::State& state, std::size_t each_iteration) {
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * each_iteration));
+}
+
+void encode_record(benchmark::State& state) {
+  const SampleRecords& sample = samples();
+  std::string to;
+  for (auto _ : state) {
+    to.clear();
+    for (std::size_t i = 0; i < kCommitEvents; ++i) {
+      const EventDraft& draft = sample.drafts[i];
+      benchmark::DoNotOptimize(append_record(to, header_of(draft, i), draft.seed, draft.body()));
+    }
+  }
+  count_records(state, kCommitEvents);
+}
+BENCHMARK(encode_record);
+
+void decode_record(benchmark::State& state) {
+  const SampleRecords& sample = samples();
+  Record record;
+  for (auto _ : state) {
+    for (const std::string& bytes : sample.encoded) {
+      const std::span<char> room = record.prepare(bytes.size());
+      std::memcpy(room.data(), bytes.data(), bytes.size());
+      if (!record.decode()) die("a sample record does not decode");
+    }
+  }
+  count_records(state, kCommitEvents);
+}
+BENCHMARK(decode_record);
+
+/// What hashing alone costs: the body digest and the leaf of each record of a commit, on one core.
+void hash_100_records(benchmark::State& state) {
+  const SampleRecords& sample = samples();
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kCommitEvents; ++i) {
+      const EventDraft& draft = sample.drafts[i];
+      benchmark::DoNotOptimize(leaf_hash(sample.headers[i], body_digest(draft.seed, draft.body())));
+    }
+  }
+  count_records(state, kCommitEvents);
+}
+BENCHMARK(hash_100_records)->UseRealTime();
+
+/// Decisions on their way back from the committer's thread.
+class Returned {
+ public:
+  void put(Decision decision) {
+    {
+      const std::lock_guard lock(mutex_);
+      decisions_.push_back(std::move(decision));
+    }
+    filled_.notify_one();
+  }
+  Decision take() {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [&] { return !decisions_.empty(); });
+    Decision decision = std::move(decisions_.front());
+    decisions_.pop_front();
+    return decision;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::deque<Decision> decisions_;
+};
+
+/// Commits of 100 events through Store::append(), several in flight, each durable. What the proposer does (ids, seeds,
+/// body digests) is measured too; the proposals themselves are used again, so that making test data is not.
+void commit_100_events(benchmark::State& state) {
+  const ScratchFolder folder;
+  const std::unique_ptr<Store> store = open_store(folder.path());
+  Returned returned;
+  std::deque<Proposal> idle;
+  for (std::size_t i = 0; i < kCommitsInFlight; ++i) {
+    idle.push_back(make_proposal(i * kCommitEvents, kCommitEvents, 10'000));
+  }
+  std::size_t in_flight = 0;
+  const auto take_one = [&] {
+    Decision decision = returned.take();
+    --in_flight;
+    const AppendOutcome outcome = store->finish(decision);
+    if (outcome.kind != AppendOutcome::Kind::Stored) die("a commit was not stored: " + outcome.detail);
+    idle.push_back(std::move(decision.proposal));
+  };
+  for (auto _ : state) {
+    if (idle.empty()) take_one();
+    Proposal proposal = std::move(idle.front());
+    idle.pop_front();
+    for (EventDraft& draft : proposal.events) {
+      draft.event_id = make_uuid_v7(system_clock());
+      draft.seal();
+    }
+    ++in_flight;
+    store->append(std::move(proposal), [&returned](Decision decision) { returned.put(std::move(decision)); });
+  }
+  while (in_flight != 0) take_one();
+  count_records(state, kCommitEvents);
+  state.counters["groups"] = static_cast<double>(store->health().groups);
+  if (!store->close()) die("the store does not close");
+}
+BENCHMARK(commit_100_events)->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(2.0);
+
+class StoredEvents {
+ public:
+  StoredEvents() : store_(open_store(folder_.path())) {
+    for (std::size_t first = 0; first < kStoredAggregates * kStoredEventsEach; first += 1000) {
+      Proposal proposal = make_proposal(first, 1000, kStoredAggregates);
+      for (const EventDraft& draft : proposal.events) event_ids_.push_back(draft.event_id);
+      if (store_->append_and_wait(std::move(proposal)).kind != AppendOutcome::Kind::Stored) die("append failed");
+    }
+    view_ = store_->view();
+  }
+  [[nodiscard]] const ReadView& view() const { return *view_; }
+  [[nodiscard]] const std::vector<Uuid>& event_ids() const { return event_ids_; }
+
+ private:
+  ScratchFolder folder_;
+  std::unique_ptr<Store> store_;
+  std::shared_ptr<const ReadView> view_;
+  std::vector<Uuid> event_ids_;
+};
+
+std::unique_ptr<StoredEvents>& stored_slot() {
+  static std::unique_ptr<StoredEvents> slot;
+  return slot;
+}
+
+const StoredEvents& stored() {
+  if (!stored_slot()) stored_slot() = std::make_unique<StoredEvents>();
+  return *stored_slot();
+}
+
+/// Steps that visit everything in a scattered order: large, and prime to the numbers of things visited here.
+constexpr std::size_t kStride = 1'000'003;
+
+void find_event(benchmark::State& state) {
+  const StoredEvents& events = stored();
+  std::size_t at = 0;
+  for (auto _ : state) {
+    at = (at + kStride) % events.event_ids().size();
+    if (!events.view().find_event(events.event_ids()[at])) die("a stored event is not found");
+  }
+  count_records(state, 1);
+}
+BENCHMARK(find_event);
+
+void find_unknown_event(benchmark::State& state) {
+  const StoredEvents& events = stored();
+  std::vector<Uuid> unknown;
+  for (int i = 0; i < 4096; ++i) unknown.push_back(make_uuid_v7(system_clock()));
+  std::size_t at = 0;
+  for (auto _ : state) {
+    if (events.view().find_event(unknown[++at % unknown.size()])) die("an unknown event is found");
+  }
+  count_records(state, 1);
+}
+BENCHMARK(find_unknown_event);
+
+void find_aggregate(benchmark::State& state) {
+  const StoredEvents& events = stored();
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < kStoredAggregates; ++i) ids.push_back("mission-" + std::to_string(1'000'000 + i));
+  std::size_t at = 0;
+  for (auto _ : state) {
+    at = (at + kStride) % ids.size();
+    if (!events.view().aggregate(ids[at])) die("a stored aggregate is not found");
+  }
+  count_records(state, 1);
+}
+BENCHMARK(find_aggregate);
+
+void read_page(benchmark::State& state, const EventQuery& query, std::size_t expected) {
+  const ReadView& view = stored().view();
+  Record record;
+  for (auto _ : state) {
+    auto stream = view.query(query);
+    if (!stream) die(stream.error().describe());
+    std::size_t read = 0;
+    while (read < kPageEvents) {
+      const Result<bool> more = stream.value()->next(record);
+      if (!more) die(more.error().describe());
+      if (!more.value()) break;
+      ++read;
+    }
+    if (read != expected) die("a page has " + std::to_string(read) + " events");
+  }
+  count_records(state, expected);
+}
+
+void page_by_aggregate(benchmark::State& state) {
+  EventQuery query;
+  query.aggregate_id = "mission-1000123";
+  read_page(state, query, kPageEvents);
+}
+BENCHMARK(page_by_aggregate);
+
+void page_by_aggregate_type(benchmark::State& state) {
+  EventQuery query;
+  query.aggregate_type = "Mission";
+  query.after = Position{50'000};
+  read_page(state, query, kPageEvents);
+}
+BENCHMARK(page_by_aggregate_type);
+
+void page_by_rare_event_type(benchmark::State& state) {
+  EventQuery query;
+  query.event_types = {"MissionAborted"};
+  read_page(state, query, kPageEvents);
+}
+BENCHMARK(page_by_rare_event_type);
+
+void page_by_user_newest_first(benchmark::State& state) {
+  EventQuery query;
+  query.user_id = user_id(17);
+  query.direction = Direction::Descending;
+  read_page(state, query, kPageEvents);
+}
+BENCHMARK(page_by_user_newest_first);
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  stored_slot().reset();
+  benchmark::Shutdown();
+  return 0;
+}
