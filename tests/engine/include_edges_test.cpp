@@ -26,9 +26,10 @@ const std::vector<Folder>& folders() {
   static const std::vector<Folder> table{
       {"engine/base/", {}},
       {"engine/log/", {"engine/base/"}},
-      {"engine/index/", {"engine/base/", "engine/log/"}},
+      {"engine/table/", {"engine/base/"}},
+      {"engine/index/", {"engine/base/", "engine/log/", "engine/table/"}},
       {"engine/audit/", {"engine/base/", "engine/log/"}},
-      {"engine/snapshots/", {"engine/base/", "engine/log/"}},
+      {"engine/snapshots/", {"engine/base/", "engine/log/", "engine/table/"}},
       {"engine/recovery/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
       {"engine/commit/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
       {"engine/", {"engine/"}},
