@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "api/cursor.h"
+#include "api/event_reads.h"
 #include "api/json_writer.h"
 #include "api/parameters.h"
 #include "api/timestamp.h"
@@ -35,7 +36,7 @@ class AggregateLines : public BodySource {
 
   Result<bool> next(std::string& to) override {
     if (left_ == 0) return false;
-    auto found = view_->aggregates(query_, std::min(left_, kPieceAggregates));
+    STELE_ASSIGN(auto found, view_->aggregates(query_, std::min(left_, kPieceAggregates)));
     if (found.empty()) {
       left_ = 0;
       return false;
@@ -95,7 +96,7 @@ std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& 
   return list;
 }
 
-Response list_aggregates(const Store& store, const AggregateListRequest& request) {
+std::variant<Response, Problem> list_aggregates(const Store& store, const AggregateListRequest& request) {
   auto view = store.view();
   Response response;
   if (request.format == BodyFormat::Ndjson) {
@@ -103,7 +104,9 @@ Response list_aggregates(const Store& store, const AggregateListRequest& request
     response.source = std::make_unique<AggregateLines>(std::move(view), request.query, request.limit);
     return response;
   }
-  auto found = view->aggregates(request.query, request.limit + 1);
+  auto aggregates = view->aggregates(request.query, request.limit + 1);
+  if (!aggregates) return read_failed();
+  std::vector<AggregateSummary>& found = *aggregates;
   const bool more = found.size() > request.limit;
   if (more) found.pop_back();
   JsonWriter json(response.body);
@@ -126,9 +129,10 @@ Response list_aggregates(const Store& store, const AggregateListRequest& request
 
 std::variant<Response, Problem> show_aggregate(const Store& store, std::string_view aggregate_id) {
   const auto aggregate = store.view()->aggregate(aggregate_id);
-  if (!aggregate) return Problem("aggregate-not-found", "No event belongs to this aggregate.");
+  if (!aggregate) return read_failed();
+  if (!*aggregate) return Problem("aggregate-not-found", "No event belongs to this aggregate.");
   Response response;
-  append_aggregate_json(response.body, *aggregate);
+  append_aggregate_json(response.body, **aggregate);
   return response;
 }
 

@@ -26,7 +26,7 @@ struct AggregateListRequest {
                                                                                const Limits& limits);
 
 /// A page, or a stream of lines over what is durable now. In byte order of the ids.
-[[nodiscard]] Response list_aggregates(const Store& store, const AggregateListRequest& request);
+[[nodiscard]] std::variant<Response, Problem> list_aggregates(const Store& store, const AggregateListRequest& request);
 
 [[nodiscard]] std::variant<Response, Problem> show_aggregate(const Store& store, std::string_view aggregate_id);
 

@@ -148,8 +148,9 @@ std::optional<Problem> find(const ReadView& view, std::string_view event_id, Rec
   const auto id = parse_uuid(event_id);
   if (!id) return Problem("event-not-found", "Event ids are UUIDs; this is none.");
   const auto position = view.find_event(*id);
-  if (!position) return Problem("event-not-found", "No event has the id " + to_string(*id) + ".");
-  if (!view.read(*position, record)) return read_failed();
+  if (!position) return read_failed();
+  if (!*position) return Problem("event-not-found", "No event has the id " + to_string(*id) + ".");
+  if (!view.read(**position, record)) return read_failed();
   return std::nullopt;
 }
 

@@ -197,7 +197,7 @@ void Service::aggregates(const std::shared_ptr<Call>& call) {
   auto parsed = parse_aggregate_list(call->request(), options_.limits);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {
-    c.send(list_aggregates(store_, request));
+    answer(c, list_aggregates(store_, request));
   });
 }
 

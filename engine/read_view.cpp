@@ -28,7 +28,7 @@ class QueryStream final : public EventStream {
 
   Result<bool> next(Record& to) override {
     while (!empty_) {
-      const auto found = positions_->seek(at_);
+      STELE_ASSIGN(const std::optional<Position> found, positions_->seek(at_));
       if (!found) break;
       advance(*found);
       STELE_TRY(read_record(*segments_, *found, to));
@@ -79,27 +79,30 @@ class StoreView final : public ReadView {
     return read_record(*segments_, position, to);
   }
 
-  std::optional<Position> find_event(const Uuid& event_id) const override {
-    const auto found = index_->find_event(event_id);
+  Result<std::optional<Position>> find_event(const Uuid& event_id) const override {
+    STELE_ASSIGN(const std::optional<Position> found, index_->find_event(event_id));
     return found && *found < end_ ? found : std::nullopt;
   }
 
-  std::optional<AggregateSummary> aggregate(std::string_view aggregate_id) const override {
-    auto summary = index_->aggregate(aggregate_id);
-    if (summary && !bound(*summary)) return std::nullopt;
+  Result<std::optional<AggregateSummary>> aggregate(std::string_view aggregate_id) const override {
+    STELE_ASSIGN(std::optional<AggregateSummary> summary, index_->aggregate(aggregate_id));
+    if (!summary) return summary;
+    STELE_ASSIGN(const bool exists, bound(*summary));
+    if (!exists) summary.reset();
     return summary;
   }
 
-  std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const override {
+  Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query, std::size_t limit) const override {
     std::vector<AggregateSummary> found;
     AggregateQuery rest = query;
     while (found.size() < limit) {
       const std::size_t wanted = limit - found.size();
-      std::vector<AggregateSummary> more = index_->aggregates(rest, wanted);
+      STELE_ASSIGN(std::vector<AggregateSummary> more, index_->aggregates(rest, wanted));
       const bool last = more.size() < wanted;
       if (!more.empty()) rest.after = more.back().aggregate_id;
       for (AggregateSummary& summary : more) {
-        if (bound(summary)) found.push_back(std::move(summary));
+        STELE_ASSIGN(const bool exists, bound(summary));
+        if (exists) found.push_back(std::move(summary));
       }
       if (last) break;
     }
@@ -115,15 +118,14 @@ class StoreView final : public ReadView {
 
  private:
   /// Takes back what the newest part of the index has learned since this view was taken; false if nothing is left.
-  [[nodiscard]] bool bound(AggregateSummary& summary) const {
+  [[nodiscard]] Result<bool> bound(AggregateSummary& summary) const {
     if (summary.last_position < end_) return true;
     EventQuery newest_first{.aggregate_id = summary.aggregate_id, .include_system = true};
     newest_first.direction = Direction::Descending;
     Record record;
-    auto stream = query(newest_first);
-    if (!stream) return false;
-    const auto found = (*stream)->next(record);
-    if (!found || !*found) return false;
+    STELE_ASSIGN(const std::unique_ptr<EventStream> stream, query(newest_first));
+    STELE_ASSIGN(const bool found, stream->next(record));
+    if (!found) return false;
     summary.last_sequence = record.header().sequence;
     summary.count = summary.last_sequence.value();  // numbers begin at 1 and have no gaps
     summary.last_time = record.header().time;
@@ -136,21 +138,32 @@ class StoreView final : public ReadView {
     if (query.after) range.begin = *query.after >= end_ ? end_ : query.after->next();
     if (query.before) range.end = std::min(range.end, *query.before);
     if (query.aggregate_id && query.from_sequence) {
-      const auto first = index_->position_of(*query.aggregate_id, *query.from_sequence);
+      STELE_ASSIGN(const std::optional<Position> first,
+                   index_->position_of(*query.aggregate_id, *query.from_sequence));
       range.begin = std::max(range.begin, first.value_or(end_));
     }
     if (query.aggregate_id && query.to_sequence) {
-      if (const auto behind = index_->position_of(*query.aggregate_id, query.to_sequence->next())) {
-        range.end = std::min(range.end, *behind);
-      }
+      STELE_ASSIGN(const std::optional<Position> behind,
+                   index_->position_of(*query.aggregate_id, query.to_sequence->next()));
+      if (behind) range.end = std::min(range.end, *behind);
     }
     if (query.from) {
-      STELE_ASSIGN(range.begin, first_at_or_after(*segments_, range.begin, std::max(range.begin, range.end), *query.from));
+      STELE_ASSIGN(const Position first, first_since(*query.from));
+      range.begin = std::max(range.begin, first);
     }
     if (query.to) {
-      STELE_ASSIGN(range.end, first_at_or_after(*segments_, range.begin, std::max(range.begin, range.end), *query.to));
+      STELE_ASSIGN(const Position behind, first_since(*query.to));
+      range.end = std::min(range.end, behind);
     }
+    if (range.begin > range.end) range.begin = range.end;
     return range;
+  }
+
+  /// The first position whose record's time is at least `time`, end_ if there is none: the index tells within which few records.
+  [[nodiscard]] Result<Position> first_since(Timestamp time) const {
+    STELE_ASSIGN(const IndexPart::TimeBounds bounds, index_->time_bounds(time));
+    const Position begin = std::min(bounds.begin, end_);
+    return first_at_or_after(*segments_, begin, std::clamp(bounds.end, begin, end_), time);
   }
 
   static std::unique_ptr<PositionStream> terms_of(const EventQuery& query, StreamRange range) {

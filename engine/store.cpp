@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <mutex>
@@ -13,7 +14,8 @@
 #include "engine/commit/genesis.h"
 #include "engine/repeat.h"
 #include "engine/commit/sequencer.h"
-#include "engine/index/index_set.h"
+#include "engine/index/index_keeper.h"
+#include "engine/index/run_folder.h"
 #include "engine/log/log_writer.h"
 #include "engine/log/state_file.h"
 #include "engine/read_view.h"
@@ -23,12 +25,12 @@ namespace stele {
 namespace {
 
 using Kind = AppendOutcome::Kind;
+constexpr std::size_t kFrozenPartsAtOpenMax = 32;
 
 class StoreImpl final : public Store {
  public:
   explicit StoreImpl(StoreOptions options)
       : options_(std::move(options)),
-        index_(Position{0}, options_.index_part_records_max),
         sequencer_(LocalSequencerOptions{.clock = options_.clock,
                                          .proposals_max = options_.queue_proposals_max,
                                          .bytes_max = options_.queue_bytes_max,
@@ -47,7 +49,13 @@ class StoreImpl final : public Store {
     auto commit = std::make_unique<PendingCommit>();
     commit->bytes = CommitMachine::bytes_max(proposal);
     const Position end = durable_end();
-    commit->resolution = resolve(proposal, *index_.view(), end);
+    auto resolution = resolve(proposal, index_->snapshot(), end);
+    if (!resolution) {
+      const std::string detail = resolution.error().describe();
+      keeper_->work();  // the damage is to be repaired
+      return refuse(proposal, Kind::ReadFailed, detail.c_str());
+    }
+    commit->resolution = std::move(*resolution);
     commit->proposal = std::move(proposal);
     commit->callback = std::move(callback);
     if (!sequencer_.submit(commit)) {
@@ -63,7 +71,7 @@ class StoreImpl final : public Store {
   std::shared_ptr<const ReadView> view() const override {
     // The bound first: segments and index taken later hold at least as much.
     const Position end = durable_end();
-    return make_read_view(segments(), index_.view(), end);
+    return make_read_view(segments(), index_->view(), end);
   }
 
   LogHead head() const override {
@@ -85,6 +93,11 @@ class StoreImpl final : public Store {
   Status close() override;
 
  private:
+  class Replay;
+
+  [[nodiscard]] Result<KnownOfLog> open_index(const std::string& log_folder, const RunFiles& files, RunList& unused);
+  void remove_unused(const RunList& unused);
+  void freeze_if_full(const LogPoint& point);
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
     const std::lock_guard lock(segments_mutex_);
     return segments_;
@@ -106,7 +119,8 @@ class StoreImpl final : public Store {
   Genesis genesis_;
   std::string open_warning_;
 
-  IndexSet index_;
+  std::unique_ptr<IndexSet> index_;
+  std::unique_ptr<IndexKeeper> keeper_;
   LocalSequencer sequencer_;
   std::unique_ptr<CommitMachine> machine_;
   std::unique_ptr<LogWriter> writer_;
@@ -126,35 +140,123 @@ class StoreImpl final : public Store {
   bool closed_ = false;
 };
 
-Status StoreImpl::start() {
-  FileSystem& files = *options_.file_system;
-  const std::string log_folder = options_.folder + "/log";
-  const std::string state_path = options_.folder + "/state";
-  STELE_TRY(files.create_folders(log_folder));
-  STELE_ASSIGN(lock_, files.lock(options_.folder + "/lock"));
+/// Takes the records that no run of the index holds yet.
+class StoreImpl::Replay final : public LogVisitor {
+ public:
+  Replay(StoreImpl& store, std::uint64_t expected) : store_(store), expected_(expected) {}
 
-  const auto visit = [&](const Record& record) -> Status {
-    if (record.header().position == Position{0}) {
-      STELE_ASSIGN(genesis_, decode_genesis(record.header()));
-    }
+  Status record(const Record& record, SegmentId segment, ByteOffset offset) override {
     const RecordHeader& header = record.header();
-    if (header.sequence != index_.view()->last_sequence(header.aggregate_id).next()) {
+    // A damaged run cannot tell; the keeper makes it anew once the store is open.
+    const auto last = store_.index_->view()->last_sequence(header.aggregate_id);
+    if (last && header.sequence != last->next()) {
       return Error{.kind = ErrorKind::Corrupt,
                    .message = "the record at position " + std::to_string(header.position.value()) +
                               " does not continue the sequence numbers of its aggregate"};
     }
-    index_.insert({&header, 1});
-    frontier_.append(record.leaf());
+    const std::uint32_t place = 0;
+    store_.index_->insert({&header, 1}, RecordPlaces{segment, offset, {&place, 1}});
+    store_.frontier_.append(record.leaf());
     return {};
-  };
-  STELE_ASSIGN(RecoveredLog log, recover_log(files, log_folder, read_state(files, state_path), visit));
+  }
+
+  Status group(const LogPoint& point) override {
+    if (!store_.index_->full()) return {};
+    store_.freeze_if_full(point);
+    store_.keeper_->work_off();
+    // A full disk should not keep a store from being read, as long as memory lasts.
+    if (store_.index_->view()->frozen().size() > kFrozenPartsAtOpenMax) STELE_TRY(store_.keeper_->wait_for_room());
+    if (store_.options_.on_replay) store_.options_.on_replay(point.end.next.value(), expected_);
+    return {};
+  }
+
+ private:
+  StoreImpl& store_;
+  const std::uint64_t expected_;
+};
+
+/// Opens the runs that lead from the beginning of the log to a point that the log still has; everything behind is replayed.
+/// `unused` are to be removed, but only once the log is accepted: until then they are all that tells of it.
+Result<KnownOfLog> StoreImpl::open_index(const std::string& log_folder, const RunFiles& files, RunList& unused) {
+  KnownOfLog known;
+  STELE_ASSIGN(OpenedRuns opened, open_runs(*files.file_system, files.folder, files.store_id));
+  recovery_.notes.insert(recovery_.notes.end(), opened.notes.begin(), opened.notes.end());
+  RunList runs;
+  Position covered;
+  for (const auto& run : opened.runs) {
+    if (run->first() != covered) break;
+    covered = run->end();
+    runs.push_back(run);
+  }
+  unused = opened.runs;
+  if (!opened.runs.empty()) known.durable_end = opened.runs.back()->end();
+  while (!runs.empty() && !runs.back()->directory().replay) runs.pop_back();
+  if (!runs.empty()) {
+    STELE_ASSIGN(const bool fits, log_fits(*files.file_system, log_folder, runs.back()->directory().replay->log));
+    if (!fits) {
+      recovery_.notes.push_back("the index does not fit the log and is made again from it");
+      runs.clear();
+    }
+  }
+  if (!runs.empty()) {
+    const ReplayPoint& replay = *runs.back()->directory().replay;
+    known.replay_from = replay.log;
+    known.offsets_first = runs.back()->end();
+    for (auto run = runs.rbegin(); run != runs.rend() && (*run)->end() == known.offsets_first; ++run) {
+      const RunDirectory& directory = (*run)->directory();
+      if (!directory.replay || directory.replay->log.segment != replay.log.segment) break;
+      const auto offsets = (*run)->tail_offsets();
+      if (!offsets) break;
+      known.offsets.insert(known.offsets.begin(), offsets->begin(), offsets->end());
+      known.offsets_first = directory.tail_first;
+    }
+    frontier_ = MerkleFrontier(runs.back()->end().value(), replay.subtrees);
+  }
+  unused.erase(unused.begin(), unused.begin() + static_cast<std::ptrdiff_t>(runs.size()));
+  recovery_.index_runs = runs.size();
+  const Position first = runs.empty() ? Position{0} : runs.back()->end();
+  index_ = std::make_unique<IndexSet>(std::move(runs), first, options_.index_part_records_max);
+  return known;
+}
+
+void StoreImpl::remove_unused(const RunList& unused) {
+  const auto view = index_->view();
+  for (const auto& run : unused) {
+    const std::string& path = run->file().path();
+    const bool made_anew = std::any_of(view->runs().begin(), view->runs().end(),
+                                       [&](const auto& used) { return used->file().path() == path; });
+    if (!made_anew) (void)options_.file_system->remove(path);
+  }
+}
+
+Status StoreImpl::start() {
+  FileSystem& files = *options_.file_system;
+  const std::string log_folder = options_.folder + "/log";
+  const std::string index_folder = options_.folder + "/index";
+  const std::string state_path = options_.folder + "/state";
+  STELE_TRY(files.create_folders(log_folder));
+  STELE_TRY(files.create_folders(index_folder));
+  STELE_ASSIGN(lock_, files.lock(options_.folder + "/lock"));
+
+  const Uuid store_id = store_of_log(files, log_folder).value_or(make_uuid_v7(*options_.clock));
+  std::uint64_t filter_seed = 0;
+  random_bytes(&filter_seed, sizeof filter_seed);
+  const RunFiles run_files{&files, index_folder, store_id, filter_seed};
+  RunList unused;
+  STELE_ASSIGN(KnownOfLog known, open_index(log_folder, run_files, unused));
+  known.state = read_state(files, state_path);
+  keeper_ = std::make_unique<IndexKeeper>(
+      IndexKeeperOptions{run_files, options_.index_part_records_max, options_.merge_bytes_per_second}, *index_,
+      [this](Position position, Record& to) { return read_record(*segments(), position, to); });
+  Replay replay(*this, known.state ? known.state->end.value() : 0);
+  STELE_ASSIGN(RecoveredLog log, recover_log(files, log_folder, known, replay));
+  remove_unused(unused);
+  log.report.notes.insert(log.report.notes.begin(), recovery_.notes.begin(), recovery_.notes.end());
+  log.report.index_runs = recovery_.index_runs;
+  log.report.replayed = log.end.next.since(known.replay_from ? known.replay_from->end.next : Position{0});
   recovery_ = std::move(log.report);
   last_time_ = log.end.last_time;
   const bool has_genesis = log.end.next > Position{0};
-  const Uuid store_id = log.store_id == Uuid{} ? make_uuid_v7(*options_.clock) : log.store_id;
-  if (has_genesis && genesis_.store_id != log.store_id) {
-    return Error{.kind = ErrorKind::Corrupt, .message = "the genesis record names another store than the segments"};
-  }
   if (log.end.last_time.micros > options_.clock->now().micros + ClockWatch::kJumpMicros) {
     open_warning_ = "the newest record is more than 10 s ahead of the system clock";
   }
@@ -170,6 +272,14 @@ Status StoreImpl::start() {
     STELE_ASSIGN(auto active, writer_->resume(std::move(*log.tail)));
     log.sealed.push_back(std::move(active));
   }
+  if (has_genesis) {
+    Record first;
+    STELE_TRY(read_record(log.sealed, Position{0}, first));
+    STELE_ASSIGN(genesis_, decode_genesis(first.header()));
+    if (genesis_.store_id != store_id) {
+      return Error{.kind = ErrorKind::Corrupt, .message = "the genesis record names another store than the segments"};
+    }
+  }
   set_segments(std::move(log.sealed));
   durable_end_.store(log.end.next.value(), std::memory_order_release);
 
@@ -177,7 +287,8 @@ Status StoreImpl::start() {
   CommitterHooks hooks;
   hooks.rolled = [this](const LogWriter::Rolled& rolled) { segment_begun(rolled); };
   hooks.durable = [this](const Group& group, const LogWriter& writer) { publish(group, writer); };
-  committer_ = std::make_unique<Committer>(sequencer_, *machine_, *writer_, index_, std::move(hooks));
+  hooks.index_room = [this] { return keeper_->wait_for_room(); };
+  committer_ = std::make_unique<Committer>(sequencer_, *machine_, *writer_, std::move(hooks));
   if (!has_genesis) {
     genesis_ = Genesis{store_id, options_.origin};
     Group group;
@@ -191,6 +302,7 @@ Status StoreImpl::start() {
     recovery_.notes.push_back("no state file: " + state.error().describe());
   }
   publish_state(false);
+  keeper_->start();
   committer_->start();
   return {};
 }
@@ -202,8 +314,13 @@ void StoreImpl::segment_begun(const LogWriter::Rolled& rolled) {
   set_segments(std::move(next));
 }
 
+void StoreImpl::freeze_if_full(const LogPoint& point) {
+  if (index_->full()) index_->freeze(ReplayPoint{point, frontier_.subtrees()});
+}
+
 void StoreImpl::publish(const Group& group, const LogWriter& writer) {
-  index_.insert(group.headers);
+  const LogPoint point = writer.point();
+  index_->insert(group.headers, RecordPlaces{point.segment, point.last_group, group.offsets});
   {
     const std::lock_guard lock(head_mutex_);
     for (const Digest& leaf : group.leaves) frontier_.append(leaf);
@@ -212,8 +329,14 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   const Position end = writer.end().next;
   durable_end_.store(end.value(), std::memory_order_release);
   publish_state(false);
-  const std::lock_guard lock(listeners_mutex_);
-  for (const auto& listener : listeners_) listener(end);
+  {
+    const std::lock_guard lock(listeners_mutex_);
+    for (const auto& listener : listeners_) listener(end);
+  }
+  if (!index_->full()) return;
+  // Only this thread changes the frontier.
+  freeze_if_full(point);
+  keeper_->work();
 }
 
 void StoreImpl::publish_state(bool closed_cleanly) {
@@ -249,6 +372,12 @@ StoreHealth StoreImpl::health() const {
   for (const auto& segment : *segments()) {
     if (segment->damaged()) warn("segment " + std::to_string(segment->id().value()) + " is damaged");
   }
+  warn(keeper_->trouble());
+  const auto index = index_->view();
+  for (const auto& run : index->runs()) {
+    if (run->damaged()) warn("an index run is damaged and is being made again from the log: " + run->file().path());
+  }
+  health.index_runs = index->runs().size();
   health.groups = committer_->groups();
   health.records_appended = committer_->records();
   health.queue_proposals = sequencer_.waiting();
@@ -264,6 +393,7 @@ Status StoreImpl::close() {
   sequencer_.close();
   if (!committer_) return {};
   committer_->join();
+  keeper_->stop();
   if (!committer_->poisoned()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();

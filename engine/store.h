@@ -25,11 +25,18 @@ struct StoreOptions {
   std::uint64_t queue_proposals_max = 8192;    ///< beyond either bound append() answers Busy
   std::uint64_t queue_bytes_max = 64ULL << 20;
   std::chrono::microseconds gather_max{100};   ///< how long the committer may wait for company when many clients are busy
-  std::uint64_t index_part_records_max = 1ULL << 20;  ///< the newest index part is frozen at this many records
+  std::uint64_t index_part_records_max = 64ULL << 10;  ///< the newest part of the index is written as a run at this many records
+  /// Rate at which index runs are merged and repaired in the background; 0 = no background threads, the committer does it.
+  std::uint64_t merge_bytes_per_second = 64ULL << 20;
+  /// Rate at which the stored bytes are verified in the background; 0 = they are not.
+  std::uint64_t scrub_bytes_per_second = 8ULL << 20;
   /// Rate at which the next segment is zero-filled in the background; 0 = no background thread, made when needed.
   std::uint64_t fill_bytes_per_second = 64ULL << 20;
   FileSystem* file_system = nullptr;           ///< none = posix_file_system(); must outlive the store
   const Clock* clock = nullptr;                ///< none = system_clock(); must outlive the store
+  /// Called now and then during open() while records are read again to make a missing index anew: how many so far, and how many
+  /// there may be in all (0 = not known).
+  std::function<void(std::uint64_t records, std::uint64_t expected)> on_replay;
 };
 
 struct StoreHealth {
@@ -40,6 +47,7 @@ struct StoreHealth {
   std::uint64_t records_appended = 0; ///< since open
   std::uint64_t queue_proposals = 0;  ///< waiting now
   std::uint64_t unprepared_segments = 0;  ///< segments begun without zero-filling ahead
+  std::uint64_t index_runs = 0;
 };
 
 /// Head of the log.
@@ -66,12 +74,14 @@ class ReadView {
   virtual ~ReadView() = default;
   /// One past the last readable position.
   [[nodiscard]] virtual Position end() const = 0;
+  // Corrupt or Io from any of these: stored bytes or the index over them are damaged or cannot be read.
   /// NotFound for a position at or past end().
   [[nodiscard]] virtual Status read(Position position, Record& to) const = 0;
-  [[nodiscard]] virtual std::optional<Position> find_event(const Uuid& event_id) const = 0;
-  [[nodiscard]] virtual std::optional<AggregateSummary> aggregate(std::string_view aggregate_id) const = 0;
+  [[nodiscard]] virtual Result<std::optional<Position>> find_event(const Uuid& event_id) const = 0;
+  [[nodiscard]] virtual Result<std::optional<AggregateSummary>> aggregate(std::string_view aggregate_id) const = 0;
   /// In byte order of the id; at most `limit`.
-  [[nodiscard]] virtual std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const = 0;
+  [[nodiscard]] virtual Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query,
+                                                                         std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<EventStream>> query(const EventQuery& query) const = 0;
 };
 

@@ -55,8 +55,14 @@ void ServeOptions::declare(CLI::App& app) {
   add_duration(app, "--gather-max", store.gather_max, microseconds{0}, microseconds{100'000},
                "How long a busy log waits for company before it syncs")
       ->group(group);
-  add_number(app, "--index-part-records", store.index_part_records_max, 1024, 1ULL << 32,
-             "Records in the newest index part before it is frozen")
+  add_number(app, "--index-run-records", store.index_part_records_max, 1024, 1ULL << 22,
+             "Records that are indexed in memory before they are written as an index run")
+      ->group(group);
+  add_bytes(app, "--merge-rate", store.merge_bytes_per_second, {1U << 20, 64ULL << 30},
+            "Bytes a second at which index runs are merged in the background")
+      ->group(group);
+  add_bytes(app, "--scrub-rate", store.scrub_bytes_per_second, {0, 64ULL << 30},
+            "Bytes a second at which stored data is verified in the background; 0 = not at all")
       ->group(group);
 
   group = "Network";

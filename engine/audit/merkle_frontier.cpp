@@ -1,11 +1,19 @@
 #include "engine/audit/merkle_frontier.h"
 
+#include <bit>
+
+#include "engine/base/check.h"
 #include "engine/base/digest.h"
 
 namespace stele {
 
 Digest merkle_node(const Digest& left, const Digest& right) {
   return sha256({std::string_view("\1", 1), as_bytes(left), as_bytes(right)});
+}
+
+MerkleFrontier::MerkleFrontier(std::uint64_t size, std::vector<Digest> subtrees)
+    : size_(size), subtrees_(std::move(subtrees)) {
+  STELE_CHECK(subtrees_.size() == static_cast<std::size_t>(std::popcount(size_)));
 }
 
 void MerkleFrontier::append(const Digest& leaf) {

@@ -11,8 +11,12 @@ namespace stele {
 
 class MerkleFrontier {
  public:
+  MerkleFrontier() = default;
+  /// Goes on from where another one stood; one subtree for each set bit of `size`.
+  MerkleFrontier(std::uint64_t size, std::vector<Digest> subtrees);
   void append(const Digest& leaf);
   [[nodiscard]] std::uint64_t size() const { return size_; }
+  [[nodiscard]] const std::vector<Digest>& subtrees() const { return subtrees_; }
   /// RFC 9162 section 2.1.1; SHA-256("") for the empty tree.
   [[nodiscard]] Digest root() const;
 

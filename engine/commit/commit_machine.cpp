@@ -31,6 +31,21 @@ std::optional<std::string> owned(std::optional<std::string_view> text) {
   return text ? std::optional(std::string(*text)) : std::nullopt;
 }
 
+std::optional<Position> find_in_memory(const MemoryLink& newest, const Uuid& id) {
+  for (const MemoryLink* link = &newest; link != nullptr; link = link->next.get()) {
+    if (auto found = link->part->find(id)) return found;
+  }
+  return std::nullopt;
+}
+
+/// The parts in memory from `newest` on as an index of their own.
+IndexView view_of_memory(const MemoryLink& newest) {
+  FrozenList frozen;
+  const MemoryLink* link = &newest;
+  for (; link->next; link = link->next.get()) frozen.push_back(link->part);
+  return {{}, std::move(frozen), link->part};
+}
+
 }  // namespace
 
 void Group::clear() {
@@ -43,11 +58,15 @@ void Group::clear() {
 
 CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
                                            const std::vector<std::optional<AggregateHead>>& sealed, std::size_t index,
-                                           const IndexView& view, Group& group) const {
+                                           const Resolution& resolution, Group& group) const {
   if (!heads_.empty()) {
     if (const auto found = heads_.find(aggregate_id); found != heads_.end()) return found->second;
   }
-  if (auto found = view.newest().head(aggregate_id)) {
+  std::optional<AggregateHead> found;
+  for (const MemoryLink* link = resolution.newest.get(); link != nullptr; link = link->next.get()) {
+    if (auto later = link->part->find_head(aggregate_id)) found = std::move(later);
+  }
+  if (found) {
     Head head{found->last_sequence, std::nullopt};
     if (found->aggregate_type) head.type = group.texts.emplace_back(std::move(*found->aggregate_type));
     return head;
@@ -56,7 +75,7 @@ CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
   return Head{};
 }
 
-bool CommitMachine::find_duplicates(const Proposal& proposal, const Resolution& resolution, const IndexView& view,
+bool CommitMachine::find_duplicates(const Proposal& proposal, const Resolution& resolution,
                                     std::vector<std::optional<Position>>& duplicates) const {
   duplicates.assign(proposal.events.size(), std::nullopt);
   bool any = false;
@@ -64,7 +83,7 @@ bool CommitMachine::find_duplicates(const Proposal& proposal, const Resolution& 
     const Uuid& id = proposal.events[i].event_id;
     if (const auto found = event_ids_.find(id); found != event_ids_.end()) {
       duplicates[i] = found->second;
-    } else if (auto stored = view.newest().find_event(id)) {
+    } else if (auto stored = find_in_memory(*resolution.newest, id)) {
       duplicates[i] = stored;
     } else if (i < resolution.duplicates.size()) {
       duplicates[i] = resolution.duplicates[i];
@@ -76,7 +95,7 @@ bool CommitMachine::find_duplicates(const Proposal& proposal, const Resolution& 
 }
 
 std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& proposal, const Resolution& resolution,
-                                                            const IndexView& view, Group& group) const {
+                                                            Group& group) const {
   using Kind = AppendOutcome::Kind;
   const Condition& condition = proposal.condition;
   if (condition.after && *condition.after >= next_) {
@@ -85,7 +104,7 @@ std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& prop
   AppendOutcome failed{.kind = Kind::ConditionFailed};
   for (std::size_t i = 0; i < condition.aggregates.size(); ++i) {
     const AggregateCondition& wanted = condition.aggregates[i];
-    const SequenceNumber last = head_of(wanted.aggregate_id, resolution.condition_heads, i, view, group).last;
+    const SequenceNumber last = head_of(wanted.aggregate_id, resolution.condition_heads, i, resolution, group).last;
     const bool met = wanted.last ? last == *wanted.last : last > SequenceNumber{0};
     if (!met) failed.mismatches.push_back({wanted.aggregate_id, last});
   }
@@ -93,8 +112,9 @@ std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& prop
     const Position begin = condition.after ? condition.after->next() : Position{0};
     failed.conflicting = resolution.conflicting;
     // Only what came after the proposer looked: first what the index got since, then the unsynced group.
-    const auto since = find_matches(condition.fail_if_events_match, view, std::max(begin, resolution.checked_end),
-                                    view.newest().end());
+    const IndexView memory = view_of_memory(*resolution.newest);
+    const auto since = find_matches(condition.fail_if_events_match, memory, std::max(begin, resolution.checked_end),
+                                    memory.newest().end()).value();  // memory does not fail
     failed.conflicting.insert(failed.conflicting.end(), since.begin(), since.end());
     for (const RecordHeader& header : group.headers) {
       if (header.kind == RecordKind::Event && header.position >= begin &&
@@ -108,13 +128,11 @@ std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& prop
   return failed;
 }
 
-AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& resolution, const IndexView& view,
-                                   Timestamp stamp, Group& group,
-                                   std::vector<std::optional<Position>>& duplicates) {
+AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& resolution, Timestamp stamp,
+                                   Group& group, std::vector<std::optional<Position>>& duplicates) {
   using Kind = AppendOutcome::Kind;
   STELE_CHECK(!proposal.events.empty() && proposal.events.size() <= UINT16_MAX);
-  STELE_CHECK(resolution.sealed_end == view.sealed_end());
-  if (find_duplicates(proposal, resolution, view, duplicates)) return AppendOutcome{.kind = Kind::Replayed};
+  if (find_duplicates(proposal, resolution, duplicates)) return AppendOutcome{.kind = Kind::Replayed};
 
   // Place every event first; nothing is changed before the whole commit is accepted.
   std::vector<Head> placed;
@@ -125,7 +143,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     const EventDraft& event = proposal.events[i];
     const auto earlier = own.find(event.aggregate_id);
     Head head = earlier != own.end() ? earlier->second
-                                     : head_of(event.aggregate_id, resolution.heads, i, view, group);
+                                     : head_of(event.aggregate_id, resolution.heads, i, resolution, group);
     const bool exists = head.last > SequenceNumber{0};
     if (exists && event.aggregate_type && head.type != *event.aggregate_type) {
       return AppendOutcome{.kind = Kind::AggregateTypeConflict,
@@ -141,7 +159,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     placed.push_back(head);
     if (proposal.events.size() > 1) own[event.aggregate_id] = head;
   }
-  if (auto failed = check_condition(proposal, resolution, view, group)) return std::move(*failed);
+  if (auto failed = check_condition(proposal, resolution, group)) return std::move(*failed);
   if (sequence_conflict) return std::move(*sequence_conflict);
 
   const Position first = next_;

@@ -29,20 +29,19 @@ struct Group {
   void clear();
 };
 
-/// One thread. Durable state is the newest part of the index (and each proposal's Resolution for what lies before it); the overlay holds
-/// what the one unsynced group adds.
+/// One thread. Durable state is each proposal's Resolution and, for what came after it, the newest parts of the index in memory; the
+/// overlay holds what the one unsynced group adds.
 class CommitMachine {
  public:
   CommitMachine(Position next, Timestamp last_time) : next_(next), last_time_(last_time) {}
 
-  /// Decides one proposal and, if it is accepted, appends its records to `group`. `resolution` must cover everything before
-  /// `view.sealed_end()`. `stamp` is the sequencer's time for it. The outcome rests on `group` and must wait until that is durable.
+  /// Decides one proposal and, if it is accepted, appends its records to `group`. `stamp` is the sequencer's time for it. The outcome rests on `group` and must wait until that is durable.
   /// `duplicates` is filled if an id was found (see Decision).
-  [[nodiscard]] AppendOutcome apply(const Proposal& proposal, const Resolution& resolution, const IndexView& view,
-                                    Timestamp stamp, Group& group, std::vector<std::optional<Position>>& duplicates);
+  [[nodiscard]] AppendOutcome apply(const Proposal& proposal, const Resolution& resolution, Timestamp stamp,
+                                    Group& group, std::vector<std::optional<Position>>& duplicates);
 
   /// True if an id of the proposal is taken already; then `duplicates` says where each one is. apply() asks this first.
-  [[nodiscard]] bool find_duplicates(const Proposal& proposal, const Resolution& resolution, const IndexView& view,
+  [[nodiscard]] bool find_duplicates(const Proposal& proposal, const Resolution& resolution,
                                      std::vector<std::optional<Position>>& duplicates) const;
 
   /// Appends the genesis record; only to an empty log.
@@ -70,9 +69,9 @@ class CommitMachine {
   using Heads = std::unordered_map<std::string_view, Head, TextHash>;
 
   [[nodiscard]] Head head_of(std::string_view aggregate_id, const std::vector<std::optional<AggregateHead>>& sealed,
-                             std::size_t index, const IndexView& view, Group& group) const;
+                             std::size_t index, const Resolution& resolution, Group& group) const;
   [[nodiscard]] std::optional<AppendOutcome> check_condition(const Proposal& proposal, const Resolution& resolution,
-                                                             const IndexView& view, Group& group) const;
+                                                             Group& group) const;
   void add_record(const RecordHeader& header, const Seed& seed, const RecordBody& body, const Digest& body_digest,
                   Group& group);
 

@@ -6,9 +6,9 @@ namespace stele {
 
 using Kind = AppendOutcome::Kind;
 
-Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, const IndexSet& index,
+Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer,
                      CommitterHooks hooks)
-    : sequencer_(sequencer), machine_(machine), writer_(writer), index_(index), hooks_(std::move(hooks)) {}
+    : sequencer_(sequencer), machine_(machine), writer_(writer), hooks_(std::move(hooks)) {}
 
 Committer::~Committer() { join(); }
 
@@ -48,20 +48,23 @@ void Committer::run() {
 }
 
 AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates) {
+  if (group_.empty()) {
+    const Status room = hooks_.index_room();
+    no_index_room_ = room ? std::nullopt : std::optional(room.error());
+  }
   std::optional<AppendOutcome> refused;
   if (kFrameBytes + commit.bytes > writer_.group_bytes_max()) {
     refused = AppendOutcome{.kind = Kind::TooLarge,
                             .detail = "a commit takes at most " + std::to_string(writer_.group_bytes_max()) + " bytes"};
+  } else if (no_index_room_) {
+    const bool full = no_index_room_->kind == ErrorKind::DiskFull;
+    refused = AppendOutcome{.kind = full ? Kind::DiskFull : Kind::Unavailable, .detail = "the index cannot be written"};
   } else {
     refused = make_room(commit.bytes);
   }
-  const auto view = index_.view();
-  if (commit.resolution.sealed_end != view->sealed_end()) {
-    commit.resolution = resolve(commit.proposal, *view, view->newest().end());
-  }
-  if (!refused) return machine_.apply(commit.proposal, commit.resolution, *view, commit.stamp, group_, duplicates);
+  if (!refused) return machine_.apply(commit.proposal, commit.resolution, commit.stamp, group_, duplicates);
   // A repeat needs no room.
-  const bool repeat = !poisoned() && machine_.find_duplicates(commit.proposal, commit.resolution, *view, duplicates);
+  const bool repeat = !poisoned() && machine_.find_duplicates(commit.proposal, commit.resolution, duplicates);
   return repeat ? AppendOutcome{.kind = Kind::Replayed} : std::move(*refused);
 }
 

@@ -11,7 +11,6 @@
 
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/sequencer.h"
-#include "engine/index/index_set.h"
 #include "engine/log/log_writer.h"
 
 namespace stele {
@@ -22,12 +21,14 @@ struct CommitterHooks {
   std::function<void(const LogWriter::Rolled&)> rolled;
   /// `group` is durable: index and publish it. When this returns, readers may see it.
   std::function<void(const Group&, const LogWriter&)> durable;
+  /// Waits until the index has room for more records; fails if it cannot get any.
+  std::function<Status()> index_room;
 };
 
 class Committer {
  public:
   /// All references must outlive the committer.
-  Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, const IndexSet& index, CommitterHooks hooks);
+  Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, CommitterHooks hooks);
   ~Committer();
   Committer(const Committer&) = delete;
 
@@ -61,10 +62,10 @@ class Committer {
   Sequencer& sequencer_;
   CommitMachine& machine_;
   LogWriter& writer_;
-  const IndexSet& index_;
   const CommitterHooks hooks_;
   Group group_;
   std::vector<Decided> decided_;  // their answers rest on group_
+  std::optional<Error> no_index_room_;  // for the group under way
   std::atomic<bool> poisoned_{false};
   std::atomic<std::uint64_t> groups_{0};
   std::atomic<std::uint64_t> records_{0};

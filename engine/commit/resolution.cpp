@@ -28,16 +28,19 @@ std::unique_ptr<PositionStream> stream_of(const EventMatch& match, StreamRange r
 
 }  // namespace
 
-std::vector<Position> find_matches(const std::vector<EventMatch>& matches, const IndexView& view, Position begin,
-                                   Position end) {
+Result<std::vector<Position>> find_matches(const std::vector<EventMatch>& matches, const IndexView& view, Position begin,
+                                           Position end) {
   // Position 0 is the genesis record, which is no event.
   const StreamRange range{&view, std::max(begin, Position{1}), end, Direction::Ascending};
   std::vector<Position> found;
   for (const EventMatch& match : matches) {
     const auto stream = stream_of(match, range);
     std::size_t own = 0;
-    for (auto at = stream->seek(range.begin); at && own < kConflictsMax; at = stream->seek(at->next()), ++own) {
+    for (Position from = range.begin; own < kConflictsMax; ++own) {
+      STELE_ASSIGN(const std::optional<Position> at, stream->seek(from));
+      if (!at) break;
       found.push_back(*at);
+      from = at->next();
     }
   }
   std::sort(found.begin(), found.end());
@@ -53,23 +56,28 @@ bool matches_any(const std::vector<EventMatch>& matches, const RecordHeader& hea
   });
 }
 
-Resolution resolve(const Proposal& proposal, const IndexView& view, Position durable_end) {
+Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end) {
+  const IndexView& view = *index.view;
   Resolution resolution;
-  resolution.sealed_end = view.sealed_end();
+  resolution.newest = index.newest;
   resolution.checked_end = std::max(durable_end, view.sealed_end());
-  if (!view.sealed().empty()) {
+  if (view.part_count() > 1) {
     for (const EventDraft& event : proposal.events) {
-      resolution.duplicates.push_back(view.find_sealed_event(event.event_id));
-      resolution.heads.push_back(view.sealed_head(event.aggregate_id));
+      STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(event.event_id));
+      resolution.duplicates.push_back(duplicate);
+      STELE_ASSIGN(std::optional<AggregateHead> head, view.sealed_head(event.aggregate_id));
+      resolution.heads.push_back(std::move(head));
     }
     for (const AggregateCondition& condition : proposal.condition.aggregates) {
-      resolution.condition_heads.push_back(view.sealed_head(condition.aggregate_id));
+      STELE_ASSIGN(std::optional<AggregateHead> head, view.sealed_head(condition.aggregate_id));
+      resolution.condition_heads.push_back(std::move(head));
     }
   }
   const Condition& condition = proposal.condition;
   if (!condition.fail_if_events_match.empty()) {
     const Position begin = condition.after ? condition.after->next() : Position{0};
-    resolution.conflicting = find_matches(condition.fail_if_events_match, view, begin, resolution.checked_end);
+    STELE_ASSIGN(resolution.conflicting,
+                 find_matches(condition.fail_if_events_match, view, begin, resolution.checked_end));
   }
   return resolution;
 }

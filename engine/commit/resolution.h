@@ -11,7 +11,8 @@
 namespace stele {
 
 struct Resolution {
-  Position sealed_end;   ///< the immutable parts looked up covered [0, sealed_end)
+  /// The immutable parts that were looked up end where this part begins: everything behind them is in memory, from here on.
+  std::shared_ptr<const MemoryLink> newest;
   Position checked_end;  ///< failIfEventsMatch was evaluated over positions before this
   std::vector<std::optional<Position>> duplicates;       ///< of each event's id
   std::vector<std::optional<AggregateHead>> heads;       ///< of each event's aggregate
@@ -21,13 +22,13 @@ struct Resolution {
 
 inline constexpr std::size_t kConflictsMax = 10;
 
-/// `durable_end` must have been read before `view` was taken. Any thread.
-[[nodiscard]] Resolution resolve(const Proposal& proposal, const IndexView& view, Position durable_end);
+/// `durable_end` must have been read before `index` was taken. Any thread. Corrupt or Io: a run of the index is damaged.
+[[nodiscard]] Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end);
 
 /// Positions in [begin, end) that match any of `matches`, by the index alone, ascending, at most kConflictsMax. The
 /// genesis record never matches.
-[[nodiscard]] std::vector<Position> find_matches(const std::vector<EventMatch>& matches, const IndexView& view,
-                                                 Position begin, Position end);
+[[nodiscard]] Result<std::vector<Position>> find_matches(const std::vector<EventMatch>& matches, const IndexView& view,
+                                                         Position begin, Position end);
 
 /// True if `header` matches; for records that no index holds yet.
 [[nodiscard]] bool matches_any(const std::vector<EventMatch>& matches, const RecordHeader& header);

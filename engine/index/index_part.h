@@ -3,12 +3,14 @@
 // and one newest part in memory that still grows (see index_set.h). A part answers exactly from keys, without reading the log.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/base/ids.h"
+#include "engine/base/result.h"
 #include "engine/index/query.h"
 
 namespace stele {
@@ -31,24 +33,46 @@ struct AggregateHead {
   std::optional<std::string> aggregate_type;
 };
 
+/// Reads one posting list of one part. One thread; the part must outlive it.
+class PostingReader {
+ public:
+  virtual ~PostingReader() = default;
+  /// Appends positions of the list, beginning at `at` (inclusive) in the given direction, at most `limit`.
+  [[nodiscard]] virtual Status collect(Position at, Direction direction, std::size_t limit, std::vector<Position>& to) = 0;
+};
+
+/// Thread-safe. Corrupt or Io: the part is damaged, and what it would answer is not known.
 class IndexPart {
  public:
   virtual ~IndexPart() = default;
   /// The range of positions it covers: [first, end).
   [[nodiscard]] virtual Position first() const = 0;
   [[nodiscard]] virtual Position end() const = 0;
-  [[nodiscard]] virtual std::optional<Position> find_event(const Uuid& event_id) const = 0;
+  [[nodiscard]] virtual Result<std::optional<Position>> find_event(const Uuid& event_id) const = 0;
   /// As far as this part knows the aggregate: the count, and the first and last time, are of its own records.
-  [[nodiscard]] virtual std::optional<AggregateSummary> aggregate(std::string_view id) const = 0;
-  [[nodiscard]] virtual std::optional<AggregateHead> head(std::string_view id) const = 0;
+  [[nodiscard]] virtual Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const = 0;
+  [[nodiscard]] virtual Result<std::optional<AggregateHead>> head(std::string_view id) const = 0;
   /// Position of the first record of the aggregate whose sequence number is at least `sequence`.
-  [[nodiscard]] virtual std::optional<Position> position_of(std::string_view id, SequenceNumber sequence) const = 0;
+  [[nodiscard]] virtual Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const = 0;
   /// Ids with `prefix` that are at least `from`, in byte order, at most `limit`.
-  [[nodiscard]] virtual std::vector<std::string> aggregate_ids(std::string_view prefix, std::string_view from,
-                                                               std::size_t limit) const = 0;
-  /// Appends positions with `key`, beginning at `at` (inclusive) in the given direction, at most `limit`.
-  virtual void collect(const IndexKey& key, Position at, Direction direction, std::size_t limit,
-                       std::vector<Position>& to) const = 0;
+  [[nodiscard]] virtual Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
+                                                                       std::size_t limit) const = 0;
+  /// The list of `key`; null if the part has none.
+  [[nodiscard]] virtual Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const = 0;
+  /// The times of some of the records are known: the first record whose time is at least `time` is at or behind `begin`, and, unless
+  /// it lies behind this part, not behind `end`.
+  struct TimeBounds {
+    Position begin;
+    Position end;
+  };
+  [[nodiscard]] virtual Result<TimeBounds> time_bounds(Timestamp time) const = 0;
 };
+
+/// Longest stored form of a key.
+inline constexpr std::size_t kIndexKeyBytesMax = 256;
+
+/// The form in which tables hold a key: the text itself, except that user and correlation ids, which are mostly UUIDs, get a byte in
+/// front: 1 and the UUID's 16 bytes, or 0 and the text. `buffer` has room for kIndexKeyBytesMax; the result points to it or to `text`.
+[[nodiscard]] std::string_view stored_key(KeyKind kind, std::string_view text, char* buffer);
 
 }  // namespace stele

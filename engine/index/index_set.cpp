@@ -4,35 +4,49 @@
 
 namespace stele {
 
-std::optional<Position> IndexView::find_event(const Uuid& event_id) const {
-  if (auto found = newest_->find_event(event_id)) return found;
+const IndexPart& IndexView::part(std::size_t i) const {
+  if (i < runs_.size()) return *runs_[i];
+  i -= runs_.size();
+  return i < frozen_.size() ? *frozen_[i] : *newest_;
+}
+
+Result<std::optional<Position>> IndexView::find_event(const Uuid& event_id) const {
+  if (auto found = newest_->find(event_id)) return found;
   return find_sealed_event(event_id);
 }
 
-std::optional<Position> IndexView::find_sealed_event(const Uuid& event_id) const {
-  for (auto part = sealed_.rbegin(); part != sealed_.rend(); ++part) {
-    if (auto found = (*part)->find_event(event_id)) return found;
+Result<std::optional<Position>> IndexView::find_sealed_event(const Uuid& event_id) const {
+  for (auto part = frozen_.rbegin(); part != frozen_.rend(); ++part) {
+    if (auto found = (*part)->find(event_id)) return found;
   }
-  return std::nullopt;
+  for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
+    STELE_ASSIGN(const std::optional<Position> found, (*run)->find_event(event_id));
+    if (found) return found;
+  }
+  return std::optional<Position>{};
 }
 
-std::optional<AggregateHead> IndexView::sealed_head(std::string_view id) const {
-  for (auto part = sealed_.rbegin(); part != sealed_.rend(); ++part) {
-    if (auto found = (*part)->head(id)) return found;
+Result<std::optional<AggregateHead>> IndexView::sealed_head(std::string_view id) const {
+  for (auto part = frozen_.rbegin(); part != frozen_.rend(); ++part) {
+    if (auto found = (*part)->find_head(id)) return found;
   }
-  return std::nullopt;
+  for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
+    STELE_ASSIGN(std::optional<AggregateHead> found, (*run)->head(id));
+    if (found) return found;
+  }
+  return std::optional<AggregateHead>{};
 }
 
-SequenceNumber IndexView::last_sequence(std::string_view id) const {
-  if (const auto found = newest_->head(id)) return found->last_sequence;
-  const auto found = sealed_head(id);
+Result<SequenceNumber> IndexView::last_sequence(std::string_view id) const {
+  if (const auto found = newest_->find_head(id)) return found->last_sequence;
+  STELE_ASSIGN(const std::optional<AggregateHead> found, sealed_head(id));
   return found ? found->last_sequence : SequenceNumber{0};
 }
 
-std::optional<AggregateSummary> IndexView::aggregate(std::string_view id) const {
+Result<std::optional<AggregateSummary>> IndexView::aggregate(std::string_view id) const {
   std::optional<AggregateSummary> whole;
   for (std::size_t i = 0; i < part_count(); ++i) {
-    auto own = part(i).aggregate(id);
+    STELE_ASSIGN(auto own, part(i).aggregate(id));
     if (!own) continue;
     if (whole) {
       own->first_time = whole->first_time;
@@ -43,14 +57,15 @@ std::optional<AggregateSummary> IndexView::aggregate(std::string_view id) const 
   return whole;
 }
 
-std::optional<Position> IndexView::position_of(std::string_view id, SequenceNumber sequence) const {
+Result<std::optional<Position>> IndexView::position_of(std::string_view id, SequenceNumber sequence) const {
   for (std::size_t i = 0; i < part_count(); ++i) {
-    if (auto found = part(i).position_of(id, sequence)) return found;
+    STELE_ASSIGN(const std::optional<Position> found, part(i).position_of(id, sequence));
+    if (found) return found;
   }
-  return std::nullopt;
+  return std::optional<Position>{};
 }
 
-std::vector<AggregateSummary> IndexView::aggregates(const AggregateQuery& query, std::size_t limit) const {
+Result<std::vector<AggregateSummary>> IndexView::aggregates(const AggregateQuery& query, std::size_t limit) const {
   constexpr std::size_t kStep = 256;
   std::vector<AggregateSummary> found;
   std::string from = query.after ? *query.after + '\0' : std::string();
@@ -58,7 +73,7 @@ std::vector<AggregateSummary> IndexView::aggregates(const AggregateQuery& query,
     std::vector<std::string> ids;
     bool more = false;
     for (std::size_t i = 0; i < part_count(); ++i) {
-      auto own = part(i).aggregate_ids(query.prefix, from, kStep);
+      STELE_ASSIGN(auto own, part(i).aggregate_ids(query.prefix, from, kStep));
       more = more || own.size() == kStep;
       ids.insert(ids.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
     }
@@ -69,7 +84,7 @@ std::vector<AggregateSummary> IndexView::aggregates(const AggregateQuery& query,
     for (const std::string& id : ids) {
       if (found.size() == limit) return found;
       if (!query.include_system && id.starts_with('$')) continue;
-      auto summary = aggregate(id);
+      STELE_ASSIGN(auto summary, aggregate(id));
       if (!summary || (query.aggregate_type && summary->aggregate_type != query.aggregate_type)) continue;
       found.push_back(std::move(*summary));
     }
@@ -79,25 +94,77 @@ std::vector<AggregateSummary> IndexView::aggregates(const AggregateQuery& query,
   return found;
 }
 
-IndexSet::IndexSet(Position first, std::uint64_t part_records_max)
-    : part_records_max_(part_records_max),
-      newest_(std::make_shared<NewestPart>(first)),
-      view_(std::make_shared<const IndexView>(std::vector<std::shared_ptr<const IndexPart>>{}, newest_)) {}
+Result<IndexPart::TimeBounds> IndexView::time_bounds(Timestamp time) const {
+  // Backwards to the last part that has a record before `time`, or at least its first.
+  Position end = newest_->end();
+  for (std::size_t i = part_count(); i-- > 0;) {
+    STELE_ASSIGN(IndexPart::TimeBounds bounds, part(i).time_bounds(time));
+    if (bounds.begin > part(i).first() || i == 0) {
+      if (bounds.end == part(i).end()) bounds.end = end;
+      return bounds;
+    }
+    end = bounds.end;
+  }
+  return IndexPart::TimeBounds{Position{0}, end};
+}
 
-void IndexSet::insert(std::span<const RecordHeader> records) {
-  newest_->insert(records);
-  if (newest_->end().since(newest_->first()) < part_records_max_) return;
-  auto sealed = view_->sealed();
-  sealed.push_back(newest_);
-  newest_ = std::make_shared<NewestPart>(newest_->end());
-  auto next = std::make_shared<const IndexView>(std::move(sealed), newest_);
+IndexSet::IndexSet(RunList runs, Position first, std::uint64_t part_records_max)
+    : part_records_max_(part_records_max), growing_(std::make_shared<NewestPart>(first)) {
+  newest_ = std::make_shared<MemoryLink>(MemoryLink{growing_, nullptr});
+  publish(std::move(runs), {});
+}
+
+void IndexSet::publish(RunList runs, FrozenList frozen) {
+  view_ = std::make_shared<const IndexView>(std::move(runs), std::move(frozen), newest_->part);
+}
+
+void IndexSet::insert(std::span<const RecordHeader> records, const RecordPlaces& places) {
+  growing_->insert(records, places);
+}
+
+void IndexSet::freeze(std::optional<ReplayPoint> replay) {
+  STELE_CHECK(growing_->size() > 0);
+  growing_->freeze(std::move(replay));
+  auto next = std::make_shared<NewestPart>(growing_->end());
+  auto link = std::make_shared<MemoryLink>(MemoryLink{next, nullptr});
   const std::lock_guard lock(mutex_);
-  view_ = std::move(next);
+  FrozenList frozen = view_->frozen();
+  frozen.push_back(growing_);
+  newest_->next = link;
+  newest_ = std::move(link);
+  growing_ = std::move(next);
+  publish(view_->runs(), std::move(frozen));
 }
 
 std::shared_ptr<const IndexView> IndexSet::view() const {
   const std::lock_guard lock(mutex_);
   return view_;
+}
+
+IndexSet::Snapshot IndexSet::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return Snapshot{view_, newest_};
+}
+
+void IndexSet::flushed(std::shared_ptr<const RunPart> run) {
+  const std::lock_guard lock(mutex_);
+  FrozenList frozen = view_->frozen();
+  STELE_CHECK(!frozen.empty() && frozen.front()->first() == run->first() && frozen.front()->end() == run->end());
+  frozen.erase(frozen.begin());
+  RunList runs = view_->runs();
+  runs.push_back(std::move(run));
+  publish(std::move(runs), std::move(frozen));
+}
+
+void IndexSet::replace(std::span<const std::shared_ptr<const RunPart>> old, RunList by) {
+  const std::lock_guard lock(mutex_);
+  RunList runs = view_->runs();
+  const auto at = std::find(runs.begin(), runs.end(), old.front());
+  STELE_CHECK(at != runs.end() && static_cast<std::size_t>(runs.end() - at) >= old.size() &&
+              by.front()->first() == old.front()->first() && by.back()->end() == old.back()->end());
+  const auto behind = runs.erase(at, at + static_cast<std::ptrdiff_t>(old.size()));
+  runs.insert(behind, std::make_move_iterator(by.begin()), std::make_move_iterator(by.end()));
+  publish(std::move(runs), view_->frozen());
 }
 
 }  // namespace stele

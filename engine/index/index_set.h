@@ -1,6 +1,7 @@
 #pragma once
-// The whole index: immutable parts in position order, then the newest one.
+// The whole index: runs in files, parts in memory that wait to be written as runs, then the newest part. All in position order.
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -8,56 +9,87 @@
 
 #include "engine/index/index_part.h"
 #include "engine/index/newest_part.h"
+#include "engine/index/run_part.h"
 
 namespace stele {
 
+using RunList = std::vector<std::shared_ptr<const RunPart>>;
+using FrozenList = std::vector<std::shared_ptr<const NewestPart>>;
+
 /// The parts as they stood at one moment; cheap to copy. What is inserted later shows up in `newest`, so readers bound what they see by
-/// a position of their own.
+/// a position of their own. Corrupt or Io: a run is damaged.
 class IndexView {
  public:
   IndexView() = default;
-  IndexView(std::vector<std::shared_ptr<const IndexPart>> sealed, std::shared_ptr<const NewestPart> newest)
-      : sealed_(std::move(sealed)), newest_(std::move(newest)) {}
+  IndexView(RunList runs, FrozenList frozen, std::shared_ptr<const NewestPart> newest)
+      : runs_(std::move(runs)), frozen_(std::move(frozen)), newest_(std::move(newest)) {}
 
-  [[nodiscard]] const std::vector<std::shared_ptr<const IndexPart>>& sealed() const { return sealed_; }
+  [[nodiscard]] const RunList& runs() const { return runs_; }
+  [[nodiscard]] const FrozenList& frozen() const { return frozen_; }
   [[nodiscard]] const NewestPart& newest() const { return *newest_; }
   /// One past the last position of the immutable parts.
   [[nodiscard]] Position sealed_end() const { return newest_->first(); }
 
-  [[nodiscard]] std::size_t part_count() const { return sealed_.size() + 1; }
-  [[nodiscard]] const IndexPart& part(std::size_t i) const {
-    return i < sealed_.size() ? *sealed_[i] : static_cast<const IndexPart&>(*newest_);
-  }
+  /// Immutable parts, then the newest.
+  [[nodiscard]] std::size_t part_count() const { return runs_.size() + frozen_.size() + 1; }
+  [[nodiscard]] const IndexPart& part(std::size_t i) const;
 
-  [[nodiscard]] std::optional<Position> find_event(const Uuid& event_id) const;
-  [[nodiscard]] std::optional<AggregateSummary> aggregate(std::string_view id) const;
+  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const;
+  [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const;
   /// 0 if the aggregate does not exist.
-  [[nodiscard]] SequenceNumber last_sequence(std::string_view id) const;
-  [[nodiscard]] std::optional<Position> position_of(std::string_view id, SequenceNumber sequence) const;
-  [[nodiscard]] std::vector<AggregateSummary> aggregates(const AggregateQuery& query, std::size_t limit) const;
+  [[nodiscard]] Result<SequenceNumber> last_sequence(std::string_view id) const;
+  [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const;
+  [[nodiscard]] Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query, std::size_t limit) const;
+  /// The first record whose time is at least `time` lies in [begin, end], or behind all records.
+  [[nodiscard]] Result<IndexPart::TimeBounds> time_bounds(Timestamp time) const;
 
   // Immutable parts only.
-  [[nodiscard]] std::optional<Position> find_sealed_event(const Uuid& event_id) const;
-  [[nodiscard]] std::optional<AggregateHead> sealed_head(std::string_view id) const;
+  [[nodiscard]] Result<std::optional<Position>> find_sealed_event(const Uuid& event_id) const;
+  [[nodiscard]] Result<std::optional<AggregateHead>> sealed_head(std::string_view id) const;
 
  private:
-  std::vector<std::shared_ptr<const IndexPart>> sealed_;
+  RunList runs_;
+  FrozenList frozen_;
   std::shared_ptr<const NewestPart> newest_;
 };
 
-/// One thread inserts; any thread takes views.
+/// The newest part at some moment and, from there, all that came after it: whoever looked up the immutable parts at that moment finds
+/// everything since in memory, however long ago that was. Only the inserting thread may follow `next`.
+struct MemoryLink {
+  std::shared_ptr<const NewestPart> part;
+  std::shared_ptr<const MemoryLink> next;
+};
+
+/// One thread inserts and freezes; any thread takes views; the thread that keeps the runs replaces parts.
 class IndexSet {
  public:
-  /// `part_records_max`: the newest part becomes immutable when it holds that many.
-  IndexSet(Position first, std::uint64_t part_records_max);
+  /// `runs` cover [0, first) without a gap. The newest part is full() at `part_records_max` records.
+  IndexSet(RunList runs, Position first, std::uint64_t part_records_max);
 
-  void insert(std::span<const RecordHeader> records);
+  void insert(std::span<const RecordHeader> records, const RecordPlaces& places);
+  [[nodiscard]] bool full() const { return newest_->part->size() >= part_records_max_; }
+  /// The newest part becomes immutable, another one begins. Not when it is empty.
+  void freeze(std::optional<ReplayPoint> replay);
+
   [[nodiscard]] std::shared_ptr<const IndexView> view() const;
+  struct Snapshot {
+    std::shared_ptr<const IndexView> view;
+    std::shared_ptr<const MemoryLink> newest;  ///< of `view`
+  };
+  [[nodiscard]] Snapshot snapshot() const;
+
+  /// The oldest frozen part is a run now.
+  void flushed(std::shared_ptr<const RunPart> run);
+  /// Puts runs in the place of others that cover the same positions.
+  void replace(std::span<const std::shared_ptr<const RunPart>> old, RunList by);
 
  private:
+  void publish(RunList runs, FrozenList frozen);  // under mutex_
+
   const std::uint64_t part_records_max_;
-  std::shared_ptr<NewestPart> newest_;  // inserting thread only
   mutable std::mutex mutex_;
+  std::shared_ptr<NewestPart> growing_;   // inserting thread only
+  std::shared_ptr<MemoryLink> newest_;    // changed under mutex_ by the inserting thread
   std::shared_ptr<const IndexView> view_;  // under mutex_
 };
 

@@ -5,20 +5,28 @@
 
 namespace stele {
 
-IndexKey occurred_day_key(std::int64_t day) {
-  IndexKey key{KeyKind::OccurredDay, {}};
-  put<std::int64_t>(key.text, day);
-  return key;
-}
+namespace {
 
-std::int64_t day_of(Timestamp time) {
-  constexpr std::int64_t kDay = 86'400'000'000;
-  return time.micros / kDay - (time.micros % kDay < 0 ? 1 : 0);
-}
+constexpr std::uint32_t kTimeSampleEvery = 64;
 
-void NewestPart::insert(std::span<const RecordHeader> records) {
+}  // namespace
+
+void NewestPart::insert(std::span<const RecordHeader> records, const RecordPlaces& places) {
   const std::unique_lock lock(mutex_);
+  note_places(records.size(), places);
   for (const RecordHeader& record : records) insert_one(record);
+}
+
+void NewestPart::note_places(std::uint64_t records, const RecordPlaces& places) {
+  if (places.offsets.empty()) return;
+  STELE_CHECK(places.offsets.size() == records);
+  const Position at = first_.plus(event_ids_.size());
+  if (tail_.segment != places.segment || tail_.first.plus(tail_.offsets.size()) != at) {
+    tail_ = Tail{at, places.segment, {}};
+  }
+  for (const std::uint32_t offset : places.offsets) {
+    tail_.offsets.push_back(static_cast<std::uint32_t>(places.base.value()) + offset);
+  }
 }
 
 void NewestPart::insert_one(const RecordHeader& record) {
@@ -27,6 +35,7 @@ void NewestPart::insert_one(const RecordHeader& record) {
 
   event_ids_.push_back(record.event_id);
   insert_event_id(ordinal);
+  if (ordinal % kTimeSampleEvery == 0) times_.push_back(TimeSample{ordinal, record.time});
 
   auto [entry, is_new] = aggregates_.insert(record.aggregate_id);
   Aggregate& aggregate = entry->value;
@@ -40,7 +49,9 @@ void NewestPart::insert_one(const RecordHeader& record) {
   aggregate.last_time = record.time;
   aggregate.records.push_back(ordinal);
 
-  const auto post = [&](KeyKind kind, std::string_view key) {
+  char buffer[kIndexKeyBytesMax];
+  const auto post = [&](KeyKind kind, std::string_view text) {
+    const std::string_view key = stored_key(kind, text, buffer);
     postings_[static_cast<std::size_t>(kind)].insert(key).first->value.push_back(ordinal);
   };
   post(KeyKind::EventType, record.event_type);
@@ -73,7 +84,7 @@ Position NewestPart::end() const {
   return first_.plus(event_ids_.size());
 }
 
-std::optional<Position> NewestPart::find_event(const Uuid& event_id) const {
+std::optional<Position> NewestPart::find(const Uuid& event_id) const {
   const std::shared_lock lock(mutex_);
   if (id_slots_.empty()) return std::nullopt;
   std::size_t at = keyed_hash(event_id) & (id_slots_.size() - 1);
@@ -84,37 +95,37 @@ std::optional<Position> NewestPart::find_event(const Uuid& event_id) const {
   return std::nullopt;
 }
 
-std::optional<AggregateSummary> NewestPart::aggregate(std::string_view id) const {
+Result<std::optional<AggregateSummary>> NewestPart::aggregate(std::string_view id) const {
   const std::shared_lock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
-  if (found == nullptr) return std::nullopt;
-  return AggregateSummary{.aggregate_id = std::string(id),
+  if (found == nullptr) return std::optional<AggregateSummary>{};
+  return std::optional(AggregateSummary{.aggregate_id = std::string(id),
                           .aggregate_type = found->type,
                           .last_sequence = found->last_sequence,
                           .count = found->records.size(),
                           .first_time = found->first_time,
                           .last_time = found->last_time,
-                          .last_position = first_.plus(found->records.ordinals().back())};
+                          .last_position = first_.plus(found->records.ordinals().back())});
 }
 
-std::optional<AggregateHead> NewestPart::head(std::string_view id) const {
+std::optional<AggregateHead> NewestPart::find_head(std::string_view id) const {
   const std::shared_lock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::nullopt;
   return AggregateHead{found->last_sequence, found->type};
 }
 
-std::optional<Position> NewestPart::position_of(std::string_view id, SequenceNumber sequence) const {
+Result<std::optional<Position>> NewestPart::position_of(std::string_view id, SequenceNumber sequence) const {
   const std::shared_lock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
-  if (found == nullptr || found->last_sequence < sequence) return std::nullopt;
+  if (found == nullptr || found->last_sequence < sequence) return std::optional<Position>{};
   // Sequence numbers of an aggregate are contiguous, so a number is an index into its list.
   const std::uint64_t index = sequence <= found->first_sequence ? 0 : sequence.since(found->first_sequence);
-  return first_.plus(found->records.ordinals()[index]);
+  return std::optional(first_.plus(found->records.ordinals()[index]));
 }
 
-std::vector<std::string> NewestPart::aggregate_ids(std::string_view prefix, std::string_view from,
-                                                   std::size_t limit) const {
+Result<std::vector<std::string>> NewestPart::aggregate_ids(std::string_view prefix, std::string_view from,
+                                                           std::size_t limit) const {
   const std::shared_lock lock(mutex_);
   std::vector<std::string> ids;
   for (auto it = aggregates_in_order_.lower_bound(std::max(prefix, from));
@@ -124,29 +135,55 @@ std::vector<std::string> NewestPart::aggregate_ids(std::string_view prefix, std:
   return ids;
 }
 
-const PostingList* NewestPart::postings(const IndexKey& key) const {
-  if (key.kind == KeyKind::Aggregate) {
-    const Aggregate* found = aggregates_.find(key.text);
+const PostingList* NewestPart::find_list(KeyKind kind, std::string_view stored) const {
+  if (kind == KeyKind::Aggregate) {
+    const Aggregate* found = aggregates_.find(stored);
     return found == nullptr ? nullptr : &found->records;
   }
-  return postings_[static_cast<std::size_t>(key.kind)].find(key.text);
+  return lists(kind).find(stored);
 }
 
-void NewestPart::collect(const IndexKey& key, Position at, Direction direction, std::size_t limit,
-                         std::vector<Position>& to) const {
-  const std::shared_lock lock(mutex_);
-  const PostingList* list = postings(key);
-  if (list == nullptr) return;
-  const std::span<const std::uint32_t> ordinals = list->ordinals();
-  if (direction == Direction::Ascending) {
-    const std::uint64_t from = at > first_ ? at.since(first_) : 0;
-    auto it = std::lower_bound(ordinals.begin(), ordinals.end(), from);
-    for (; it != ordinals.end() && limit > 0; ++it, --limit) to.push_back(first_.plus(*it));
-  } else {
-    if (at < first_) return;
-    auto it = std::upper_bound(ordinals.begin(), ordinals.end(), at.since(first_));
-    for (; it != ordinals.begin() && limit > 0; --limit) to.push_back(first_.plus(*--it));
+/// Looks the list up anew each time, because it grows.
+class NewestPart::Reader final : public PostingReader {
+ public:
+  Reader(const NewestPart& part, KeyKind kind, std::string_view stored) : part_(part), kind_(kind), stored_(stored) {}
+
+  Status collect(Position at, Direction direction, std::size_t limit, std::vector<Position>& to) override {
+    const std::shared_lock lock(part_.mutex_);
+    const PostingList* list = part_.find_list(kind_, stored_);
+    if (list == nullptr) return {};
+    const Position first = part_.first_;
+    const std::span<const std::uint32_t> ordinals = list->ordinals();
+    if (direction == Direction::Ascending) {
+      const std::uint64_t from = at > first ? at.since(first) : 0;
+      auto it = std::lower_bound(ordinals.begin(), ordinals.end(), from);
+      for (; it != ordinals.end() && limit > 0; ++it, --limit) to.push_back(first.plus(*it));
+    } else if (at >= first) {
+      auto it = std::upper_bound(ordinals.begin(), ordinals.end(), at.since(first));
+      for (; it != ordinals.begin() && limit > 0; --limit) to.push_back(first.plus(*--it));
+    }
+    return {};
   }
+
+ private:
+  const NewestPart& part_;
+  const KeyKind kind_;
+  const std::string stored_;
+};
+
+Result<std::unique_ptr<PostingReader>> NewestPart::postings(const IndexKey& key) const {
+  char buffer[kIndexKeyBytesMax];
+  const std::string_view stored = stored_key(key.kind, key.text, buffer);
+  return std::unique_ptr<PostingReader>(std::make_unique<Reader>(*this, key.kind, stored));
+}
+
+Result<IndexPart::TimeBounds> NewestPart::time_bounds(Timestamp time) const {
+  const std::shared_lock lock(mutex_);
+  const auto behind = std::partition_point(times_.begin(), times_.end(), [&](const TimeSample& s) { return s.time < time; });
+  TimeBounds bounds{first_, first_.plus(event_ids_.size())};
+  if (behind != times_.begin()) bounds.begin = first_.plus(std::prev(behind)->ordinal).next();
+  if (behind != times_.end()) bounds.end = first_.plus(behind->ordinal);
+  return bounds;
 }
 
 }  // namespace stele

@@ -1,5 +1,5 @@
 #pragma once
-// The part of the index that still grows, in memory. Also serves as an immutable part once no more records are inserted.
+// The part of the index that still grows, in memory. Once it is full it is frozen: no more records, until it is written as a run.
 
 #include <array>
 #include <mutex>
@@ -10,30 +10,46 @@
 #include "engine/index/index_part.h"
 #include "engine/index/key_table.h"
 #include "engine/index/posting_list.h"
+#include "engine/index/replay_point.h"
 #include "engine/log/record.h"
 
 namespace stele {
+
+/// Where records stand in the log: offsets in one segment.
+struct RecordPlaces {
+  SegmentId segment;
+  ByteOffset base;                        ///< added to each of `offsets`
+  std::span<const std::uint32_t> offsets;  ///< one a record
+};
 
 /// One thread inserts, any thread reads; a lock inside is held only for one lookup or one group.
 class NewestPart final : public IndexPart {
  public:
   explicit NewestPart(Position first) : first_(first) {}
 
-  /// Adds records with consecutive positions, the first at end().
-  void insert(std::span<const RecordHeader> records);
+  /// Adds records with consecutive positions, the first at end(). `places` may be empty if they are not known.
+  void insert(std::span<const RecordHeader> records, const RecordPlaces& places);
+  /// No more records come. `replay`: where the log goes on behind the last one, if that is known.
+  void freeze(std::optional<ReplayPoint> replay) { replay_ = std::move(replay); }
 
   [[nodiscard]] Position first() const override { return first_; }
   [[nodiscard]] Position end() const override;
-  [[nodiscard]] std::optional<Position> find_event(const Uuid& event_id) const override;
-  [[nodiscard]] std::optional<AggregateSummary> aggregate(std::string_view id) const override;
-  [[nodiscard]] std::optional<AggregateHead> head(std::string_view id) const override;
-  [[nodiscard]] std::optional<Position> position_of(std::string_view id, SequenceNumber sequence) const override;
-  [[nodiscard]] std::vector<std::string> aggregate_ids(std::string_view prefix, std::string_view from,
-                                                       std::size_t limit) const override;
-  void collect(const IndexKey& key, Position at, Direction direction, std::size_t limit,
-               std::vector<Position>& to) const override;
+  [[nodiscard]] std::uint64_t size() const { return end().since(first_); }
 
- private:
+  // As of IndexPart, without a Result: memory does not fail.
+  [[nodiscard]] std::optional<Position> find(const Uuid& event_id) const;
+  [[nodiscard]] std::optional<AggregateHead> find_head(std::string_view id) const;
+
+  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override { return find(event_id); }
+  [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;
+  [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id) const override { return find_head(id); }
+  [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const override;
+  [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
+                                                               std::size_t limit) const override;
+  [[nodiscard]] Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const override;
+  [[nodiscard]] Result<TimeBounds> time_bounds(Timestamp time) const override;
+
+  // What a run is written from; only once it is frozen.
   struct Aggregate {
     PostingList records;
     SequenceNumber first_sequence;
@@ -42,18 +58,42 @@ class NewestPart final : public IndexPart {
     Timestamp last_time;
     std::optional<std::string> type;
   };
+  struct TimeSample {
+    std::uint32_t ordinal;
+    Timestamp time;
+  };
+  /// Offsets of the records from `first` to the end, all in the segment of the replay point.
+  struct Tail {
+    Position first;
+    SegmentId segment;
+    std::vector<std::uint32_t> offsets;
+  };
+  [[nodiscard]] const KeyTable<Aggregate>& aggregates() const { return aggregates_; }
+  /// By stored key; not for KeyKind::Aggregate.
+  [[nodiscard]] const KeyTable<PostingList>& lists(KeyKind kind) const { return postings_[static_cast<std::size_t>(kind)]; }
+  [[nodiscard]] const std::vector<Uuid>& event_ids() const { return event_ids_; }
+  [[nodiscard]] const std::vector<TimeSample>& times() const { return times_; }
+  [[nodiscard]] const Tail& tail() const { return tail_; }
+  [[nodiscard]] const std::optional<ReplayPoint>& replay() const { return replay_; }
+
+ private:
+  class Reader;
 
   void insert_one(const RecordHeader& record);
   void insert_event_id(std::uint32_t ordinal);
-  [[nodiscard]] const PostingList* postings(const IndexKey& key) const;
+  void note_places(std::uint64_t records, const RecordPlaces& places);
+  [[nodiscard]] const PostingList* find_list(KeyKind kind, std::string_view stored) const;
 
   mutable std::shared_mutex mutex_;
   const Position first_;
   KeyTable<Aggregate> aggregates_;
   std::set<std::string_view> aggregates_in_order_;  // keys live in aggregates_
   std::array<KeyTable<PostingList>, kKeyKinds> postings_;
-  std::vector<Uuid> event_ids_;              // by ordinal
-  std::vector<std::uint32_t> id_slots_;      // open addressing: ordinal + 1, 0 = empty; a power of two
+  std::vector<Uuid> event_ids_;          // by ordinal
+  std::vector<std::uint32_t> id_slots_;  // open addressing: ordinal + 1, 0 = empty; a power of two
+  std::vector<TimeSample> times_;        // of every 64th record
+  Tail tail_;                            // inserting thread, until frozen
+  std::optional<ReplayPoint> replay_;    // likewise
 };
 
 }  // namespace stele

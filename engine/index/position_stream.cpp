@@ -13,14 +13,14 @@ class AllPositions final : public PositionStream {
  public:
   explicit AllPositions(StreamRange range) : range_(range) {}
 
-  std::optional<Position> seek(Position at) override {
-    if (range_.begin >= range_.end) return std::nullopt;
+  Result<std::optional<Position>> seek(Position at) override {
+    if (range_.begin >= range_.end) return std::optional<Position>{};
     if (range_.direction == Direction::Ascending) {
       at = std::max(at, range_.begin);
     } else {
       at = std::min(at, Position{range_.end.value() - 1});
     }
-    return range_.contains(at) ? std::optional(at) : std::nullopt;
+    return range_.contains(at) ? std::optional(at) : std::optional<Position>{};
   }
 
  private:
@@ -29,22 +29,31 @@ class AllPositions final : public PositionStream {
 
 class KeyPositions final : public PositionStream {
  public:
-  KeyPositions(StreamRange range, IndexKey key) : range_(range), key_(std::move(key)) {}
+  KeyPositions(StreamRange range, IndexKey key)
+      : range_(range), key_(std::move(key)), readers_(range_.view->part_count()), asked_(readers_.size()) {}
 
-  std::optional<Position> seek(Position at) override {
+  Result<std::optional<Position>> seek(Position at) override {
     const auto behind = [&](Position p) { return precedes(range_.direction, p, at); };
     next_ = static_cast<std::size_t>(
         std::partition_point(buffer_.begin() + static_cast<std::ptrdiff_t>(next_), buffer_.end(), behind) -
         buffer_.begin());
-    if (next_ == buffer_.size()) refill(at);
-    if (next_ == buffer_.size() || !range_.contains(buffer_[next_])) return std::nullopt;
-    return buffer_[next_];
+    if (next_ == buffer_.size()) {
+      // Whoever jumps on wants single positions, whoever goes step by step wants the next ones as well.
+      if (!buffer_.empty() && at != neighbour(buffer_.back())) chunk_ = kChunkMin;
+      STELE_TRY(refill(at));
+    }
+    if (next_ == buffer_.size() || !range_.contains(buffer_[next_])) return std::optional<Position>{};
+    return std::optional(buffer_[next_]);
   }
 
  private:
   static constexpr std::size_t kChunkMin = 16, kChunkMax = 1024;
 
-  void refill(Position at) {
+  [[nodiscard]] Position neighbour(Position of) const {
+    return range_.direction == Direction::Ascending ? of.next() : Position{of.value() - 1};
+  }
+
+  Status refill(Position at) {
     buffer_.clear();
     next_ = 0;
     const IndexView& view = *range_.view;
@@ -54,22 +63,33 @@ class KeyPositions final : public PositionStream {
       for (std::size_t i = 0; i < parts && buffer_.empty(); ++i) {
         if (i + 1 < parts && view.part(i).end() <= at) continue;
         if (view.part(i).first() >= range_.end) break;
-        view.part(i).collect(key_, at, range_.direction, chunk_, buffer_);
+        STELE_TRY(collect(i, at));
       }
     } else {
-      if (range_.end == Position{0}) return;
+      if (range_.end == Position{0}) return {};
       at = std::min(at, Position{range_.end.value() - 1});
       for (std::size_t i = parts; i-- > 0 && buffer_.empty();) {
         if (view.part(i).first() > at) continue;
         if (i + 1 < parts && view.part(i).end() <= range_.begin) break;
-        view.part(i).collect(key_, at, range_.direction, chunk_, buffer_);
+        STELE_TRY(collect(i, at));
       }
     }
     chunk_ = std::min(chunk_ * 4, kChunkMax);
+    return {};
+  }
+
+  Status collect(std::size_t part, Position at) {
+    if (!asked_[part]) {
+      STELE_ASSIGN(readers_[part], range_.view->part(part).postings(key_));
+      asked_[part] = true;
+    }
+    return readers_[part] ? readers_[part]->collect(at, range_.direction, chunk_, buffer_) : Status{};
   }
 
   StreamRange range_;
   IndexKey key_;
+  std::vector<std::unique_ptr<PostingReader>> readers_;  // one a part, once asked for; null: the part has no list
+  std::vector<bool> asked_;
   std::vector<Position> buffer_;
   std::size_t next_ = 0;
   std::size_t chunk_ = kChunkMin;
@@ -80,10 +100,10 @@ class Union final : public PositionStream {
   Union(Direction direction, std::vector<std::unique_ptr<PositionStream>> streams)
       : direction_(direction), streams_(std::move(streams)) {}
 
-  std::optional<Position> seek(Position at) override {
+  Result<std::optional<Position>> seek(Position at) override {
     std::optional<Position> nearest;
     for (const auto& stream : streams_) {
-      const auto found = stream->seek(at);
+      STELE_ASSIGN(const std::optional<Position> found, stream->seek(at));
       if (found && (!nearest || precedes(direction_, *found, *nearest))) nearest = found;
     }
     return nearest;
@@ -98,15 +118,15 @@ class Intersection final : public PositionStream {
  public:
   Intersection(Direction, std::vector<std::unique_ptr<PositionStream>> streams) : streams_(std::move(streams)) {}
 
-  std::optional<Position> seek(Position at) override {
+  Result<std::optional<Position>> seek(Position at) override {
     std::size_t agreed = 0;
     for (std::size_t i = 0; agreed < streams_.size(); i = (i + 1) % streams_.size()) {
-      const auto found = streams_[i]->seek(at);
-      if (!found) return std::nullopt;
+      STELE_ASSIGN(const std::optional<Position> found, streams_[i]->seek(at));
+      if (!found) return found;
       agreed = *found == at ? agreed + 1 : 1;
       at = *found;
     }
-    return at;
+    return std::optional(at);
   }
 
  private:

@@ -14,8 +14,9 @@ namespace stele {
 class PositionStream {
  public:
   virtual ~PositionStream() = default;
-  /// The first position of the stream at `at` or behind it in the stream's direction; none at the end.
-  [[nodiscard]] virtual std::optional<Position> seek(Position at) = 0;
+  /// The first position of the stream at `at` or behind it in the stream's direction; none at the end. Corrupt or Io: the index is
+  /// damaged.
+  [[nodiscard]] virtual Result<std::optional<Position>> seek(Position at) = 0;
 };
 
 /// What bounds and directs every stream of one query. `view` must outlive the streams.

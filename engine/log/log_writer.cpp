@@ -61,6 +61,7 @@ Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
                                                    .first = end_.next,
                                                    .first_time = {},
                                                    .end = ByteOffset{kSegmentHeaderBytes},
+                                                   .last_group = {},
                                                    .file_bytes = options_.segment_bytes,
                                                    .offsets = std::make_shared<OffsetTable>()}));
   poisoned_ = false;
@@ -107,6 +108,7 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
   for (const std::uint32_t offset : record_offsets) {
     active_->offsets->append(static_cast<std::uint32_t>(active_->end.value()) + offset);
   }
+  active_->last_group = active_->end;
   active_->end = active_->end.plus(frame.size());
   end_ = LogEnd{.next = end_.next.plus(record_offsets.size()),
                 .last_group = header.group,

@@ -21,6 +21,14 @@ struct LogEnd {
   Timestamp last_time;
 };
 
+/// A place behind a group from where the log can be read on without anything before it.
+struct LogPoint {
+  LogEnd end;
+  SegmentId segment;
+  ByteOffset last_group;  ///< where the last group's frame begins
+  ByteOffset offset;      ///< where the next frame begins
+};
+
 /// The active segment as it was recovered.
 struct ActiveSegment {
   std::unique_ptr<File> file;
@@ -28,6 +36,7 @@ struct ActiveSegment {
   Position first;
   Timestamp first_time;
   ByteOffset end;
+  ByteOffset last_group;
   std::uint64_t file_bytes = 0;
   std::shared_ptr<OffsetTable> offsets;
 };
@@ -61,6 +70,11 @@ class LogWriter {
 
   [[nodiscard]] bool poisoned() const { return poisoned_; }
   [[nodiscard]] const LogEnd& end() const { return end_; }
+  /// Behind the last group; only once there is one in the active segment.
+  [[nodiscard]] LogPoint point() const {
+    STELE_CHECK(active_);
+    return LogPoint{end_, active_->id, active_->last_group, active_->end};
+  }
   [[nodiscard]] SegmentId active_segment() const { return active_ ? active_->id : SegmentId{}; }
   [[nodiscard]] ByteOffset active_offset() const { return active_ ? active_->end : ByteOffset{}; }
   [[nodiscard]] const SegmentPreparer& preparer() const { return preparer_; }

@@ -67,11 +67,65 @@ Result<FolderContent> list_log(FileSystem& file_system, const std::string& folde
   return content;
 }
 
+/// Passes on only what lies behind a point.
+class VisitBehind final : public LogVisitor {
+ public:
+  VisitBehind(LogVisitor& visitor, Position from) : visitor_(visitor), from_(from) {}
+  Status record(const Record& record, SegmentId segment, ByteOffset offset) override {
+    return record.header().position < from_ ? Status{} : visitor_.record(record, segment, offset);
+  }
+  Status group(const LogPoint& point) override { return point.end.next <= from_ ? Status{} : visitor_.group(point); }
+
+ private:
+  LogVisitor& visitor_;
+  const Position from_;
+};
+
+/// Only behind the replay point, if that is in this segment and the offsets of all records before are known.
+std::optional<ScanStart> start_in(const KnownOfLog& known, SegmentId id, Position first) {
+  if (!known.replay_from || known.replay_from->segment != id || known.offsets_first > first ||
+      known.offsets_first.plus(known.offsets.size()) != known.replay_from->end.next) {
+    return std::nullopt;
+  }
+  const auto skipped = static_cast<std::ptrdiff_t>(first.since(known.offsets_first));
+  return ScanStart{*known.replay_from, {known.offsets.begin() + skipped, known.offsets.end()}};
+}
+
+/// Only space, and the time to open the next time, are at stake.
+void trim(FileSystem& file_system, const std::string& path, ByteOffset length) {
+  auto file = file_system.open(path, OpenMode::ReadWrite);
+  if (file) (void)(*file)->truncate(length.value());
+}
+
 }  // namespace
 
-Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder,
-                                 const std::optional<DurableState>& known,
-                                 const std::function<Status(const Record&)>& visit) {
+std::optional<Uuid> store_of_log(FileSystem& file_system, const std::string& log_folder) {
+  const auto content = list_log(file_system, log_folder);
+  if (!content || content->segments.empty()) return std::nullopt;
+  const auto file = file_system.open(log_folder + "/" + segment_name(content->segments.front()), OpenMode::Read);
+  std::string bytes(kSegmentHeaderBytes, '\0');
+  if (!file || !(*file)->read_at(ByteOffset{0}, bytes)) return std::nullopt;
+  const auto header = decode_segment_header(bytes);
+  return header ? std::optional(header->store_id) : std::nullopt;
+}
+
+Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, const LogPoint& point) {
+  auto file = file_system.open(log_folder + "/" + segment_name(point.segment), OpenMode::Read);
+  if (!file) {
+    if (file.error().kind == ErrorKind::NotFound) return false;
+    return file.error();
+  }
+  STELE_ASSIGN(const std::uint64_t size, (*file)->size());
+  if (size < kSegmentHeaderBytes) return false;
+  WindowReader in(**file, size);
+  STELE_ASSIGN(const std::string_view bytes, in.few_bytes(0, kSegmentHeaderBytes));
+  const auto header = decode_segment_header(bytes);
+  if (!header) return false;
+  return point_fits(in, *header, point);
+}
+
+Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder, const KnownOfLog& known,
+                                 LogVisitor& visitor) {
   STELE_ASSIGN(const FolderContent content, list_log(file_system, log_folder));
   RecoveredLog log;
   log.report.segments = content.segments.size();
@@ -80,6 +134,8 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   LogEnd chain;
   std::optional<Uuid> store;
   std::optional<TailObservation> tail_seen;
+  std::vector<std::pair<std::string, ByteOffset>> untrimmed;
+  VisitBehind behind(visitor, known.replay_from ? known.replay_from->end.next : Position{0});
   std::optional<SegmentScan> tail_scan;
   std::unique_ptr<File> tail_file;
   std::uint64_t tail_size = 0;
@@ -99,9 +155,20 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
     SegmentScan scan;
     const Position first = chain.next;
     const bool usable = header && (flags & (kNumberMissing | kOtherStore | kOtherNumber)) == 0;
-    if (usable) {
+    std::optional<SealedEnd> sealed;
+    if (usable && !last && known.replay_from && id < known.replay_from->segment) {
+      STELE_ASSIGN(sealed, read_sealed_end(in, *header, chain));
+    }
+    if (sealed) {
       store = header->store_id;
-      auto scanned = scan_segment(in, *header, chain, visit);
+      scan.sealed = true;
+      scan.footer_end = sealed->footer_end;
+      scan.offset_table = sealed->offset_table;
+      flags |= kFooterFound;
+    } else if (usable) {
+      store = header->store_id;
+      const std::optional<ScanStart> start = start_in(known, id, first);
+      auto scanned = scan_segment(in, *header, chain, start ? &*start : nullptr, behind);
       if (!scanned) {
         if (scanned.error().file.empty()) scanned.error().file = path;
         return scanned.error();
@@ -124,6 +191,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
       tail_size = size;
       continue;
     }
+    if (scan.footer_end.value() < size) untrimmed.emplace_back(path, scan.footer_end);
     STELE_ASSIGN(std::unique_ptr<Mapping> mapping, file->map(scan.footer_end.value()));
     log.sealed.push_back(std::make_shared<const Segment>(id, first, path, std::move(mapping), scan.offset_table));
   }
@@ -132,9 +200,11 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   log.next_segment = expected;
   log.end = chain;
   log.report.records = chain.next.value();
-  const bool state_is_ours = known && (!store || known->store_id == *store);
-  const bool below_durable = state_is_ours && known->end > chain.next;
-  if (known && !state_is_ours) log.report.notes.push_back("the state file belongs to another store and was ignored");
+  const std::optional<DurableState>& state = known.state;
+  const bool state_is_ours = state && (!store || state->store_id == *store);
+  const Position durable_end = std::max(known.durable_end, state_is_ours ? state->end : Position{0});
+  const bool below_durable = durable_end > chain.next;
+  if (state && !state_is_ours) log.report.notes.push_back("the state file belongs to another store and was ignored");
   if (!tail_seen) tail_seen = TailObservation{};
   if (below_durable) tail_seen->flags |= kBelowDurable;
   const RecoveryCase& row = decide(tail_cases(), tail_seen->flags);
@@ -143,7 +213,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   if (row.action == RecoveryAction::Refuse) {
     Error error = refusal(row, tail_path,
                           "the log ends at position " + std::to_string(chain.next.value()) +
-                              (below_durable ? ", durable was " + std::to_string(known->end.value()) : ""));
+                              (below_durable ? ", durable was " + std::to_string(durable_end.value()) : ""));
     if (tail_scan) error.offset = tail_scan->end.value();
     return error;
   }
@@ -151,17 +221,20 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   // The log is accepted as it stands; from here on it may be changed.
   for (const std::string& name : content.leftovers) STELE_TRY(file_system.remove(log_folder + "/" + name));
   STELE_TRY(file_system.sync_folder(log_folder));
+  for (const auto& [path, length] : untrimmed) trim(file_system, path, length);
   if (!tail_file) return log;
 
   const SegmentId tail_id = content.segments.back();
   const std::uint64_t end = tail_scan->end.value();
-  const bool clean_close = state_is_ours && known->closed_cleanly && known->end == chain.next &&
+  const bool clean_close = state_is_ours && state->closed_cleanly && state->end == chain.next &&
                            (tail_seen->flags & kBytesBehind) == 0;
   const std::uint64_t accepted_end = tail_scan->sealed ? tail_scan->footer_end.value() : end;
   if (!clean_close) {
     // What is known to have been synced need not be written again.
-    const bool point_known = state_is_ours && known->segment == tail_id;
-    const std::uint64_t from = point_known ? std::min(known->offset.value(), accepted_end) : 0;
+    std::uint64_t from = 0;
+    if (state_is_ours && state->segment == tail_id) from = state->offset.value();
+    if (known.replay_from && known.replay_from->segment == tail_id) from = std::max(from, known.replay_from->offset.value());
+    from = std::min(from, accepted_end);
     WindowReader in(*tail_file, tail_size);
     STELE_TRY(rewrite(*tail_file, in, from, accepted_end));
     log.report.rewritten_bytes = accepted_end - from;
@@ -193,6 +266,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
                            .first = tail_first,
                            .first_time = tail_scan->first_time,
                            .end = tail_scan->end,
+                           .last_group = tail_scan->last_group,
                            .file_bytes = tail_size,
                            .offsets = tail_scan->offsets};
   return log;

@@ -2,7 +2,6 @@
 // Opens the log of a data folder: finds the last whole group, refuses what was damaged, cuts what was never acknowledged, and makes sure
 // that what it accepts is on the disk and not only in the page cache.
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 #include "engine/log/log_writer.h"
 #include "engine/log/state_file.h"
 #include "engine/recovery/report.h"
+#include "engine/recovery/segment_scan.h"
 
 namespace stele {
 
@@ -23,11 +23,27 @@ struct RecoveredLog {
   RecoveryReport report;
 };
 
-/// `visit` is called for every record in order; an error from it ends the recovery with that error. Nothing on disk is changed before the
-/// whole log has been accepted; on return everything accepted is on stable storage and everything behind it is zero.
-/// `known` is what the state file said, if anything.
+/// What is known before the log is read.
+struct KnownOfLog {
+  std::optional<DurableState> state;  ///< what the state file said
+  Position durable_end;               ///< everything before it was durable once: the log must reach that far
+  /// Everything before this point was read and indexed earlier. Segments before its segment are not scanned (the scrubber does that), and
+  /// of this one only what lies behind. It must fit: see log_fits().
+  std::optional<LogPoint> replay_from;
+  /// Offsets of the records before `replay_from` in its segment, beginning with the one at `offsets_first`.
+  Position offsets_first;
+  std::vector<std::uint32_t> offsets;
+};
+
+/// The visitor is shown every record behind `replay_from`. Nothing on disk is changed before the whole log has been accepted; on return
+/// everything accepted is on stable storage and everything behind it is zero.
 [[nodiscard]] Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder,
-                                               const std::optional<DurableState>& known,
-                                               const std::function<Status(const Record&)>& visit);
+                                               const KnownOfLog& known, LogVisitor& visitor);
+
+/// True if the log holds the group that ends at `point` as it was when the point was taken.
+[[nodiscard]] Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, const LogPoint& point);
+
+/// The store that the first segment belongs to; none without segments or with one that cannot be read.
+[[nodiscard]] std::optional<Uuid> store_of_log(FileSystem& file_system, const std::string& log_folder);
 
 }  // namespace stele

@@ -23,8 +23,20 @@ Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHe
   return frame_checksum_holds(frame) ? header : Found{};
 }
 
+Result<Timestamp> time_of_record(WindowReader& in, std::uint64_t offset, Record& record) {
+  const auto outside = [&](std::uint64_t length) { return offset > in.file_size() || length > in.file_size() - offset; };
+  if (outside(kRecordFrameBytes)) return corrupt_at(offset, "a record lies behind the end of its segment");
+  STELE_ASSIGN(const std::string_view frame, in.few_bytes(offset, kRecordFrameBytes));
+  STELE_ASSIGN(const std::uint32_t length, record_length(frame));
+  if (outside(length)) return corrupt_at(offset, "a record reaches beyond its segment");
+  STELE_ASSIGN(const std::string_view bytes, in.few_bytes(offset, length));
+  std::copy(bytes.begin(), bytes.end(), record.prepare(length).data());
+  STELE_TRY(record.decode());
+  return record.header().time;
+}
+
 Status read_group(std::string_view payload, std::uint64_t offset, const FrameHeader& header, LogEnd& chain,
-                  SegmentScan& scan, Record& record, const std::function<Status(const Record&)>& visit) {
+                  SegmentScan& scan, Record& record, LogVisitor& visitor) {
   std::uint64_t at = 0;
   for (std::uint32_t i = 0; i < header.record_count; ++i) {
     auto length = record_length(payload.substr(at));
@@ -38,7 +50,7 @@ Status read_group(std::string_view payload, std::uint64_t offset, const FrameHea
     if (record.header().time < chain.last_time) return corrupt_at(offset + at, "a record is older than the one before");
     if (scan.offsets->size() == 0) scan.first_time = record.header().time;
     scan.offsets->append(static_cast<std::uint32_t>(offset + at));
-    STELE_TRY(visit(record));
+    STELE_TRY(visitor.record(record, header.segment, ByteOffset{offset + at}));
     chain.next = chain.next.next();
     chain.last_time = record.header().time;
     at += *length;
@@ -49,13 +61,23 @@ Status read_group(std::string_view payload, std::uint64_t offset, const FrameHea
 
 }  // namespace
 
-Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment, LogEnd& chain,
-                                 const std::function<Status(const Record&)>& visit) {
+Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment, LogEnd& chain, const ScanStart* start,
+                                 LogVisitor& visitor) {
   SegmentScan scan;
   scan.offsets = std::make_shared<OffsetTable>();
   std::uint64_t offset = kSegmentHeaderBytes;
   const Position first = chain.next;
   Record record;
+  if (start != nullptr) {
+    STELE_CHECK(first.plus(start->offsets.size()) == start->point.end.next);
+    for (const std::uint32_t place : start->offsets) scan.offsets->append(place);
+    offset = start->point.offset.value();
+    scan.last_group = start->point.last_group;
+    if (!start->offsets.empty()) {
+      STELE_ASSIGN(scan.first_time, time_of_record(in, start->offsets.front(), record));
+    }
+    chain = start->point.end;
+  }
   for (;;) {
     STELE_ASSIGN(const std::optional<FrameHeader> header, whole_frame(in, segment, offset));
     if (!header || header->previous_checksum != chain.last_checksum) break;
@@ -82,13 +104,60 @@ Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment,
     if (header->group != chain.last_group.next() || header->first != chain.next) break;
     if (header->record_count == 0) return corrupt_at(offset, "a group without records");
     STELE_ASSIGN(const std::string_view payload, in.bytes(offset + kFrameBytes, header->payload_length));
-    STELE_TRY(read_group(payload, offset + kFrameBytes, *header, chain, scan, record, visit));
+    STELE_TRY(read_group(payload, offset + kFrameBytes, *header, chain, scan, record, visitor));
     chain.last_group = header->group;
     chain.last_checksum = header->checksum;
+    scan.last_group = ByteOffset{offset};
     offset += header->total_bytes();
+    STELE_TRY(visitor.group(LogPoint{chain, segment.segment, scan.last_group, ByteOffset{offset}}));
   }
   scan.end = ByteOffset{offset};
   return scan;
+}
+
+Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const SegmentHeader& segment, LogEnd& chain) {
+  using Found = std::optional<SealedEnd>;
+  const std::uint64_t size = in.file_size();
+  if (size < kSegmentHeaderBytes + kFrameBytes + kFooterFixedBytes + kFooterTrailerBytes) return Found{};
+  STELE_ASSIGN(const std::string_view trailer, in.few_bytes(size - kFooterTrailerBytes, kFooterTrailerBytes));
+  const auto offset = decode_trailer(trailer);
+  if (!offset || offset->value() < kSegmentHeaderBytes ||
+      offset->value() > size - kFrameBytes - kFooterFixedBytes - kFooterTrailerBytes) {
+    return Found{};
+  }
+  STELE_ASSIGN(const std::string_view frame, in.few_bytes(offset->value(), kFrameBytes + kFooterFixedBytes));
+  const auto header = parse_frame_header(frame, segment.store_id, segment.segment);
+  if (!header || header->kind != FrameKind::Footer || header->first != chain.next ||
+      header->payload_length != kFooterFixedBytes + 4ULL * header->record_count ||
+      offset->value() + header->total_bytes() + kFooterTrailerBytes != size) {
+    return Found{};
+  }
+  const auto last_time = Timestamp{get_at<std::int64_t>(frame.data() + kFrameBytes + 8)};
+  const LogEnd end{.next = header->first.plus(header->record_count),
+                   .last_group = header->group,
+                   .last_checksum = header->previous_checksum,
+                   .last_time = last_time};
+  // The groups are taken on trust here, but they must begin where those of the segment before end.
+  STELE_ASSIGN(const std::string_view begin, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
+  const auto group = parse_frame_header(begin, segment.store_id, segment.segment);
+  if (!group || group->first != chain.next || group->previous_checksum != chain.last_checksum ||
+      (group->kind == FrameKind::Group && group->group != chain.last_group.next())) {
+    return Found{};
+  }
+  chain = end;
+  return Found(SealedEnd{.footer_end = ByteOffset{size},
+                         .offset_table = ByteOffset{offset->value() + kFrameBytes + kFooterFixedBytes}});
+}
+
+Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const LogPoint& point) {
+  if (segment.segment != point.segment || point.last_group.value() < kSegmentHeaderBytes ||
+      point.last_group >= point.offset || point.offset.value() > in.file_size()) {
+    return false;
+  }
+  STELE_ASSIGN(const std::optional<FrameHeader> group, whole_frame(in, segment, point.last_group.value()));
+  return group && group->kind == FrameKind::Group && group->group == point.end.last_group &&
+         group->checksum == point.end.last_checksum && group->first.plus(group->record_count) == point.end.next &&
+         point.last_group.plus(group->total_bytes()) == point.offset;
 }
 
 Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segment, const SegmentScan& scan,

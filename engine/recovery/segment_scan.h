@@ -1,7 +1,6 @@
 #pragma once
 // Walks the groups of one segment file from its header to the first byte that does not continue the chain.
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -12,7 +11,17 @@
 
 namespace stele {
 
+/// Is shown what recovery reads, in order. An error ends the recovery with that error.
+class LogVisitor {
+ public:
+  virtual ~LogVisitor() = default;
+  virtual Status record(const Record& record, SegmentId segment, ByteOffset offset) = 0;
+  /// Behind each group.
+  virtual Status group(const LogPoint& point) = 0;
+};
+
 struct SegmentScan {
+  ByteOffset last_group;          ///< where the last group begins
   ByteOffset end;                 ///< behind the last whole, chained group
   bool sealed = false;            ///< a whole footer that agrees stands at `end`
   ByteOffset footer_end;          ///< if sealed: behind its trailer
@@ -21,9 +30,27 @@ struct SegmentScan {
   std::shared_ptr<OffsetTable> offsets;
 };
 
-/// `chain` is the end of the log so far; it moves to behind the last group. Corrupt if a frame whose checksum holds has impossible content.
+/// From where a segment is scanned: behind a group that is known to be good, with the offsets of all records before it.
+struct ScanStart {
+  LogPoint point;
+  std::vector<std::uint32_t> offsets;
+};
+
+/// `chain` is the end of the log so far; it moves to behind the last group. Without `start` the scan begins at the first group. Corrupt
+/// if a frame whose checksum holds has impossible content.
 [[nodiscard]] Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& header, LogEnd& chain,
-                                               const std::function<Status(const Record&)>& visit);
+                                               const ScanStart* start, LogVisitor& visitor);
+
+/// What the footer of a sealed segment says, taken from the end of the file without reading its groups; none if there is no footer that
+/// fits `chain`. Moves `chain` to behind the segment.
+struct SealedEnd {
+  ByteOffset footer_end;
+  ByteOffset offset_table;
+};
+[[nodiscard]] Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const SegmentHeader& header, LogEnd& chain);
+
+/// True if the group that ends at `point` stands in this segment as it stood when the point was taken.
+[[nodiscard]] Result<bool> point_fits(WindowReader& in, const SegmentHeader& header, const LogPoint& point);
 
 /// What stands behind the end of a scan, as TailFlags, and how far it reaches.
 struct TailObservation {

@@ -27,6 +27,13 @@ class WindowReader {
     }
     return std::string_view(window_).substr(offset - begin_, length);
   }
+  /// The same for a few bytes that nothing is read around.
+  [[nodiscard]] Result<std::string_view> few_bytes(std::uint64_t offset, std::uint64_t length) {
+    STELE_CHECK(offset <= file_size_ && length <= file_size_ - offset);
+    few_.resize(length);
+    STELE_TRY(file_.read_at(ByteOffset{offset}, {few_.data(), few_.size()}));
+    return std::string_view(few_);
+  }
   [[nodiscard]] std::uint64_t file_size() const { return file_size_; }
 
  private:
@@ -35,6 +42,7 @@ class WindowReader {
   const std::uint64_t file_size_;
   std::uint64_t begin_ = 0;
   std::string window_;
+  std::string few_;
 };
 
 }  // namespace stele

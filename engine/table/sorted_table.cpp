@@ -138,6 +138,7 @@ Result<TableRoot> TableWriter::finish() {
     root_.height = static_cast<std::uint32_t>(level + 1);
     break;
   }
+  if (root_.keys == 0) return root_;
   root_.last_key = last_key_.substr(0, kTableBoundBytes);
   STELE_TRY(file_.pad_to_page());
   const std::string blocks = filter_.finish();

@@ -7,7 +7,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/commit/genesis.h"
-#include "engine/index/index_set.h"
+#include "tests/engine/test_index.h"
 
 using namespace stele;
 
@@ -50,7 +50,8 @@ Proposal proposal(Events... events) {
 /// A machine with its index. Proposals may be resolved long before they are applied.
 class Bench {
  public:
-  explicit Bench(std::uint64_t part_records_max = 1000) : index_(Position{0}, part_records_max) {
+  explicit Bench(std::uint64_t part_records_max = 1000, test::IndexShape shape = test::IndexShape::Memory)
+      : index_(part_records_max, shape) {
     machine_.apply_genesis(Uuid{{1}}, "stele", id_of(1'000'000), Timestamp{100}, group_);
     sync();
   }
@@ -64,15 +65,11 @@ class Bench {
   Pending& submit(Proposal made) {
     auto& pending = pending_.emplace_back(std::make_unique<Pending>());
     pending->proposal = std::move(made);
-    pending->resolution = resolve(pending->proposal, *index_.view(), durable_);
+    pending->resolution = test::ok(resolve(pending->proposal, index_.snapshot(), durable_));
     return *pending;
   }
   AppendOutcome apply(Pending& pending, Timestamp stamp = Timestamp{200}) {
-    const auto view = index_.view();
-    if (pending.resolution.sealed_end != view->sealed_end()) {
-      pending.resolution = resolve(pending.proposal, *view, view->newest().end());
-    }
-    return machine_.apply(pending.proposal, pending.resolution, *view, stamp, group_, duplicates);
+    return machine_.apply(pending.proposal, pending.resolution, stamp, group_, duplicates);
   }
   AppendOutcome apply(Proposal made, Timestamp stamp = Timestamp{200}) { return apply(submit(std::move(made)), stamp); }
 
@@ -91,13 +88,14 @@ class Bench {
   [[nodiscard]] const Group& group() const { return group_; }
   [[nodiscard]] const CommitMachine& machine() const { return machine_; }
   [[nodiscard]] std::shared_ptr<const IndexView> view() const { return index_.view(); }
+  [[nodiscard]] IndexSet::Snapshot snapshot() const { return index_.snapshot(); }
 
   std::string records;
   std::vector<Digest> leaves;
   std::vector<std::optional<Position>> duplicates;
 
  private:
-  IndexSet index_;
+  test::TestIndex index_;
   CommitMachine machine_{Position{0}, Timestamp{}};
   Position durable_;
   Group group_;
@@ -122,6 +120,13 @@ void wherever_it_is(const std::function<void(Bench&)>& prepare, const std::funct
     prepare(bench);
     bench.sync();
     REQUIRE(bench.view()->newest().first() == bench.view()->newest().end());
+    check(bench);
+  }
+  SUBCASE("in runs of the index") {
+    Bench bench(1, test::IndexShape::MergedRuns);
+    prepare(bench);
+    bench.sync();
+    REQUIRE(!bench.view()->runs().empty());
     check(bench);
   }
 }
@@ -370,10 +375,10 @@ TEST_CASE("CommitMachine.FailIfEventsMatchJoinsResolutionIndexAndOverlay") {
     bench.sync();
     Proposal made = proposal(event(100, "x"));
     made.condition = matching({.event_types = {"Hit"}});
-    Bench::Pending early{made, resolve(made, *bench.view(), bench.machine().next())};
+    Bench::Pending early{made, test::ok(resolve(made, bench.snapshot(), bench.machine().next()))};
     Proposal behind = proposal(event(101, "y"));
     behind.condition = matching({.event_types = {"Hit"}}, Position{1});
-    Bench::Pending early_behind{behind, resolve(behind, *bench.view(), bench.machine().next())};
+    Bench::Pending early_behind{behind, test::ok(resolve(behind, bench.snapshot(), bench.machine().next()))};
     REQUIRE(bench.apply(proposal(event(2, "a", "Miss"), event(3, "a", "Hit"))).kind ==
             Kind::Stored);  // 2, 3: indexed since
     bench.sync();
@@ -509,7 +514,7 @@ TEST_CASE("CommitMachine.GroupBoundariesDoNotChangeTheRecords") {
       std::vector<Bench::Pending> waiting;
       for (std::size_t k = 0; k < batch && i + k < proposals.size(); ++k) {
         waiting.push_back(
-            {proposals[i + k], resolve(proposals[i + k], *bench.view(), Position{bench.view()->newest().end()})});
+            {proposals[i + k], test::ok(resolve(proposals[i + k], bench.snapshot(), Position{bench.view()->newest().end()}))});
       }
       for (Bench::Pending& pending : waiting) {
         const AppendOutcome outcome = bench.apply(pending, stamps[i]);

@@ -9,27 +9,50 @@
 #include "engine/base/bytes.h"
 #include "engine/base/uuid.h"
 #include "tests/engine/sample_records.h"
+#include "tests/engine/test_index.h"
 
 using namespace stele;
+using stele::test::ok;
 using stele::test::SampleRecords;
+using stele::test::TestIndex;
 using namespace std::string_literals;
+
+namespace {
+
+std::vector<Position> collect(const IndexPart& part, const IndexKey& key, Position at, Direction direction,
+                              std::size_t limit) {
+  std::vector<Position> found;
+  const auto reader = ok(part.postings(key));
+  if (reader) REQUIRE(reader->collect(at, direction, limit, found));
+  return found;
+}
+
+/// Calls `check` with the part itself and with a run written from it.
+template <class Check>
+void in_memory_and_as_a_run(const NewestPart& part, Check check) {
+  SUBCASE("in memory") { check(part); }
+  SUBCASE("as a run") {
+    TestIndex index(1);
+    check(*ok(write_run(index.files(), part, nullptr)));
+  }
+}
+
+}  // namespace
 
 TEST_CASE("NewestPart.AnEmptyPartFindsNothing") {
   const NewestPart part(Position{7});
   CHECK(part.first() == Position{7});
   CHECK(part.end() == Position{7});
-  CHECK_FALSE(part.find_event(Uuid{}));
-  CHECK_FALSE(part.aggregate("a"));
-  CHECK_FALSE(part.head("a"));
-  CHECK_FALSE(part.position_of("a", SequenceNumber{1}));
-  CHECK(part.aggregate_ids("", "", 10).empty());
-  std::vector<Position> found;
-  part.collect({KeyKind::EventType, "t"}, Position{0}, Direction::Ascending, 10, found);
-  part.collect({KeyKind::EventType, "t"}, Position{100}, Direction::Descending, 10, found);
-  CHECK(found.empty());
+  CHECK_FALSE(part.find(Uuid{}));
+  CHECK_FALSE(ok(part.aggregate("a")));
+  CHECK_FALSE(part.find_head("a"));
+  CHECK_FALSE(ok(part.position_of("a", SequenceNumber{1})));
+  CHECK(ok(part.aggregate_ids("", "", 10)).empty());
+  CHECK(collect(part, {KeyKind::EventType, "t"}, Position{0}, Direction::Ascending, 10).empty());
+  CHECK(collect(part, {KeyKind::EventType, "t"}, Position{100}, Direction::Descending, 10).empty());
 }
 
-TEST_CASE("NewestPart.AnswersLikeASearchThroughTheRecords") {
+TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
   std::random_device device;
   const std::uint64_t seed = device();
   CAPTURE(seed);
@@ -37,28 +60,31 @@ TEST_CASE("NewestPart.AnswersLikeASearchThroughTheRecords") {
   constexpr std::size_t kBefore = 150, kRecords = 600;
   for (std::size_t i = 0; i < kBefore + kRecords; ++i) samples.add();
   const std::span<const RecordHeader> records = std::span(samples.headers()).subspan(kBefore);
-  NewestPart part(Position{kBefore});
+  NewestPart newest(Position{kBefore});
   for (std::size_t at = 0; at < records.size();) {
     const std::size_t count = std::min<std::size_t>(1 + samples.below(20), records.size() - at);
-    part.insert(records.subspan(at, count));
+    newest.insert(records.subspan(at, count), {});
     at += count;
-    REQUIRE(part.end() == Position{kBefore + at});
+    REQUIRE(newest.end() == Position{kBefore + at});
   }
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+  CHECK(part.first() == newest.first());
+  CHECK(part.end() == newest.end());
 
   std::set<std::string, std::less<>> ids;
   for (const RecordHeader& record : records) {
-    CHECK(part.find_event(record.event_id) == record.position);
+    CHECK(ok(part.find_event(record.event_id)) == record.position);
     ids.emplace(record.aggregate_id);
   }
-  CHECK_FALSE(part.find_event(samples.headers()[0].event_id));
-  CHECK(part.aggregate_ids("", "", 1000) == std::vector<std::string>(ids.begin(), ids.end()));
+  CHECK_FALSE(ok(part.find_event(samples.headers()[0].event_id)));
+  CHECK(ok(part.aggregate_ids("", "", 1000)) == std::vector<std::string>(ids.begin(), ids.end()));
 
   for (const std::string& id : ids) {
     std::vector<const RecordHeader*> own;
     for (const RecordHeader& record : records) {
       if (record.aggregate_id == id) own.push_back(&record);
     }
-    const auto summary = part.aggregate(id);
+    const auto summary = ok(part.aggregate(id));
     REQUIRE(summary);
     CHECK(summary->aggregate_id == id);
     CHECK(summary->aggregate_type == own[0]->aggregate_type);
@@ -67,7 +93,7 @@ TEST_CASE("NewestPart.AnswersLikeASearchThroughTheRecords") {
     CHECK(summary->first_time == own[0]->time);
     CHECK(summary->last_time == own.back()->time);
     CHECK(summary->last_position == own.back()->position);
-    const auto head = part.head(id);
+    const auto head = ok(part.head(id));
     REQUIRE(head);
     CHECK(head->last_sequence == own.back()->sequence);
     CHECK(head->aggregate_type == own[0]->aggregate_type);
@@ -75,7 +101,7 @@ TEST_CASE("NewestPart.AnswersLikeASearchThroughTheRecords") {
       const auto wanted = std::find_if(own.begin(), own.end(), [&](const RecordHeader* record) {
         return record->sequence >= SequenceNumber{number};
       });
-      const auto found = part.position_of(id, SequenceNumber{number});
+      const auto found = ok(part.position_of(id, SequenceNumber{number}));
       CHECK(found == (wanted == own.end() ? std::nullopt : std::optional((*wanted)->position)));
     }
   }
@@ -107,7 +133,7 @@ TEST_CASE("NewestPart.AnswersLikeASearchThroughTheRecords") {
     };
     const Position at{samples.below(kBefore + kRecords + 50)};
     const std::size_t limit = samples.below(30);
-    std::vector<Position> wanted, found;
+    std::vector<Position> wanted;
     for (const RecordHeader& record : records) {
       if (has(record)) wanted.push_back(record.position);
     }
@@ -115,13 +141,23 @@ TEST_CASE("NewestPart.AnswersLikeASearchThroughTheRecords") {
     if (!ascending) std::reverse(wanted.begin(), wanted.end());
     std::erase_if(wanted, [&](Position p) { return ascending ? p < at : p > at; });
     if (wanted.size() > limit) wanted.resize(limit);
-    part.collect(key, at, ascending ? Direction::Ascending : Direction::Descending, limit, found);
-    CHECK(found == wanted);
+    CHECK(collect(part, key, at, ascending ? Direction::Ascending : Direction::Descending, limit) == wanted);
   }
+
+  for (int i = 0; i < 200; ++i) {
+    const Timestamp time{static_cast<std::int64_t>(samples.below(1000))};
+    const auto bounds = ok(part.time_bounds(time));
+    Position first = part.end();
+    for (auto it = records.rbegin(); it != records.rend() && it->time >= time; ++it) first = it->position;
+    CHECK(bounds.begin <= first);
+    CHECK(bounds.end >= first);
+    CHECK(bounds.end.since(bounds.begin) <= 64);
+  }
+  });
 }
 
-TEST_CASE("NewestPart.AggregateIdsGoByPrefixStartAndLimit") {
-  NewestPart part(Position{0});
+TEST_CASE("IndexPart.AggregateIdsGoByPrefixStartAndLimit") {
+  NewestPart newest(Position{0});
   std::vector<RecordHeader> records;
   const std::string ids[] = {"b", "a/2", "a/10", "a", "a/1", "\xC3\xA4", "a0"};
   for (const std::string& id : ids) {
@@ -133,14 +169,16 @@ TEST_CASE("NewestPart.AggregateIdsGoByPrefixStartAndLimit") {
     header.event_id.bytes[0] = static_cast<std::uint8_t>(records.size());
     records.push_back(header);
   }
-  part.insert(records);
+  newest.insert(records, {});
   using Ids = std::vector<std::string>;
-  CHECK(part.aggregate_ids("", "", 10) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
-  CHECK(part.aggregate_ids("a/", "", 10) == Ids{"a/1", "a/10", "a/2"});
-  CHECK(part.aggregate_ids("a/", "a/1\0"s, 10) == Ids{"a/10", "a/2"});
-  CHECK(part.aggregate_ids("a/", "b", 10).empty());
-  CHECK(part.aggregate_ids("a", "", 2) == Ids{"a", "a/1"});
-  CHECK(part.aggregate_ids("", "", 0).empty());
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+  CHECK(ok(part.aggregate_ids("", "", 10)) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
+  CHECK(ok(part.aggregate_ids("a/", "", 10)) == Ids{"a/1", "a/10", "a/2"});
+  CHECK(ok(part.aggregate_ids("a/", "a/1\0"s, 10)) == Ids{"a/10", "a/2"});
+  CHECK(ok(part.aggregate_ids("a/", "b", 10)).empty());
+  CHECK(ok(part.aggregate_ids("a", "", 2)) == Ids{"a", "a/1"});
+  CHECK(ok(part.aggregate_ids("", "", 0)).empty());
+  });
 }
 
 TEST_CASE("NewestPart.IdsThatDifferOnlyInTheirLastBytesAreAllFound") {
@@ -157,8 +195,8 @@ TEST_CASE("NewestPart.IdsThatDifferOnlyInTheirLastBytesAreAllFound") {
     header.event_id.bytes[15] = static_cast<std::uint8_t>(i);
     records.push_back(header);
   }
-  part.insert(records);
-  for (const RecordHeader& record : records) CHECK(part.find_event(record.event_id) == record.position);
+  part.insert(records, {});
+  for (const RecordHeader& record : records) CHECK(part.find(record.event_id) == record.position);
 }
 
 TEST_CASE("DayOf.RoundsDownOnBothSidesOfTheEpoch") {

@@ -6,9 +6,14 @@
 #include <random>
 
 #include "tests/engine/sample_records.h"
+#include "tests/engine/test_index.h"
 
 using namespace stele;
+using stele::test::IndexShape;
+using stele::test::kIndexShapes;
+using stele::test::ok;
 using stele::test::SampleRecords;
+using stele::test::TestIndex;
 
 namespace {
 
@@ -86,12 +91,13 @@ class Generator {
   StreamRange range_;
 };
 
-void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int records) {
+void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int records, IndexShape shape) {
   CAPTURE(seed);
+  CAPTURE(static_cast<int>(shape));
   CAPTURE(part_records_max);
   SampleRecords samples(seed);
   for (int i = 0; i < records; ++i) samples.add();
-  IndexSet index(Position{0}, part_records_max);
+  TestIndex index(part_records_max, shape);
   for (const RecordHeader& header : samples.headers()) index.insert({&header, 1});
   const auto view = index.view();
   for (int i = 0; i < 300; ++i) {
@@ -103,7 +109,7 @@ void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int recor
     if (i % 5 == 0) range.end = Position{end};
     Sample sample = Generator(samples, range).make(2);
     if (range.begin >= range.end) {
-      CHECK_FALSE(sample.stream->seek(range.begin));
+      CHECK_FALSE(ok(sample.stream->seek(range.begin)));
       continue;
     }
     std::vector<Position> wanted = sample.positions;
@@ -113,7 +119,7 @@ void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int recor
     auto next = wanted.begin();
     for (;;) {
       next = std::find_if(next, wanted.end(), [&](Position p) { return ascending ? p >= at : p <= at; });
-      const auto found = sample.stream->seek(at);
+      const auto found = ok(sample.stream->seek(at));
       REQUIRE(found == (next == wanted.end() ? std::nullopt : std::optional(*next)));
       if (!found) break;
       // Mostly one step, sometimes a jump.
@@ -126,17 +132,23 @@ void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int recor
 
 }  // namespace
 
-TEST_CASE("PositionStream.AgreesWithBruteForceOverManySmallParts") { check_streams(std::random_device()(), 7, 400); }
+TEST_CASE("PositionStream.AgreesWithBruteForceOverManySmallParts") {
+  for (const IndexShape shape : kIndexShapes) check_streams(std::random_device()(), 7, 400, shape);
+}
 
-TEST_CASE("PositionStream.AgreesWithBruteForceOverFewParts") { check_streams(std::random_device()(), 1000, 2500); }
+TEST_CASE("PositionStream.AgreesWithBruteForceOverFewParts") {
+  for (const IndexShape shape : kIndexShapes) check_streams(std::random_device()(), 1000, 2500, shape);
+}
 
-TEST_CASE("PositionStream.AgreesWithBruteForceInOnePart") { check_streams(std::random_device()(), 1'000'000, 3000); }
+TEST_CASE("PositionStream.AgreesWithBruteForceInOnePart") {
+  for (const IndexShape shape : {IndexShape::Memory, IndexShape::Runs}) check_streams(std::random_device()(), 3000, 3000, shape);
+}
 
 TEST_CASE("PositionStream.EndsAtItsRangeWhileTheNewestPartGrows") {
   SampleRecords samples(5);
   for (int i = 0; i < 100; ++i) samples.add();
   const std::span<const RecordHeader> records = samples.headers();
-  IndexSet index(Position{0}, 1000);
+  TestIndex index(1000);
   index.insert(records.first(50));
   const auto view = index.view();
   const StreamRange range{view.get(), Position{0}, Position{50}, Direction::Ascending};
@@ -145,14 +157,14 @@ TEST_CASE("PositionStream.EndsAtItsRangeWhileTheNewestPartGrows") {
   const auto reverse = positions_with(back, {KeyKind::EventType, std::string(records[0].event_type)});
   index.insert(records.subspan(50));
   std::uint64_t count = 0, reverse_count = 0;
-  for (auto at = stream->seek(Position{0}); at; at = stream->seek(at->next()), ++count) CHECK(*at < Position{50});
-  for (auto at = reverse->seek(Position{49}); at; ++reverse_count) {
+  for (auto at = ok(stream->seek(Position{0})); at; at = ok(stream->seek(at->next())), ++count) CHECK(*at < Position{50});
+  for (auto at = ok(reverse->seek(Position{49})); at; ++reverse_count) {
     CHECK(*at < Position{50});
     if (*at == Position{0}) {
       ++reverse_count;
       break;
     }
-    at = reverse->seek(Position{at->value() - 1});
+    at = ok(reverse->seek(Position{at->value() - 1}));
   }
   CHECK(count > 0);
   CHECK(count == reverse_count);

@@ -165,7 +165,7 @@ TEST_CASE("Recovery.CutsWhatWasNeverAcknowledgedAndGoesOn") {
       const std::string bytes = read_file(folder.segment(1));
       CHECK(bytes.find_first_not_of('\0', folder.end(1)) == std::string::npos);
       CHECK(append(**store, "after"));
-      CHECK((*store)->view()->aggregate("after")->last_sequence == SequenceNumber{1});
+      CHECK((*(*store)->view()->aggregate("after"))->last_sequence == SequenceNumber{1});
     }
     auto again = Store::open(options_for(folder.path));
     REQUIRE(again);

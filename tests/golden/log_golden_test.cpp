@@ -120,6 +120,7 @@ TEST_CASE("GoldenLog.WritingTheSampleLogGivesTheGoldenBytes") {
   const SampleLog sample = make_sample_log();
   check_golden("segment.seg", sample.segment);
   check_golden("next-segment-header.bin", sample.next_segment);
+  check_golden("index.run", sample.run);
   std::string hashes;
   for (const Digest& leaf : sample.leaves) hashes += "leaf " + to_hex(as_bytes(leaf)) + "\n";
   hashes += "root " + to_hex(as_bytes(sample.root)) + "\n";
@@ -131,18 +132,21 @@ TEST_CASE("GoldenLog.TheGoldenSegmentsReadBackWithEveryField") {
   const std::string golden = golden_bytes("segment.seg");
   write_file(folder.path() + "/" + segment_name(SegmentId{1}), golden);
   write_file(folder.path() + "/" + segment_name(SegmentId{2}), golden_bytes("next-segment-header.bin"));
-  std::string hashes;
-  std::uint64_t records = 0;
-  const auto visit = [&](const Record& record) -> Status {
-    check_record(record);
-    hashes += "leaf " + to_hex(as_bytes(record.leaf())) + "\n";
-    ++records;
-    return {};
-  };
-  const auto log = recover_log(posix_file_system(), folder.path(), std::nullopt, visit);
+  struct Check final : LogVisitor {
+    std::string hashes;
+    std::uint64_t records = 0;
+    Status record(const Record& record, SegmentId, ByteOffset) override {
+      check_record(record);
+      hashes += "leaf " + to_hex(as_bytes(record.leaf())) + "\n";
+      ++records;
+      return {};
+    }
+    Status group(const LogPoint&) override { return {}; }
+  } visitor;
+  const auto log = recover_log(posix_file_system(), folder.path(), {}, visitor);
   REQUIRE_MESSAGE(log, log.error().describe());
-  CHECK(records == 5);
-  CHECK(golden_bytes("hashes.txt").starts_with(hashes));
+  CHECK(visitor.records == 5);
+  CHECK(golden_bytes("hashes.txt").starts_with(visitor.hashes));
   CHECK(log->store_id == kSampleStore);
   CHECK(log->report.tail_case == "clean");
   REQUIRE(log->sealed.size() == 1);

@@ -7,6 +7,7 @@
 #include "engine/audit/merkle_frontier.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/index/index_set.h"
+#include "engine/index/run_writer.h"
 #include "engine/log/log_folder.h"
 #include "engine/log/log_writer.h"
 #include "tests/support/temp_folder.h"
@@ -101,13 +102,14 @@ SampleLog make_sample_log() {
                                    .fill_bytes_per_second = 0},
                    LogEnd{}, SegmentId{1});
   CommitMachine machine(Position{0}, Timestamp{});
-  IndexSet index(Position{0}, 1000);
+  IndexSet index({}, Position{0}, 1000);
   SampleLog sample;
   MerkleFrontier frontier;
   Group group;
   const auto write = [&] {
     REQUIRE(writer.append(group.frame, group.offsets, group.headers.front().time, group.headers.back().time));
-    index.insert(group.headers);
+    const LogPoint point = writer.point();
+    index.insert(group.headers, RecordPlaces{point.segment, point.last_group, group.offsets});
     for (const Digest& leaf : group.leaves) {
       sample.leaves.push_back(leaf);
       frontier.append(leaf);
@@ -124,14 +126,19 @@ SampleLog make_sample_log() {
     for (const Proposal& proposal : proposals) {
       stamp += 1'000'000;
       std::vector<std::optional<Position>> duplicates;
-      const auto view = index.view();
-      const auto outcome =
-          machine.apply(proposal, resolve(proposal, *view, machine.next()), *view, Timestamp{stamp}, group, duplicates);
+      const auto resolution = resolve(proposal, index.snapshot(), machine.next());
+      REQUIRE(resolution);
+      const auto outcome = machine.apply(proposal, *resolution, Timestamp{stamp}, group, duplicates);
       REQUIRE(outcome.kind == AppendOutcome::Kind::Stored);
     }
     write();
     if (sample.second_group_end == 0) sample.second_group_end = writer.active_offset().value();
   }
+  index.freeze(ReplayPoint{writer.point(), frontier.subtrees()});
+  const RunFiles run_files{&posix_file_system(), folder.path(), kSampleStore, 0x0123456789abcdef};
+  const auto run = write_run(run_files, *index.view()->frozen().front(), nullptr);
+  REQUIRE(run);
+  sample.run = read_prefix((*run)->file().path(), (*run)->file().file_bytes());
   const std::uint64_t records = writer.end().next.value();
   const std::uint64_t groups_end = writer.active_offset().value();
   REQUIRE(writer.roll());

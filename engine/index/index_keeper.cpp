@@ -1,0 +1,191 @@
+#include "engine/index/index_keeper.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace stele {
+namespace {
+
+/// A full disk may have space again, a failing one may work again.
+constexpr std::chrono::seconds kRetryAfter{1};
+constexpr int kBackgroundNice = 10;
+
+/// Runs of about the same size have the same class: 1 part, 4 parts, 16 parts …
+unsigned size_class(std::uint64_t records, std::uint64_t part_records_max) {
+  unsigned found = 0;
+  for (std::uint64_t size = part_records_max * 2; records >= size && found < 32; size *= kMergeFanout) ++found;
+  return found;
+}
+
+}  // namespace
+
+IndexKeeper::IndexKeeper(IndexKeeperOptions options, IndexSet& set, ReadRecord read)
+    : options_(std::move(options)),
+      set_(set),
+      read_(std::move(read)),
+      merge_limiter_(options_.merge_bytes_per_second) {}
+
+IndexKeeper::~IndexKeeper() { stop(); }
+
+void IndexKeeper::start() {
+  if (options_.merge_bytes_per_second == 0) return;
+  threads_.emplace_back([this] { run(Task::Flush); });
+  threads_.emplace_back([this] { run(Task::Merge); });
+}
+
+void IndexKeeper::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  flush_limiter_.stop();
+  merge_limiter_.stop();
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void IndexKeeper::work() {
+  if (options_.merge_bytes_per_second == 0) return work_off();
+  {
+    const std::lock_guard lock(mutex_);
+    ++rounds_;
+  }
+  changed_.notify_all();
+}
+
+void IndexKeeper::work_off() {
+  while (flush_one()) {
+  }
+  while (repair_one() || merge_one()) {
+  }
+}
+
+Status IndexKeeper::wait_for_room() {
+  const auto room = [this] { return set_.view()->frozen().size() < kFrozenPartsMax; };
+  if (room()) return {};
+  if (options_.merge_bytes_per_second == 0) work_off();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return room() || flush_trouble_ || stop_ || threads_.empty(); });
+  if (room()) return {};
+  return flush_trouble_.value_or(Error{.kind = ErrorKind::Closed, .message = "closing"});
+}
+
+std::string IndexKeeper::trouble() const {
+  const std::lock_guard lock(mutex_);
+  if (flush_trouble_) return "the index cannot be written: " + flush_trouble_->describe();
+  if (merge_trouble_) return "the index cannot be merged: " + merge_trouble_->describe();
+  return {};
+}
+
+void IndexKeeper::note(Task task, const Status& status) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::optional<Error>& trouble = task == Task::Flush ? flush_trouble_ : merge_trouble_;
+    trouble.reset();
+    if (!status && status.error().kind != ErrorKind::Closed) trouble = status.error();
+  }
+  changed_.notify_all();
+}
+
+void IndexKeeper::run(Task task) {
+  (void)prctl(PR_SET_NAME, task == Task::Flush ? "index flush" : "index merge", 0UL, 0UL, 0UL);
+  // Of a thread on Linux. Flushing holds appends up when it is late, merging never does.
+  if (task == Task::Merge) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    const std::uint64_t seen = rounds_;
+    lock.unlock();
+    const bool worked = task == Task::Flush ? flush_one() : repair_one() || merge_one();
+    lock.lock();
+    if (worked) continue;
+    changed_.wait_for(lock, kRetryAfter, [&] { return stop_ || rounds_ != seen; });
+  }
+}
+
+bool IndexKeeper::flush_one() {
+  const auto view = set_.view();
+  if (view->frozen().empty()) return false;
+  auto run = write_run(options_.files, *view->frozen().front(), &flush_limiter_);
+  if (!run) {
+    note(Task::Flush, run.error());
+    return false;
+  }
+  set_.flushed(std::move(*run));
+  {
+    const std::lock_guard lock(mutex_);
+    ++rounds_;  // for the thread that merges
+  }
+  note(Task::Flush, {});
+  return true;
+}
+
+bool IndexKeeper::merge_one() {
+  const auto view = set_.view();
+  const RunList& runs = view->runs();
+  const auto same_class = [&](std::size_t from) {
+    const unsigned expected = size_class(runs[from]->size(), options_.part_records_max);
+    return std::all_of(runs.begin() + static_cast<std::ptrdiff_t>(from),
+                       runs.begin() + static_cast<std::ptrdiff_t>(from + kMergeFanout), [&](const auto& run) {
+                         return !run->damaged() && size_class(run->size(), options_.part_records_max) == expected;
+                       });
+  };
+  // The newest first: they are the smallest, and a big merge can wait.
+  for (std::size_t behind = runs.size(); behind >= kMergeFanout; --behind) {
+    const std::size_t from = behind - kMergeFanout;
+    if (!same_class(from)) continue;
+    const auto inputs = std::span(runs).subspan(from, kMergeFanout);
+    auto merged = merge_runs(options_.files, inputs, &merge_limiter_);
+    note(Task::Merge, merged ? Status{} : Status(merged.error()));
+    if (!merged) return false;
+    set_.replace(inputs, {std::move(*merged)});
+    remove_files(inputs);
+    return true;
+  }
+  return false;
+}
+
+bool IndexKeeper::repair_one() {
+  const auto view = set_.view();
+  for (const auto& run : view->runs()) {
+    if (!run->damaged()) continue;
+    auto made = rebuild_runs(options_.files, run->first(), run->end(), options_.part_records_max, read_, &merge_limiter_,
+                             [](Position) {});
+    note(Task::Merge, made ? Status{} : Status(made.error()));
+    if (!made) return false;
+    const std::string name = run->file().path();
+    const bool same_name = made->front()->file().path() == name;
+    set_.replace({&run, 1}, std::move(*made));
+    if (!same_name) remove_files({&run, 1});
+    return true;
+  }
+  return false;
+}
+
+void IndexKeeper::remove_files(std::span<const std::shared_ptr<const RunPart>> runs) {
+  // Readers keep what they have mapped. A file that stays is removed when the folder is opened again.
+  for (const auto& run : runs) (void)options_.files.file_system->remove(run->file().path());
+}
+
+Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end, std::uint64_t part_records_max,
+                             const IndexKeeper::ReadRecord& read, RateLimiter* limiter,
+                             const std::function<void(Position)>& progress) {
+  RunList runs;
+  Record record;
+  for (Position at = first; at < end;) {
+    NewestPart part(at);
+    for (; at < end && part.size() < part_records_max; at = at.next()) {
+      STELE_TRY(read(at, record));
+      part.insert({&record.header(), 1}, {});
+    }
+    STELE_ASSIGN(std::shared_ptr<const RunPart> run, write_run(files, part, limiter));
+    runs.push_back(std::move(run));
+    progress(at);
+  }
+  return runs;
+}
+
+}  // namespace stele

@@ -1,0 +1,82 @@
+#pragma once
+// Keeps the index on disk: writes frozen parts as runs, merges runs in tiers, and makes damaged runs again from the log. All of it in
+// the background; appends wait only when frozen parts pile up in memory. Nothing here is needed for durability.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "engine/index/index_set.h"
+#include "engine/index/run_writer.h"
+#include "engine/log/segment.h"
+
+namespace stele {
+
+struct IndexKeeperOptions {
+  RunFiles files;
+  std::uint64_t part_records_max;
+  /// Rate at which merges and repairs write. 0 = no threads: work is done by whoever calls work().
+  std::uint64_t merge_bytes_per_second;
+};
+
+/// How many runs of the same size are merged into one.
+inline constexpr std::size_t kMergeFanout = 4;
+/// As many parts may wait in memory to be written.
+inline constexpr std::size_t kFrozenPartsMax = 4;
+
+class IndexKeeper {
+ public:
+  using ReadRecord = std::function<Status(Position, Record&)>;
+  /// `set` must outlive the keeper. `read` reads a durable record of the log, from any thread.
+  IndexKeeper(IndexKeeperOptions options, IndexSet& set, ReadRecord read);
+  ~IndexKeeper();
+  IndexKeeper(const IndexKeeper&) = delete;
+
+  /// Begins to work in the background, if there is a rate.
+  void start();
+  /// There is work: a part was frozen. Without threads the work is done now.
+  void work();
+  /// Waits until there is room for one more frozen part. Fails if there is none and the parts cannot be written: DiskFull or Io.
+  [[nodiscard]] Status wait_for_room();
+  /// Without threads: writes all frozen parts and merges what is due.
+  void work_off();
+  /// Ends the threads; an unfinished merge is given up.
+  void stop();
+
+  /// Why parts cannot be written or runs not be merged or repaired, empty if nothing is wrong.
+  [[nodiscard]] std::string trouble() const;
+
+ private:
+  enum class Task { Flush, Merge };
+  void run(Task task);
+  /// Does one piece of work; false if there is none, or it failed.
+  [[nodiscard]] bool flush_one();
+  [[nodiscard]] bool merge_one();
+  [[nodiscard]] bool repair_one();
+  void remove_files(std::span<const std::shared_ptr<const RunPart>> runs);
+  void note(Task task, const Status& status);
+
+  const IndexKeeperOptions options_;
+  IndexSet& set_;
+  const ReadRecord read_;
+  RateLimiter flush_limiter_{0};
+  RateLimiter merge_limiter_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ = false;
+  std::uint64_t rounds_ = 0;  // of work(): a thread that went to sleep before sees that there is more
+  std::optional<Error> flush_trouble_;
+  std::optional<Error> merge_trouble_;
+  std::vector<std::thread> threads_;
+};
+
+/// Makes runs of [first, end) from the log. `read` as above. `progress` is called now and then with the next position.
+[[nodiscard]] Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end, std::uint64_t part_records_max,
+                                           const IndexKeeper::ReadRecord& read, RateLimiter* limiter,
+                                           const std::function<void(Position)>& progress);
+
+}  // namespace stele

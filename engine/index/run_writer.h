@@ -1,0 +1,36 @@
+#pragma once
+// Writes index runs: one part of the index, or several that follow each other merged into one. Everything is streamed in the order of
+// keys; of a part in memory only its keys are sorted. Merging reads each page of its sources once.
+//
+// Cost: runs merge when kMergeFanout of the same size class stand side by side, so that n records are in about log4(n / 64 Ki) runs of each
+// class at most 3, and each record is rewritten log4(n / 64 Ki) times: at 100 million records some 9 runs and 5 times (tiered
+// log-structured merge: O'Neil, Cheng, Gawlick, O'Neil, "The log-structured merge-tree", 1996).
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/index/newest_part.h"
+#include "engine/index/run_part.h"
+
+namespace stele {
+
+struct RunFiles {
+  FileSystem* file_system;
+  std::string folder;  ///< must exist
+  Uuid store_id;
+  std::uint64_t filter_seed;  ///< of the filters; random, so that nobody can choose keys that pass them
+};
+
+/// Writes `part`, which must be frozen and not empty, as a run. Durable under its name on return; on an error nothing is left but perhaps
+/// a file that open_runs() removes. `limiter` may be null.
+[[nodiscard]] Result<std::shared_ptr<const RunPart>> write_run(const RunFiles& files, const NewestPart& part,
+                                                               RateLimiter* limiter);
+
+/// Merges runs that follow each other without a gap into one. Corrupt if one of them is damaged; that one is marked.
+[[nodiscard]] Result<std::shared_ptr<const RunPart>> merge_runs(const RunFiles& files,
+                                                                std::span<const std::shared_ptr<const RunPart>> runs,
+                                                                RateLimiter* limiter);
+
+}  // namespace stele
