@@ -1,5 +1,6 @@
 #include "bench/event_pool.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -7,6 +8,7 @@
 #include <numeric>
 #include <random>
 #include <string_view>
+#include <utility>
 
 namespace stele::bench {
 namespace {
@@ -15,27 +17,34 @@ struct Kind {
   std::string_view aggregate_type;
   std::string_view prefix;
   std::array<std::string_view, 5> event_types;
+  std::array<std::string_view, 5> rare_event_types;
 };
 
 constexpr std::array<Kind, 4> kKinds{{
     {"Mission",
      "mission",
-     {"MissionCreated", "MissionWaypointReached", "MissionStatusChanged", "MissionPlanRevised", "MissionCompleted"}},
+     {"MissionCreated", "MissionWaypointReached", "MissionStatusChanged", "MissionPlanRevised", "MissionCompleted"},
+     {"MissionEscalated", "MissionDisputed", "MissionRecalled", "MissionMerged", "MissionAudited"}},
     {"Manoeuvre",
      "manoeuvre",
-     {"ManoeuvrePlanned", "ManoeuvreStarted", "ManoeuvreThrustMeasured", "ManoeuvreAborted", "ManoeuvreFinished"}},
+     {"ManoeuvrePlanned", "ManoeuvreStarted", "ManoeuvreThrustMeasured", "ManoeuvreAborted", "ManoeuvreFinished"},
+     {"ManoeuvreEscalated", "ManoeuvreDisputed", "ManoeuvreRecalled", "ManoeuvreMerged", "ManoeuvreAudited"}},
     {"Sensor",
      "sensor",
-     {"SensorAttached", "SensorCalibrated", "SensorReadingTaken", "SensorThresholdCrossed", "SensorDetached"}},
-    {"Order", "order", {"OrderPlaced", "OrderPaid", "OrderPacked", "OrderShipped", "OrderDelivered"}},
+     {"SensorAttached", "SensorCalibrated", "SensorReadingTaken", "SensorThresholdCrossed", "SensorDetached"},
+     {"SensorEscalated", "SensorDisputed", "SensorRecalled", "SensorMerged", "SensorAudited"}},
+    {"Order", "order", {"OrderPlaced", "OrderPaid", "OrderPacked", "OrderShipped", "OrderDelivered"},
+     {"OrderEscalated", "OrderDisputed", "OrderRecalled", "OrderMerged", "OrderAudited"}},
 }};
 
 constexpr std::array<std::string_view, 16> kWords{"nominal",  "after",  "second", "attempt",   "within", "limits",
                                                   "operator", "asked",  "for",    "telemetry", "check",  "before",
                                                   "leaving",  "sector", "north",  "approved"};
 
+/// Template i < kTemplates is of kind i % 4; behind them stand those of the rare event types, five a kind.
 constexpr std::size_t kTemplates = 512;
-constexpr std::size_t kUsers = 400;
+constexpr std::size_t kRareTypesEach = 5;
+constexpr std::size_t kRareTypes = kRareTypesEach * kKinds.size();
 constexpr std::string_view kBlankUuid = "00000000-0000-0000-0000-000000000000";
 constexpr std::string_view kBlankTime = "2026-01-01T00:00:00.000000Z";
 
@@ -64,33 +73,43 @@ void write_decimal(std::uint64_t value, char* to) {
 
 constexpr std::size_t kAggregateDigits = 7;
 
-}  // namespace
-
-Random::Random() {
-  std::random_device device;
-  state_ = (std::uint64_t{device()} << 32) | device();
+void write_user_id(std::uint64_t user, char* to) {
+  write_uuid(0x5C1E0D5A7B3F4000ULL | (user & 0xFFF), 0x8000000000000000ULL | ((user * 0x9E3779B97F4AULL) & ~(3ULL << 62)), to);
 }
 
-EventPool::EventPool(const EventPoolOptions& options) : options_(options) {
-  templates_.reserve(kTemplates);
+}  // namespace
+
+Random Random::unpredictable() {
+  std::random_device device;
+  return Random((std::uint64_t{device()} << 32) | device());
+}
+
+EventPool::EventPool(const EventPoolOptions& options)
+    : options_(options), random_(options.seed == 0 ? Random::unpredictable() : Random(options.seed)) {
+  templates_.reserve(kTemplates + kRareTypes);
   for (std::size_t i = 0; i < kTemplates; ++i) {
-    templates_.push_back(make_template(i % kKinds.size()));
-    event_bytes_max_ = std::max(event_bytes_max_, templates_.back().json.size());
+    const Kind& kind = kKinds[i % kKinds.size()];
+    templates_.push_back(
+        make_template(i % kKinds.size(), std::string(kind.event_types[random_.below(kind.event_types.size())])));
   }
+  for (std::size_t i = 0; i < kRareTypes; ++i) {
+    const std::size_t kind = i / kRareTypesEach;
+    templates_.push_back(make_template(kind, std::string(kKinds[kind].rare_event_types[i % kRareTypesEach])));
+  }
+  for (const Template& made : templates_) event_bytes_max_ = std::max(event_bytes_max_, made.json.size());
   set_time(0);
 }
 
 double EventPool::event_bytes_mean() const {
-  const auto sum = std::accumulate(templates_.begin(), templates_.end(), std::size_t{0},
+  const auto sum = std::accumulate(templates_.begin(), templates_.begin() + kTemplates, std::size_t{0},
                                    [](std::size_t total, const Template& t) { return total + t.json.size(); });
-  return static_cast<double>(sum) / static_cast<double>(templates_.size());
+  return static_cast<double>(sum) / static_cast<double>(kTemplates);
 }
 
-EventPool::Template EventPool::make_template(std::size_t kind_index) {
+EventPool::Template EventPool::make_template(std::size_t kind_index, std::string event_type) {
   const Kind& kind = kKinds[kind_index];
   Template made;
-  made.aggregates = options_.aggregates / kKinds.size() + (kind_index < options_.aggregates % kKinds.size() ? 1 : 0);
-  made.aggregates = std::max<std::uint64_t>(made.aggregates, 1);
+  made.event_type = std::move(event_type);
 
   std::string& json = made.json;
   json += '{';
@@ -99,17 +118,16 @@ EventPool::Template EventPool::make_template(std::size_t kind_index) {
     made.event_id = json.size();
     json.append(kBlankUuid) += "\",";
   }
-  json.append(R"("eventType":")").append(kind.event_types[random_.below(kind.event_types.size())]);
-  json.append(R"(","aggregateId":")").append(kind.prefix) += '-';
+  json.append(R"("eventType":")").append(made.event_type);
+  json.append(R"(","aggregateId":")");
+  made.aggregate_id = json.size();
+  json.append(kind.prefix) += '-';
   made.aggregate_digits = json.size();
   json.append(kAggregateDigits, '0');
   json.append(R"(","aggregateType":")").append(kind.aggregate_type);
-
-  char user[36];
-  const std::uint64_t user_number = random_.below(kUsers);
-  write_uuid(0x5C1E0D5A7B3F4000ULL | user_number, 0x8000000000000000ULL | (user_number * 0x9E3779B97F4AULL), user);
-  json.append(R"(","userId":")").append(user, sizeof user);
-  json.append(R"(","correlationId":")");
+  json.append(R"(","userId":")");
+  made.user_id = json.size();
+  json.append(kBlankUuid).append(R"(","correlationId":")");
   made.correlation_id = json.size();
   json.append(kBlankUuid).append(R"(","version":1,"occurredAt":")");
   made.occurred_at = json.size();
@@ -153,15 +171,47 @@ void EventPool::write_uuid_v7(char* to) {
   write_uuid((unix_millis_ << 16) | 0x7000 | (bits & 0xFFF), 0x8000000000000000ULL | (random_.next() >> 2), to);
 }
 
-std::size_t EventPool::write_event(char* to) {
+WrittenEvent EventPool::write_event_of(std::uint64_t aggregate, char* to) {
+  const std::size_t kind = aggregate % kKinds.size();
   const std::uint64_t dice = random_.next();
-  const Template& chosen = templates_[dice % kTemplates];
+  std::size_t which = (dice % (kTemplates / kKinds.size())) * kKinds.size() + kind;
+  if (options_.rare_every != 0 && random_.below(options_.rare_every) < kRareTypes) {
+    which = kTemplates + kind * kRareTypesEach + dice % kRareTypesEach;
+  }
+  const Template& chosen = templates_[which];
   std::memcpy(to, chosen.json.data(), chosen.json.size());
   if (options_.event_ids) write_uuid_v7(to + chosen.event_id);
   write_uuid_v7(to + chosen.correlation_id);
-  write_decimal<kAggregateDigits>((dice >> 16) % chosen.aggregates, to + chosen.aggregate_digits);
+  write_user_id((dice >> 32) % options_.users, to + chosen.user_id);
+  write_decimal<kAggregateDigits>(aggregate / kKinds.size(), to + chosen.aggregate_digits);
   std::memcpy(to + chosen.occurred_at, occurred_at_, kBlankTime.size());
-  return chosen.json.size();
+
+  WrittenEvent written;
+  written.json = {to, chosen.json.size()};
+  if (options_.event_ids) written.event_id = {to + chosen.event_id, kBlankUuid.size()};
+  written.event_type = chosen.event_type;
+  written.aggregate_id = {to + chosen.aggregate_id, chosen.aggregate_digits + kAggregateDigits - chosen.aggregate_id};
+  return written;
+}
+
+std::string EventPool::aggregate_id(std::uint64_t aggregate) {
+  std::string id(kKinds[aggregate % kKinds.size()].prefix);
+  id += '-';
+  id.append(kAggregateDigits, '0');
+  write_decimal<kAggregateDigits>(aggregate / kKinds.size(), id.data() + id.size() - kAggregateDigits);
+  return id;
+}
+
+std::string EventPool::user_id(std::uint64_t user) {
+  std::string id(kBlankUuid);
+  write_user_id(user, id.data());
+  return id;
+}
+
+std::vector<std::string> EventPool::rare_event_types() {
+  std::vector<std::string> types;
+  for (const Kind& kind : kKinds) types.insert(types.end(), kind.rare_event_types.begin(), kind.rare_event_types.end());
+  return types;
 }
 
 }  // namespace stele::bench

@@ -3,14 +3,23 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <unordered_map>
 
 namespace stele::bench {
+namespace {
 
-std::optional<std::int64_t> process_cpu_micros(int pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+struct ProcessStat {
+  int parent = 0;
+  std::int64_t ticks = 0;
+};
+
+std::optional<ProcessStat> read_stat(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "stat");
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
   // The second field is the command in brackets and may hold anything, so counting starts behind its last bracket.
@@ -18,21 +27,41 @@ std::optional<std::int64_t> process_cpu_micros(int pid) {
   if (bracket == std::string::npos) return std::nullopt;
   std::istringstream fields(line.substr(bracket + 1));
   std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
-  std::int64_t user_ticks = 0;
-  std::int64_t system_ticks = 0;
-  if (!(fields >> user_ticks >> system_ticks)) return std::nullopt;
-  return (user_ticks + system_ticks) * 1'000'000 / sysconf(_SC_CLK_TCK);
+  ProcessStat stat;
+  fields >> skipped >> stat.parent;
+  for (int field = 5; field < 14; ++field) fields >> skipped;
+  // utime, stime, and the same of children that were waited for.
+  for (int field = 14; field <= 17; ++field) {
+    std::int64_t ticks = 0;
+    fields >> ticks;
+    stat.ticks += ticks;
+  }
+  if (!fields) return std::nullopt;
+  return stat;
 }
 
-std::optional<std::int64_t> processes_cpu_micros(const std::vector<int>& pids) {
-  std::int64_t sum = 0;
-  for (const int pid : pids) {
-    const auto micros = process_cpu_micros(pid);
-    if (!micros) return std::nullopt;
-    sum += *micros;
+}  // namespace
+
+std::optional<std::int64_t> process_tree_cpu_micros(int pid) {
+  std::unordered_map<int, ProcessStat> all;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    int number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc{} || end != name.data() + name.size()) continue;
+    if (const auto stat = read_stat(entry.path())) all.emplace(number, *stat);
   }
-  return sum;
+  if (!all.contains(pid)) return std::nullopt;
+  std::int64_t ticks = 0;
+  for (const auto& [number, stat] : all) {
+    int ancestor = number;
+    while (ancestor != pid && ancestor > 1) {
+      const auto found = all.find(ancestor);
+      ancestor = found == all.end() ? 0 : found->second.parent;
+    }
+    if (ancestor == pid) ticks += stat.ticks;
+  }
+  return ticks * 1'000'000 / sysconf(_SC_CLK_TCK);
 }
 
 std::int64_t own_cpu_micros() {

@@ -5,7 +5,7 @@ packages=(
   libboost1.81-dev libboost-url1.81-dev libsimdjson-dev libxxhash-dev libssl-dev
   libfmt-dev libspdlog-dev libcli11-dev libzstd-dev libjemalloc-dev
   python3 python3-yaml
-  doctest-dev libbenchmark-dev
+  doctest-dev libbenchmark-dev libpq-dev libnats-dev
 )
 
 install_missing_packages() {

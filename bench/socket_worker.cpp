@@ -1,14 +1,12 @@
-#include "bench/load_worker.h"
+#include "bench/socket_worker.h"
 
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <charconv>
-#include <chrono>
-#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -16,56 +14,43 @@ namespace stele::bench {
 namespace {
 
 constexpr std::size_t kReceiveBytes = 256 * 1024;
-/// Room before the body for the rest of the header: digits of Content-Length and the empty line.
-constexpr std::size_t kHeaderTailBytes = 32;
 constexpr int kFailuresInARowMax = 1000;
 
 [[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-std::int64_t unix_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
-std::uint64_t steady_nanos() {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
-
-LoadWorker::LoadWorker(LoadTarget target, const EventPoolOptions& events, std::size_t connections, std::size_t batch)
-    : target_(std::move(target)),
-      header_start_("POST " + target_.path + " HTTP/1.1\r\nHost: " + target_.host +
-                    "\r\nContent-Type: application/json\r\nContent-Length: "),
-      pool_(events),
-      batch_(batch),
+SocketWorker::SocketWorker(const sockaddr_in& address, std::unique_ptr<Protocol> protocol, std::size_t connections)
+    : address_(address),
+      protocol_(std::move(protocol)),
       connections_(connections),
       receive_buffer_(kReceiveBytes),
       result_(std::make_unique<LoadResult>()) {
-  const std::size_t events_max = batch == 0 ? 1 : batch;
-  const std::size_t body_bytes_max = events_max * (pool_.event_bytes_max() + 1) + 2;
-  for (Connection& connection : connections_) {
-    connection.request.resize(header_start_.size() + kHeaderTailBytes + body_bytes_max);
-    std::memcpy(connection.request.data(), header_start_.data(), header_start_.size());
+  for (std::size_t i = 0; i < connections; ++i) {
+    Connection& connection = connections_[i];
+    connection.number = i;
+    connection.room.resize(protocol_->request_bytes_max());
+    connection.reader = protocol_->make_reader();
   }
 }
 
-LoadWorker::~LoadWorker() {
+SocketWorker::~SocketWorker() {
   for (Connection& connection : connections_) close(connection);
   if (epoll_ >= 0) ::close(epoll_);
 }
 
-void LoadWorker::connect_all() {
+void SocketWorker::connect_all() {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) throw_errno("epoll_create1");
   for (Connection& connection : connections_) open(connection);
 }
 
-void LoadWorker::open(Connection& connection) {
-  connection.reader.reset();
+void SocketWorker::open(Connection& connection) {
+  connection.reader->reset();
+  connection.unsent = {};
   connection.socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connection.socket < 0) throw_errno("socket");
-  if (::connect(connection.socket, reinterpret_cast<const sockaddr*>(&target_.address), sizeof target_.address) != 0) {
+  if (::connect(connection.socket, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) != 0) {
     const int error = errno;
     close(connection);
     errno = error;
@@ -73,6 +58,10 @@ void LoadWorker::open(Connection& connection) {
   }
   const int on = 1;
   ::setsockopt(connection.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const std::string greeting = protocol_->greeting(connection.number);
+  if (::send(connection.socket, greeting.data(), greeting.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(greeting.size())) {
+    throw_errno("send");
+  }
   // Registered once, edge-triggered for both directions, so that a request costs no epoll_ctl. Reads and writes pass
   // MSG_DONTWAIT.
   epoll_event event{};
@@ -81,14 +70,14 @@ void LoadWorker::open(Connection& connection) {
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket, &event) != 0) throw_errno("epoll_ctl");
 }
 
-void LoadWorker::close(Connection& connection) {
+void SocketWorker::close(Connection& connection) {
   if (connection.socket >= 0) ::close(connection.socket);
   connection.socket = -1;
 }
 
-void LoadWorker::run(const LoadSchedule& schedule) {
+void SocketWorker::run(const LoadSchedule& schedule) {
   schedule_ = schedule;
-  pool_.set_time(unix_micros());
+  protocol_->set_time(unix_micros());
   for (Connection& connection : connections_) begin_request(connection, steady_nanos());
 
   std::array<epoll_event, 512> events;
@@ -98,47 +87,28 @@ void LoadWorker::run(const LoadSchedule& schedule) {
     const int wait_ms = static_cast<int>((schedule_.end - now) / 1'000'000 + 1);
     const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
     if (ready < 0 && errno != EINTR) throw_errno("epoll_wait");
-    if (ready > 0) pool_.set_time(unix_micros());
+    if (ready > 0) protocol_->set_time(unix_micros());
     for (int i = 0; i < ready; ++i) {
       auto& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
-      if (connection.sent < connection.end) send_rest(connection);
+      send_rest(connection);
       receive(connection);
     }
   }
 }
 
-void LoadWorker::begin_request(Connection& connection, std::uint64_t now) {
-  char* const start = connection.request.data() + header_start_.size();
-  char* const body = start + kHeaderTailBytes;
-  char* to = body;
-  if (batch_ == 0) {
-    to += pool_.write_event(to);
-  } else {
-    *to++ = '[';
-    for (std::size_t i = 0; i < batch_; ++i) {
-      if (i != 0) *to++ = ',';
-      to += pool_.write_event(to);
-    }
-    *to++ = ']';
-  }
-  const auto length = static_cast<std::size_t>(to - body);
-  char* tail = std::to_chars(start, body, length).ptr;
-  std::memcpy(tail, "\r\n\r\n", 4);
-  tail += 4;
-  // The body moves down behind its header: a few hundred bytes, cheaper than a second iovec in the kernel.
-  std::memmove(tail, body, length);
-  connection.sent = 0;
-  connection.end = static_cast<std::size_t>(tail - connection.request.data()) + length;
+void SocketWorker::begin_request(Connection& connection, std::uint64_t now) {
+  connection.unsent = protocol_->write_request(connection.number, connection.room);
+  connection.request_bytes = connection.unsent.size();
   connection.started = now;
   send_rest(connection);
 }
 
-void LoadWorker::send_rest(Connection& connection) {
-  while (connection.sent < connection.end) {
-    const ssize_t n = ::send(connection.socket, connection.request.data() + connection.sent,
-                             connection.end - connection.sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+void SocketWorker::send_rest(Connection& connection) {
+  while (!connection.unsent.empty()) {
+    const ssize_t n =
+        ::send(connection.socket, connection.unsent.data(), connection.unsent.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0) {
-      connection.sent += static_cast<std::size_t>(n);
+      connection.unsent.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno != EINTR) {
       // Anything but a full socket buffer is reported by the read that follows.
       return;
@@ -146,7 +116,7 @@ void LoadWorker::send_rest(Connection& connection) {
   }
 }
 
-void LoadWorker::receive(Connection& connection) {
+void SocketWorker::receive(Connection& connection) {
   while (true) {
     const ssize_t n = ::recv(connection.socket, receive_buffer_.data(), receive_buffer_.size(), MSG_DONTWAIT);
     if (n < 0) {
@@ -156,13 +126,14 @@ void LoadWorker::receive(Connection& connection) {
     }
     if (n == 0) return reopen(connection, "connection closed by the server");
     const auto size = static_cast<std::size_t>(n);
-    switch (connection.reader.feed({receive_buffer_.data(), size})) {
-      case ResponseReader::Progress::NeedMore:
+    result_->bytes_received += size;
+    switch (connection.reader->feed({receive_buffer_.data(), size})) {
+      case ReplyReader::Progress::NeedMore:
         break;
-      case ResponseReader::Progress::Broken:
-        return reopen(connection, "response is not understood");
-      case ResponseReader::Progress::Done:
-        finish_response(connection);
+      case ReplyReader::Progress::Broken:
+        return reopen(connection, "reply is not understood");
+      case ReplyReader::Progress::Done:
+        finish_reply(connection);
         break;
     }
     // A short read means the socket is empty, and new bytes would be a new edge. A hang-up that came with them is seen
@@ -171,20 +142,20 @@ void LoadWorker::receive(Connection& connection) {
   }
 }
 
-void LoadWorker::finish_response(Connection& connection) {
+void SocketWorker::finish_reply(Connection& connection) {
   const std::uint64_t now = steady_nanos();
-  const int status = connection.reader.status();
+  const int status = connection.reader->status();
   if (now >= schedule_.measure_from && now < schedule_.end) {
     ++result_->by_status[static_cast<std::size_t>(status)];
-    result_->bytes_sent += connection.end;
+    result_->bytes_sent += connection.request_bytes;
     if (status / 100 == 2) result_->latency.record(now - connection.started);
   }
   if (status / 100 != 2 && result_->first_error.empty()) {
-    result_->first_error = std::to_string(status) + " " + connection.reader.error_body();
+    result_->first_error = std::to_string(status) + " " + connection.reader->error_text();
   }
   failures_in_a_row_ = 0;
-  const bool keep_alive = connection.reader.keep_alive();
-  connection.reader.reset();
+  const bool keep_alive = connection.reader->keep_alive();
+  connection.reader->reset();
   if (now >= schedule_.end) return;
   if (keep_alive) {
     begin_request(connection, now);
@@ -193,7 +164,7 @@ void LoadWorker::finish_response(Connection& connection) {
   }
 }
 
-void LoadWorker::reopen(Connection& connection, const std::string& why) {
+void SocketWorker::reopen(Connection& connection, const std::string& why) {
   const std::uint64_t now = steady_nanos();
   if (now >= schedule_.end) return;
   if (!why.empty()) {

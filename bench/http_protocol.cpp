@@ -1,9 +1,10 @@
-#include "bench/response_reader.h"
+#include "bench/http_protocol.h"
 
 #include <strings.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <optional>
 
 namespace stele::bench {
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::size_t kHeaderBytesMax = 16 * 1024;
 constexpr std::size_t kErrorBodyBytesMax = 1024;
+/// Room before the body for the rest of the header: digits of Content-Length and the empty line.
+constexpr std::size_t kHeaderTailBytes = 32;
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
@@ -99,5 +102,55 @@ ResponseReader::Progress ResponseReader::take_body(std::string_view bytes) {
   body_left_ -= bytes.size();
   return body_left_ == 0 ? Progress::Done : Progress::NeedMore;
 }
+
+HttpAppend::HttpAppend(const std::string& host, const std::string& path, const EventPoolOptions& events,
+                       std::size_t batch)
+    : header_start_("POST " + path + " HTTP/1.1\r\nHost: " + host +
+                    "\r\nContent-Type: application/json\r\nContent-Length: "),
+      pool_(events),
+      batch_(batch) {}
+
+std::size_t HttpAppend::request_bytes_max() const {
+  const std::size_t events_max = std::max<std::size_t>(batch_, 1);
+  return header_start_.size() + kHeaderTailBytes + events_max * (pool_.event_bytes_max() + 1) + 2;
+}
+
+std::string_view HttpAppend::write_request(std::size_t, std::span<char> room) {
+  char* const body = room.data() + header_start_.size() + kHeaderTailBytes;
+  char* end = body;
+  if (batch_ == 0) {
+    end += pool_.write_event(end).json.size();
+  } else {
+    *end++ = '[';
+    for (std::size_t i = 0; i < batch_; ++i) {
+      if (i != 0) *end++ = ',';
+      end += pool_.write_event(end).json.size();
+    }
+    *end++ = ']';
+  }
+  // Now that the length is known the header goes directly before the body.
+  char tail[kHeaderTailBytes];
+  char* const digits_end = std::to_chars(tail, tail + kHeaderTailBytes, end - body).ptr;
+  std::memcpy(digits_end, "\r\n\r\n", 4);
+  const auto tail_bytes = static_cast<std::size_t>(digits_end - tail) + 4;
+  char* const begin = body - tail_bytes - header_start_.size();
+  std::memcpy(begin, header_start_.data(), header_start_.size());
+  std::memcpy(body - tail_bytes, tail, tail_bytes);
+  return {begin, end};
+}
+
+std::unique_ptr<ReplyReader> HttpAppend::make_reader() const { return std::make_unique<ResponseReader>(); }
+
+HttpGet::HttpGet(const std::string& host, const std::vector<std::string>& targets) {
+  for (const std::string& target : targets) {
+    requests_.push_back("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+  }
+}
+
+std::string_view HttpGet::write_request(std::size_t, std::span<char>) {
+  return requests_[random_.below(requests_.size())];
+}
+
+std::unique_ptr<ReplyReader> HttpGet::make_reader() const { return std::make_unique<ResponseReader>(); }
 
 }  // namespace stele::bench
