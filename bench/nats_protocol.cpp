@@ -21,7 +21,6 @@ class AckReader final : public ReplyReader {
  public:
   Progress feed(std::string_view bytes) override {
     while (!bytes.empty()) {
-      if (done_) return Progress::Broken;
       if (payload_left_ != 0) {
         const std::size_t taken = std::min(payload_left_, bytes.size());
         payload_.append(bytes.substr(0, taken));
@@ -36,6 +35,7 @@ class AckReader final : public ReplyReader {
       if (end == std::string_view::npos) break;
       bytes.remove_prefix(end + 1);
       if (line_.starts_with("MSG ")) {
+        if (done_) return Progress::Broken;
         const std::size_t space = line_.rfind(' ');
         std::from_chars(line_.data() + space + 1, line_.data() + line_.size(), payload_left_);
         payload_left_ += 2;
@@ -45,12 +45,11 @@ class AckReader final : public ReplyReader {
       }
       line_.clear();
     }
-    return done_ ? Progress::Done : Progress::NeedMore;
+    return done_ && payload_left_ == 0 ? Progress::Done : Progress::NeedMore;
   }
   void reset() override {
+    // The begin of a PING may stand in line_.
     done_ = false;
-    payload_left_ = 0;
-    line_.clear();
     payload_.clear();
   }
   [[nodiscard]] int status() const override { return payload_.find("\"error\"") == std::string::npos ? 200 : 500; }

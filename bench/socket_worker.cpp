@@ -30,7 +30,6 @@ SocketWorker::SocketWorker(const sockaddr_in& address, std::unique_ptr<Protocol>
     Connection& connection = connections_[i];
     connection.number = i;
     connection.room.resize(protocol_->request_bytes_max());
-    connection.reader = protocol_->make_reader();
   }
 }
 
@@ -46,7 +45,7 @@ void SocketWorker::connect_all() {
 }
 
 void SocketWorker::open(Connection& connection) {
-  connection.reader->reset();
+  connection.reader = protocol_->make_reader();
   connection.unsent = {};
   connection.socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connection.socket < 0) throw_errno("socket");

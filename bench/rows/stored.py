@@ -1,0 +1,264 @@
+"""Rows 6 and 9 to 12: what many stored events change. stele_fill makes the stores, and each run works on a copy."""
+
+import datetime
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import urllib.parse
+
+from harness.process import fail, progress
+from harness.table import Row
+from rows.append import CONNECTIONS_BUSY, cpu_note, latency_note, rates
+
+EVENTS = 10_000_000
+EVENTS_QUICK = 300_000
+EVENTS_SMALL = 100_000
+EVENTS_EACH_AGGREGATE = 10
+USERS = 5000
+RARE_EVERY = 10_000
+# The engine keeps the index of its newest records in memory and writes it to a file when it has so many. Stores are filled
+# to a multiple of it (the log's own first record counts too), so that what is appended then is all of the tail.
+INDEX_TAIL_RECORDS = 65_536
+TAIL_EVENTS = INDEX_TAIL_RECORDS - 256
+PAGE_EVENTS = 100
+TARGETS = 2000
+CHECKED_TARGETS = 20
+
+
+def rounded(events):
+    """The next number of events that makes whole index files."""
+    return -(-(events + 1) // INDEX_TAIL_RECORDS) * INDEX_TAIL_RECORDS - 1
+
+
+class Stored:
+    """The stores of this run, each made when it is first asked for."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.events = rounded(EVENTS_QUICK if bench.quick else EVENTS)
+        self.copies = 0
+        self.keys = {}
+
+    def fill(self, folder, events, *flags):
+        # Full pages need enough events of each key, also where there are fewer in all.
+        scale = EVENTS / self.events if events == self.events else 1
+        keys = folder.with_suffix(".json")
+        progress(f"storing {events:,} events")
+        code, _ = self.bench.tool(
+            "stele_fill", "--folder", folder, "--events", events, "--aggregates", max(1, events // EVENTS_EACH_AGGREGATE),
+            "--users", max(50, round(USERS / scale)), "--rare-every", max(100, round(RARE_EVERY / scale)), "--json", keys,
+            *flags)
+        if code not in (0, -9):
+            fail("stele_fill failed")
+        return json.loads(keys.read_text())
+
+    def base(self, events):
+        """A folder with so many events, closed in good order. Not to be opened: use copy()."""
+        folder = self.bench.folder / f"stored-{events}"
+        if not folder.exists():
+            self.keys[events] = self.fill(folder, events)
+        return folder
+
+    def killed(self, events):
+        """The same and a tail at its fullest, left behind by a process that was killed."""
+        folder = self.bench.folder / f"killed-{events}"
+        if not folder.exists():
+            os.rename(self.copy(self.base(events)), folder)
+            self.fill(folder, TAIL_EVENTS, "--days", 0, "--die", "--seed", 2)
+        return folder
+
+    def copy(self, source):
+        """Sealed segments never change, so that a link is as good as a copy; a segment made ahead is made again on opening."""
+        self.copies += 1
+        target = self.bench.folder / f"copy-{self.copies}"
+        last = segments(source)[-1]
+        for path in sorted(source.rglob("*")):
+            to = target / path.relative_to(source)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".seg" and path != last:
+                os.link(path, to)
+            elif path.is_file() and path.suffix != ".prepared":
+                shutil.copy2(path, to)
+        # Writing back the copy is no part of what comes next.
+        os.sync()
+        return target
+
+
+def segments(folder):
+    return sorted((folder / "log").glob("*.seg"))
+
+
+def timestamp(micros):
+    return datetime.datetime.fromtimestamp(micros / 1e6, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def page_targets(stored, events):
+    """{what: [query]}: pages that begin anywhere in the first third of the log, so that few are asked for twice."""
+    keys = stored.keys[events]
+    dice = random.Random(1)
+
+    def by(name, values):
+        return [f"{name}={urllib.parse.quote(dice.choice(values))}&afterPosition={dice.randrange(events // 3)}"
+                for _ in range(TARGETS)]
+
+    # A window that a few thousand events fall into.
+    span = keys["last_micros"] - keys["first_micros"]
+    window = max(3_600_000_000, span * 5000 // events)
+    windows = [dice.randrange(keys["first_micros"], keys["last_micros"] - window) for _ in range(TARGETS)]
+    made = {
+        "aggregate": by("aggregateId", keys["busy_aggregates"]),
+        "rare event type": by("eventType", sorted(keys["rare_event_types"])),
+        "user": by("userId", keys["users"]),
+        "time window": [f"from={timestamp(begin)}&to={timestamp(begin + window)}" for begin in windows],
+    }
+    return {what: [f"/v1/events?{query}&limit={PAGE_EVENTS}" for query in queries] for what, queries in made.items()}
+
+
+def write_targets(bench, targets):
+    files = {}
+    for what, queries in targets.items():
+        files[what] = bench.folder / f"targets.{what.replace(' ', '-')}"
+        files[what].write_text("\n".join(queries) + "\n")
+    return files
+
+
+def filtered_pages(bench, stored):
+    """Row 6."""
+    data = stored.copy(stored.base(stored.events))
+    targets = page_targets(stored, stored.events)
+    files = write_targets(bench, targets)
+    runs = {what: [] for what in targets}
+    with bench.stele(data) as server:
+        for what, queries in targets.items():
+            for query in queries[:CHECKED_TARGETS]:
+                found = len(json.loads(bench.get(server, query))["events"])
+                if found != PAGE_EVENTS:
+                    fail(f"a page by {what} has {found} events: {query}")
+        for round_number in bench.rounds():
+            for what, file in files.items():
+                runs[what].append(bench.load(server, 1, kind="http-get", targets=file))
+            bench.progress(6, round_number, **{f"by_{what}": f"{made[-1]['latency_us']['p50']:,.0f} us"
+                                               for what, made in runs.items()})
+    shutil.rmtree(data)
+    peer = runs.pop("aggregate")
+
+    def p50(side):
+        return [run["latency_us"]["p50"] for run in side]
+
+    return [Row(6, f"page of {PAGE_EVENTS} by {what}, {stored.events:,} events, p50", "the same page by aggregate", "us",
+                p50(ours), p50(peer), "<=", 2, f"{latency_note(ours)}, by aggregate {latency_note(peer)}",
+                runs={"ours": ours, "peer": peer}) for what, ours in runs.items()]
+
+
+def opening(bench, stored):
+    """Row 9. From before exec until the line that says it listens; pages of the files are in memory on both sides."""
+    sizes = {"large": stored.events, "small": rounded(EVENTS_SMALL // 2)}
+    seconds = {name: [] for name in sizes}
+    tails = {}
+    for round_number in bench.rounds():
+        for name, events in sizes.items():
+            data = stored.copy(stored.killed(events))
+            tails[name] = used_bytes(segments(data)[-1])
+            with bench.stele(data) as server:
+                seconds[name].append(server.start_seconds)
+                server.kill()
+            shutil.rmtree(data)
+            bench.watch_cpu()
+        bench.progress(9, round_number, **{name: f"{made[-1]:.3f} s" for name, made in seconds.items()})
+    for events in sizes.values():
+        shutil.rmtree(stored.killed(events))
+    totals = {name: events + TAIL_EVENTS for name, events in sizes.items()}
+    return [Row(9, f"open after kill -9, {totals['large']:,} events", f"the same with {totals['small']:,} events", "s",
+                seconds["large"], seconds["small"], "<=", 1.2, most=0.5,
+                note=f"from exec to the line that says it listens; both were killed after {TAIL_EVENTS:,} events behind the "
+                     f"last whole index file; active segment filled to {tails['large'] / 2**20:.0f} MiB, "
+                     f"small {tails['small'] / 2**20:.0f} MiB; files cached", runs={"seconds": seconds})]
+
+
+def anonymous_mib(server):
+    status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+    return int(re.search(r"RssAnon:\s*(\d+) kB", status)[1]) / 1024
+
+
+def memory(bench, stored):
+    """Row 10."""
+    sizes = {"large": stored.events, "small": rounded(EVENTS_SMALL)}
+    opened = {name: [] for name in sizes}
+    used = {name: [] for name in sizes}
+    for round_number in bench.rounds():
+        for name, events in sizes.items():
+            base = stored.base(events)
+            files = write_targets(bench, page_targets(stored, events))
+            data = stored.copy(base)
+            with bench.stele(data) as server:
+                opened[name].append(anonymous_mib(server))
+                brief = {"duration": 0.5, "warmup": 0}
+                bench.load(server, CONNECTIONS_BUSY, aggregates=events // EVENTS_EACH_AGGREGATE, **brief)
+                for file in files.values():
+                    bench.load(server, 8, kind="http-get", targets=file, **brief)
+                used[name].append(anonymous_mib(server))
+            shutil.rmtree(data)
+        bench.progress(10, round_number, **{name: f"{made[-1]:.0f} MiB" for name, made in used.items()})
+
+    def shown(values):
+        return f"{sorted(values)[len(values) // 2]:.0f}"
+
+    return [Row(10, f"anonymous memory, {stored.events:,} events in {stored.keys[stored.events]['aggregates']:,} aggregates",
+                f"the same with {sizes['small']:,} events", "MiB", used["large"], used["small"], "<=", 1.5, most=256,
+                note=f"RssAnon after half a second of appends and of each query of row 6; directly after opening "
+                     f"{shown(opened['large'])} MiB, small {shown(opened['small'])} MiB",
+                runs={"opened": opened, "used": used})]
+
+
+def appending(bench, stored):
+    """Row 11."""
+    ours, peer = [], []
+    base = stored.base(stored.events)
+    aggregates = stored.keys[stored.events]["aggregates"]
+    for round_number in bench.rounds():
+        with bench.stele() as server:
+            peer.append(bench.load(server, CONNECTIONS_BUSY, aggregates=aggregates))
+        data = stored.copy(base)
+        with bench.stele(data) as server:
+            ours.append(bench.load(server, CONNECTIONS_BUSY, aggregates=aggregates))
+        shutil.rmtree(data)
+        bench.progress(11, round_number, large=f"{ours[-1]['requests_per_second']:,.0f}/s",
+                       empty=f"{peer[-1]['requests_per_second']:,.0f}/s")
+    return [Row(11, f"POST, one event, {CONNECTIONS_BUSY} connections, {stored.events:,} events stored", "with an empty store",
+                "/s", rates(ours), rates(peer), ">=", 0.9, f"{cpu_note(ours, peer, 'empty')}; {latency_note(ours)}, "
+                f"empty {latency_note(peer)}", runs={"ours": ours, "peer": peer})]
+
+
+def used_bytes(segment):
+    """Of a segment that is being written to: up to its last byte that is not zero, in whole blocks of 4 KiB."""
+    block = 1 << 20
+    with segment.open("rb") as file:
+        end = segment.stat().st_size
+        while end > 0:
+            begin = max(0, end - block)
+            file.seek(begin)
+            if left := file.read(end - begin).rstrip(b"\0"):
+                return -(-(begin + len(left)) // 4096) * 4096
+            end = begin
+    return 0
+
+
+def disk_space(bench, stored):
+    """Row 12."""
+    base = stored.base(stored.events)
+    keys = stored.keys[stored.events]
+    last = segments(base)[-1]
+    parts = {}
+    for path in base.rglob("*"):
+        if path.is_file() and path.suffix != ".prepared":
+            size = used_bytes(last) if path == last else path.stat().st_blocks * 512
+            kind = path.suffix.lstrip(".") or path.name
+            parts[kind] = parts.get(kind, 0) + size
+    shown = ", ".join(f"{kind} {size / keys['events']:.1f}" for kind, size in sorted(parts.items()) if size > 4096)
+    return [Row(12, f"bytes on disk an event, {stored.events:,} events", "its JSON", "bytes",
+                [sum(parts.values()) / keys["events"]], [keys["json_bytes"] / keys["events"]], "<=", 1.35,
+                note=f"allocated blocks of all files of a closed store, without the zeros behind the last group and the "
+                     f"segment made ahead: {shown}", runs={"parts": parts})]
