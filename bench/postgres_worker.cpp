@@ -13,6 +13,7 @@
 namespace stele::bench {
 namespace {
 
+constexpr int kAnswerWaitMillis = 30'000;
 constexpr const char* kStatement = "append";
 constexpr const char* kInsert = "SELECT write_message($1::uuid, $2::text, $3::text, $4::jsonb)";
 constexpr const char* kCopy = "COPY messages (id, stream_name, position, type, data) FROM STDIN";
@@ -62,11 +63,10 @@ void PostgresWorker::run(const LoadSchedule& schedule) {
 
   std::array<epoll_event, 512> events;
   while (true) {
-    const std::uint64_t now = steady_nanos();
-    if (now >= schedule_.end) return;
-    const int wait_ms = static_cast<int>((schedule_.end - now) / 1'000'000 + 1);
-    const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+    if (in_flight_ == 0 && steady_nanos() >= schedule_.end) return;
+    const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kAnswerWaitMillis);
     if (ready < 0 && errno != EINTR) throw_errno("epoll_wait");
+    if (ready == 0) throw std::runtime_error("no answer within " + std::to_string(kAnswerWaitMillis) + " ms");
     if (ready > 0) pool_.set_time(unix_micros());
     for (int i = 0; i < ready; ++i) {
       auto& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
@@ -82,6 +82,7 @@ void PostgresWorker::run(const LoadSchedule& schedule) {
 void PostgresWorker::begin(Connection& connection, std::uint64_t now) {
   connection.started = now;
   connection.refused = false;
+  ++in_flight_;
   if (batch_ == 0) {
     send_insert(connection);
   } else if (PQsendQuery(connection.session, kCopy) == 0) {
@@ -128,6 +129,7 @@ bool PostgresWorker::advance(Connection& connection) {
     PGresult* const answer = PQgetResult(connection.session);
     if (answer == nullptr) {
       const std::uint64_t now = steady_nanos();
+      --in_flight_;
       if (now >= schedule_.measure_from && now < schedule_.end) {
         ++result_->by_status[connection.refused ? 500 : 200];
         result_->bytes_sent += connection.request_bytes;

@@ -24,7 +24,7 @@ class PostgresWorker final : public Worker {
   PostgresWorker& operator=(const PostgresWorker&) = delete;
 
   void connect_all() override;
-  /// Ends early when a connection breaks: that is counted.
+  /// Ends when everything under way is answered, so that no position is left out; early when a connection breaks.
   void run(const LoadSchedule& schedule) override;
   [[nodiscard]] const LoadResult& result() const override { return *result_; }
 
@@ -53,6 +53,7 @@ class PostgresWorker final : public Worker {
   std::unordered_map<std::string, std::uint64_t> next_positions_;
   std::unique_ptr<LoadResult> result_;
   LoadSchedule schedule_;
+  std::size_t in_flight_ = 0;
   int epoll_ = -1;
 };
 

@@ -38,12 +38,13 @@ class Bench:
         out = self.folder / "load.json"
         options = {"kind": kind, "url": server.url, "connections": connections, "duration": self.seconds,
                    "warmup": self.warmup, "pid": server.pid, "json": out, **options}
+        # What earlier runs left to be written or discarded is no part of this one.
+        os.sync()
         code, text = self.tool("stele_load", *(part for name, value in options.items() for part in (f"--{name}", value)))
         if code != 0:
             fail(f"the load generator reports trouble with {server.name}:\n{text}")
         run = json.loads(out.read_text())
-        server.check(run["requests"] * int(run["events_per_request"]))
-        self.watch_cpu()
+        run["server_says"] = server.check(run["requests"] * int(run["events_per_request"]))
         return run
 
     def stele(self, data=None):
@@ -84,7 +85,7 @@ class Bench:
         return self.raw[-1]
 
     def watch_cpu(self):
-        """How busy the machine is with other things right now: called while nothing of ours runs."""
+        """How busy the machine is with other things right now: called while nothing of ours has work to do."""
         self.cpu_waits.append(self.disk(0.1 if self.quick else 0.3, 4)["cpu_wait_share"])
 
     def guarded(self, measure, *arguments):
@@ -103,7 +104,6 @@ class Bench:
                                STELE_BENCH_FOLDER=str(self.folder))
         if code != 0:
             fail(f"the micro-benchmark {name} failed:\n{text}")
-        self.watch_cpu()
         return json.loads(text)["benchmarks"][0]["items_per_second"]
 
     def rounds(self):
@@ -111,5 +111,7 @@ class Bench:
         return range(1, self.repeats + 1)
 
     def progress(self, row, round_number, **sides):
+        """At the end of each round."""
+        self.watch_cpu()
         shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sides.items())
         progress(f"row {row}, {round_number}/{self.repeats}: {shown}")

@@ -1,6 +1,9 @@
 """Processes that the benchmark starts, and stops however it ends."""
 
 import contextlib
+import http.client
+import json
+import os
 import pathlib
 import re
 import shutil
@@ -13,6 +16,7 @@ import threading
 import time
 
 START_SECONDS_MAX = 60
+OPEN_SECONDS_MAX = 600  # of a large store
 END_SECONDS_MAX = 20
 
 
@@ -81,7 +85,9 @@ class Server:
         return self.process.pid
 
     def check(self, acknowledged):
-        """Ends the benchmark unless the server is as durable as its row says and holds what it has acknowledged."""
+        """What the server says about its durability and what it holds. Ends the benchmark if that is not what its row says
+        or less than it has acknowledged."""
+        return {}
 
     def close(self):
         if self.process is not None:
@@ -102,12 +108,17 @@ class SteleServer:
         self.listening = threading.Event()
         started = time.monotonic()
         self.process = subprocess.Popen(
-            [binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"], text=True, env={"PATH": "/usr/bin:/bin"},
+            [binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"], text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("STELE_")},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        threading.Thread(target=self.read_output, daemon=True).start()
-        if not self.listening.wait(600) or self.port is None:
+        try:
+            self.reader = threading.Thread(target=self.read_output, daemon=True)
+            self.reader.start()
+            if not self.listening.wait(OPEN_SECONDS_MAX) or self.port is None:
+                fail("the server does not start:\n" + "".join(self.lines[-20:]))
+        except BaseException:
             self.close()
-            fail("the server does not start:\n" + "".join(self.lines[-20:]))
+            raise
         self.start_seconds = self.listening_at - started
         self.url = f"http://127.0.0.1:{self.port}/v1/events"
 
@@ -126,7 +137,12 @@ class SteleServer:
         return self.process.pid
 
     def check(self, acknowledged):
-        pass
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request("GET", "/v1/head")
+            head = json.loads(connection.getresponse().read())
+        if head["size"] < acknowledged:
+            fail(f"stele holds {head['size']} records after {acknowledged} acknowledged events")
+        return {"records": head["size"]}
 
     def kill(self):
         """SIGKILL: the store is not closed."""
@@ -135,6 +151,7 @@ class SteleServer:
 
     def close(self):
         end_process(self.process)
+        self.reader.join()
         self.process.stdout.close()
         if self.scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)

@@ -20,6 +20,7 @@ class Row:
     runs: dict = dataclasses.field(default_factory=dict)
     most: float | None = None  # what ours must not exceed besides
     cpu_wait_share: float = 0
+    timed: bool = True  # figures that a busy machine makes worthless
     # An answer that rests on the peer's work cannot beat it: then either side is measured wrongly.
     cannot_beat_peer: bool = False
 
@@ -39,7 +40,7 @@ class Row:
     def verdict(self, busy_from):
         if not self.relation:
             return "no goal"
-        if self.cpu_wait_share > busy_from:
+        if self.timed and self.cpu_wait_share > busy_from:
             return "busy machine"
         if self.cannot_beat_peer and self.ratio < 1:
             return "implausible"

@@ -51,3 +51,4 @@ class Nats(Server):
         if stream["config"]["storage"] != "file" or stream["state"]["messages"] < acknowledged:
             fail(f"nats holds {stream['state']['messages']} of {acknowledged} acknowledged events "
                  f"({stream['config']['storage']})")
+        return {"storage": "file", "messages": stream["state"]["messages"], "bytes": stream["state"]["bytes"]}

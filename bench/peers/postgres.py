@@ -42,7 +42,7 @@ class Cluster:
         who = account()
         if who:
             os.chown(self.folder, who["user"], who["group"])
-            # The folder above is this run's own and closed to others.
+            # The folder above is closed to others, and initdb's user must come through.
             folder.chmod(0o711)
         self.data = self.folder / "data"
         made = subprocess.run([POSTGRES_FOLDER / "initdb", "-D", self.data, "-U", "bench", "-A", "trust", "-E", "UTF8",
@@ -101,3 +101,4 @@ class Postgres(Server):
             """).split("|"))
         if stored < acknowledged or gaps != 0:
             fail(f"postgres holds {stored} of {acknowledged} acknowledged events; {gaps} streams have gaps")
+        return {"fsync, synchronous_commit": durable, "rows": stored}

@@ -35,3 +35,4 @@ class Redis(Server):
             fail(f"redis does not sync each append: appendfsync {policy}, {info}")
         if stored < acknowledged:
             fail(f"redis holds {stored} of {acknowledged} acknowledged events")
+        return {"appendfsync": policy, "entries": stored}
