@@ -55,6 +55,8 @@ std::string recovery_json(const RecoveryReport& report) {
     json.key("tailCase").string(report.tail_case);
     json.key("segments").number(report.segments);
     json.key("records").number(report.records);
+    json.key("indexRuns").number(report.index_runs);
+    json.key("replayedRecords").number(report.replayed);
     json.key("cutBytes").number(report.cut_bytes);
     json.key("rewrittenBytes").number(report.rewritten_bytes);
     json.key("notes");
@@ -241,6 +243,9 @@ Response Service::ready(std::string_view path) const {
       {"recordsAppended", std::to_string(health.records_appended)},
       {"queueProposals", std::to_string(health.queue_proposals)},
       {"unpreparedSegments", std::to_string(health.unprepared_segments)},
+      {"indexRuns", std::to_string(health.index_runs)},
+      {"scrubPasses", std::to_string(health.scrub_passes)},
+      {"scrubbedBytes", std::to_string(health.scrubbed_bytes)},
       {"recovery", recovery_json(store_.recovery())},
       {"storeId", text_json(to_string(store_.store_id()))},
       {"origin", text_json(store_.origin())},

@@ -20,6 +20,7 @@
 #include "engine/log/state_file.h"
 #include "engine/read_view.h"
 #include "engine/recovery/recover.h"
+#include "engine/recovery/scrubber.h"
 
 namespace stele {
 namespace {
@@ -121,6 +122,7 @@ class StoreImpl final : public Store {
 
   std::unique_ptr<IndexSet> index_;
   std::unique_ptr<IndexKeeper> keeper_;
+  std::unique_ptr<Scrubber> scrubber_;
   LocalSequencer sequencer_;
   std::unique_ptr<CommitMachine> machine_;
   std::unique_ptr<LogWriter> writer_;
@@ -302,6 +304,10 @@ Status StoreImpl::start() {
     recovery_.notes.push_back("no state file: " + state.error().describe());
   }
   publish_state(false);
+  scrubber_ = std::make_unique<Scrubber>(
+      ScrubberOptions{&files, options_.scrub_bytes_per_second}, [this] { return segments(); },
+      [this] { return index_->view(); });
+  scrubber_->start();
   keeper_->start();
   committer_->start();
   return {};
@@ -370,7 +376,9 @@ StoreHealth StoreImpl::health() const {
     warn("the next segment cannot be prepared: " + trouble);
   }
   for (const auto& segment : *segments()) {
-    if (segment->damaged()) warn("segment " + std::to_string(segment->id().value()) + " is damaged");
+    if (segment->damaged()) {
+      warn("segment " + std::to_string(segment->id().value()) + " is damaged: " + segment->damage());
+    }
   }
   warn(keeper_->trouble());
   const auto index = index_->view();
@@ -378,6 +386,8 @@ StoreHealth StoreImpl::health() const {
     if (run->damaged()) warn("an index run is damaged and is being made again from the log: " + run->file().path());
   }
   health.index_runs = index->runs().size();
+  health.scrub_passes = scrubber_->passes();
+  health.scrubbed_bytes = scrubber_->bytes();
   health.groups = committer_->groups();
   health.records_appended = committer_->records();
   health.queue_proposals = sequencer_.waiting();
@@ -393,6 +403,7 @@ Status StoreImpl::close() {
   sequencer_.close();
   if (!committer_) return {};
   committer_->join();
+  if (scrubber_) scrubber_->stop();
   keeper_->stop();
   if (!committer_->poisoned()) publish_state(true);
   state_file_.reset();

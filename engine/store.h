@@ -48,6 +48,8 @@ struct StoreHealth {
   std::uint64_t queue_proposals = 0;  ///< waiting now
   std::uint64_t unprepared_segments = 0;  ///< segments begun without zero-filling ahead
   std::uint64_t index_runs = 0;
+  std::uint64_t scrub_passes = 0;  ///< how often everything sealed was verified since open
+  std::uint64_t scrubbed_bytes = 0;
 };
 
 /// Head of the log.

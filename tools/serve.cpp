@@ -5,7 +5,15 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
 
 #include "api/service.h"
 #include "engine/base/uuid.h"
@@ -68,14 +76,70 @@ int fail_to_open(const std::string& folder, const Error& error) {
 
 void log_recovery(const Store& store, const std::string& folder) {
   const auto& report = store.recovery();
-  spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, tail {}", folder,
-               to_string(store.store_id()), store.origin(), report.records, report.segments, report.tail_case);
+  spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}", folder,
+               to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs,
+               report.replayed, report.tail_case);
   if (report.cut_bytes != 0)
     spdlog::warn("cut {} bytes of an unfinished group that was never acknowledged", report.cut_bytes);
   for (const auto& note : report.notes) spdlog::warn("{}", note);
 }
 
+/// Says how far a long opening is, at most once a second.
+std::function<void(std::uint64_t, std::uint64_t)> replay_logger() {
+  return [next = std::chrono::steady_clock::now() + std::chrono::seconds(1)](std::uint64_t records,
+                                                                             std::uint64_t expected) mutable {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next) return;
+    next = now + std::chrono::seconds(1);
+    if (expected > records) {
+      spdlog::info("making the index from the log: {} of {} records, {} %", records, expected, records * 100 / expected);
+    } else {
+      spdlog::info("making the index from the log: {} records", records);
+    }
+  };
+}
+
+/// Logs what the store warns of when that begins and when it ends.
+class HealthLog {
+ public:
+  explicit HealthLog(const Store& store) : store_(store), thread_([this] { run(); }) {}
+  ~HealthLog() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    stopped_.notify_all();
+    thread_.join();
+  }
+  HealthLog(const HealthLog&) = delete;
+
+ private:
+  void run() {
+    std::set<std::string> known;
+    std::unique_lock lock(mutex_);
+    while (!stopped_.wait_for(lock, std::chrono::seconds(1), [this] { return stop_; })) {
+      const StoreHealth health = store_.health();
+      std::set<std::string> now(health.warnings.begin(), health.warnings.end());
+      if (!health.reason.empty()) now.insert(health.reason);
+      for (const std::string& warning : now) {
+        if (!known.contains(warning)) spdlog::warn("{}", warning);
+      }
+      for (const std::string& warning : known) {
+        if (!now.contains(warning)) spdlog::info("no longer: {}", warning);
+      }
+      known = std::move(now);
+    }
+  }
+
+  const Store& store_;
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
 int run(ServeOptions& options, net::ShutdownSignals& signals) {
+  options.store.on_replay = replay_logger();
   auto opened = Store::open(options.store);
   if (!opened) return fail_to_open(options.store.folder, opened.error());
   const std::unique_ptr<Store> store = std::move(opened).value();
@@ -97,7 +161,9 @@ int run(ServeOptions& options, net::ShutdownSignals& signals) {
   fmt::print(stderr, "listening on {}\n", options.listen.url(server->port()));
   std::fflush(stderr);
 
+  std::optional<HealthLog> health_log(*store);
   server->wait();
+  health_log.reset();
   signals.on_signal({});
   if (const Status closed = store->close(); !closed) {
     fmt::print(stderr, "stele serve: closing the store failed: {}\n", closed.error().describe());

@@ -25,6 +25,12 @@ class RateLimiter {
     return !stop_.wait_until(lock, next_, [&] { return stopped_; });
   }
 
+  /// False once stop() was called.
+  [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point time) {
+    std::unique_lock lock(mutex_);
+    return !stop_.wait_until(lock, time, [&] { return stopped_; });
+  }
+
   void stop() {
     {
       const std::lock_guard lock(mutex_);

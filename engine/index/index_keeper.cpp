@@ -123,29 +123,37 @@ bool IndexKeeper::flush_one() {
   return true;
 }
 
+std::span<const std::shared_ptr<const RunPart>> IndexKeeper::due(const RunList& runs) const {
+  // Older runs are never taken for smaller than newer ones, so that none stays behind alone between bigger neighbours.
+  std::vector<unsigned> classes(runs.size());
+  for (std::size_t i = runs.size(); i-- > 0;) {
+    classes[i] = size_class(runs[i]->size(), options_.part_records_max);
+    if (i + 1 < runs.size()) classes[i] = std::max(classes[i], classes[i + 1]);
+  }
+  // The smallest class first, because a big merge can wait; of a class the oldest, so that the order by size stays.
+  for (std::size_t end = runs.size(); end > 0;) {
+    std::size_t begin = end - 1;
+    while (begin > 0 && classes[begin - 1] == classes[end - 1]) --begin;
+    const auto inputs = std::span(runs).subspan(begin);
+    if (end - begin >= kMergeFanout &&
+        std::none_of(inputs.begin(), inputs.begin() + kMergeFanout, [](const auto& run) { return run->damaged(); })) {
+      return inputs.first(kMergeFanout);
+    }
+    end = begin;
+  }
+  return {};
+}
+
 bool IndexKeeper::merge_one() {
   const auto view = set_.view();
-  const RunList& runs = view->runs();
-  const auto same_class = [&](std::size_t from) {
-    const unsigned expected = size_class(runs[from]->size(), options_.part_records_max);
-    return std::all_of(runs.begin() + static_cast<std::ptrdiff_t>(from),
-                       runs.begin() + static_cast<std::ptrdiff_t>(from + kMergeFanout), [&](const auto& run) {
-                         return !run->damaged() && size_class(run->size(), options_.part_records_max) == expected;
-                       });
-  };
-  // The newest first: they are the smallest, and a big merge can wait.
-  for (std::size_t behind = runs.size(); behind >= kMergeFanout; --behind) {
-    const std::size_t from = behind - kMergeFanout;
-    if (!same_class(from)) continue;
-    const auto inputs = std::span(runs).subspan(from, kMergeFanout);
-    auto merged = merge_runs(options_.files, inputs, &merge_limiter_);
-    note(Task::Merge, merged ? Status{} : Status(merged.error()));
-    if (!merged) return false;
-    set_.replace(inputs, {std::move(*merged)});
-    remove_files(inputs);
-    return true;
-  }
-  return false;
+  const auto inputs = due(view->runs());
+  if (inputs.empty()) return false;
+  auto merged = merge_runs(options_.files, inputs, &merge_limiter_);
+  note(Task::Merge, merged ? Status{} : Status(merged.error()));
+  if (!merged) return false;
+  set_.replace(inputs, {std::move(*merged)});
+  remove_files(inputs);
+  return true;
 }
 
 bool IndexKeeper::repair_one() {

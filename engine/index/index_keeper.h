@@ -55,6 +55,8 @@ class IndexKeeper {
   /// Does one piece of work; false if there is none, or it failed.
   [[nodiscard]] bool flush_one();
   [[nodiscard]] bool merge_one();
+  /// The runs to merge next; none if there is nothing to merge.
+  [[nodiscard]] std::span<const std::shared_ptr<const RunPart>> due(const RunList& runs) const;
   [[nodiscard]] bool repair_one();
   void remove_files(std::span<const std::shared_ptr<const RunPart>> runs);
   void note(Task task, const Status& status);

@@ -10,10 +10,21 @@ namespace stele {
 Status Segment::read(Position position, Record& to) const {
   Status status = read_unmarked(position, to);
   if (!status) {
-    damaged_.store(true, std::memory_order_relaxed);
     if (status.error().file.empty()) status.error().file = path_;
+    mark_damaged(status.error());
   }
   return status;
+}
+
+void Segment::mark_damaged(const Error& error) const {
+  const std::lock_guard lock(damage_mutex_);
+  if (damage_.empty()) damage_ = error.describe();
+  damaged_.store(true, std::memory_order_release);
+}
+
+std::string Segment::damage() const {
+  const std::lock_guard lock(damage_mutex_);
+  return damage_;
 }
 
 Status Segment::read_unmarked(Position position, Record& to) const {

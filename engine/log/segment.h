@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,11 @@ class Segment {
 
   /// Copies the record out of the mapping, checks bounds, checksum and position, and decodes it. A failure also marks the segment.
   [[nodiscard]] Status read(Position position, Record& to) const;
-  /// True once a read has failed.
-  [[nodiscard]] bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  /// True once a read has failed, or the scrubber has found damage.
+  [[nodiscard]] bool damaged() const { return damaged_.load(std::memory_order_acquire); }
+  /// What was found first, empty if nothing.
+  [[nodiscard]] std::string damage() const;
+  void mark_damaged(const Error& error) const;
 
  private:
   [[nodiscard]] Status read_unmarked(Position position, Record& to) const;
@@ -43,6 +47,8 @@ class Segment {
   const std::shared_ptr<const OffsetTable> offsets_;  // active only
   const ByteOffset table_;                            // sealed only
   mutable std::atomic<bool> damaged_{false};
+  mutable std::mutex damage_mutex_;
+  mutable std::string damage_;
 };
 
 /// Segments in position order.

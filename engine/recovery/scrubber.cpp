@@ -1,0 +1,123 @@
+#include "engine/recovery/scrubber.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "engine/recovery/segment_scan.h"
+
+namespace stele {
+namespace {
+
+constexpr int kBackgroundNice = 15;
+/// A small store need not be read more often.
+constexpr std::chrono::hours kPassEvery{1};
+
+/// Uses up the rate as groups go by. Records are decoded, and so verified, before a visitor sees them.
+class Pace final : public LogVisitor {
+ public:
+  Pace(RateLimiter& limiter, std::atomic<std::uint64_t>& bytes) : limiter_(limiter), bytes_(bytes) {}
+  Status record(const Record&, SegmentId, ByteOffset) override { return {}; }
+  Status group(const LogPoint& point) override {
+    constexpr std::uint64_t kStep = 256 * 1024;
+    const std::uint64_t read = point.offset.value() - paid_;
+    if (read < kStep) return {};
+    paid_ = point.offset.value();
+    bytes_.fetch_add(read, std::memory_order_relaxed);
+    if (limiter_.take(read)) return {};
+    return Error{.kind = ErrorKind::Closed, .message = "stopped"};
+  }
+
+ private:
+  RateLimiter& limiter_;
+  std::atomic<std::uint64_t>& bytes_;
+  std::uint64_t paid_ = 0;
+};
+
+}  // namespace
+
+Scrubber::Scrubber(ScrubberOptions options, std::function<std::shared_ptr<const SegmentList>()> segments,
+                   std::function<std::shared_ptr<const IndexView>()> index)
+    : options_(options),
+      segments_(std::move(segments)),
+      index_(std::move(index)),
+      limiter_(options.bytes_per_second) {}
+
+Scrubber::~Scrubber() { stop(); }
+
+void Scrubber::start() {
+  if (options_.bytes_per_second > 0) thread_ = std::thread([this] { run(); });
+}
+
+void Scrubber::stop() {
+  limiter_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Scrubber::run() {
+  (void)prctl(PR_SET_NAME, "scrubber", 0UL, 0UL, 0UL);
+  (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);  // of this thread only, on Linux
+  for (;;) {
+    const auto next = std::chrono::steady_clock::now() + kPassEvery;
+    if (!pass() || !limiter_.wait_until(next)) return;
+  }
+}
+
+bool Scrubber::pass() {
+  const auto segments = segments_();
+  for (std::size_t i = 0; i + 1 < segments->size(); ++i) {
+    const Segment& segment = *(*segments)[i];
+    if (segment.damaged()) continue;
+    if (const Status status = scrub_segment(segment); !status) {
+      if (limiter_.stopped()) return false;
+      segment.mark_damaged(status.error());
+    }
+  }
+  const auto index = index_();
+  for (const auto& run : index->runs()) {
+    if (!run->damaged() && !scrub_run(*run)) return false;
+  }
+  passes_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+Status Scrubber::scrub_segment(const Segment& segment) {
+  STELE_ASSIGN(const std::unique_ptr<File> file, options_.file_system->open(segment.path(), OpenMode::Read));
+  STELE_ASSIGN(const std::uint64_t size, file->size());
+  WindowReader in(*file, size);
+  if (size < kSegmentHeaderBytes + kFrameBytes) return Error{.kind = ErrorKind::Corrupt, .message = "the segment is too short"};
+  STELE_ASSIGN(const std::string_view head, in.few_bytes(0, kSegmentHeaderBytes));
+  STELE_ASSIGN(const SegmentHeader header, decode_segment_header(head));
+  // What the first group says of the one before it is taken from itself; that the next segment continues this one is seen when the
+  // log is opened.
+  STELE_ASSIGN(const std::string_view frame, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
+  const auto first = parse_frame_header(frame, header.store_id, segment.id());
+  if (!first || header.segment != segment.id() || first->first != segment.first() || first->group == GroupNumber{0}) {
+    return Error{.kind = ErrorKind::Corrupt, .message = "the segment does not begin with its first group"};
+  }
+  LogEnd chain{.next = segment.first(),
+               .last_group = GroupNumber{first->group.value() - 1},
+               .last_checksum = first->previous_checksum,
+               .last_time = Timestamp{INT64_MIN}};
+  Pace pace(limiter_, bytes_);
+  STELE_ASSIGN(const SegmentScan scan, scan_segment(in, header, chain, nullptr, pace));
+  if (scan.sealed) return {};
+  return Error{.kind = ErrorKind::Corrupt, .message = "a group or the footer is damaged", .offset = scan.end.value()};
+}
+
+bool Scrubber::scrub_run(const RunPart& run) {
+  constexpr std::uint64_t kPages = 64;
+  const PageFile& file = run.file();
+  for (std::uint64_t page = 0; page < file.page_count(); page += kPages) {
+    const std::uint64_t end = std::min(page + kPages, file.page_count());
+    for (std::uint64_t at = page; at < end; ++at) {
+      if (!file.scrub_page(at)) return true;  // marked; the index keeper makes the run again
+    }
+    bytes_.fetch_add((end - page) * kPageBytes, std::memory_order_relaxed);
+    if (!limiter_.take((end - page) * kPageBytes)) return false;
+  }
+  return true;
+}
+
+}  // namespace stele
