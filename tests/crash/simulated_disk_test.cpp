@@ -144,6 +144,14 @@ struct Trial {
       REQUIRE(known);
       REQUIRE(record.header().sequence.value() == ++sequences[std::string(record.header().aggregate_id)]);
     }
+    for (const auto& [id, last] : sequences) {
+      const auto summary = view->aggregate(id);
+      if (trouble && !summary && summary.error().os_error != 0) return;
+      REQUIRE_MESSAGE(summary, (summary ? "" : summary.error().describe()));
+      REQUIRE(*summary);
+      REQUIRE((*summary)->last_sequence.value() == last);
+      REQUIRE((*summary)->count == last);
+    }
   }
 
   /// After a crash: what was unknown is there as a whole commit, and then for ever, or not at all, and then never.
