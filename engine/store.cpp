@@ -240,7 +240,8 @@ Status StoreImpl::start() {
   STELE_TRY(files.create_folders(index_folder));
   STELE_ASSIGN(lock_, files.lock(options_.folder + "/lock"));
 
-  const Uuid store_id = store_of_log(files, log_folder).value_or(make_uuid_v7(*options_.clock));
+  STELE_ASSIGN(const std::optional<Uuid> stored_id, store_of_log(files, log_folder));
+  const Uuid store_id = stored_id ? *stored_id : make_uuid_v7(*options_.clock);
   std::uint64_t filter_seed = 0;
   random_bytes(&filter_seed, sizeof filter_seed);
   const RunFiles run_files{&files, index_folder, store_id, filter_seed};

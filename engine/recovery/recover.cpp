@@ -99,14 +99,18 @@ void trim(FileSystem& file_system, const std::string& path, ByteOffset length) {
 
 }  // namespace
 
-std::optional<Uuid> store_of_log(FileSystem& file_system, const std::string& log_folder) {
-  const auto content = list_log(file_system, log_folder);
-  if (!content || content->segments.empty()) return std::nullopt;
-  const auto file = file_system.open(log_folder + "/" + segment_name(content->segments.front()), OpenMode::Read);
+Result<std::optional<Uuid>> store_of_log(FileSystem& file_system, const std::string& log_folder) {
+  using Found = std::optional<Uuid>;
+  STELE_ASSIGN(const FolderContent content, list_log(file_system, log_folder));
+  if (content.segments.empty()) return Found{};
+  STELE_ASSIGN(const std::unique_ptr<File> file,
+               file_system.open(log_folder + "/" + segment_name(content.segments.front()), OpenMode::Read));
+  STELE_ASSIGN(const std::uint64_t size, file->size());
+  if (size < kSegmentHeaderBytes) return Found{};
   std::string bytes(kSegmentHeaderBytes, '\0');
-  if (!file || !(*file)->read_at(ByteOffset{0}, bytes)) return std::nullopt;
+  STELE_TRY(file->read_at(ByteOffset{0}, bytes));
   const auto header = decode_segment_header(bytes);
-  return header ? std::optional(header->store_id) : std::nullopt;
+  return header ? Found(header->store_id) : Found{};
 }
 
 Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, const LogPoint& point) {

@@ -43,7 +43,7 @@ struct KnownOfLog {
 /// True if the log holds the group that ends at `point` as it was when the point was taken.
 [[nodiscard]] Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, const LogPoint& point);
 
-/// The store that the first segment belongs to; none without segments or with one that cannot be read.
-[[nodiscard]] std::optional<Uuid> store_of_log(FileSystem& file_system, const std::string& log_folder);
+/// The store that the first segment belongs to; none without segments or with a damaged first one.
+[[nodiscard]] Result<std::optional<Uuid>> store_of_log(FileSystem& file_system, const std::string& log_folder);
 
 }  // namespace stele
