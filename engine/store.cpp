@@ -250,7 +250,11 @@ Status StoreImpl::start() {
   known.state = read_state(files, state_path);
   keeper_ = std::make_unique<IndexKeeper>(
       IndexKeeperOptions{run_files, options_.index_part_records_max, options_.merge_bytes_per_second}, *index_,
-      [this](Position position, Record& to) { return read_record(*segments(), position, to); });
+      [this](Position position, Record& to) -> Status {
+        const auto now = segments();
+        if (now->empty()) return Error{.kind = ErrorKind::Closed, .message = "the log is not open yet"};
+        return read_record(*now, position, to);
+      });
   Replay replay(*this, known.state ? known.state->end.value() : 0);
   STELE_ASSIGN(RecoveredLog log, recover_log(files, log_folder, known, replay));
   remove_unused(unused);
@@ -367,6 +371,9 @@ StoreHealth StoreImpl::health() const {
   } else if (std::string trouble = committer_->roll_trouble(); !trouble.empty()) {
     health.writable = false;
     health.reason = "no room for another segment: " + trouble;
+  } else if (keeper_->is_stuck()) {
+    health.writable = false;
+    health.reason = keeper_->trouble();
   }
   const auto warn = [&](std::string warning) {
     if (!warning.empty()) health.warnings.push_back(std::move(warning));
@@ -381,7 +388,7 @@ StoreHealth StoreImpl::health() const {
       warn("segment " + std::to_string(segment->id().value()) + " is damaged: " + segment->damage());
     }
   }
-  warn(keeper_->trouble());
+  if (health.reason.empty()) warn(keeper_->trouble());
   const auto index = index_->view();
   for (const auto& run : index->runs()) {
     if (run->damaged()) warn("an index run is damaged and is being made again from the log: " + run->file().path());

@@ -74,6 +74,12 @@ Status IndexKeeper::wait_for_room() {
   return flush_trouble_.value_or(Error{.kind = ErrorKind::Closed, .message = "closing"});
 }
 
+bool IndexKeeper::is_stuck() const {
+  if (set_.view()->frozen().size() < kFrozenPartsMax) return false;
+  const std::lock_guard lock(mutex_);
+  return flush_trouble_.has_value();
+}
+
 std::string IndexKeeper::trouble() const {
   const std::lock_guard lock(mutex_);
   if (flush_trouble_) return "the index cannot be written: " + flush_trouble_->describe();

@@ -46,6 +46,8 @@ class IndexKeeper {
   /// Ends the threads; an unfinished merge is given up.
   void stop();
 
+  /// True while wait_for_room() would fail.
+  [[nodiscard]] bool is_stuck() const;
   /// Why parts cannot be written or runs not be merged or repaired, empty if nothing is wrong.
   [[nodiscard]] std::string trouble() const;
 
