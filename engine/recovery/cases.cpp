@@ -37,7 +37,7 @@ constexpr std::array kTailCases = {
     RecoveryCase{"damaged-in-the-middle", kLaterGroup, 0, Refuse, ErrorKind::Corrupt,
                  "a group is damaged and a later group is whole, so acknowledged records are damaged"},
     RecoveryCase{"durable-records-missing", kBelowDurable, kLaterGroup, Refuse, ErrorKind::Corrupt,
-                 "the state file knows of durable records behind the end of what can be read"},
+                 "the state file or the index knows of durable records behind the end of what can be read"},
     RecoveryCase{"sealed", kSealed, kLaterGroup | kBelowDurable, NextSegment, ErrorKind::Corrupt,
                  "the newest segment is full and sealed"},
     RecoveryCase{"clean", 0, kLaterGroup | kBelowDurable | kSealed | kBytesBehind, Continue, ErrorKind::Corrupt,
