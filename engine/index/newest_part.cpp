@@ -1,5 +1,7 @@
 #include "engine/index/newest_part.h"
 
+#include <algorithm>
+
 #include "engine/base/bytes.h"
 #include "engine/base/keyed_hash.h"
 
@@ -40,7 +42,6 @@ void NewestPart::insert_one(const RecordHeader& record) {
   auto [entry, is_new] = aggregates_.insert(record.aggregate_id);
   Aggregate& aggregate = entry->value;
   if (is_new) {
-    aggregates_in_order_.insert(entry->key);
     aggregate.first_sequence = record.sequence;
     aggregate.first_time = record.time;
     if (record.aggregate_type) aggregate.type = std::string(*record.aggregate_type);
@@ -127,9 +128,16 @@ Result<std::optional<Position>> NewestPart::position_of(std::string_view id, Seq
 Result<std::vector<std::string>> NewestPart::aggregate_ids(std::string_view prefix, std::string_view from,
                                                            std::size_t limit) const {
   const std::shared_lock lock(mutex_);
+  const std::lock_guard order_lock(order_mutex_);
+  auto& order = aggregates_in_order_;
+  const auto sorted = static_cast<std::ptrdiff_t>(order.size());
+  for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entries()[i].key);
+  std::sort(order.begin() + sorted, order.end());
+  std::inplace_merge(order.begin(), order.begin() + sorted, order.end());
+
   std::vector<std::string> ids;
-  for (auto it = aggregates_in_order_.lower_bound(std::max(prefix, from));
-       it != aggregates_in_order_.end() && ids.size() < limit && it->starts_with(prefix); ++it) {
+  for (auto it = std::lower_bound(order.begin(), order.end(), std::max(prefix, from));
+       it != order.end() && ids.size() < limit && it->starts_with(prefix); ++it) {
     ids.emplace_back(*it);
   }
   return ids;

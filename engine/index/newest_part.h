@@ -3,7 +3,6 @@
 
 #include <array>
 #include <mutex>
-#include <set>
 #include <shared_mutex>
 #include <span>
 
@@ -87,7 +86,9 @@ class NewestPart final : public IndexPart {
   mutable std::shared_mutex mutex_;
   const Position first_;
   KeyTable<Aggregate> aggregates_;
-  std::set<std::string_view> aggregates_in_order_;  // keys live in aggregates_
+  // Ids in byte order, for those who list them: brought up to date when somebody asks, not by the inserting thread.
+  mutable std::mutex order_mutex_;
+  mutable std::vector<std::string_view> aggregates_in_order_;
   std::array<KeyTable<PostingList>, kKeyKinds> postings_;
   std::vector<Uuid> event_ids_;          // by ordinal
   std::vector<std::uint32_t> id_slots_;  // open addressing: ordinal + 1, 0 = empty; a power of two
