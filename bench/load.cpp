@@ -11,6 +11,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -113,21 +114,36 @@ LoadReport run_load(const LoadOptions& options) {
     });
   }
 
-  const auto server_cpu = [&] { return options.pid ? process_tree_cpu_micros(*options.pid) : std::nullopt; };
+  // On a crowded machine a reading may come late: it counts for when it was made.
+  struct CpuReading {
+    std::optional<std::int64_t> micros;
+    std::uint64_t at = 0;
+  };
+  const auto read_server_cpu = [&] {
+    const std::uint64_t begun = steady_nanos();
+    CpuReading reading;
+    if (options.pid) reading.micros = process_tree_cpu_micros(*options.pid);
+    reading.at = begun + (steady_nanos() - begun) / 2;
+    return reading;
+  };
   LoadReport report;
   sleep_until(schedule.measure_from);
   const std::int64_t own_before = own_cpu_micros();
-  const auto server_before = server_cpu();
+  const CpuReading server_before = read_server_cpu();
   sleep_until(schedule.end);
   report.own_cpu = own_cpu_micros() - own_before;
-  const auto server_after = server_cpu();
+  const CpuReading server_after = read_server_cpu();
   for (std::jthread& thread : running) thread.join();
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);
   }
 
-  if (server_before && server_after) report.server_cpu = *server_after - *server_before;
   report.seconds = static_cast<double>(schedule.end - schedule.measure_from) / 1e9;
+  const double read_seconds = static_cast<double>(server_after.at - server_before.at) / 1e9;
+  if (server_before.micros && server_after.micros && read_seconds > report.seconds / 2) {
+    report.server_cpu = static_cast<std::int64_t>(static_cast<double>(*server_after.micros - *server_before.micros) *
+                                                  report.seconds / read_seconds);
+  }
   report.event_bytes_mean = EventPool(options.events).event_bytes_mean();
   for (const auto& worker : workers) {
     const LoadResult& part = worker->result();

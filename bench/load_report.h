@@ -32,7 +32,7 @@ struct LoadReport {
   LoadResult total;
   double event_bytes_mean = 0;
   std::int64_t own_cpu = 0;                ///< microseconds
-  std::optional<std::int64_t> server_cpu;  ///< microseconds
+  std::optional<std::int64_t> server_cpu;  ///< microseconds; none if it could not be told
 
   [[nodiscard]] std::uint64_t replies() const;
   [[nodiscard]] std::uint64_t successes() const;

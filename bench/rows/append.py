@@ -28,10 +28,12 @@ def middle(runs, *path):
     return statistics.median(values)
 
 
-def cpu_note(ours, peer, name, events=1):
-    """CPU time of both servers for one event."""
-    return (f"server CPU an event {middle(ours, 'server_cpu_us_per_request') / events:.1f} us, "
-            f"{name} {middle(peer, 'server_cpu_us_per_request') / events:.1f} us")
+def cpu_note(ours, peer, name, per="event", events=1):
+    """CPU time that both servers took for one event (or what else a request is about)."""
+    def one(runs):
+        told = [run["server_cpu_us_per_request"] for run in runs if run["server_cpu_us_per_request"] is not None]
+        return f"{statistics.median(told) / events:.1f} us" if told else "not known"
+    return f"server CPU {'an' if per == 'event' else 'a'} {per} {one(ours)}, {name} {one(peer)}"
 
 
 def latency_note(runs):
@@ -111,7 +113,7 @@ def batches(bench):
     def row(peer, name, goal):
         return Row(3, f"lists of {BATCH:,} over HTTP, {BATCH_CONNECTIONS} connections", peer, "events/s",
                    rates(ours, "events_per_second"), rates(runs[name], "events_per_second"), ">=", goal,
-                   cpu_note(ours, runs[name], name, BATCH), runs={"ours": ours, "peer": runs[name]})
+                   cpu_note(ours, runs[name], name, events=BATCH), runs={"ours": ours, "peer": runs[name]})
 
     return [row(f"PostgreSQL, COPY of {BATCH:,} a transaction", "postgres", 3),
             row(f"Redis, pipeline of {BATCH:,} XADD, appendfsync always", "redis", 1.5)]

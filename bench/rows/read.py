@@ -45,4 +45,4 @@ def pages(bench):
     return [Row(5, f"page of {PAGE_EVENTS} events of one aggregate", "nginx, the same bytes from files", "pages/s",
                 rates(ours), rates(peer), ">=", 0.6,
                 f"{len(ids)} pages of {size:,.0f} bytes, {CONNECTIONS} connections; "
-                + cpu_note(ours, peer, "nginx").replace("an event", "a page"), runs={"ours": ours, "peer": peer})]
+                + cpu_note(ours, peer, "nginx", per="page"), runs={"ours": ours, "peer": peer})]
