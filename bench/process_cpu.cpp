@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -15,8 +16,17 @@ namespace {
 
 struct ProcessStat {
   int parent = 0;
-  std::int64_t ticks = 0;
+  std::int64_t waited_ticks = 0;  ///< of children that have ended
 };
+
+/// The stat file has this in ticks of 10 ms only, which is nothing where hundreds of processes share the work.
+std::int64_t cpu_micros(int pid) {
+  clockid_t clock{};
+  timespec time{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
+  return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
+}
+
 
 std::optional<ProcessStat> read_stat(const std::filesystem::path& folder) {
   std::ifstream file(folder / "stat");
@@ -29,13 +39,11 @@ std::optional<ProcessStat> read_stat(const std::filesystem::path& folder) {
   std::string skipped;
   ProcessStat stat;
   fields >> skipped >> stat.parent;
-  for (int field = 5; field < 14; ++field) fields >> skipped;
-  // utime, stime, and the same of children that were waited for.
-  for (int field = 14; field <= 17; ++field) {
-    std::int64_t ticks = 0;
-    fields >> ticks;
-    stat.ticks += ticks;
-  }
+  for (int field = 5; field < 16; ++field) fields >> skipped;
+  std::int64_t user_ticks = 0;
+  std::int64_t system_ticks = 0;
+  fields >> user_ticks >> system_ticks;
+  stat.waited_ticks = user_ticks + system_ticks;
   if (!fields) return std::nullopt;
   return stat;
 }
@@ -52,16 +60,16 @@ std::optional<std::int64_t> process_tree_cpu_micros(int pid) {
     if (const auto stat = read_stat(entry.path())) all.emplace(number, *stat);
   }
   if (!all.contains(pid)) return std::nullopt;
-  std::int64_t ticks = 0;
+  std::int64_t micros = 0;
   for (const auto& [number, stat] : all) {
     int ancestor = number;
     while (ancestor != pid && ancestor > 1) {
       const auto found = all.find(ancestor);
       ancestor = found == all.end() ? 0 : found->second.parent;
     }
-    if (ancestor == pid) ticks += stat.ticks;
+    if (ancestor == pid) micros += cpu_micros(number) + stat.waited_ticks * 1'000'000 / sysconf(_SC_CLK_TCK);
   }
-  return ticks * 1'000'000 / sysconf(_SC_CLK_TCK);
+  return micros;
 }
 
 std::int64_t own_cpu_micros() {
