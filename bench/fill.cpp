@@ -31,7 +31,7 @@ namespace {
 
 constexpr std::size_t kCommitEventsMin = 100;
 constexpr std::size_t kCommitEventsMax = 1000;
-constexpr std::size_t kCommitsInFlight = 16;
+constexpr std::size_t kCommitsInFlight = 8;
 /// Aggregates with at least so many events are reported, so that a reader can ask for full pages.
 constexpr std::uint32_t kBusyEvents = 200;
 constexpr std::size_t kReportedMax = 1000;
