@@ -1,6 +1,6 @@
 #pragma once
-// Which aggregate the next event is about, in a store that grows as real ones do: aggregates come to life at an even pace
-// from first to last, and the older one is, the more of the other events it gets (Zipf's law with exponent 1).
+// Which aggregate the next event is about, in a store that grows as real ones do: aggregates come to life at an even
+// pace from first to last, and the older one is, the more of the other events it gets (Zipf's law with exponent 1).
 
 #include <cmath>
 #include <cstdint>
@@ -20,7 +20,8 @@ class AggregateMix {
                                                 static_cast<double>(aggregates_));
     if (alive_ < aggregates_ && (due >= alive_ || alive_ == 0)) return scattered(alive_++);
     // exp of an even distribution of logarithms: rank r has a share of 1 / r.
-    const auto rank = static_cast<std::uint64_t>(std::exp(random_.fraction() * std::log(static_cast<double>(alive_) + 1)));
+    const auto rank =
+        static_cast<std::uint64_t>(std::exp(random_.fraction() * std::log(static_cast<double>(alive_) + 1)));
     return scattered(rank < 1 ? 0 : rank > alive_ ? alive_ - 1 : rank - 1);
   }
 

@@ -33,7 +33,9 @@ constexpr std::array<Kind, 4> kKinds{{
      "sensor",
      {"SensorAttached", "SensorCalibrated", "SensorReadingTaken", "SensorThresholdCrossed", "SensorDetached"},
      {"SensorEscalated", "SensorDisputed", "SensorRecalled", "SensorMerged", "SensorAudited"}},
-    {"Order", "order", {"OrderPlaced", "OrderPaid", "OrderPacked", "OrderShipped", "OrderDelivered"},
+    {"Order",
+     "order",
+     {"OrderPlaced", "OrderPaid", "OrderPacked", "OrderShipped", "OrderDelivered"},
      {"OrderEscalated", "OrderDisputed", "OrderRecalled", "OrderMerged", "OrderAudited"}},
 }};
 
@@ -74,7 +76,8 @@ void write_decimal(std::uint64_t value, char* to) {
 constexpr std::size_t kAggregateDigits = 7;
 
 void write_user_id(std::uint64_t user, char* to) {
-  write_uuid(0x5C1E0D5A7B3F4000ULL | (user & 0xFFF), 0x8000000000000000ULL | ((user * 0x9E3779B97F4AULL) & ~(3ULL << 62)), to);
+  write_uuid(0x5C1E0D5A7B3F4000ULL | (user & 0xFFF),
+             0x8000000000000000ULL | ((user * 0x9E3779B97F4AULL) & ~(3ULL << 62)), to);
 }
 
 }  // namespace

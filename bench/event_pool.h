@@ -39,7 +39,8 @@ struct EventPoolOptions {
   std::uint64_t seed = 0;        ///< the same seed and times give the same events; 0 = other events each time
 };
 
-/// An event as JSON and what peers that are no event store want to know of it. Views of the caller's bytes and the pool's.
+/// An event as JSON and what peers that are no event store want to know of it. Views of the caller's bytes and the
+/// pool's.
 struct WrittenEvent {
   std::string_view json;
   std::string_view event_id;  ///< empty without options.event_ids

@@ -31,7 +31,8 @@ namespace {
 
 constexpr std::size_t kCommitEventsMin = 100;
 constexpr std::size_t kCommitEventsMax = 1000;
-constexpr std::size_t kCommitsInFlight = 8;
+/// Few: all that is synced together gets one time.
+constexpr std::size_t kCommitsInFlight = 4;
 /// Aggregates with at least so many events are reported, so that a reader can ask for full pages.
 constexpr std::uint32_t kBusyEvents = 200;
 constexpr std::size_t kReportedMax = 1000;
@@ -112,8 +113,8 @@ class Filler {
     began_ = std::chrono::steady_clock::now();
     while (made_ < options_.events) {
       if (in_flight_ == kCommitsInFlight) take_one();
-      propose(std::min<std::uint64_t>(options_.events - made_, kCommitEventsMin + random_.below(
-                                                                   kCommitEventsMax - kCommitEventsMin + 1)));
+      propose(std::min<std::uint64_t>(options_.events - made_,
+                                      kCommitEventsMin + random_.below(kCommitEventsMax - kCommitEventsMin + 1)));
       show_progress(false);
     }
     while (in_flight_ != 0) take_one();
@@ -125,10 +126,10 @@ class Filler {
   }
 
   void write_report(std::FILE* to) const {
-    std::fprintf(to, "{\"events\": %lu, \"json_bytes\": %lu, \"log_records\": %lu, \"seconds\": %.3f,\n", made_, json_bytes_,
-                 records_, seconds());
-    std::fprintf(to, " \"first_micros\": %ld, \"last_micros\": %ld, \"aggregates\": %ld, \"most_in_one\": %u,\n", start_,
-                 end_, std::count_if(counts_.begin(), counts_.end(), [](std::uint32_t n) { return n != 0; }),
+    std::fprintf(to, "{\"events\": %lu, \"json_bytes\": %lu, \"log_records\": %lu, \"seconds\": %.3f,\n", made_,
+                 json_bytes_, records_, seconds());
+    std::fprintf(to, " \"first_micros\": %ld, \"last_micros\": %ld, \"aggregates\": %ld, \"most_in_one\": %u,\n",
+                 start_, end_, std::count_if(counts_.begin(), counts_.end(), [](std::uint32_t n) { return n != 0; }),
                  *std::max_element(counts_.begin(), counts_.end()));
     std::vector<std::string> busy;
     for (std::uint64_t i = 0; i < counts_.size(); ++i) {
@@ -190,7 +191,8 @@ class Filler {
     const Decision decision = returned_.take();
     --in_flight_;
     const AppendOutcome outcome = store_->finish(decision);
-    if (outcome.kind != AppendOutcome::Kind::Stored) throw std::runtime_error("a commit was not stored: " + outcome.detail);
+    if (outcome.kind != AppendOutcome::Kind::Stored)
+      throw std::runtime_error("a commit was not stored: " + outcome.detail);
     stored_ += outcome.count;
     records_ = std::max(records_, outcome.first.value() + outcome.count);
   }
@@ -247,7 +249,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 39'999'999))
       ->capture_default_str();
   app.add_flag("--even", options.even, "every aggregate gets the same number instead");
-  app.add_option("--users", options.pool.users, "by how many users")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  app.add_option("--users", options.pool.users, "by how many users")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   app.add_option("--rare-every", options.pool.rare_every, "each rare event type has one event in so many; 0 = none")
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();

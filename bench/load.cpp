@@ -1,5 +1,5 @@
-// stele_load: drives a server with many connections in a closed loop and says what it saw. The server is Stele, or one of
-// the peers it is compared with: all get the same events from the same threads.
+// stele_load: drives a server with many connections in a closed loop and says what it saw. The server is Stele, or one
+// of the peers it is compared with: all get the same events from the same threads.
 
 #include <arpa/inet.h>
 
@@ -95,7 +95,8 @@ LoadReport run_load(const LoadOptions& options) {
   const std::size_t threads = std::clamp<std::size_t>(options.threads, 1, options.connections);
   std::vector<std::unique_ptr<Worker>> workers;
   for (std::size_t i = 0; i < threads; ++i) {
-    workers.push_back(make_worker(options, options.connections / threads + (i < options.connections % threads ? 1 : 0)));
+    workers.push_back(
+        make_worker(options, options.connections / threads + (i < options.connections % threads ? 1 : 0)));
     workers.back()->connect_all();
   }
 
@@ -157,9 +158,9 @@ LoadReport run_load(const LoadOptions& options) {
   return report;
 }
 
-const std::map<std::string, Kind> kKinds{{"http", Kind::HttpAppend},   {"http-get", Kind::HttpGet},
-                                         {"redis", Kind::Redis},       {"postgres", Kind::Postgres},
-                                         {"nats", Kind::Nats},         {"nats-library", Kind::NatsLibrary}};
+const std::map<std::string, Kind> kKinds{{"http", Kind::HttpAppend}, {"http-get", Kind::HttpGet},
+                                         {"redis", Kind::Redis},     {"postgres", Kind::Postgres},
+                                         {"nats", Kind::Nats},       {"nats-library", Kind::NatsLibrary}};
 
 }  // namespace
 }  // namespace stele::bench

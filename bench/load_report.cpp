@@ -42,8 +42,9 @@ std::uint64_t LoadReport::successes() const {
 
 void print_text(const LoadOptions& options, const LoadReport& report) {
   const auto successes = static_cast<double>(report.successes());
-  std::printf("%s: %zu connections, %zu threads, %.0f events a request (mean %.0f bytes), %.1f s\n", options.url.c_str(),
-              options.connections, options.threads, events_a_request(options), report.event_bytes_mean, report.seconds);
+  std::printf("%s: %zu connections, %zu threads, %.0f events a request (mean %.0f bytes), %.1f s\n",
+              options.url.c_str(), options.connections, options.threads, events_a_request(options),
+              report.event_bytes_mean, report.seconds);
   std::printf("throughput  %.0f requests/s, %.0f events/s\n", successes / report.seconds,
               successes * events_a_request(options) / report.seconds);
   const Histogram& latency = report.total.latency;

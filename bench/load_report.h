@@ -16,7 +16,7 @@ enum class Kind { HttpAppend, HttpGet, Redis, Postgres, Nats, NatsLibrary };
 struct LoadOptions {
   Kind kind = Kind::HttpAppend;
   std::string url = "http://127.0.0.1:8080/v1/events";  ///< or what the kind understands instead
-  std::string targets_file;                              ///< HttpGet: a path and query a line
+  std::string targets_file;                             ///< HttpGet: a path and query a line
   std::size_t connections = 64;
   std::size_t threads = 1;
   double duration_seconds = 10;

@@ -10,8 +10,8 @@
 
 namespace stele::bench {
 
-/// Publishes to the subject `events`, which a stream must listen to. As cheap for both sides as a client can be that waits
-/// for each acknowledgement; NatsWorker is the client library instead.
+/// Publishes to the subject `events`, which a stream must listen to. As cheap for both sides as a client can be that
+/// waits for each acknowledgement; NatsWorker is the client library instead.
 class NatsPublish final : public Protocol {
  public:
   explicit NatsPublish(const EventPoolOptions& events);

@@ -1,5 +1,6 @@
 #pragma once
-// NATS JetStream through its C client: one connection that publishes without waiting, up to a number of unanswered events.
+// NATS JetStream through its C client: one connection that publishes without waiting, up to a number of unanswered
+// events.
 
 #include <nats/nats.h>
 
@@ -35,7 +36,7 @@ class NatsWorker final : public Worker {
   natsConnection* connection_ = nullptr;
   jsCtx* stream_ = nullptr;
   LoadSchedule schedule_;
-  std::mutex mutex_;                  ///< guards what follows
+  std::mutex mutex_;                   ///< guards what follows
   std::deque<std::uint64_t> started_;  ///< of the unanswered events; a stream answers in order
   std::unique_ptr<LoadResult> result_;
 };

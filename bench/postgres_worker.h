@@ -14,8 +14,8 @@
 
 namespace stele::bench {
 
-/// The database holds bench/peers/messages.sql. `batch` 0 calls write_message() for one event a transaction; N > 0 copies
-/// N events a transaction, with positions counted here because COPY cannot compute them.
+/// The database holds bench/peers/messages.sql. `batch` 0 calls write_message() for one event a transaction; N > 0
+/// copies N events a transaction, with positions counted here because COPY cannot compute them.
 class PostgresWorker final : public Worker {
  public:
   PostgresWorker(std::string conninfo, const EventPoolOptions& events, std::size_t connections, std::size_t batch);

@@ -27,7 +27,6 @@ std::int64_t cpu_micros(int pid) {
   return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
 }
 
-
 std::optional<ProcessStat> read_stat(const std::filesystem::path& folder) {
   std::ifstream file(folder / "stat");
   std::string line;

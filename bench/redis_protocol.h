@@ -9,7 +9,8 @@
 
 namespace stele::bench {
 
-/// Adds each event as the only field of an entry of the stream `events`; a request is a pipeline of `batch` XADDs (0 = one).
+/// Adds each event as the only field of an entry of the stream `events`; a request is a pipeline of `batch` XADDs (0 =
+/// one).
 class RedisAppend final : public Protocol {
  public:
   RedisAppend(const EventPoolOptions& events, std::size_t batch);

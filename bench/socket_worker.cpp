@@ -58,7 +58,8 @@ void SocketWorker::open(Connection& connection) {
   const int on = 1;
   ::setsockopt(connection.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const std::string greeting = protocol_->greeting(connection.number);
-  if (::send(connection.socket, greeting.data(), greeting.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(greeting.size())) {
+  if (::send(connection.socket, greeting.data(), greeting.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(greeting.size())) {
     throw_errno("send");
   }
   // Registered once, edge-triggered for both directions, so that a request costs no epoll_ctl. Reads and writes pass

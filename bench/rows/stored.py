@@ -114,8 +114,8 @@ def page_targets(stored, events):
         return [f"{name}={urllib.parse.quote(dice.choice(values))}&afterPosition={dice.randrange(events // 3)}"
                 for _ in range(TARGETS)]
 
-    # stele_fill has up to 8,000 events under way, which may get one time: a window wider than that is never empty.
-    window = (keys["last_micros"] - keys["first_micros"]) * 10_000 // events
+    # stele_fill has up to 4,000 events under way, which may get one time: a window wider than that is never empty.
+    window = (keys["last_micros"] - keys["first_micros"]) * 5000 // events
     windows = [dice.randrange(keys["first_micros"], keys["last_micros"] - window) for _ in range(TARGETS)]
     made = {
         "aggregate": by("aggregateId", keys["busy_aggregates"]),
