@@ -60,18 +60,21 @@ class Stored:
         return folder
 
     def killed(self, events):
-        """The same and a tail at its fullest, left behind by a process that was killed. The folder and its tail's length."""
+        """The same and a tail at its fullest, left behind by a process that was killed: the folder, its events, its tail."""
         folder = self.bench.folder / f"killed-{events}"
         if not folder.exists():
             os.rename(self.copy(self.base(events)), folder)
-            tail = 0
-            # A first few to see how much of the tail is there already.
-            for seed, more in ((2, lambda: 1000), (3, lambda: TAIL_RECORDS - tail)):
-                if more() > 0:
-                    made = self.fill(folder, more(), "--days", 0, "--die", "--seed", seed)
-                    tail = made["log_records"] - indexed_records(folder)
-            self.killed_with[events] = made["log_records"] - 1, tail
+            # A few to see how much of the tail is there already, then the rest of it.
+            records, tail = self.extend_and_die(folder, 1000, seed=2)
+            if tail < TAIL_RECORDS:
+                records, tail = self.extend_and_die(folder, TAIL_RECORDS - tail, seed=3)
+            self.killed_with[events] = records - 1, tail
         return folder, *self.killed_with[events]
+
+    def extend_and_die(self, folder, events, seed):
+        """Records of the log and of its tail then."""
+        records = self.fill(folder, events, "--days", 0, "--die", "--seed", seed)["log_records"]
+        return records, records - indexed_records(folder)
 
     def copy(self, source):
         """Sealed segments and index files never change, so that a link is as good as a copy; a segment made ahead is made
