@@ -1,4 +1,5 @@
-"""Redis with an append-only file that is synced before each answer. A stream without aggregates: less than an event store does."""
+"""Redis with an append-only file that is synced before each answer. All events go to one stream, without aggregates: less
+work than an event store's."""
 
 import socket
 

@@ -41,8 +41,8 @@ def latency_note(runs):
 
 
 def one_event(bench, connections):
-    """Row 1. Every side gets the same events from the same generator, one in flight a connection. NATS is asked so in its own
-    text protocol, and once more as its clients would: by its C library from one connection, without waiting for answers."""
+    """Row 1. Every side gets the same events from the same generator, one in flight a connection. NATS is asked so in its
+    own text protocol, and once more by its C library as from one client that does not wait for each answer."""
     answer = bench.receipt()
     runs = {}
     with contextlib.closing(Cluster(bench.folder)) as cluster:

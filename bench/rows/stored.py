@@ -18,8 +18,8 @@ EVENTS = 10_000_000
 EVENTS_QUICK = 300_000
 EVENTS_SMALL = 100_000
 EVENTS_EACH_AGGREGATE = 10
-# With 10 million events these are 5,000 users, and one event in 10,000 is of each rare type. With fewer there are fewer users
-# and the types are less rare, so that all pages are full.
+# With 10 million events these are 5,000 users, and one event in 10,000 is of each rare type. With fewer there are fewer
+# users and the types are less rare, so that all pages are full.
 EVENTS_EACH_USER = 2000
 EVENTS_EACH_RARE_TYPE = 1000
 # With more than one tail's worth there is an index file, as there are in a large store; a full tail comes on top.
@@ -173,7 +173,8 @@ def opening(bench, stored):
     for round_number in bench.rounds():
         for name, size in sizes.items():
             killed, events[name], tail = stored.killed(size)
-            note[name] = f"tail of {tail:,} records, active segment filled to {used_bytes(segments(killed)[-1]) / 2**20:.0f} MiB"
+            filled = used_bytes(segments(killed)[-1]) / 2**20
+            note[name] = f"tail of {tail:,} records, active segment filled to {filled:.0f} MiB"
             data = stored.copy(killed)
             with bench.stele(data) as server:
                 seconds[name].append(server.start_seconds)
@@ -237,8 +238,8 @@ def appending(bench, stored):
         shutil.rmtree(data)
         bench.progress(11, round_number, large=f"{ours[-1]['requests_per_second']:,.0f}/s",
                        empty=f"{peer[-1]['requests_per_second']:,.0f}/s")
-    return [Row(11, f"POST, one event, {CONNECTIONS_BUSY} connections, {stored.events:,} events stored", "with an empty store",
-                "/s", rates(ours), rates(peer), ">=", 0.9, f"{cpu_note(ours, peer, 'empty')}; {latency_note(ours)}, "
+    return [Row(11, f"POST, one event, {CONNECTIONS_BUSY} connections, {stored.events:,} events stored",
+                "with an empty store", "/s", rates(ours), rates(peer), ">=", 0.9, f"{cpu_note(ours, peer, 'empty')}; {latency_note(ours)}, "
                 f"empty {latency_note(peer)}", runs={"ours": ours, "peer": peer})]
 
 
