@@ -59,9 +59,7 @@ void Group::clear() {
 CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
                                            const std::vector<std::optional<AggregateHead>>& sealed, std::size_t index,
                                            const Resolution& resolution, Group& group) const {
-  if (!heads_.empty()) {
-    if (const auto found = heads_.find(aggregate_id); found != heads_.end()) return found->second;
-  }
+  if (const Head* found = heads_.find(aggregate_id)) return *found;
   std::optional<AggregateHead> found;
   for (const MemoryLink* link = resolution.newest.get(); link != nullptr; link = link->next.get()) {
     if (auto later = link->part->find_head(aggregate_id)) found = std::move(later);
@@ -81,8 +79,8 @@ bool CommitMachine::find_duplicates(const Proposal& proposal, const Resolution& 
   bool any = false;
   for (std::size_t i = 0; i < proposal.events.size(); ++i) {
     const Uuid& id = proposal.events[i].event_id;
-    if (const auto found = event_ids_.find(id); found != event_ids_.end()) {
-      duplicates[i] = found->second;
+    if (const Position* found = event_ids_.find(id)) {
+      duplicates[i] = *found;
     } else if (auto stored = find_in_memory(*resolution.newest, id)) {
       duplicates[i] = stored;
     } else if (i < resolution.duplicates.size()) {
@@ -135,15 +133,15 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
   if (find_duplicates(proposal, resolution, duplicates)) return AppendOutcome{.kind = Kind::Replayed};
 
   // Place every event first; nothing is changed before the whole commit is accepted.
-  std::vector<Head> placed;
-  placed.reserve(proposal.events.size());
-  Heads own;
+  std::vector<Head>& placed = placed_;
+  Heads& own = own_;
+  placed.clear();
+  own.clear();
   std::optional<AppendOutcome> sequence_conflict;
   for (std::size_t i = 0; i < proposal.events.size(); ++i) {
     const EventDraft& event = proposal.events[i];
-    const auto earlier = own.find(event.aggregate_id);
-    Head head = earlier != own.end() ? earlier->second
-                                     : head_of(event.aggregate_id, resolution.heads, i, resolution, group);
+    const Head* const earlier = own.find(event.aggregate_id);
+    Head head = earlier != nullptr ? *earlier : head_of(event.aggregate_id, resolution.heads, i, resolution, group);
     const bool exists = head.last > SequenceNumber{0};
     if (exists && event.aggregate_type && head.type != *event.aggregate_type) {
       return AppendOutcome{.kind = Kind::AggregateTypeConflict,
@@ -157,7 +155,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     if (!exists && event.aggregate_type) head.type = *event.aggregate_type;
     head.last = head.last.next();
     placed.push_back(head);
-    if (proposal.events.size() > 1) own[event.aggregate_id] = head;
+    if (proposal.events.size() > 1) own.set(event.aggregate_id, head);
   }
   if (auto failed = check_condition(proposal, resolution, group)) return std::move(*failed);
   if (sequence_conflict) return std::move(*sequence_conflict);
@@ -172,8 +170,8 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     header.commit_index = static_cast<std::uint16_t>(i);
     header.commit_count = static_cast<std::uint16_t>(proposal.events.size());
     add_record(header, event.seed, event.body(), event.body_digest, group);
-    event_ids_[event.event_id] = first.plus(i);
-    heads_[event.aggregate_id] = placed[i];
+    event_ids_.set(event.event_id, first.plus(i));
+    heads_.set(event.aggregate_id, placed[i]);
   }
   return AppendOutcome{
       .kind = Kind::Stored, .first = first, .count = static_cast<std::uint32_t>(proposal.events.size())};

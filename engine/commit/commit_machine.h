@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/base/keyed_hash.h"
+#include "engine/commit/overlay_table.h"
 #include "engine/commit/proposal.h"
 #include "engine/commit/resolution.h"
 #include "engine/log/frame.h"
@@ -66,7 +66,7 @@ class CommitMachine {
   struct TextHash {
     std::size_t operator()(std::string_view text) const { return keyed_hash(text); }
   };
-  using Heads = std::unordered_map<std::string_view, Head, TextHash>;
+  using Heads = OverlayTable<std::string_view, Head, TextHash>;
 
   [[nodiscard]] Head head_of(std::string_view aggregate_id, const std::vector<std::optional<AggregateHead>>& sealed,
                              std::size_t index, const Resolution& resolution, Group& group) const;
@@ -77,8 +77,11 @@ class CommitMachine {
 
   Position next_;
   Timestamp last_time_;
-  Heads heads_;                                   // overlay
-  std::unordered_map<Uuid, Position, UuidHash> event_ids_;  // overlay
+  // Of the proposal under way; members for their memory.
+  std::vector<Head> placed_;
+  Heads own_;
+  Heads heads_;                                       // overlay
+  OverlayTable<Uuid, Position, UuidHash> event_ids_;  // overlay
 };
 
 }  // namespace stele

@@ -56,20 +56,32 @@ bool matches_any(const std::vector<EventMatch>& matches, const RecordHeader& hea
   });
 }
 
+namespace {
+
+/// The newest part answers for what it has, whenever it is asked.
+Result<std::optional<AggregateHead>> head_before_newest(const IndexView& view, std::string_view aggregate_id) {
+  if (view.newest().has_aggregate(aggregate_id)) return std::optional<AggregateHead>{};
+  return view.sealed_head(aggregate_id);
+}
+
+}  // namespace
+
 Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end) {
   const IndexView& view = *index.view;
   Resolution resolution;
   resolution.newest = index.newest;
   resolution.checked_end = std::max(durable_end, view.sealed_end());
   if (view.part_count() > 1) {
+    resolution.duplicates.reserve(proposal.events.size());
+    resolution.heads.reserve(proposal.events.size());
     for (const EventDraft& event : proposal.events) {
       STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(event.event_id));
       resolution.duplicates.push_back(duplicate);
-      STELE_ASSIGN(std::optional<AggregateHead> head, view.sealed_head(event.aggregate_id));
+      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, event.aggregate_id));
       resolution.heads.push_back(std::move(head));
     }
     for (const AggregateCondition& condition : proposal.condition.aggregates) {
-      STELE_ASSIGN(std::optional<AggregateHead> head, view.sealed_head(condition.aggregate_id));
+      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, condition.aggregate_id));
       resolution.condition_heads.push_back(std::move(head));
     }
   }

@@ -116,6 +116,11 @@ std::optional<AggregateHead> NewestPart::find_head(std::string_view id) const {
   return AggregateHead{found->last_sequence, found->type};
 }
 
+bool NewestPart::has_aggregate(std::string_view id) const {
+  const std::shared_lock lock(mutex_);
+  return aggregates_.find(id) != nullptr;
+}
+
 Result<std::optional<Position>> NewestPart::position_of(std::string_view id, SequenceNumber sequence) const {
   const std::shared_lock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
@@ -131,7 +136,7 @@ Result<std::vector<std::string>> NewestPart::aggregate_ids(std::string_view pref
   const std::lock_guard order_lock(order_mutex_);
   auto& order = aggregates_in_order_;
   const auto sorted = static_cast<std::ptrdiff_t>(order.size());
-  for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entries()[i].key);
+  for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entries()[i].key());
   std::sort(order.begin() + sorted, order.end());
   std::inplace_merge(order.begin(), order.begin() + sorted, order.end());
 

@@ -38,6 +38,7 @@ class NewestPart final : public IndexPart {
   // As of IndexPart, without a Result: memory does not fail.
   [[nodiscard]] std::optional<Position> find(const Uuid& event_id) const;
   [[nodiscard]] std::optional<AggregateHead> find_head(std::string_view id) const;
+  [[nodiscard]] bool has_aggregate(std::string_view id) const;
 
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override { return find(event_id); }
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;

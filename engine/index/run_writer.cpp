@@ -47,10 +47,10 @@ class MemoryCursor : public KeyCursor {
   explicit MemoryCursor(const KeyTable<Value>& table) {
     entries_.reserve(table.size());
     for (const Entry& entry : table.entries()) entries_.push_back(&entry);
-    std::sort(entries_.begin(), entries_.end(), [](const Entry* a, const Entry* b) { return a->key < b->key; });
+    std::sort(entries_.begin(), entries_.end(), [](const Entry* a, const Entry* b) { return a->key() < b->key(); });
   }
   bool valid() const override { return at_ < entries_.size(); }
-  std::string_view key() const override { return entries_[at_]->key; }
+  std::string_view key() const override { return entries_[at_]->key(); }
   Status next() override {
     ++at_;
     return {};

@@ -32,10 +32,10 @@ TEST_CASE("KeyTable.AgreesWithAMapWhileItGrows") {
       CHECK(entry->value == 0);
       entry->value = i;
       map[key] = i;
-      places[key] = entry->key.data();
+      places[key] = entry->key().data();
     }
     CHECK(entry->value == map[key]);
-    CHECK(entry->key.data() == places[key]);
+    CHECK(entry->key().data() == places[key]);
   }
   CHECK(table.size() == map.size());
   CHECK(table.entries().size() == map.size());
