@@ -1,0 +1,160 @@
+#pragma once
+// Folded states of aggregates, kept so that a replay need not begin at the first event. A log-structured merge-tree (O'Neil, Cheng, Gawlick,
+// O'Neil, "The log-structured merge-tree", Acta Informatica 33, 1996) in files of its own: puts gather in memory, are written as one
+// immutable file, and files are merged in the background. Bytes: format-spec.md ("Snapshot file").
+//
+// What it holds can be made again from the log, so it never makes trouble for anybody: a damaged or missing file costs the states in it (and
+// those in older files if it held deletions), and a disk that cannot be written costs the states put meanwhile. Health says so. The one
+// promise is about deletions: once remove() has returned without an error, no state of the aggregate put before is ever given out again,
+// after any crash and whatever damage, as long as the disk keeps the names of files that it has synced.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/file_system.h"
+#include "engine/base/rate_limiter.h"
+#include "engine/snapshots/snapshot_buffer.h"
+#include "engine/snapshots/snapshot_file.h"
+#include "engine/snapshots/snapshot_merge.h"
+
+namespace stele {
+
+struct SnapshotStoreOptions {
+  FileSystem* file_system;  ///< must outlive the store, as must the clock
+  const Clock* clock;
+  std::string folder;       ///< one store's own; created if it does not exist. The caller holds the data folder's lock.
+  Uuid store_id;
+  /// States in memory that are not written yet. Up to twice as much, and one state, is held while the disk is slow.
+  std::uint64_t memory_bytes_max = 8ULL << 20;
+  std::chrono::microseconds memory_age_max{5'000'000};  ///< they are written when the oldest is this old, however few
+  std::uint64_t state_bytes_max = 64ULL << 20;
+  std::uint32_t keep = 2;  ///< newest states of a key that are kept unless put() says otherwise, 1 .. kSnapshotKeepMax
+  /// Rate of writing in the background; 0 = no thread, put() and remove() do what is due.
+  std::uint64_t write_bytes_per_second = 32ULL << 20;
+  /// Names whose states a merge may leave out, such as handlers that are gone. Until then they are still given out. Empty = none. Called
+  /// on any of the store's threads; must be quick and must not call the store.
+  std::function<bool(std::string_view name)> unwanted{};
+};
+
+/// Whose state: an aggregate's, as the caller's `name` (a handler, say) folds it. Both are 1 .. 255 bytes of any kind.
+struct SnapshotKey {
+  std::string_view aggregate_id;
+  std::string_view name;
+};
+
+struct Snapshot {
+  SequenceNumber sequence;  ///< of the last event in it
+  Digest fingerprint{};     ///< as given to put(): of all that shaped it. The caller judges whether it still holds.
+  Timestamp time;           ///< when it was put
+  std::string state;        ///< opaque
+};
+
+struct SnapshotHealth {
+  std::string trouble;             ///< why the last writing failed; empty if it did not. Heals by itself.
+  std::vector<std::string> notes;  ///< damage that was found, the first of it
+  std::uint64_t damaged_files = 0; ///< since open
+  std::uint64_t files = 0;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t memory_bytes = 0;  ///< not written yet
+  std::uint64_t refused = 0;       ///< put() answered Busy, since open
+};
+
+/// Thread-safe. Memory: the states not written yet, about 1/30,000 of the files' size, and while files are merged 1.5 bytes a key and
+/// 1/500 of the size of the merged one. Every call may wait for the disk, though latest(), at_or_before() and put() never wait for a sync
+/// (but see write_bytes_per_second).
+class SnapshotStore {
+ public:
+  /// Io or DiskFull: the folder cannot be made or listed. Damaged files are no error.
+  [[nodiscard]] static Result<std::unique_ptr<SnapshotStore>> open(SnapshotStoreOptions options);
+  /// As close().
+  ~SnapshotStore();
+  SnapshotStore(const SnapshotStore&) = delete;
+
+  /// Keeps a state, replacing one of the same sequence number. At once visible, durable after flush() or some time. The states of the key
+  /// beyond the `keep` (0 = the option) with the greatest sequence numbers are superseded and go at some time; the number given with the
+  /// greatest sequence number counts. InvalidArgument; TooLarge; Busy: memory is full because the disk is slow or fails; Closed.
+  [[nodiscard]] Status put(SnapshotKey key, SequenceNumber sequence, const Digest& fingerprint, std::string state,
+                           std::uint32_t keep = 0);
+
+  /// The state with the greatest sequence number at or before `at_most`. None if there is none, or none that can be read.
+  [[nodiscard]] std::optional<Snapshot> at_or_before(SnapshotKey key, SequenceNumber at_most) const;
+  [[nodiscard]] std::optional<Snapshot> latest(SnapshotKey key) const {
+    return at_or_before(key, SequenceNumber{std::numeric_limits<std::uint64_t>::max()});
+  }
+
+  /// Deletes the states of an aggregate of all names. Durable on return; after an error it may or may not have happened. Their bytes
+  /// leave the disk with the next merge of all files: see compact(). InvalidArgument, Io, DiskFull, Closed.
+  [[nodiscard]] Status remove(std::string_view aggregate_id);
+
+  /// Everything put before is durable on return. Io, DiskFull, Closed.
+  [[nodiscard]] Status flush();
+  /// Merges all files into one. On return no file holds a state that was deleted or superseded before, or that is unwanted. Takes as long as
+  /// writing everything at the background's rate. Io, DiskFull, Corrupt, Closed: not all was done.
+  [[nodiscard]] Status compact();
+
+  [[nodiscard]] SnapshotHealth health() const;
+
+  /// Ends the background work and writes what is in memory. Idempotent. Reading stays possible.
+  [[nodiscard]] Status close();
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  class Turn;
+
+  explicit SnapshotStore(SnapshotStoreOptions options);
+  [[nodiscard]] Status open_folder();
+  void run();
+
+  // All with mutex_ held; they let go of it while they use the disk.
+  void work(Lock& lock);
+  [[nodiscard]] bool memory_due() const;
+  [[nodiscard]] bool merge_due() const;
+  void freeze();
+  [[nodiscard]] Status write_frozen(Lock& lock, RateLimiter* limiter);
+  [[nodiscard]] Status write_memory(Lock& lock);
+  [[nodiscard]] Status merge(Lock& lock, SnapshotMergeRange range);
+  [[nodiscard]] Result<std::shared_ptr<SnapshotFile>> put_in_place(SnapshotFileName numbers,
+                                                                   const Result<SnapshotFileName>& written);
+  [[nodiscard]] Status settle(Lock& lock);
+  void after(const Status& status, std::int64_t& retry_at);
+  [[nodiscard]] bool has_file(const std::string& name) const;
+
+  void note_damage(const SnapshotFile& file, const std::string& what) const;
+  [[nodiscard]] std::string path(const std::string& name) const { return options_.folder + "/" + name; }
+  [[nodiscard]] bool in_background() const { return options_.write_bytes_per_second > 0; }
+
+  const SnapshotStoreOptions options_;
+  RateLimiter limiter_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  SnapshotBuffer newest_;
+  SnapshotBuffer frozen_;          // full, to be written; changed only by whoever has the turn to write
+  std::int64_t newest_since_ = 0;  // monotonic time of its first state
+  std::shared_ptr<const SnapshotFiles> files_;
+  std::uint64_t next_number_ = 1;
+  bool writing_ = false;  // someone has the turn to write the next file
+  bool merging_ = false;  // someone has the turn to merge files
+  std::vector<std::string> leftovers_;  // names of files that are superseded, not removed yet
+  std::uint64_t renames_ = 0;           // of files in this folder
+  std::uint64_t renames_synced_ = 0;
+  std::int64_t write_retry_at_ = 0;  // monotonic time
+  std::int64_t merge_retry_at_ = 0;
+  std::string trouble_;
+  mutable std::vector<std::string> notes_;
+  mutable std::uint64_t damaged_files_ = 0;
+  std::uint64_t refused_ = 0;
+  bool closed_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace stele
