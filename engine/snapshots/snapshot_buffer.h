@@ -25,11 +25,11 @@ class SnapshotBuffer {
  public:
   using States = std::vector<BufferedState>;  // greatest sequence number first
 
-  /// Replaces a state with the same sequence number; lets go of those that it supersedes. Keys: snapshot_file.h.
+  /// Replaces a state with the same sequence number; lets go of those that are superseded. Keys: snapshot_file.h.
   void put(const std::string& key, BufferedState state);
   void remove_aggregate(std::string_view deletion_key);
-  /// Null if there is none at or before `at_most`.
-  [[nodiscard]] const BufferedState* find(const std::string& key, SequenceNumber at_most) const;
+  /// Null if there are none.
+  [[nodiscard]] const States* find(const std::string& key) const;
 
   [[nodiscard]] bool empty() const { return states_.empty(); }
   /// About what it takes in memory.

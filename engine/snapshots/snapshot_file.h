@@ -2,6 +2,7 @@
 // One file of the snapshot store, written once and never changed: the bytes of states, and a sorted table that says which they are and
 // where they lie. Bytes and names: format-spec.md ("Snapshot file").
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -50,7 +51,7 @@ struct StoredState {
   SequenceNumber sequence;
   Digest fingerprint{};
   Timestamp time;
-  std::uint32_t keep = 0;      ///< how many states of the key are kept if this is the newest, 1 .. kSnapshotKeepMax
+  std::uint32_t keep = 0;      ///< of the key's states up to this one the newest so many are kept, 1 .. kSnapshotKeepMax
   std::uint64_t offset = 0;    ///< in the file
   std::uint64_t bytes = 0;
   std::uint64_t checksum = 0;  ///< XXH3 of the bytes
@@ -61,13 +62,33 @@ using StoredStates = std::vector<StoredState>;
 [[nodiscard]] std::string encode_states(const StoredStates& states);
 [[nodiscard]] std::optional<StoredStates> decode_states(std::string_view value);
 
-/// The newest of the states at or before a sequence number; null if there is none.
+/// Adds a state of the same key. Of two with the same sequence number the one that is there stays, unless the added one `replaces` it; the
+/// smaller of their keeps stays in either case.
 template <class States>
-[[nodiscard]] const typename States::value_type* newest_at(const States& states, SequenceNumber at_most) {
-  for (const auto& state : states) {
-    if (state.sequence <= at_most) return &state;
+void add_state(States& states, typename States::value_type state, bool replaces) {
+  auto at = states.begin();
+  while (at != states.end() && at->sequence > state.sequence) ++at;
+  if (at == states.end() || at->sequence != state.sequence) {
+    states.insert(at, std::move(state));
+    return;
   }
-  return nullptr;
+  const std::uint32_t keep = std::min(at->keep, state.keep);
+  if (replaces) *at = std::move(state);
+  at->keep = keep;
+}
+
+/// Leaves the states that are kept. What goes from a part of a key's states would go from all of them as well: states that are added later
+/// can only make more of them superseded.
+template <class States>
+void drop_superseded(States& states) {
+  std::uint32_t left = kSnapshotKeepMax;
+  for (auto at = states.begin(); at != states.end(); ++at, --left) {
+    left = std::min(left, at->keep);
+    if (left == 0) {
+      states.erase(at, states.end());
+      return;
+    }
+  }
 }
 
 /// Writes one file under its temporary name. One thread.

@@ -1,7 +1,5 @@
 #include "engine/snapshots/snapshot_merge.h"
 
-#include <algorithm>
-
 namespace stele {
 namespace {
 
@@ -23,8 +21,7 @@ struct Source {
 };
 
 /// A state and the file it is in.
-struct Candidate {
-  StoredState state;
+struct Candidate : StoredState {
   const SnapshotFile* file;
 };
 
@@ -90,7 +87,7 @@ class Merge {
       } else if (i < deleted_from_) {
         auto states = source.file->decode(source.cursor.value());
         if (!states) return unusable(source.file);
-        for (const StoredState& state : *states) add_candidate({state, source.file});
+        for (const StoredState& state : *states) add_state(candidates_, Candidate{state, source.file}, false);
       }
       // In a damaged tree the same page could come again and again.
       if (!source.cursor.next() || (source.cursor.valid() && source.cursor.key() <= key)) return unusable(source.file);
@@ -100,23 +97,15 @@ class Merge {
     return write(key, writer);
   }
 
-  /// Candidates come from newer files first, so that one that is there already stays.
-  void add_candidate(const Candidate& candidate) {
-    const auto at = std::find_if(candidates_.begin(), candidates_.end(), [&](const Candidate& other) {
-      return other.state.sequence <= candidate.state.sequence;
-    });
-    if (at == candidates_.end() || at->state.sequence != candidate.state.sequence) candidates_.insert(at, candidate);
-  }
-
   [[nodiscard]] Status write(const std::string& key, SnapshotFileWriter& writer) {
-    if (candidates_.size() > candidates_.front().state.keep) candidates_.resize(candidates_.front().state.keep);
+    drop_superseded(candidates_);
     StoredStates states;
     for (const Candidate& candidate : candidates_) {
-      StoredState state = candidate.state;
+      StoredState state = candidate;
       state.offset = writer.offset();
       for (std::uint64_t at = 0; at < state.bytes; at += kCopyBytes) {
         copy_.resize(std::min(kCopyBytes, state.bytes - at));
-        if (!candidate.file->read_part(candidate.state, at, copy_)) return unusable(candidate.file);
+        if (!candidate.file->read_part(candidate, at, copy_)) return unusable(candidate.file);
         STELE_TRY(writer.append(copy_));
       }
       states.push_back(state);

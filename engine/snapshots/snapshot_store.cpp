@@ -13,6 +13,12 @@ constexpr std::int64_t kRetryMicros = 1'000'000;
 constexpr std::size_t kNotesMax = 16;
 constexpr const char* kDamaged = "a snapshot file is damaged";
 
+/// A state and where its bytes are: in a file, or in memory.
+struct Candidate : StoredState {
+  const SnapshotFile* file;
+  std::shared_ptr<const std::string> buffered;
+};
+
 bool is_id(std::string_view text) { return !text.empty() && text.size() <= kSnapshotIdBytesMax; }
 
 Error invalid(const char* what) { return Error{.kind = ErrorKind::InvalidArgument, .message = what}; }
@@ -166,48 +172,47 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
   const std::string deletion = deletion_key(key.aggregate_id);
   const std::string states = states_key(key.aggregate_id, key.name);
   while (true) {
-    std::optional<BufferedState> buffered;
+    std::vector<Candidate> candidates;
     std::shared_ptr<const SnapshotFiles> files;
     {
       const Lock lock(mutex_);
       files = files_;
-      // Of equal sequence numbers the newer part's counts, here as among the files.
-      for (const SnapshotBuffer* buffer : {&newest_, &frozen_}) {
-        const BufferedState* const found = buffer->find(states, at_most);
-        if (found != nullptr && (!buffered || found->sequence > buffered->sequence)) buffered = *found;
+      for (const SnapshotBuffer* const buffer : {&newest_, &frozen_}) {
+        const SnapshotBuffer::States* const found = buffer->find(states);
+        for (std::size_t i = 0; found != nullptr && i < found->size(); ++i) {
+          const BufferedState& state = (*found)[i];
+          const StoredState stored{.sequence = state.sequence, .fingerprint = state.fingerprint, .time = state.time, .keep = state.keep};
+          add_state(candidates, Candidate{stored, nullptr, state.bytes}, false);
+        }
       }
     }
-    std::optional<StoredState> stored;
-    const SnapshotFile* holder = nullptr;
-    const auto greatest = [&] { return stored ? stored->sequence : buffered ? buffered->sequence : SequenceNumber{}; };
-    bool deleted = false;
-    for (std::size_t i = files->size(); i-- > 0 && !deleted;) {
+    for (std::size_t i = files->size(); i-- > 0;) {
       const SnapshotFile& file = *(*files)[i];
+      bool deleted = false;
       if (file.usable()) {
         if (const auto found = file.find(states)) {
-          const StoredState* const state = newest_at(*found, at_most);
-          if (state != nullptr && state->sequence > greatest()) {
-            stored = *state;
-            holder = &file;
-          }
+          for (const StoredState& state : *found) add_state(candidates, Candidate{state, &file, nullptr}, false);
         }
         const auto deletes = file.deletes(deletion);
         deleted = deletes && *deletes;
       }
       if (!file.usable()) {
         note_damage(file, kDamaged);
-        // It may have deleted what older files hold.
-        if (file.name().deletions) break;
+        deleted = file.name().deletions;  // perhaps
       }
+      if (deleted) break;  // what older files hold
     }
-    if (!stored) {
-      if (!buffered) return std::nullopt;
-      return Snapshot{buffered->sequence, buffered->fingerprint, buffered->time, *buffered->bytes};
+    drop_superseded(candidates);
+    const auto found = std::find_if(candidates.begin(), candidates.end(), [&](const auto& state) { return state.sequence <= at_most; });
+    if (found == candidates.end()) return std::nullopt;
+    Snapshot snapshot{found->sequence, found->fingerprint, found->time, {}};
+    if (found->file == nullptr) {
+      snapshot.state = *found->buffered;
+      return snapshot;
     }
-    Snapshot snapshot{stored->sequence, stored->fingerprint, stored->time, {}};
-    if (holder->usable() && holder->read(*stored, snapshot.state)) return snapshot;
+    if (found->file->usable() && found->file->read(*found, snapshot.state)) return snapshot;
     // One usable file less: this ends.
-    note_damage(*holder, kDamaged);
+    note_damage(*found->file, kDamaged);
   }
 }
 

@@ -4,7 +4,7 @@
 // immutable file, and files are merged in the background. Bytes: format-spec.md ("Snapshot file").
 //
 // What it holds can be made again from the log, so it never makes trouble for anybody: a damaged or missing file costs the states in it (and
-// those in older files if it held deletions), and a disk that cannot be written costs the states put meanwhile. Health says so. The one
+// those in older files if it held deletions; what they had superseded may be given out again), and a disk that cannot be written costs the states put meanwhile. Health says so. The one
 // promise is about deletions: once remove() has returned without an error, no state of the aggregate put before is ever given out again,
 // after any crash and whatever damage, as long as the disk keeps the names of files that it has synced.
 
@@ -80,9 +80,9 @@ class SnapshotStore {
   ~SnapshotStore();
   SnapshotStore(const SnapshotStore&) = delete;
 
-  /// Keeps a state, replacing one of the same sequence number. At once visible, durable after flush() or some time. The states of the key
-  /// beyond the `keep` (0 = the option) with the greatest sequence numbers are superseded and go at some time; the number given with the
-  /// greatest sequence number counts. InvalidArgument; TooLarge; Busy: memory is full because the disk is slow or fails; Closed.
+  /// Keeps a state, replacing one of the same sequence number. At once visible; durable after flush() or some time. Of the key's states up
+  /// to this sequence number the newest `keep` (0 = the option) are kept, this one among them; the others are superseded and no longer
+  /// given out. InvalidArgument; TooLarge; Busy: memory is full because the disk is slow or fails; Closed.
   [[nodiscard]] Status put(SnapshotKey key, SequenceNumber sequence, const Digest& fingerprint, std::string state,
                            std::uint32_t keep = 0);
 
