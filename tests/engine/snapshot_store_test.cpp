@@ -118,9 +118,10 @@ class RandomCalls {
 
   void check(const SnapshotLedger::Key& key) {
     const SnapshotKey asked{key.first, key.second};
-    ledger_.check(key, ~0ULL, store_->latest(asked), true);
+    ledger_.check(key, ~0ULL, store_->latest(asked), SnapshotLedger::Expect::ExactlyThat);
     const std::uint64_t at_most = 1 + below(60);
-    ledger_.check(key, at_most, store_->at_or_before(asked, SequenceNumber{at_most}), true);
+    ledger_.check(key, at_most, store_->at_or_before(asked, SequenceNumber{at_most}),
+                  SnapshotLedger::Expect::ExactlyThat);
   }
 
   std::mt19937_64 random_;

@@ -17,6 +17,8 @@ namespace stele::test {
 class SnapshotLedger {
  public:
   using Key = std::pair<std::string, std::string>;
+  /// How much is expected of an answer: nothing that could not be right · and nothing that is sure is passed over · and nothing superseded.
+  enum class Expect { NothingWrong, AllThatIsSure, ExactlyThat };
 
   void put(const Key& key, std::uint64_t sequence, std::string state, std::uint32_t keep) {
     Puts& puts = keys_[key][sequence];
@@ -24,10 +26,19 @@ class SnapshotLedger {
     puts.keep = std::min(puts.keep, keep);
   }
 
-  /// Everything put so far must be there from now on.
+  /// Everything put since the last crash or loss must be there from now on.
   void all_is_sure() {
     for (auto& [key, sequences] : keys_) {
-      for (auto& [sequence, puts] : sequences) puts.sure = puts.states.size();
+      for (auto& [sequence, puts] : sequences) {
+        if (puts.states.size() > puts.perhaps_lost) puts.sure = puts.states.size();
+      }
+    }
+  }
+
+  /// What is not sure may be lost.
+  void crashed() {
+    for (auto& [key, sequences] : keys_) {
+      for (auto& [sequence, puts] : sequences) puts.perhaps_lost = puts.states.size();
     }
   }
 
@@ -47,15 +58,14 @@ class SnapshotLedger {
     }
   }
 
-  /// The answer is a state put since the last deletion, not replaced by one that is sure to be there, and none that is sure to be there and
-  /// was not superseded lies between it and `at_most`. `exactly`: nor is it superseded itself.
-  void check(const Key& key, std::uint64_t at_most, const std::optional<Snapshot>& got, bool exactly = false) const {
+  /// The answer is a state put since the last deletion, at or before `at_most`.
+  void check(const Key& key, std::uint64_t at_most, const std::optional<Snapshot>& got, Expect expect) const {
     CAPTURE(key.first);
     CAPTURE(key.second);
     CAPTURE(at_most);
     const auto found = keys_.find(key);
     std::uint64_t least = 0;
-    if (found != keys_.end()) {
+    if (found != keys_.end() && expect != Expect::NothingWrong) {
       std::uint32_t left = kSnapshotKeepMax;
       for (auto at = found->second.rbegin(); at != found->second.rend() && least == 0; ++at, --left) {
         left = std::min(left, at->second.keep);
@@ -71,11 +81,11 @@ class SnapshotLedger {
     const std::uint64_t sequence = got->sequence.value();
     REQUIRE(sequence <= at_most);
     REQUIRE(sequence >= least);
-    if (exactly) REQUIRE(sequence == least);
+    if (expect == Expect::ExactlyThat) REQUIRE(sequence == least);
     const auto puts = found->second.find(sequence);
     REQUIRE(puts != found->second.end());
     const auto& states = puts->second.states;
-    const std::size_t oldest = puts->second.sure == 0 ? 0 : puts->second.sure - 1;
+    const std::size_t oldest = expect == Expect::NothingWrong || puts->second.sure == 0 ? 0 : puts->second.sure - 1;
     REQUIRE(std::find(states.begin() + static_cast<std::ptrdiff_t>(oldest), states.end(), got->state) != states.end());
     REQUIRE(got->fingerprint == sha256({got->state}));
   }
@@ -85,11 +95,15 @@ class SnapshotLedger {
     std::vector<std::string> states;  // each replaces the one before
     std::uint32_t keep = kSnapshotKeepMax;
     std::size_t sure = 0;  // so many of them are sure to have arrived
+    std::size_t perhaps_lost = 0;  // so many of them may be gone, apart from those
   };
   using Sequences = std::map<std::uint64_t, Puts>;
 
   static void unsure(Sequences& sequences) {
-    for (auto& [sequence, puts] : sequences) puts.sure = 0;
+    for (auto& [sequence, puts] : sequences) {
+      puts.sure = 0;
+      puts.perhaps_lost = puts.states.size();
+    }
   }
 
   std::map<Key, Sequences> keys_;
