@@ -538,31 +538,27 @@ TEST_CASE("SnapshotStore.AFlippedBitAnywhereCostsStatesButNeverShowsAWrongOne") 
   for (const std::string& name : names) {
     const std::size_t bytes = bench.disk.live_contents(kFolder + "/" + name)->size();
     for (std::size_t byte = 0; byte < bytes; byte += bytes > 100'000 ? 997 : 1) {
-      // On a disk of its own: opening may merge.
-      Bench trial;
-      trial.store.reset();
-      for (const std::string& other : names) {
-        auto file = trial.disk.open(kFolder + "/" + other, OpenMode::CreateNew);
-        REQUIRE(file);
-        REQUIRE((*file)->write_at(ByteOffset{0}, *bench.disk.live_contents(kFolder + "/" + other)));
-      }
-      trial.flip(name, byte, static_cast<int>(byte % 8));
-      trial.open();
+      // Opening and reading change nothing on the disk, so that flipping the bit back makes it good again.
+      bench.flip(name, byte, static_cast<int>(byte % 8));
+      bench.open();
       ++flips;
-      REQUIRE(trial.get("deleted") == "none");
+      REQUIRE(bench.get("deleted") == "none");
       for (int i = 1; i <= 3; ++i) {
-        const std::string later = trial.get("a" + std::to_string(i));
-        const std::string earlier = trial.get("a" + std::to_string(i), 1);
+        const std::string later = bench.get("a" + std::to_string(i));
+        const std::string earlier = bench.get("a" + std::to_string(i), 1);
         const bool right = (later == "later state " + std::to_string(i) || later == "none") &&
                            (earlier == "state " + std::to_string(i) || earlier == "none");
         REQUIRE_MESSAGE(right, name << " byte " << byte);
         lost += later == "none" ? 1 : 0;
       }
-      REQUIRE(trial.get("deleted") == "none");
+      REQUIRE(bench.get("deleted") == "none");
+      bench.store.reset();
+      bench.flip(name, byte, static_cast<int>(byte % 8));
     }
   }
   CHECK(lost > 0);
   CHECK(lost < 3 * flips);
+  CHECK(bench.files() == names);
 }
 
 TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
