@@ -64,12 +64,15 @@ std::string deletion_key(std::string_view aggregate_id) {
   return key.append(aggregate_id);
 }
 
-std::string states_key(std::string_view aggregate_id, std::string_view name) { return deletion_key(aggregate_id).append(name); }
+std::string states_key(std::string_view aggregate_id, std::string_view name) {
+  return deletion_key(aggregate_id).append(name);
+}
 
 std::optional<SplitSnapshotKey> split_key(std::string_view key) {
   if (key.empty()) return std::nullopt;
   const std::size_t id_bytes = static_cast<unsigned char>(key[0]);
-  if (id_bytes == 0 || key.size() < 1 + id_bytes || key.size() > 1 + id_bytes + kSnapshotIdBytesMax) return std::nullopt;
+  if (id_bytes == 0 || key.size() < 1 + id_bytes || key.size() > 1 + id_bytes + kSnapshotIdBytesMax)
+    return std::nullopt;
   return SplitSnapshotKey{key.substr(0, 1 + id_bytes), key.substr(1 + id_bytes)};
 }
 
@@ -115,13 +118,14 @@ std::optional<StoredStates> decode_states(std::string_view value) {
   return states;
 }
 
-SnapshotFileWriter::SnapshotFileWriter(std::unique_ptr<PageFileWriter> pages, SnapshotFileName name, const Uuid& store_id,
-                                       std::uint64_t keys_max)
+SnapshotFileWriter::SnapshotFileWriter(std::unique_ptr<PageFileWriter> pages, SnapshotFileName name,
+                                       const Uuid& store_id, std::uint64_t keys_max)
     : pages_(std::move(pages)), name_(name), store_id_(store_id), table_(*pages_, filter_seed(store_id), keys_max) {}
 
-Result<std::unique_ptr<SnapshotFileWriter>> SnapshotFileWriter::create(FileSystem& file_system, const std::string& folder,
-                                                                       SnapshotFileName name, const Uuid& store_id,
-                                                                       std::uint64_t keys_max, RateLimiter* limiter) {
+Result<std::unique_ptr<SnapshotFileWriter>> SnapshotFileWriter::create(FileSystem& file_system,
+                                                                       const std::string& folder, SnapshotFileName name,
+                                                                       const Uuid& store_id, std::uint64_t keys_max,
+                                                                       RateLimiter* limiter) {
   STELE_ASSIGN(auto pages, PageFileWriter::create(file_system, folder + "/" + name.temporary(), limiter));
   return std::unique_ptr<SnapshotFileWriter>(new SnapshotFileWriter(std::move(pages), name, store_id, keys_max));
 }
@@ -156,8 +160,8 @@ Result<SnapshotFileName> SnapshotFileWriter::finish() {
   return name_;
 }
 
-Result<std::shared_ptr<SnapshotFile>> SnapshotFile::open(FileSystem& file_system, const std::string& path, SnapshotFileName name,
-                                                         const Uuid& store_id) {
+Result<std::shared_ptr<SnapshotFile>> SnapshotFile::open(FileSystem& file_system, const std::string& path,
+                                                         SnapshotFileName name, const Uuid& store_id) {
   STELE_ASSIGN(auto pages, PageFile::open(file_system, path, kKind, store_id));
   std::string_view directory = pages->directory();
   std::uint64_t low = 0, high = 0, deletions = 0;
@@ -165,7 +169,8 @@ Result<std::shared_ptr<SnapshotFile>> SnapshotFile::open(FileSystem& file_system
   const bool whole = take_varint(directory, low) && take_varint(directory, high) && take_varint(directory, deletions) &&
                      TableRoot::decode(directory, root) && directory.empty();
   if (!whole) {
-    return Error{.kind = ErrorKind::Corrupt, .message = "the directory of a snapshot file makes no sense", .file = path};
+    return Error{
+        .kind = ErrorKind::Corrupt, .message = "the directory of a snapshot file makes no sense", .file = path};
   }
   if (SnapshotFileName{low, high, deletions > 0} != name) {
     return Error{.kind = ErrorKind::Foreign, .message = "a snapshot file has the name of another", .file = path};
@@ -192,7 +197,8 @@ Result<StoredStates> SnapshotFile::decode(std::string_view value) const {
   std::optional<StoredStates> states = decode_states(value);
   if (!states) return corrupt("an entry of a snapshot file makes no sense");
   for (const StoredState& state : *states) {
-    if (state.offset < kPageBytes || state.offset > pages_->body_end() || state.bytes > pages_->body_end() - state.offset) {
+    if (state.offset < kPageBytes || state.offset > pages_->body_end() ||
+        state.bytes > pages_->body_end() - state.offset) {
       return corrupt("a state of a snapshot file lies outside of it");
     }
   }

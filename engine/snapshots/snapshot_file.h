@@ -1,6 +1,6 @@
 #pragma once
-// One file of the snapshot store, written once and never changed: the bytes of states, and a sorted table that says which they are and
-// where they lie. Bytes and names: format-spec.md ("Snapshot file").
+// One file of the snapshot store, written once and never changed: the bytes of states, and a sorted table that says
+// which they are and where they lie. Bytes and names: format-spec.md ("Snapshot file").
 
 #include <algorithm>
 #include <atomic>
@@ -20,7 +20,8 @@ inline constexpr std::size_t kSnapshotIdBytesMax = 255;
 /// How many states of one key a file can hold.
 inline constexpr std::uint32_t kSnapshotKeepMax = 16;
 
-/// What a file stands for. Files are numbered in the order in which they are written; a merged one takes the place of all it was made of.
+/// What a file stands for. Files are numbered in the order in which they are written; a merged one takes the place of
+/// all it was made of.
 struct SnapshotFileName {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
@@ -35,8 +36,8 @@ struct SnapshotFileName {
   [[nodiscard]] static std::optional<SnapshotFileName> parse(std::string_view text);
 };
 
-// Keys of the table. All of one aggregate have its deletion key as their prefix, no other key has, and the deletion key itself is the
-// first of them. Ids and names are 1 .. kSnapshotIdBytesMax bytes.
+// Keys of the table. All of one aggregate have its deletion key as their prefix, no other key has, and the deletion key
+// itself is the first of them. Ids and names are 1 .. kSnapshotIdBytesMax bytes.
 [[nodiscard]] std::string deletion_key(std::string_view aggregate_id);
 [[nodiscard]] std::string states_key(std::string_view aggregate_id, std::string_view name);
 struct SplitSnapshotKey {
@@ -51,8 +52,8 @@ struct StoredState {
   SequenceNumber sequence;
   Digest fingerprint{};
   Timestamp time;
-  std::uint32_t keep = 0;      ///< of the key's states up to this one the newest so many are kept, 1 .. kSnapshotKeepMax
-  std::uint64_t offset = 0;    ///< in the file
+  std::uint32_t keep = 0;    ///< of the key's states up to this one the newest so many are kept, 1 .. kSnapshotKeepMax
+  std::uint64_t offset = 0;  ///< in the file
   std::uint64_t bytes = 0;
   std::uint64_t checksum = 0;  ///< XXH3 of the bytes
 };
@@ -62,8 +63,8 @@ using StoredStates = std::vector<StoredState>;
 [[nodiscard]] std::string encode_states(const StoredStates& states);
 [[nodiscard]] std::optional<StoredStates> decode_states(std::string_view value);
 
-/// Adds a state of the same key. Of two with the same sequence number the one that is there stays, unless the added one `replaces` it; the
-/// smaller of their keeps stays in either case.
+/// Adds a state of the same key. Of two with the same sequence number the one that is there stays, unless the added one
+/// `replaces` it; the smaller of their keeps stays in either case.
 template <class States>
 void add_state(States& states, typename States::value_type state, bool replaces) {
   auto at = states.begin();
@@ -77,8 +78,8 @@ void add_state(States& states, typename States::value_type state, bool replaces)
   at->keep = keep;
 }
 
-/// Leaves the states that are kept. What goes from a part of a key's states would go from all of them as well: states that are added later
-/// can only make more of them superseded.
+/// Leaves the states that are kept. What goes from a part of a key's states would go from all of them as well: states
+/// that are added later can only make more of them superseded.
 template <class States>
 void drop_superseded(States& states) {
   std::uint32_t left = kSnapshotKeepMax;
@@ -95,7 +96,8 @@ void drop_superseded(States& states) {
 class SnapshotFileWriter {
  public:
   /// `keys_max`: an upper bound of the keys that will be added.
-  [[nodiscard]] static Result<std::unique_ptr<SnapshotFileWriter>> create(FileSystem& file_system, const std::string& folder,
+  [[nodiscard]] static Result<std::unique_ptr<SnapshotFileWriter>> create(FileSystem& file_system,
+                                                                          const std::string& folder,
                                                                           SnapshotFileName name, const Uuid& store_id,
                                                                           std::uint64_t keys_max, RateLimiter* limiter);
 
@@ -110,7 +112,8 @@ class SnapshotFileWriter {
   [[nodiscard]] Result<SnapshotFileName> finish();
 
  private:
-  SnapshotFileWriter(std::unique_ptr<PageFileWriter> pages, SnapshotFileName name, const Uuid& store_id, std::uint64_t keys_max);
+  SnapshotFileWriter(std::unique_ptr<PageFileWriter> pages, SnapshotFileName name, const Uuid& store_id,
+                     std::uint64_t keys_max);
 
   const std::unique_ptr<PageFileWriter> pages_;
   SnapshotFileName name_;
@@ -119,8 +122,8 @@ class SnapshotFileWriter {
   std::uint64_t deletions_ = 0;
 };
 
-/// An open file, or one that could not be opened and only keeps its place among the others. Thread-safe. A failed read makes the file
-/// unusable for good.
+/// An open file, or one that could not be opened and only keeps its place among the others. Thread-safe. A failed read
+/// makes the file unusable for good.
 class SnapshotFile {
  public:
   /// `path` may be the temporary one.
@@ -130,7 +133,9 @@ class SnapshotFile {
 
   [[nodiscard]] const SnapshotFileName& name() const { return name_; }
   [[nodiscard]] bool usable() const { return pages_ != nullptr && !pages_->damaged(); }
-  void mark_damaged() const { if (pages_ != nullptr) pages_->mark_damaged(); }
+  void mark_damaged() const {
+    if (pages_ != nullptr) pages_->mark_damaged();
+  }
   /// 0 if it could not be opened.
   [[nodiscard]] std::uint64_t file_bytes() const { return pages_ != nullptr ? pages_->file_bytes() : 0; }
   [[nodiscard]] std::uint64_t keys() const { return table_.root().keys; }
@@ -164,7 +169,8 @@ class SnapshotFile {
 /// All files, oldest first.
 using SnapshotFiles = std::vector<std::shared_ptr<SnapshotFile>>;
 
-/// How many of the oldest files must not be used, because one of them may have held deletions that cannot be read any more.
+/// How many of the oldest files must not be used, because one of them may have held deletions that cannot be read any
+/// more.
 [[nodiscard]] std::size_t untrusted_count(const SnapshotFiles& files);
 
 }  // namespace stele

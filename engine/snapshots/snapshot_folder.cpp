@@ -11,12 +11,13 @@ SnapshotFolderPlan plan_snapshot_folder(const std::vector<std::string>& entries)
   for (const std::string& entry : entries) {
     if (const auto name = SnapshotFileName::parse(entry)) {
       names.push_back(*name);
-    } else if (entry.ends_with(".tmp") && SnapshotFileName::parse(std::string_view(entry).substr(0, entry.size() - 4))) {
+    } else if (entry.ends_with(".tmp") &&
+               SnapshotFileName::parse(std::string_view(entry).substr(0, entry.size() - 4))) {
       plan.leftovers.push_back(entry);
     }
   }
-  // Newest first; of those that end together the widest first, because a merge made it of the others. Of the same numbers the one with
-  // deletions: the other was made of it, or never acknowledged.
+  // Newest first; of those that end together the widest first, because a merge made it of the others. Of the same
+  // numbers the one with deletions: the other was made of it, or never acknowledged.
   std::sort(names.begin(), names.end(), [](const SnapshotFileName& a, const SnapshotFileName& b) {
     return std::tuple(b.high, a.low, b.deletions) < std::tuple(a.high, b.low, a.deletions);
   });

@@ -1,5 +1,6 @@
 #pragma once
-// Which files of the folder are the store, judged by their names alone: there is no list of files that could be lost or out of date.
+// Which files of the folder are the store, judged by their names alone: there is no list of files that could be lost or
+// out of date.
 
 #include <string>
 #include <vector>
@@ -10,9 +11,11 @@ namespace stele {
 
 /// What is to be done about the entries of a snapshot folder.
 struct SnapshotFolderPlan {
-  std::vector<SnapshotFileName> files;  ///< the store's, oldest first; each begins with the number behind the one before
-  std::vector<std::string> leftovers;   ///< half-written, or made into one of `files` by a merge: to be removed
-  /// Older than a gap in the numbers. What filled the gap is lost, and may have been deletions of what these hold: to be removed.
+  std::vector<SnapshotFileName>
+      files;                           ///< the store's, oldest first; each begins with the number behind the one before
+  std::vector<std::string> leftovers;  ///< half-written, or made into one of `files` by a merge: to be removed
+  /// Older than a gap in the numbers. What filled the gap is lost, and may have been deletions of what these hold: to
+  /// be removed.
   std::vector<std::string> dropped;
   std::uint64_t next = 1;  ///< number of the next file
 };

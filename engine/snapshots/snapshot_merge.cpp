@@ -44,8 +44,8 @@ class Merge {
       keys_max += source.file->keys();
       if (!source.cursor.seek("")) return unusable(source.file);
     }
-    STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*context_.file_system, context_.folder, name, context_.store_id,
-                                                               keys_max, context_.limiter));
+    STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*context_.file_system, context_.folder, name,
+                                                               context_.store_id, keys_max, context_.limiter));
     while (true) {
       std::string key;
       for (const Source& source : sources_) {
@@ -116,8 +116,8 @@ class Merge {
   const SnapshotMergeContext& context_;
   const bool with_oldest_;
   bool forgets_deletions_ = false;
-  std::vector<Source> sources_;  // newest first
-  std::string aggregate_;        // deletion key of the aggregate at hand
+  std::vector<Source> sources_;   // newest first
+  std::string aggregate_;         // deletion key of the aggregate at hand
   std::size_t deleted_from_ = 0;  // sources from this one on are deleted as far as the aggregate goes
   std::vector<Candidate> candidates_;
   std::string copy_;
@@ -127,7 +127,8 @@ class Merge {
 
 std::optional<SnapshotMergeRange> pick_snapshot_merge(const SnapshotFiles& files) {
   if (const std::size_t untrusted = untrusted_count(files); untrusted > 0) return SnapshotMergeRange{0, untrusted - 1};
-  // A file counts as at least as large as any newer one, so that the tiers are in order and a tier is one stretch of files.
+  // A file counts as at least as large as any newer one, so that the tiers are in order and a tier is one stretch of
+  // files.
   std::uint32_t tier = 0;
   std::size_t end = files.size();  // of the stretch
   for (std::size_t i = files.size(); i-- > 0;) {
@@ -142,7 +143,8 @@ std::optional<SnapshotMergeRange> pick_snapshot_merge(const SnapshotFiles& files
   return std::nullopt;
 }
 
-Result<SnapshotFileName> merge_snapshot_files(const SnapshotMergeContext& context, const SnapshotFiles& inputs, bool with_oldest) {
+Result<SnapshotFileName> merge_snapshot_files(const SnapshotMergeContext& context, const SnapshotFiles& inputs,
+                                              bool with_oldest) {
   return Merge(context, inputs, with_oldest).run({inputs.front()->name().low, inputs.back()->name().high, false});
 }
 

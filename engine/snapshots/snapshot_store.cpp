@@ -24,8 +24,8 @@ bool is_id(std::string_view text) { return !text.empty() && text.size() <= kSnap
 Error invalid(const char* what) { return Error{.kind = ErrorKind::InvalidArgument, .message = what}; }
 Error closed() { return Error{.kind = ErrorKind::Closed, .message = "the snapshot store is closed"}; }
 
-Result<SnapshotFileName> write_states(const SnapshotStoreOptions& options, const SnapshotBuffer& states, std::uint64_t number,
-                                      RateLimiter* limiter) {
+Result<SnapshotFileName> write_states(const SnapshotStoreOptions& options, const SnapshotBuffer& states,
+                                      std::uint64_t number, RateLimiter* limiter) {
   STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options.file_system, options.folder, {number, number},
                                                              options.store_id, states.entries().size(), limiter));
   for (const auto& [key, of_key] : states.entries()) {
@@ -45,7 +45,8 @@ Result<SnapshotFileName> write_states(const SnapshotStoreOptions& options, const
   return writer->finish();
 }
 
-Result<SnapshotFileName> write_deletion(const SnapshotStoreOptions& options, const std::string& key, std::uint64_t number) {
+Result<SnapshotFileName> write_deletion(const SnapshotStoreOptions& options, const std::string& key,
+                                        std::uint64_t number) {
   STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options.file_system, options.folder, {number, number},
                                                              options.store_id, 1, nullptr));
   STELE_TRY(writer->add_deletion(key));
@@ -73,7 +74,9 @@ class SnapshotStore::Turn {
 };
 
 SnapshotStore::SnapshotStore(SnapshotStoreOptions options)
-    : options_(std::move(options)), limiter_(options_.write_bytes_per_second), files_(std::make_shared<SnapshotFiles>()) {
+    : options_(std::move(options)),
+      limiter_(options_.write_bytes_per_second),
+      files_(std::make_shared<SnapshotFiles>()) {
   STELE_CHECK(options_.keep >= 1 && options_.keep <= kSnapshotKeepMax);
 }
 
@@ -105,7 +108,8 @@ Status SnapshotStore::open_folder() {
   }
   leftovers_ = std::move(plan.leftovers);
   leftovers_.insert(leftovers_.end(), plan.dropped.begin(), plan.dropped.end());
-  // What a merge made may have been seen by nobody but the page cache; what it was made of goes only after it is durable.
+  // What a merge made may have been seen by nobody but the page cache; what it was made of goes only after it is
+  // durable.
   ++renames_;
   Lock lock(mutex_);
   after(settle(lock), merge_retry_at_);
@@ -181,7 +185,8 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
         const SnapshotBuffer::States* const found = buffer->find(states);
         for (std::size_t i = 0; found != nullptr && i < found->size(); ++i) {
           const BufferedState& state = (*found)[i];
-          const StoredState stored{.sequence = state.sequence, .fingerprint = state.fingerprint, .time = state.time, .keep = state.keep};
+          const StoredState stored{
+              .sequence = state.sequence, .fingerprint = state.fingerprint, .time = state.time, .keep = state.keep};
           add_state(candidates, Candidate{stored, nullptr, state.bytes}, false);
         }
       }
@@ -203,7 +208,8 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
       if (deleted) break;  // what older files hold
     }
     drop_superseded(candidates);
-    const auto found = std::find_if(candidates.begin(), candidates.end(), [&](const auto& state) { return state.sequence <= at_most; });
+    const auto found = std::find_if(candidates.begin(), candidates.end(),
+                                    [&](const auto& state) { return state.sequence <= at_most; });
     if (found == candidates.end()) return std::nullopt;
     Snapshot snapshot{found->sequence, found->fingerprint, found->time, {}};
     if (found->file == nullptr) {
@@ -271,7 +277,8 @@ Status SnapshotStore::compact() {
   }
   if (merged) merged = settle(lock);  // removals are to be durable too
   if (merged && !leftovers_.empty()) {
-    merged = Error{.kind = ErrorKind::Io, .message = "a snapshot file cannot be removed", .file = path(leftovers_.front())};
+    merged =
+        Error{.kind = ErrorKind::Io, .message = "a snapshot file cannot be removed", .file = path(leftovers_.front())};
   }
   after(merged, merge_retry_at_);
   return merged;
@@ -408,9 +415,10 @@ Status SnapshotStore::merge(Lock& lock, SnapshotMergeRange range) {
   return settle(lock);
 }
 
-/// Opens the file that was `written` whole under the temporary name of `numbers`, and gives it its own; without mutex_. If anything
-/// failed the file is gone.
-Result<std::shared_ptr<SnapshotFile>> SnapshotStore::put_in_place(SnapshotFileName numbers, const Result<SnapshotFileName>& written) {
+/// Opens the file that was `written` whole under the temporary name of `numbers`, and gives it its own; without mutex_.
+/// If anything failed the file is gone.
+Result<std::shared_ptr<SnapshotFile>> SnapshotStore::put_in_place(SnapshotFileName numbers,
+                                                                  const Result<SnapshotFileName>& written) {
   const std::string temporary = numbers.temporary();
   const auto place = [&]() -> Result<std::shared_ptr<SnapshotFile>> {
     if (!written) return written.error();
@@ -467,7 +475,8 @@ void SnapshotStore::note_damage(const SnapshotFile& file, const std::string& wha
   if (!file.note_once()) return;
   const Lock lock(mutex_);
   ++damaged_files_;
-  if (notes_.size() < kNotesMax) notes_.push_back(what + " [" + path(file.name().text()) + "]: its snapshots are not used");
+  if (notes_.size() < kNotesMax)
+    notes_.push_back(what + " [" + path(file.name().text()) + "]: its snapshots are not used");
   changed_.notify_all();
 }
 

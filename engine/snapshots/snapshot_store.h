@@ -1,12 +1,15 @@
 #pragma once
-// Folded states of aggregates, kept so that a replay need not begin at the first event. A log-structured merge-tree (O'Neil, Cheng, Gawlick,
-// O'Neil, "The log-structured merge-tree", Acta Informatica 33, 1996) in files of its own: puts gather in memory, are written as one
-// immutable file, and files are merged in the background. Bytes: format-spec.md ("Snapshot file").
+// Folded states of aggregates, kept so that a replay need not begin at the first event. A log-structured merge-tree
+// (O'Neil, Cheng, Gawlick, O'Neil, "The log-structured merge-tree", Acta Informatica 33, 1996) in files of its own:
+// puts gather in memory, are written as one immutable file, and files are merged in the background. Bytes:
+// format-spec.md ("Snapshot file").
 //
-// What it holds can be made again from the log, so it never makes trouble for anybody: a damaged or missing file costs the states in it (and
-// those in older files if it held deletions; what they had superseded may be given out again), and a disk that cannot be written costs the states put meanwhile. Health says so. The one
-// promise is about deletions: once remove() has returned without an error, no state of the aggregate put before is ever given out again,
-// after any crash and whatever damage, as long as the disk keeps the names of files that it has synced.
+// What it holds can be made again from the log, so it never makes trouble for anybody. A file that is damaged, missing
+// or cannot be opened costs the states in it, and those in older files if it held deletions; what its states had
+// superseded may be given out again. A disk that cannot be written costs the states put meanwhile. Health says so. The
+// one promise is about deletions: once remove() has returned without an error, no state of the aggregate that was put
+// before is ever given out again, after any crash and whatever damage, as long as the disk keeps the names of files
+// that it has synced.
 
 #include <chrono>
 #include <condition_variable>
@@ -32,7 +35,7 @@ namespace stele {
 struct SnapshotStoreOptions {
   FileSystem* file_system;  ///< must outlive the store, as must the clock
   const Clock* clock;
-  std::string folder;       ///< one store's own; created if it does not exist. The caller holds the data folder's lock.
+  std::string folder;  ///< one store's own; created if it does not exist. The caller holds the data folder's lock.
   Uuid store_id;
   /// States in memory that are not written yet. Up to twice as much, and one state, is held while the disk is slow.
   std::uint64_t memory_bytes_max = 8ULL << 20;
@@ -41,8 +44,8 @@ struct SnapshotStoreOptions {
   std::uint32_t keep = 2;  ///< newest states of a key that are kept unless put() says otherwise, 1 .. kSnapshotKeepMax
   /// Rate of writing in the background; 0 = no thread, put() and remove() do what is due.
   std::uint64_t write_bytes_per_second = 32ULL << 20;
-  /// Names whose states a merge may leave out, such as handlers that are gone. Until then they are still given out. Empty = none. Called
-  /// on any of the store's threads; must be quick and must not call the store.
+  /// Names whose states a merge may leave out, such as handlers that are gone. Until then they are still given out.
+  /// Empty = none. Called on any of the store's threads; must be quick and must not call the store.
   std::function<bool(std::string_view name)> unwanted{};
 };
 
@@ -60,18 +63,18 @@ struct Snapshot {
 };
 
 struct SnapshotHealth {
-  std::string trouble;             ///< why the last writing failed; empty if it did not. Heals by itself.
-  std::vector<std::string> notes;  ///< damage that was found, the first of it
-  std::uint64_t damaged_files = 0; ///< since open
+  std::string trouble;              ///< why the last writing failed; empty if it did not. Heals by itself.
+  std::vector<std::string> notes;   ///< damage that was found, the first of it
+  std::uint64_t damaged_files = 0;  ///< since open
   std::uint64_t files = 0;
   std::uint64_t file_bytes = 0;
   std::uint64_t memory_bytes = 0;  ///< not written yet
   std::uint64_t refused = 0;       ///< put() answered Busy, since open
 };
 
-/// Thread-safe. Memory: the states not written yet, about 1/30,000 of the files' size, and while files are merged 1.5 bytes a key and
-/// 1/500 of the size of the merged one. Every call may wait for the disk, though latest(), at_or_before() and put() never wait for a sync
-/// (but see write_bytes_per_second).
+/// Thread-safe. Memory: the states not written yet, about 1/30,000 of the files' size, and while files are merged 1.5
+/// bytes a key and 1/500 of the size of the merged one. Every call may wait for the disk, though latest(),
+/// at_or_before() and put() never wait for a sync (but see write_bytes_per_second).
 class SnapshotStore {
  public:
   /// Io or DiskFull: the folder cannot be made or listed. Damaged files are no error.
@@ -80,26 +83,30 @@ class SnapshotStore {
   ~SnapshotStore();
   SnapshotStore(const SnapshotStore&) = delete;
 
-  /// Keeps a state, replacing one of the same sequence number. At once visible; durable after flush() or some time. Of the key's states up
-  /// to this sequence number the newest `keep` (0 = the option) are kept, this one among them; the others are superseded and no longer
-  /// given out. InvalidArgument; TooLarge; Busy: memory is full because the disk is slow or fails; Closed.
+  /// Keeps a state, replacing one of the same sequence number. At once visible; durable after flush() or some time. Of
+  /// the key's states up to this sequence number the newest `keep` (0 = the option) are kept, this one among them; the
+  /// others are superseded and no longer given out. InvalidArgument; TooLarge; Busy: memory is full because the disk is
+  /// slow or fails; Closed.
   [[nodiscard]] Status put(SnapshotKey key, SequenceNumber sequence, const Digest& fingerprint, std::string state,
                            std::uint32_t keep = 0);
 
-  /// The state with the greatest sequence number at or before `at_most`. None if there is none, or none that can be read.
+  /// The state with the greatest sequence number at or before `at_most`. None if there is none, or none that can be
+  /// read.
   [[nodiscard]] std::optional<Snapshot> at_or_before(SnapshotKey key, SequenceNumber at_most) const;
   [[nodiscard]] std::optional<Snapshot> latest(SnapshotKey key) const {
     return at_or_before(key, SequenceNumber{std::numeric_limits<std::uint64_t>::max()});
   }
 
-  /// Deletes the states of an aggregate of all names. Durable on return; after an error it may or may not have happened. Their bytes
-  /// leave the disk with the next merge of all files: see compact(). InvalidArgument, Io, DiskFull, Closed.
+  /// Deletes the states of an aggregate of all names. Durable on return; after an error it may or may not have
+  /// happened. Their bytes leave the disk with the next merge of all files: see compact(). InvalidArgument, Io,
+  /// DiskFull, Closed.
   [[nodiscard]] Status remove(std::string_view aggregate_id);
 
   /// Everything put before is durable on return. Io, DiskFull, Closed.
   [[nodiscard]] Status flush();
-  /// Merges all files into one. On return no file holds a state that was deleted or superseded before, or that is unwanted. Takes as long as
-  /// writing everything at the background's rate. Io, DiskFull, Corrupt, Closed: not all was done.
+  /// Merges all files into one. On return no file holds a state that was deleted or superseded before, or that is
+  /// unwanted. Takes as long as writing everything at the background's rate. Io, DiskFull, Corrupt, Closed: not all was
+  /// done.
   [[nodiscard]] Status compact();
 
   [[nodiscard]] SnapshotHealth health() const;
@@ -142,8 +149,8 @@ class SnapshotStore {
   std::int64_t newest_since_ = 0;  // monotonic time of its first state
   std::shared_ptr<const SnapshotFiles> files_;
   std::uint64_t next_number_ = 1;
-  bool writing_ = false;  // someone has the turn to write the next file
-  bool merging_ = false;  // someone has the turn to merge files
+  bool writing_ = false;                // someone has the turn to write the next file
+  bool merging_ = false;                // someone has the turn to merge files
   std::vector<std::string> leftovers_;  // names of files that are superseded, not removed yet
   std::uint64_t renames_ = 0;           // of files in this folder
   std::uint64_t renames_synced_ = 0;

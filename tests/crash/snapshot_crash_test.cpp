@@ -1,5 +1,6 @@
-// The snapshot store on a disk that drops, tears and reorders what was not synced and fails calls. After every crash it opens, and what it
-// gives out was put and not deleted since. STELE_CRASH_SEEDS sets how many seeds are tried, STELE_CRASH_SEED a single one.
+// The snapshot store on a disk that drops, tears and reorders what was not synced and fails calls. After every crash it
+// opens, and what it gives out was put and not deleted since. STELE_CRASH_SEEDS sets how many seeds are tried,
+// STELE_CRASH_SEED a single one.
 
 #include <doctest/doctest.h>
 
@@ -29,7 +30,10 @@ struct Trial {
   std::mt19937_64 random;
   SimulatedFileSystem disk;
   SteppedClock clock;
-  SnapshotStoreOptions options{.file_system = &disk, .clock = &clock, .folder = "/data/snapshots", .store_id = Uuid{{5}},
+  SnapshotStoreOptions options{.file_system = &disk,
+                               .clock = &clock,
+                               .folder = "/data/snapshots",
+                               .store_id = Uuid{{5}},
                                .write_bytes_per_second = 0};
   std::vector<SnapshotLedger::Key> keys;
   SnapshotLedger ledger;
@@ -38,7 +42,7 @@ struct Trial {
   std::uint64_t deletions = 0;
   std::uint64_t crashes = 0;
   std::uint64_t damaged = 0;
-  bool damaging = false;  // the disk loses what was synced
+  bool damaging = false;    // the disk loses what was synced
   bool calls_fail = false;  // single calls may fail, so that states may be lost
 
   std::uint64_t below(std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random); }
@@ -83,11 +87,20 @@ struct Trial {
   void use(SnapshotStore& store) {
     for (std::uint64_t i = 0, n = below(80); i < n; ++i) {
       switch (below(20)) {
-        case 0: remove(store); break;
-        case 1: if (store.flush() && !calls_fail) ledger.all_is_sure(); break;
-        case 2: if (chance(30)) (void)store.compact(); break;
-        case 3: check(store); break;
-        default: put(store);
+        case 0:
+          remove(store);
+          break;
+        case 1:
+          if (store.flush() && !calls_fail) ledger.all_is_sure();
+          break;
+        case 2:
+          if (chance(30)) (void)store.compact();
+          break;
+        case 3:
+          check(store);
+          break;
+        default:
+          put(store);
       }
     }
   }
@@ -96,20 +109,24 @@ struct Trial {
     const SimulatedFailure hows[] = {SimulatedFailure::Io, SimulatedFailure::DiskFull, SimulatedFailure::ShortIo,
                                      SimulatedFailure::ShortDiskFull};
     switch (below(10)) {
-      case 0: break;  // the process is killed, the machine goes on
+      case 0:
+        break;  // the process is killed, the machine goes on
       case 1:
         calls_fail = true;
         disk.fail_call(static_cast<SimulatedCall>(below(kSimulatedCalls)), 1 + below(30), hows[below(4)]);
         break;
       case 2:
         calls_fail = true;
-        for (const SimulatedCall call : {SimulatedCall::Write, SimulatedCall::Sync, SimulatedCall::Rename, SimulatedCall::Remove,
-                                         SimulatedCall::SyncFolder}) {
+        for (const SimulatedCall call : {SimulatedCall::Write, SimulatedCall::Sync, SimulatedCall::Rename,
+                                         SimulatedCall::Remove, SimulatedCall::SyncFolder}) {
           disk.fail_with_probability(call, 0.1, hows[below(4)]);
         }
         break;
-      case 3: disk.set_capacity(disk.used_bytes() + below(100'000)); break;
-      default: disk.cut_power_at_call(1 + below(chance(50) ? 40 : 300));
+      case 3:
+        disk.set_capacity(disk.used_bytes() + below(100'000));
+        break;
+      default:
+        disk.cut_power_at_call(1 + below(chance(50) ? 40 : 300));
     }
   }
 
@@ -135,7 +152,8 @@ struct Trial {
         REQUIRE((*file)->truncate(below(size + 1)));
       } else if (size > 0) {
         const char byte = static_cast<char>(below(256));
-        REQUIRE((*file)->write_at(ByteOffset{below(chance(50) ? size : std::min<std::uint64_t>(size, 100))}, {&byte, 1}));
+        REQUIRE(
+            (*file)->write_at(ByteOffset{below(chance(50) ? size : std::min<std::uint64_t>(size, 100))}, {&byte, 1}));
       }
       REQUIRE((*file)->sync_data());
     }
@@ -203,8 +221,8 @@ void run_trials(bool damaging) {
     crashes += trial.crashes;
     damaged += trial.damaged;
   }
-  MESSAGE(seeds << " seeds, " << crashes << " crashes, " << damaged << " files damaged, " << puts << " states put, " << deletions
-                << " deletions acknowledged, " << found << " states read back and right");
+  MESSAGE(seeds << " seeds, " << crashes << " crashes, " << damaged << " files damaged, " << puts << " states put, "
+                << deletions << " deletions acknowledged, " << found << " states read back and right");
   CHECK(found > 0);
 }
 

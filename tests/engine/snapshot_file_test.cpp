@@ -52,8 +52,9 @@ TEST_CASE("SnapshotKey.KeysOfAnAggregateAreThoseWithItsPrefix") {
   }
   CHECK_FALSE(split_key(""));
   CHECK_FALSE(split_key(std::string("\0name", 5)));
-  CHECK_FALSE(split_key("\x05"
-                        "four"));
+  CHECK_FALSE(
+      split_key("\x05"
+                "four"));
   CHECK_FALSE(split_key("\x01" + std::string(257, 'x')));
 }
 
@@ -80,7 +81,8 @@ TEST_CASE("SnapshotFolder.FilesCountByTheirNumbers") {
     return plan_snapshot_folder(entries);
   };
   CHECK(plan({}).next == 1);
-  const auto whole = plan({name(1, 4), name(5, 5, true), name(6, 9), "README", "0000000000000001-0000000000000002.bak"});
+  const auto whole =
+      plan({name(1, 4), name(5, 5, true), name(6, 9), "README", "0000000000000001-0000000000000002.bak"});
   CHECK(texts(whole.files) == Names{name(1, 4), name(5, 5, true), name(6, 9)});
   CHECK(whole.leftovers.empty());
   CHECK(whole.dropped.empty());
@@ -111,8 +113,13 @@ TEST_CASE("SnapshotFolder.FilesCountByTheirNumbers") {
 TEST_CASE("SnapshotEntry.StatesAreReadBackAndNonsenseIsRefused") {
   StoredStates states;
   for (std::uint64_t i = kSnapshotKeepMax; i > 0; --i) {
-    states.push_back({.sequence = SequenceNumber{~0ULL - 100 + i}, .fingerprint = sha256({"x"}), .time = Timestamp{-5}, .keep = kSnapshotKeepMax,
-                      .offset = ~0ULL - i, .bytes = ~0ULL, .checksum = i});
+    states.push_back({.sequence = SequenceNumber{~0ULL - 100 + i},
+                      .fingerprint = sha256({"x"}),
+                      .time = Timestamp{-5},
+                      .keep = kSnapshotKeepMax,
+                      .offset = ~0ULL - i,
+                      .bytes = ~0ULL,
+                      .checksum = i});
   }
   const std::string value = encode_states(states);
   CHECK(value.size() <= kTableValueBytesMax);
@@ -154,7 +161,8 @@ TEST_CASE("SnapshotEntry.StatesAreReadBackAndNonsenseIsRefused") {
 namespace {
 
 /// Does with a file whatever the store does. Must be safe on any bytes; gives the states whose checksum holds.
-std::vector<std::string> use_file(FileSystem& disk, const SnapshotFileName& file_name, const std::vector<std::string>& ids) {
+std::vector<std::string> use_file(FileSystem& disk, const SnapshotFileName& file_name,
+                                  const std::vector<std::string>& ids) {
   std::vector<std::string> states;
   auto file = SnapshotFile::open(disk, kFolder + "/" + file_name.text(), file_name, kStore);
   if (!file) return states;
@@ -206,8 +214,13 @@ TEST_CASE("SnapshotFile.ArbitraryBytesAreSafe") {
     for (std::uint64_t n = 2; n > 0; --n) {
       const std::string state = "state " + std::to_string(n) + " of " + ids[i];
       known.insert(state);
-      states.push_back({.sequence = SequenceNumber{n}, .fingerprint = {}, .time = {}, .keep = 2, .offset = (*writer)->offset(),
-                        .bytes = state.size(), .checksum = xxh3(state)});
+      states.push_back({.sequence = SequenceNumber{n},
+                        .fingerprint = {},
+                        .time = {},
+                        .keep = 2,
+                        .offset = (*writer)->offset(),
+                        .bytes = state.size(),
+                        .checksum = xxh3(state)});
       REQUIRE((*writer)->append(state));
     }
     REQUIRE((*writer)->add_states(states_key(ids[i], "fold"), states));
@@ -226,9 +239,14 @@ TEST_CASE("SnapshotFile.ArbitraryBytesAreSafe") {
   for (int i = 0; i < 300; ++i) {
     std::string bad = good;
     switch (below(3)) {
-      case 0: bad.resize(below(2 * good.size())); break;
-      case 1: for (int n = 0; n < 20; ++n) bad[below(bad.size())] = static_cast<char>(random()); break;
-      default: for (char& c : bad) c = static_cast<char>(random());
+      case 0:
+        bad.resize(below(2 * good.size()));
+        break;
+      case 1:
+        for (int n = 0; n < 20; ++n) bad[below(bad.size())] = static_cast<char>(random());
+        break;
+      default:
+        for (char& c : bad) c = static_cast<char>(random());
     }
     write_whole(disk, path, bad);
     for (const std::string& state : use_file(disk, *file_name, ids)) REQUIRE(known.contains(state));
@@ -242,12 +260,21 @@ TEST_CASE("SnapshotFile.ArbitraryBytesAreSafe") {
     std::string directory = good.substr(72, directory_bytes);
     const std::uint64_t page = below(pages) * kPageBytes;
     switch (below(5)) {
-      case 0: directory[below(directory.size())] = static_cast<char>(random()); break;
-      case 1: for (int n = 0; n < 3; ++n) body[page + below(kPageBytes)] = static_cast<char>(random()); break;
-      case 2: for (int n = 0; n < 8; ++n) body[page + kPageBytes - 1 - below(60)] = static_cast<char>(random()); break;
-      case 3: std::copy_n(body.begin() + static_cast<std::ptrdiff_t>(below(pages) * kPageBytes), kPageBytes,
-                          body.begin() + static_cast<std::ptrdiff_t>(page)); break;
-      default: for (std::uint64_t n = 0; n < kPageBytes; ++n) body[page + n] = static_cast<char>(random());
+      case 0:
+        directory[below(directory.size())] = static_cast<char>(random());
+        break;
+      case 1:
+        for (int n = 0; n < 3; ++n) body[page + below(kPageBytes)] = static_cast<char>(random());
+        break;
+      case 2:
+        for (int n = 0; n < 8; ++n) body[page + kPageBytes - 1 - below(60)] = static_cast<char>(random());
+        break;
+      case 3:
+        std::copy_n(body.begin() + static_cast<std::ptrdiff_t>(below(pages) * kPageBytes), kPageBytes,
+                    body.begin() + static_cast<std::ptrdiff_t>(page));
+        break;
+      default:
+        for (std::uint64_t n = 0; n < kPageBytes; ++n) body[page + n] = static_cast<char>(random());
     }
     auto pages_writer = PageFileWriter::create(disk, path, nullptr);
     REQUIRE(pages_writer);

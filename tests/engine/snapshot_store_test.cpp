@@ -27,8 +27,8 @@ const std::string kFolder = "/data/snapshots";
 struct Bench {
   SimulatedFileSystem disk{1};
   SteppedClock clock;
-  SnapshotStoreOptions options{.file_system = &disk, .clock = &clock, .folder = kFolder, .store_id = kStore,
-                               .write_bytes_per_second = 0};
+  SnapshotStoreOptions options{
+      .file_system = &disk, .clock = &clock, .folder = kFolder, .store_id = kStore, .write_bytes_per_second = 0};
   std::unique_ptr<SnapshotStore> store;
 
   Bench() { open(); }
@@ -38,7 +38,8 @@ struct Bench {
     REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().describe()));
     store = std::move(*opened);
   }
-  void put(std::string_view aggregate, std::uint64_t sequence, const std::string& state, std::string_view name = "fold") {
+  void put(std::string_view aggregate, std::uint64_t sequence, const std::string& state,
+           std::string_view name = "fold") {
     REQUIRE(store->put({aggregate, name}, SequenceNumber{sequence}, sha256({state}), state));
   }
   std::string get(std::string_view aggregate, std::uint64_t at_most = ~0ULL, std::string_view name = "fold") {
@@ -70,18 +71,30 @@ struct Bench {
 /// Random calls, each answer compared with the ledger.
 class RandomCalls {
  public:
-  RandomCalls(std::uint64_t seed, SnapshotStoreOptions options) : random_(seed), options_(std::move(options)) { open(); }
+  RandomCalls(std::uint64_t seed, SnapshotStoreOptions options) : random_(seed), options_(std::move(options)) {
+    open();
+  }
 
   void run(int calls) {
     const auto& keys = snapshot_sample_keys();
     for (int i = 0; i < calls; ++i) {
       const auto& key = keys[below(keys.size())];
       switch (below(40)) {
-        case 0: store_->remove(key.first).value(); ledger_.remove(key.first); break;
-        case 1: store_->flush().value(); break;
-        case 2: if (below(4) == 0) store_->compact().value(); break;
-        case 3: if (below(4) == 0) open(); break;
-        default: below(3) == 0 ? check(key) : put(key);
+        case 0:
+          store_->remove(key.first).value();
+          ledger_.remove(key.first);
+          break;
+        case 1:
+          store_->flush().value();
+          break;
+        case 2:
+          if (below(4) == 0) store_->compact().value();
+          break;
+        case 3:
+          if (below(4) == 0) open();
+          break;
+        default:
+          below(3) == 0 ? check(key) : put(key);
       }
     }
     for (const auto& key : keys) check(key);
@@ -138,8 +151,12 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoes") {
     CAPTURE(seed);
     SimulatedFileSystem disk(seed);
     SteppedClock clock;
-    SnapshotStoreOptions options{.file_system = &disk, .clock = &clock, .folder = kFolder, .store_id = kStore,
-                                 .memory_bytes_max = 1000ULL << (seed % 7), .keep = 1 + static_cast<std::uint32_t>(seed % 3),
+    SnapshotStoreOptions options{.file_system = &disk,
+                                 .clock = &clock,
+                                 .folder = kFolder,
+                                 .store_id = kStore,
+                                 .memory_bytes_max = 1000ULL << (seed % 7),
+                                 .keep = 1 + static_cast<std::uint32_t>(seed % 3),
                                  .write_bytes_per_second = 0};
     RandomCalls(seed, options).run(1500);
   }
@@ -149,8 +166,12 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoesWithItsThread") {
   for (std::uint64_t seed = 100; seed < 103; ++seed) {
     CAPTURE(seed);
     const TempFolder folder;
-    SnapshotStoreOptions options{.file_system = &posix_file_system(), .clock = &system_clock(), .folder = folder.file("snapshots"),
-                                 .store_id = kStore, .memory_bytes_max = 20'000, .memory_age_max = std::chrono::milliseconds(2),
+    SnapshotStoreOptions options{.file_system = &posix_file_system(),
+                                 .clock = &system_clock(),
+                                 .folder = folder.file("snapshots"),
+                                 .store_id = kStore,
+                                 .memory_bytes_max = 20'000,
+                                 .memory_age_max = std::chrono::milliseconds(2),
                                  .write_bytes_per_second = 1ULL << 30};
     RandomCalls(seed, options).run(1500);
   }
@@ -189,8 +210,10 @@ TEST_CASE("SnapshotStore.RefusesWhatItCannotKeep") {
   Bench bench;
   bench.options.state_bytes_max = 100;
   bench.open();
-  const auto put = [&](std::string_view id, std::string_view name, std::uint64_t sequence, std::size_t bytes, std::uint32_t keep) {
-    const Status status = bench.store->put({id, name}, SequenceNumber{sequence}, Digest{}, std::string(bytes, 'x'), keep);
+  const auto put = [&](std::string_view id, std::string_view name, std::uint64_t sequence, std::size_t bytes,
+                       std::uint32_t keep) {
+    const Status status =
+        bench.store->put({id, name}, SequenceNumber{sequence}, Digest{}, std::string(bytes, 'x'), keep);
     return status ? std::optional<ErrorKind>() : status.error().kind;
   };
   CHECK(put("a", "n", 1, 101, 0) == ErrorKind::TooLarge);
@@ -249,8 +272,11 @@ TEST_CASE("SnapshotStore.MemoryIsWrittenWhenItIsFullOrOld") {
 
 TEST_CASE("SnapshotStore.ItsThreadWritesWhatIsOld") {
   const TempFolder folder;
-  SnapshotStoreOptions options{.file_system = &posix_file_system(), .clock = &system_clock(), .folder = folder.file("snapshots"),
-                               .store_id = kStore, .memory_age_max = std::chrono::milliseconds(5)};
+  SnapshotStoreOptions options{.file_system = &posix_file_system(),
+                               .clock = &system_clock(),
+                               .folder = folder.file("snapshots"),
+                               .store_id = kStore,
+                               .memory_age_max = std::chrono::milliseconds(5)};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
   for (std::uint64_t round = 1; round <= 3; ++round) {
@@ -537,7 +563,7 @@ TEST_CASE("SnapshotStore.AFlippedBitAnywhereCostsStatesButNeverShowsAWrongOne") 
   std::uint64_t lost = 0, flips = 0;
   for (const std::string& name : names) {
     const std::size_t bytes = bench.disk.live_contents(kFolder + "/" + name)->size();
-    for (std::size_t byte = 0; byte < bytes; byte += bytes > 100'000 ? 997 : 1) {
+    for (std::size_t byte = 0; byte<bytes; byte += bytes> 100'000 ? 997 : 1) {
       // Opening and reading change nothing on the disk, so that flipping the bit back makes it good again.
       bench.flip(name, byte, static_cast<int>(byte % 8));
       bench.open();
@@ -563,8 +589,12 @@ TEST_CASE("SnapshotStore.AFlippedBitAnywhereCostsStatesButNeverShowsAWrongOne") 
 
 TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
   const TempFolder folder;
-  SnapshotStoreOptions options{.file_system = &posix_file_system(), .clock = &system_clock(), .folder = folder.file("snapshots"),
-                               .store_id = kStore, .memory_bytes_max = 20'000, .memory_age_max = std::chrono::milliseconds(1),
+  SnapshotStoreOptions options{.file_system = &posix_file_system(),
+                               .clock = &system_clock(),
+                               .folder = folder.file("snapshots"),
+                               .store_id = kStore,
+                               .memory_bytes_max = 20'000,
+                               .memory_age_max = std::chrono::milliseconds(1),
                                .write_bytes_per_second = 1ULL << 30};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
@@ -588,7 +618,8 @@ TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
         if (!got) continue;
         ++found;
         const std::uint64_t sequence = got->sequence.value();
-        if (sequence <= gone || got->state != state_of(aggregate, sequence) || got->fingerprint != sha256({got->state})) ++wrong;
+        if (sequence <= gone || got->state != state_of(aggregate, sequence) || got->fingerprint != sha256({got->state}))
+          ++wrong;
       }
     });
   }

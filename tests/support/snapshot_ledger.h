@@ -17,7 +17,8 @@ namespace stele::test {
 class SnapshotLedger {
  public:
   using Key = std::pair<std::string, std::string>;
-  /// How much is expected of an answer: nothing that could not be right · and nothing that is sure is passed over · and nothing superseded.
+  /// How much is expected of an answer: nothing that could not be right · and nothing that is sure is passed over · and
+  /// nothing superseded.
   enum class Expect { NothingWrong, AllThatIsSure, ExactlyThat };
 
   void put(const Key& key, std::uint64_t sequence, std::string state, std::uint32_t keep) {
@@ -94,7 +95,7 @@ class SnapshotLedger {
   struct Puts {
     std::vector<std::string> states;  // each replaces the one before
     std::uint32_t keep = kSnapshotKeepMax;
-    std::size_t sure = 0;  // so many of them are sure to have arrived
+    std::size_t sure = 0;          // so many of them are sure to have arrived
     std::size_t perhaps_lost = 0;  // so many of them may be gone, apart from those
   };
   using Sequences = std::map<std::uint64_t, Puts>;
@@ -112,8 +113,9 @@ class SnapshotLedger {
 /// Keys that a careless encoding would mix up.
 inline const std::vector<SnapshotLedger::Key>& snapshot_sample_keys() {
   static const std::vector<SnapshotLedger::Key> keys = [] {
-    const std::vector<std::string> ids = {"a", "ab", std::string("a\0", 2), std::string("\0", 1), "\x01", "\xff\xff", std::string(255, '\xff'),
-                                          "mission/1", "mission/10"};
+    const std::vector<std::string> ids = {"a",         "ab",       std::string("a\0", 2),    std::string("\0", 1),
+                                          "\x01",      "\xff\xff", std::string(255, '\xff'), "mission/1",
+                                          "mission/10"};
     const std::vector<std::string> names = {"b", "fold", std::string("\0\0", 2), std::string(255, '\0')};
     std::vector<SnapshotLedger::Key> all;
     for (const auto& id : ids) {
