@@ -1,0 +1,82 @@
+// Power cuts on a real file system under the real binary, again and again on one disk, with a ledger of what was
+// acknowledged. STELE_CUT_ROUNDS sets how often, STELE_CUT_SEED what happens.
+
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+#include "tests/support/ledger.h"
+#include "tests/support/loop_disk.h"
+#include "tests/support/server_process.h"
+
+using namespace stele::tests;
+
+namespace {
+
+constexpr int kClients = 8;
+constexpr std::uint64_t kDiskBytes = 600ULL << 20;
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+/// Spreads the cuts over the time between two answers; nothing waits for this to be long enough.
+void pass_time(std::mt19937_64& random, std::uint64_t microseconds_max) {
+  std::this_thread::sleep_for(std::chrono::microseconds{random() % microseconds_max});
+}
+
+}  // namespace
+
+TEST_CASE("PowerCut.NothingAcknowledgedIsLost") {
+  const std::uint64_t rounds = number_from("STELE_CUT_ROUNDS", 20);
+  const std::uint64_t seed = number_from("STELE_CUT_SEED", std::random_device{}());
+  MESSAGE("seed " << seed);
+  std::mt19937_64 random(seed);
+  LoopDisk disk(kDiskBytes);
+  // Small segments, so that cuts also strike while one is sealed, prepared or begun.
+  const ServerProcess::Options options{.data = disk.path() + "/data", .arguments = {"--segment-size", "256KiB"}};
+  Ledger ledger;
+  std::uint64_t lost = 0, cuts_at_start = 0;
+  const auto verify = [&](ServerProcess& server) {
+    for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
+      lost += found.lost;
+      CHECK_MESSAGE(found.faults.empty(), found.text());
+    }
+  };
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    CAPTURE(round);
+    const auto how = random() % 4 == 0 ? LoopDisk::Cut::Journal : LoopDisk::Cut::Everything;
+    if (round == 0 || random() % 3 == 0) {  // while the folder is made, or recovery repairs it
+      ++cuts_at_start;
+      auto process = ChildProcess::start(
+          {STELE_BINARY, "serve", "--data", options.data, "--listen", "127.0.0.1:0", "--segment-size", "256KiB"});
+      pass_time(random, 40'000);
+      disk.cut_power(how);
+      process->signal(SIGKILL);
+      process->wait();
+    } else {
+      ServerProcess server = ServerProcess::start(options);
+      verify(server);
+      Load load(server.port(), kClients, random(), ledger);
+      const bool moving = ledger.wait_for_answers(100 + random() % 1500);
+      pass_time(random, 3000);
+      disk.cut_power(how);
+      server.kill();
+      load.stop();
+      REQUIRE(moving);
+    }
+    disk.remount();
+  }
+  ServerProcess server = ServerProcess::start(options);
+  verify(server);
+  verify(server);
+  MESSAGE(rounds << " power cuts (" << cuts_at_start << " at start), " << ledger.acknowledged()
+                 << " events acknowledged, " << lost << " lost");
+  CHECK(lost == 0);
+  CHECK(server.stop() == 0);
+}
