@@ -126,6 +126,12 @@ std::string Comparison::text() const {
   return text;
 }
 
+Ledger::Ledger(const Ledger& other)
+    : commits_(other.commits_),
+      answered_(other.answered_),
+      acknowledged_(other.acknowledged_),
+      refused_(other.refused_) {}
+
 HttpResponse Ledger::send(HttpClient& http, SentCommit commit) {
   SentCommit* sent = nullptr;
   {

@@ -49,6 +49,11 @@ struct Comparison {
 /// Thread-safe while clients run; compare() and settle() are called when they have ended.
 class Ledger {
  public:
+  Ledger() = default;
+  /// For a copy of the store; no clients may run.
+  Ledger(const Ledger& other);
+  Ledger& operator=(const Ledger&) = delete;
+
   /// Sends the commit, notes it before and its fate after, and returns the answer.
   HttpResponse send(HttpClient& http, SentCommit commit);
 
