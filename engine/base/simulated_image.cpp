@@ -182,13 +182,14 @@ std::shared_ptr<SimulatedImage> SimulatedImage::after_power_cut(SimulatedChance&
     const std::uint64_t begin = sector * kSector;
     // Written into blocks that the file got only after a truncation the disk never saw: the file still has its old
     // blocks.
+    const std::uint64_t written = version->step;
     const bool in_lost_block = std::any_of(first_lost, resizes_.end(), [&](const Resize& change) {
-      return change.shrinks && change.step < version->step && begin >= change.length;
+      return change.shrinks && change.step < written && begin >= change.length;
     });
     if (in_lost_block) continue;
     std::string bytes = version->bytes;
     for (auto change = resizes_.begin(); change != first_lost; ++change) {
-      if (!change->shrinks || change->step < version->step) continue;
+      if (!change->shrinks || change->step < written) continue;
       const std::uint64_t kept = change->length > begin ? std::min(change->length - begin, kSector) : 0;
       std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(kept), bytes.end(), '\0');
     }
