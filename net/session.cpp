@@ -58,9 +58,9 @@ struct Session::ReadSome {
 
   struct Done {
     ReadSome* read;
-    void operator()(const error_code& ec, std::size_t bytes) const {
-      read->ec = ec;
-      read->bytes = bytes;
+    void operator()(const error_code& error, std::size_t count) const {
+      read->ec = error;
+      read->bytes = count;
       read->self.resume();
     }
   };
@@ -80,8 +80,8 @@ struct Session::WaitWritable {
 
   struct Done {
     WaitWritable* wait;
-    void operator()(const error_code& ec) const {
-      wait->ec = ec;
+    void operator()(const error_code& error) const {
+      wait->ec = error;
       wait->self.resume();
     }
   };
