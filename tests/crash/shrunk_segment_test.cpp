@@ -37,8 +37,10 @@ TEST_CASE("ShrunkSegment.ReadsOfItFailAndTheRestGoesOn") {
   const auto append = [&](const std::string& aggregate) {
     const std::string id = stele::to_string(stele::make_uuid_v7(stele::system_clock()));
     ids.push_back(id);
-    return http.post("/v1/events", R"({"eventId":")" + id + R"(","eventType":"Kept","aggregateId":")" + aggregate +
-                                       R"(","data":")" + std::string(5000, 'k') + "\"}").status;
+    return http
+        .post("/v1/events", R"({"eventId":")" + id + R"(","eventType":"Kept","aggregateId":")" + aggregate +
+                                R"(","data":")" + std::string(5000, 'k') + "\"}")
+        .status;
   };
   for (std::size_t i = 0; i < kEvents; ++i) REQUIRE(append("a/" + std::to_string(i / 10)) == 201);
   const std::string second = folder.file("log/0000000000000002.seg");

@@ -1,6 +1,6 @@
-// Writes that the kernel cuts short under the real binary: the limit of the file size (RLIMIT_FSIZE) is put somewhere into
-// the active segment while the server runs, so that the write across it stores a part and the next one gives EFBIG.
-// STELE_SHORT_WRITES sets how often, STELE_SHORT_WRITE_SEED where.
+// Writes that the kernel cuts short under the real binary: the limit of the file size (RLIMIT_FSIZE) is put somewhere
+// into the active segment while the server runs, so that the write across it stores a part and the next one gives
+// EFBIG. STELE_SHORT_WRITES sets how often, STELE_SHORT_WRITE_SEED where.
 
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -27,8 +27,8 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 
 /// A server that gets EFBIG where a process is usually killed by SIGXFSZ: a signal that is ignored stays so over exec.
 std::unique_ptr<ChildProcess> start_ignoring_the_signal(const std::string& folder) {
-  return ChildProcess::start({"/bin/sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", STELE_BINARY, "serve", "--data", folder,
-                              "--listen", "127.0.0.1:0", "--segment-size", std::to_string(kSegmentBytes)});
+  return ChildProcess::start({"/bin/sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", STELE_BINARY, "serve", "--data",
+                              folder, "--listen", "127.0.0.1:0", "--segment-size", std::to_string(kSegmentBytes)});
 }
 
 int port_of(ChildProcess& server) {
@@ -76,8 +76,8 @@ TEST_CASE("ShortWrites.AreRefusedAndCutOff") {
       server->signal(SIGTERM);
       CHECK(server->wait() == 0);
     }
-    ServerProcess server = ServerProcess::start(
-        {.data = folder.path(), .arguments = {"--segment-size", std::to_string(kSegmentBytes)}});
+    ServerProcess server =
+        ServerProcess::start({.data = folder.path(), .arguments = {"--segment-size", std::to_string(kSegmentBytes)}});
     if (server.err().find("bytes of an unfinished group") != std::string::npos) ++cut;
     for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
       lost += found.lost;
@@ -86,8 +86,8 @@ TEST_CASE("ShortWrites.AreRefusedAndCutOff") {
     acknowledged += ledger.acknowledged();
     CHECK(server.stop() == 0);
   }
-  MESSAGE(trials << " short writes, " << unknown << " answered outcome-unknown, " << cut << " cut off at the next start, "
-                 << acknowledged << " events acknowledged, " << lost << " lost");
+  MESSAGE(trials << " short writes, " << unknown << " answered outcome-unknown, " << cut
+                 << " cut off at the next start, " << acknowledged << " events acknowledged, " << lost << " lost");
   CHECK(lost == 0);
   CHECK(cut * 2 > trials);  // the write was in part on the disk, not refused as a whole
 }

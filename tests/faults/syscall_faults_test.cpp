@@ -1,7 +1,7 @@
-// Every system call by which the server uses its data folder fails: strace makes the N-th one of a kind, or all from the
-// N-th on, return EIO or ENOSPC without doing anything, for every kind and N that a run without faults shows. What must
-// hold: the server refuses with a clear answer or does not start with a clear message, never dies of a signal, and has
-// lost nothing it acknowledged when it is started again without faults.
+// Every system call by which the server uses its data folder fails: strace makes the N-th one of a kind, or all from
+// the N-th on, return EIO or ENOSPC without doing anything, for every kind and N that a run without faults shows. What
+// must hold: the server refuses with a clear answer or does not start with a clear message, never dies of a signal, and
+// has lost nothing it acknowledged when it is started again without faults.
 //
 // Short writes are not played here: strace can only pretend that bytes were written. See short_write_test.cpp.
 // Two threads that both make N calls of a kind (the committer and the preparer of segments) both see their N-th fail.
@@ -218,7 +218,8 @@ void Trials::run(Scenario scenario, const std::optional<Fault>& fault) {
   fs::remove_all(data());
   fs::remove(trace());
   if (scenario == Scenario::Recover) fs::copy(folder_.file("killed"), data(), fs::copy_options::recursive);
-  const auto ledger = scenario == Scenario::Recover ? std::make_unique<Ledger>(killed_ledger_) : std::make_unique<Ledger>();
+  const auto ledger =
+      scenario == Scenario::Recover ? std::make_unique<Ledger>(killed_ledger_) : std::make_unique<Ledger>();
 
   if (scenario == Scenario::Append) {
     ServerProcess server = start_plainly(data());
@@ -324,10 +325,10 @@ TEST_CASE("SyscallFaults.NothingAcknowledgedIsLostWhateverFails") {
     trials.run(scenario, fault);
     if (trials.struck() > 0) ++struck;
   }
-  MESSAGE(planned.size() << " trials of " << all << " (seed " << seed << "), in " << struck << " the fault struck: "
-                         << trials.starts_refused() << " starts and " << trials.appends_refused()
-                         << " appends refused, " << trials.acknowledged() << " events acknowledged, " << trials.lost()
-                         << " lost");
+  MESSAGE(planned.size() << " trials of " << all << " (seed " << seed << "), in " << struck
+                         << " the fault struck: " << trials.starts_refused() << " starts and "
+                         << trials.appends_refused() << " appends refused, " << trials.acknowledged()
+                         << " events acknowledged, " << trials.lost() << " lost");
   CHECK(trials.lost() == 0);
   // Timing moves a few calls from one thread to another; most trials must still be ones.
   CHECK(struck * 10 >= planned.size() * 9);

@@ -17,8 +17,7 @@ std::vector<std::string> seeds() {
       R"("aggregateType":"Mission","sequenceNumber":1,"version":2,"userId":"ada","correlationId":"c","causationId":"d",)"
       R"("occurredAt":"2026-01-02T03:04:05.678901+02:00","metadata":{"k":[1,2.5e3,null,true]},"data":{"name":"Apollo \u00e9"}})";
   const std::string plain = R"({"eventType":"T","aggregateId":"a","data":[]})";
-  return {std::string(1, '\0') + full,
-          std::string(1, '\0') + "[" + plain + "," + full + "]",
+  return {std::string(1, '\0') + full, std::string(1, '\0') + "[" + plain + "," + full + "]",
           std::string(1, '\2') + R"({"events":[)" + plain + R"(],"condition":{"aggregates":[{"aggregateId":"a",)" +
               R"("lastSequenceNumber":3}],"failIfEventsMatch":[{"eventTypes":["T"],"aggregateTypes":["M"],)" +
               R"("aggregateIds":["a"],"userIds":["u"]}],"after":17}})",
@@ -41,9 +40,9 @@ FUZZ_TARGET(append_body, seeds) {
   context.correlation_id = "from-request";
   if ((options & 2) != 0) context.idempotency_key = "key";
   Proposal proposal;
-  const auto problem = parse_append(padded.view().substr(0, body.size()),
-                                    (options & 1) != 0 ? BodyFormat::Ndjson : BodyFormat::Json, limits, context,
-                                    system_clock(), proposal);
+  const auto problem =
+      parse_append(padded.view().substr(0, body.size()), (options & 1) != 0 ? BodyFormat::Ndjson : BodyFormat::Json,
+                   limits, context, system_clock(), proposal);
   if (problem) {
     STELE_CHECK(problem->kind().status >= 400 && problem->kind().status < 500);
     STELE_CHECK(simdjson::validate_utf8(problem->response("/v1/events").body));

@@ -12,8 +12,15 @@ namespace {
 using Outcome = ChunkedDecoder::Outcome;
 
 std::vector<std::string> seeds() {
-  return {"\x01" "5\r\nhello\r\n0\r\n\r\n", "\x03" "1a;name=value\r\nabcdefghijklmnopqrstuvwxyz\r\n00\r\n\r\nGET / ",
-          "\x10" "2\r\nab\r\n0\r\nTrailer: x\r\n\r\n", "\x02" "FFFFFFFFFFFFFFFF\r\nx"};
+  return {
+      "\x01"
+      "5\r\nhello\r\n0\r\n\r\n",
+      "\x03"
+      "1a;name=value\r\nabcdefghijklmnopqrstuvwxyz\r\n00\r\n\r\nGET / ",
+      "\x10"
+      "2\r\nab\r\n0\r\nTrailer: x\r\n\r\n",
+      "\x02"
+      "FFFFFFFFFFFFFFFF\r\nx"};
 }
 
 struct Decoded {

@@ -3,9 +3,9 @@
 //
 //   FUZZ_TARGET(name, seeds) { … `input` … }      seeds: function that returns the inputs to begin with
 //
-// A target feeds `input` to code that reads bytes from outside, and checks with STELE_CHECK what must hold for any input. With
-// the preset `fuzz` each becomes a libFuzzer program of its own; the ordinary build has one program that goes through
-// the seeds and corpus/<name>/ of all targets. README.md says how to use and add them.
+// A target feeds `input` to code that reads bytes from outside, and checks with STELE_CHECK what must hold for any
+// input. With the preset `fuzz` each becomes a libFuzzer program of its own; the ordinary build has one program that
+// goes through the seeds and corpus/<name>/ of all targets. README.md says how to use and add them.
 
 #include <string>
 #include <string_view>
@@ -38,7 +38,7 @@ class Exact {
 
 }  // namespace stele::fuzz
 
-#define FUZZ_TARGET(name, seeds)                                                          \
-  static void fuzz_##name(std::string_view input);                                        \
+#define FUZZ_TARGET(name, seeds)                                                           \
+  static void fuzz_##name(std::string_view input);                                         \
   static const ::stele::fuzz::Registered registered_##name({#name, fuzz_##name, (seeds)}); \
   static void fuzz_##name(std::string_view input)

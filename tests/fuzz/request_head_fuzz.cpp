@@ -16,7 +16,8 @@ std::vector<std::string> seeds() {
           "Idempotency-Key: \"k\"\r\nConnection: close\r\n\r\n{\"a\":1}",
           "POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
           "OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-          "GET http://a/healthz HTTP/1.1\r\nhost:a\r\n\r\n", "\x16\x03\x01\x02"};
+          "GET http://a/healthz HTTP/1.1\r\nhost:a\r\n\r\n",
+          "\x16\x03\x01\x02"};
 }
 
 bool within(std::string_view part, std::string_view whole) {

@@ -34,8 +34,8 @@ void mend_records(std::string& file, std::size_t at, std::size_t end, std::uint6
     const auto length = record_length(std::string_view(file).substr(at, end - at));
     if (!length || *length > end - at) return;
     put_at<std::uint64_t>(file.data() + at + kRecordFrameBytes + 8, position++);
-    put_at<std::uint64_t>(file.data() + at + 8,
-                          xxh3({file.data() + at, 8}, {file.data() + at + kRecordFrameBytes, *length - kRecordFrameBytes}));
+    put_at<std::uint64_t>(file.data() + at + 8, xxh3({file.data() + at, 8}, {file.data() + at + kRecordFrameBytes,
+                                                                             *length - kRecordFrameBytes}));
     at += *length;
   }
 }
@@ -92,8 +92,7 @@ std::vector<std::string> seeds() {
   footer.record_count = static_cast<std::uint32_t>(offsets.size());
   footer.first = Position{0};
   footer.previous_checksum = chain.checksum;
-  const std::string sealed =
-      file + encode_footer(footer, Footer{.groups_end = ByteOffset{file.size()}}, offsets);
+  const std::string sealed = file + encode_footer(footer, Footer{.groups_end = ByteOffset{file.size()}}, offsets);
   const std::string open = file + std::string(512, '\0');
   const std::string torn = file + file.substr(kSegmentHeaderBytes, 100) + std::string(200, '\0') + "torn";
   std::vector<std::string> all;
@@ -106,14 +105,15 @@ std::vector<std::string> seeds() {
 }
 
 /// Every record that the scan counted can be read back through the footer's table or the scan's own.
-void check_readable(const fuzz::MemoryFile& file, const SegmentHeader& header, const SegmentScan& scan, std::uint64_t records) {
+void check_readable(const fuzz::MemoryFile& file, const SegmentHeader& header, const SegmentScan& scan,
+                    std::uint64_t records) {
   auto mapping = file.map(scan.sealed ? scan.footer_end.value() : file.size().value());
   STELE_CHECK(mapping);
-  const auto segment = scan.sealed
-                           ? std::make_unique<Segment>(header.segment, Position{0}, "memory", std::move(*mapping),
-                                                       scan.offset_table)
-                           : std::make_unique<Segment>(header.segment, Position{0}, "memory", std::move(*mapping),
-                                                       std::shared_ptr<const OffsetTable>(scan.offsets));
+  const auto segment =
+      scan.sealed
+          ? std::make_unique<Segment>(header.segment, Position{0}, "memory", std::move(*mapping), scan.offset_table)
+          : std::make_unique<Segment>(header.segment, Position{0}, "memory", std::move(*mapping),
+                                      std::shared_ptr<const OffsetTable>(scan.offsets));
   Record record;
   for (std::uint64_t i = 0; i < records; ++i) STELE_CHECK(segment->read(Position{i}, record));
   STELE_CHECK(!segment->damaged());

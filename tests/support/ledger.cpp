@@ -184,10 +184,9 @@ Comparison Ledger::compare(int port) {
       ++comparison.stored;
       const StoredEvent& event = found->second;
       if (i == 0) first = event.position;
-      const bool same = event.aggregate == sent.aggregate && event.data == minified(sent.data) &&
-                        event.position == first + i &&
-                        (commit.fate != Fate::Stored ||
-                         (event.position == sent.position && event.sequence == sent.sequence));
+      const bool same =
+          event.aggregate == sent.aggregate && event.data == minified(sent.data) && event.position == first + i &&
+          (commit.fate != Fate::Stored || (event.position == sent.position && event.sequence == sent.sequence));
       if (!same) {
         if (commit.fate == Fate::Stored) ++comparison.lost;
         add_fault(comparison, "stored, but not as sent or acknowledged: " + sent.id);

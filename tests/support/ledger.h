@@ -26,7 +26,7 @@ enum class Fate {
 struct SentEvent {
   std::string id;
   std::string aggregate;
-  std::string data;  ///< JSON as sent
+  std::string data;                          ///< JSON as sent
   std::uint64_t position = 0, sequence = 0;  ///< of an acknowledged one
 };
 
@@ -40,8 +40,8 @@ struct SentCommit {
 
 /// What comparing a store with a ledger found.
 struct Comparison {
-  std::uint64_t stored = 0;  ///< events of the ledger that the store holds
-  std::uint64_t lost = 0;    ///< acknowledged events that it does not hold, or not as acknowledged
+  std::uint64_t stored = 0;         ///< events of the ledger that the store holds
+  std::uint64_t lost = 0;           ///< acknowledged events that it does not hold, or not as acknowledged
   std::vector<std::string> faults;  ///< each loss and everything else that must not be; the first 20
   [[nodiscard]] std::string text() const;
 };

@@ -17,7 +17,8 @@ namespace stele::tests {
 
 namespace {
 
-constexpr unsigned long kExt4Shutdown = 0x8004587d;  // EXT4_IOC_SHUTDOWN: _IOR('X', 125, __u32), in no header of user space
+constexpr unsigned long kExt4Shutdown =
+    0x8004587d;  // EXT4_IOC_SHUTDOWN: _IOR('X', 125, __u32), in no header of user space
 constexpr int kDeviceTries = 20;
 
 [[noreturn]] void fail(const std::string& what) {
