@@ -21,7 +21,19 @@ Result<std::shared_ptr<const RunPart>> RunPart::open(FileSystem& file_system, co
     directory.error().file = path;
     return directory.error();
   }
-  return std::shared_ptr<const RunPart>(new RunPart(std::move(file), std::move(*directory)));
+  std::shared_ptr<const RunPart> run(new RunPart(std::move(file), std::move(*directory)));
+  if (!run->directory_fits()) return run->corrupt("the directory of an index run leads out of the file");
+  return run;
+}
+
+bool RunPart::directory_fits() const {
+  const std::uint64_t bytes = file_->body_end();
+  const auto inside = [&](std::uint64_t offset, std::uint64_t count, std::uint64_t each) {
+    return offset <= bytes && count <= (bytes - offset) / each;
+  };
+  return inside(directory_.times_offset, directory_.times_count, kTimeSampleBytes) &&
+         inside(directory_.tail_offset, directory_.end.since(directory_.tail_first), sizeof(std::uint32_t)) &&
+         std::all_of(tables_.begin(), tables_.end(), [](const Table& table) { return table.fits(); });
 }
 
 RunPart::RunPart(std::unique_ptr<PageFile> file, RunDirectory directory)

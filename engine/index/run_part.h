@@ -45,6 +45,7 @@ class RunPart final : public IndexPart {
  private:
   class Reader;
   RunPart(std::unique_ptr<PageFile> file, RunDirectory directory);
+  [[nodiscard]] bool directory_fits() const;
   [[nodiscard]] Error corrupt(const char* what) const;
   /// The value of an aggregate's key, its list left in `list`; `bytes` keeps it alive.
   [[nodiscard]] Result<bool> find_aggregate(std::string_view id, std::string& bytes, StoredAggregate& to,

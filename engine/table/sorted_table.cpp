@@ -216,7 +216,12 @@ Status TablePageCursor::next() {
     valid_ = false;
     return {};
   }
-  return take_entry();
+  const std::string before = key_;
+  STELE_TRY(take_entry());
+  // Whoever follows the order of the keys would otherwise go round in circles.
+  if (key_ > before) return {};
+  valid_ = false;
+  return malformed();
 }
 
 Status TablePageCursor::seek(std::string_view key) {
@@ -256,6 +261,12 @@ Result<std::uint64_t> Table::child_of(const TablePageCursor& cursor) const {
     return corrupt("a table refers to a page that is not there");
   }
   return page;
+}
+
+bool Table::fits() const {
+  const std::uint64_t bytes = file_->body_end();
+  return root_.root_page < file_->page_count() && root_.keys <= bytes && root_.filter_blocks <= bytes / kBloomBlockBytes &&
+         root_.filter_offset <= bytes - root_.filter_blocks * kBloomBlockBytes;
 }
 
 Result<bool> Table::may_contain(std::string_view key) const {
@@ -325,8 +336,15 @@ Status Table::Cursor::next() {
     TablePageCursor& cursor = levels_[level]->cursor;
     // A leaf that seek() left at its end is not valid, and stays so.
     if (!cursor.valid()) continue;
+    if (level + 1 == levels_.size()) last_key_ = cursor.key();
     if (Status moved = cursor.next(); !moved) return table_->corrupt("a page of a table makes no sense");
-    if (cursor.valid()) return descend_to_first(level);
+    if (!cursor.valid()) continue;
+    STELE_TRY(descend_to_first(level));
+    if (valid_ && key() <= last_key_) {
+      valid_ = false;
+      return table_->corrupt("the keys of a table are out of order");
+    }
+    return {};
   }
   return {};
 }

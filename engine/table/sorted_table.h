@@ -124,6 +124,8 @@ class Table {
       : file_(&file), root_(std::move(root)), filter_seed_(filter_seed) {}
 
   [[nodiscard]] const TableRoot& root() const { return root_; }
+  /// False: it cannot be a table of this file. Says nothing about its pages.
+  [[nodiscard]] bool fits() const;
   /// False: the key is not in the table. Touches one cache line of the filter.
   [[nodiscard]] Result<bool> may_contain(std::string_view key) const;
   /// The value of `key`.
@@ -150,6 +152,7 @@ class Table {
 
     const Table* table_;
     std::vector<std::unique_ptr<Level>> levels_;  // root first; page cursors point into their bytes
+    std::string last_key_;                        // of the leaf before
     bool valid_ = false;
   };
 

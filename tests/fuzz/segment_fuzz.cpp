@@ -119,6 +119,19 @@ void check_readable(const fuzz::MemoryFile& file, const SegmentHeader& header, c
   STELE_CHECK(!segment->damaged());
 }
 
+struct Counter final : LogVisitor {
+  std::uint64_t visited = 0;
+  Status record(const Record& record, SegmentId, ByteOffset) override {
+    STELE_CHECK(record.header().position == Position{visited});
+    ++visited;
+    return {};
+  }
+  Status group(const LogPoint& point) override {
+    STELE_CHECK(point.end.next == Position{visited} && point.last_group < point.offset);
+    return {};
+  }
+};
+
 }  // namespace
 
 FUZZ_TARGET(segment, seeds) {
@@ -137,17 +150,25 @@ FUZZ_TARGET(segment, seeds) {
   const fuzz::MemoryFile file(bytes);
   WindowReader in(file, bytes.size());
   LogEnd chain;
-  std::uint64_t visited = 0;
-  const auto scan = scan_segment(in, *header, chain, [&](const Record& record) -> Status {
-    STELE_CHECK(record.header().position == Position{visited});
-    ++visited;
-    return {};
-  });
+  Counter counter;
+  const auto scan = scan_segment(in, *header, chain, nullptr, counter);
   if (!scan) return;
+  const std::uint64_t visited = counter.visited;
   STELE_CHECK(chain.next == Position{visited} && scan->offsets->size() == visited);
   STELE_CHECK(scan->end.value() >= kSegmentHeaderBytes && scan->end.value() <= bytes.size());
   if (scan->sealed) STELE_CHECK(scan->footer_end > scan->end && scan->footer_end.value() <= bytes.size());
   check_readable(file, *header, *scan, visited);
+  if (visited > 0) {
+    const LogPoint end{chain, header->segment, scan->last_group, scan->end};
+    STELE_CHECK(point_fits(in, *header, end).value());
+  }
+  LogEnd from_footer;
+  const auto sealed_end = read_sealed_end(in, *header, from_footer);
+  STELE_CHECK(sealed_end);
+  // A footer at the end of the file may only say what the walk found, unless its groups are damaged.
+  if (*sealed_end && scan->sealed && (*sealed_end)->footer_end == scan->footer_end) {
+    STELE_CHECK(from_footer.next == chain.next && from_footer.last_checksum == chain.last_checksum);
+  }
   const auto tail = observe_tail(in, *header, *scan, chain);
   STELE_CHECK(tail);
   STELE_CHECK(tail->bytes_end >= scan->end && tail->bytes_end.value() <= bytes.size());
