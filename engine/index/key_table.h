@@ -1,5 +1,5 @@
 #pragma once
-// Hash table from byte strings (at most 255 bytes) to values: open addressing with linear probing over 32-bit entry numbers. It exists
+// Hash table from byte strings (less than 64 KiB) to values: open addressing with linear probing over 32-bit entry numbers. It exists
 // because the committer inserts several keys an event, and a node and a string for each (std::unordered_map) was the larger part of its
 // time. Keys of up to 23 bytes, which are most of them, live in their entry, so that a comparison touches no other cache line; longer
 // ones in an arena that never moves.
@@ -31,7 +31,7 @@ class KeyTable {
       char near_[23];
       const char* far_;
     };
-    std::uint8_t size_ = 0;
+    std::uint16_t size_ = 0;
     std::uint32_t hash_ = 0;
 
    public:
@@ -88,8 +88,8 @@ class KeyTable {
   }
 
   void store(std::string_view key, Entry& entry) {
-    STELE_CHECK(key.size() <= UINT8_MAX);
-    entry.size_ = static_cast<std::uint8_t>(key.size());
+    STELE_CHECK(key.size() <= UINT16_MAX);
+    entry.size_ = static_cast<std::uint16_t>(key.size());
     if (key.size() <= sizeof entry.near_) {
       std::memcpy(entry.near_, key.data(), key.size());
       return;

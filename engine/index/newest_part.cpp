@@ -185,6 +185,7 @@ class NewestPart::Reader final : public PostingReader {
 };
 
 Result<std::unique_ptr<PostingReader>> NewestPart::postings(const IndexKey& key) const {
+  if (key.text.size() > kStringBytesMax) return std::unique_ptr<PostingReader>{};
   char buffer[kIndexKeyBytesMax];
   const std::string_view stored = stored_key(key.kind, key.text, buffer);
   return std::unique_ptr<PostingReader>(std::make_unique<Reader>(*this, key.kind, stored));

@@ -199,6 +199,23 @@ TEST_CASE("NewestPart.IdsThatDifferOnlyInTheirLastBytesAreAllFound") {
   for (const RecordHeader& record : records) CHECK(part.find(record.event_id) == record.position);
 }
 
+TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
+  const std::string longest(255, 'x');
+  RecordHeader header;
+  header.sequence = SequenceNumber{1};
+  header.aggregate_id = header.event_type = longest;
+  header.aggregate_type = header.user_id = header.correlation_id = longest;
+  NewestPart newest(Position{0});
+  newest.insert({&header, 1}, {});
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+    for (const KeyKind kind : {KeyKind::Aggregate, KeyKind::EventType, KeyKind::AggregateType, KeyKind::User,
+                               KeyKind::Correlation}) {
+      CHECK(collect(part, {kind, longest}, Position{0}, Direction::Ascending, 10) == std::vector{Position{0}});
+      CHECK(collect(part, {kind, longest + "x"}, Position{0}, Direction::Ascending, 10).empty());
+    }
+  });
+}
+
 TEST_CASE("DayOf.RoundsDownOnBothSidesOfTheEpoch") {
   constexpr std::int64_t kDay = 86'400'000'000;
   CHECK(day_of(Timestamp{0}) == 0);
