@@ -18,7 +18,7 @@ void add_fault(Comparison& to, std::string fault) {
 }
 
 std::string minified(std::string_view json) {
-  simdjson::dom::parser parser;
+  thread_local simdjson::dom::parser parser;
   return simdjson::minify(parser.parse(json.data(), json.size()));
 }
 
