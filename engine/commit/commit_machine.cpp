@@ -33,7 +33,7 @@ std::optional<std::string> owned(std::optional<std::string_view> text) {
 
 std::optional<Position> find_in_memory(const MemoryLink& newest, const Uuid& id) {
   for (const MemoryLink* link = &newest; link != nullptr; link = link->next.get()) {
-    if (auto found = link->part->find(id)) return found;
+    if (auto found = link->part->find_as_inserter(id)) return found;
   }
   return std::nullopt;
 }
@@ -62,7 +62,7 @@ CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
   if (const Head* found = heads_.find(aggregate_id)) return *found;
   std::optional<AggregateHead> found;
   for (const MemoryLink* link = resolution.newest.get(); link != nullptr; link = link->next.get()) {
-    if (auto later = link->part->find_head(aggregate_id)) found = std::move(later);
+    if (auto later = link->part->find_head_as_inserter(aggregate_id)) found = std::move(later);
   }
   if (found) {
     Head head{found->last_sequence, std::nullopt};

@@ -29,7 +29,7 @@ struct Group {
   void clear();
 };
 
-/// One thread. Durable state is each proposal's Resolution and, for what came after it, the newest parts of the index in memory; the
+/// One thread, the one that inserts in the index. Durable state is each proposal's Resolution and, for what came after it, the newest parts of the index in memory; the
 /// overlay holds what the one unsynced group adds.
 class CommitMachine {
  public:

@@ -16,18 +16,19 @@ class OverlayTable {
 
   [[nodiscard]] const Value* find(const Key& key) const {
     if (entries_.empty()) return nullptr;
-    const std::uint32_t number = slots_[probe(key)];
+    const std::uint32_t number = slots_[probe(key, Hash{}(key))];
     return number == 0 ? nullptr : &entries_[number - 1].value;
   }
 
   void set(const Key& key, Value value) {
     if ((entries_.size() + 1) * 2 > slots_.size()) grow();
-    const std::size_t slot = probe(key);
+    const std::uint64_t hash = Hash{}(key);
+    const std::size_t slot = probe(key, hash);
     if (slots_[slot] != 0) {
       entries_[slots_[slot] - 1].value = std::move(value);
       return;
     }
-    entries_.push_back(Entry{key, std::move(value), slot});
+    entries_.push_back(Entry{key, std::move(value), hash, slot});
     slots_[slot] = static_cast<std::uint32_t>(entries_.size());
   }
 
@@ -48,14 +49,19 @@ class OverlayTable {
   struct Entry {
     Key key;
     Value value;
+    std::uint64_t hash;
     std::size_t slot;
   };
 
   /// The slot that holds `key`, or the empty one where it would go.
-  [[nodiscard]] std::size_t probe(const Key& key) const {
+  [[nodiscard]] std::size_t probe(const Key& key, std::uint64_t hash) const {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = Hash{}(key) & mask;
-    while (slots_[at] != 0 && !(entries_[slots_[at] - 1].key == key)) at = (at + 1) & mask;
+    std::size_t at = hash & mask;
+    while (slots_[at] != 0) {
+      const Entry& entry = entries_[slots_[at] - 1];
+      if (entry.hash == hash && entry.key == key) break;
+      at = (at + 1) & mask;
+    }
     return at;
   }
 
@@ -63,7 +69,7 @@ class OverlayTable {
     slots_.assign(slots_.empty() ? 64 : slots_.size() * 2, 0);
     std::uint32_t number = 0;
     for (Entry& entry : entries_) {
-      entry.slot = Hash{}(entry.key) & (slots_.size() - 1);
+      entry.slot = entry.hash & (slots_.size() - 1);
       while (slots_[entry.slot] != 0) entry.slot = (entry.slot + 1) & (slots_.size() - 1);
       slots_[entry.slot] = ++number;
     }

@@ -121,6 +121,9 @@ bool IndexKeeper::flush_one() {
     return false;
   }
   set_.flushed(std::move(*run));
+  // The last one to let go of a part frees some hundred thousand blocks: that should be this thread.
+  std::erase_if(written_, [](const auto& part) { return part.use_count() == 1; });
+  written_.push_back(view->frozen().front());
   {
     const std::lock_guard lock(mutex_);
     ++rounds_;  // for the thread that merges

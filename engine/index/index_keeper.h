@@ -66,6 +66,7 @@ class IndexKeeper {
   const IndexKeeperOptions options_;
   IndexSet& set_;
   const ReadRecord read_;
+  FrozenList written_;  // flushing thread only: parts that somebody else may still use
   RateLimiter flush_limiter_{0};
   RateLimiter merge_limiter_;
 

@@ -87,6 +87,15 @@ Position NewestPart::end() const {
 
 std::optional<Position> NewestPart::find(const Uuid& event_id) const {
   const std::shared_lock lock(mutex_);
+  return find_as_inserter(event_id);
+}
+
+std::optional<AggregateHead> NewestPart::find_head(std::string_view id) const {
+  const std::shared_lock lock(mutex_);
+  return find_head_as_inserter(id);
+}
+
+std::optional<Position> NewestPart::find_as_inserter(const Uuid& event_id) const {
   if (id_slots_.empty()) return std::nullopt;
   std::size_t at = keyed_hash(event_id) & (id_slots_.size() - 1);
   for (; id_slots_[at] != 0; at = (at + 1) & (id_slots_.size() - 1)) {
@@ -109,8 +118,7 @@ Result<std::optional<AggregateSummary>> NewestPart::aggregate(std::string_view i
                           .last_position = first_.plus(found->records.ordinals().back())});
 }
 
-std::optional<AggregateHead> NewestPart::find_head(std::string_view id) const {
-  const std::shared_lock lock(mutex_);
+std::optional<AggregateHead> NewestPart::find_head_as_inserter(std::string_view id) const {
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::nullopt;
   return AggregateHead{found->last_sequence, found->type};

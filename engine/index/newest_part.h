@@ -39,6 +39,9 @@ class NewestPart final : public IndexPart {
   [[nodiscard]] std::optional<Position> find(const Uuid& event_id) const;
   [[nodiscard]] std::optional<AggregateHead> find_head(std::string_view id) const;
   [[nodiscard]] bool has_aggregate(std::string_view id) const;
+  // The same for the inserting thread, which needs no lock to read.
+  [[nodiscard]] std::optional<Position> find_as_inserter(const Uuid& event_id) const;
+  [[nodiscard]] std::optional<AggregateHead> find_head_as_inserter(std::string_view id) const;
 
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override { return find(event_id); }
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;
