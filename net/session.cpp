@@ -561,7 +561,7 @@ Task<bool> Session::stream() {
     if (!pulled) {
       spdlog::error("a response body broke off: {}", pulled.error().describe());
       if (first) {
-        response_ = api::problem_response("internal-error", "The answer could not be read.");
+        response_ = api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
         begin_answer(true);
         if (write_now()) co_return true;
         co_return co_await write_rest();

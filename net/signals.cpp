@@ -38,6 +38,7 @@ struct ShutdownSignals::Impl {
 
 ShutdownSignals::ShutdownSignals() : impl_(std::make_unique<Impl>()) {
   (void)::signal(SIGPIPE, SIG_IGN);
+  (void)::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of the write, not the end of the server
   ::sigemptyset(&impl_->set);
   ::sigaddset(&impl_->set, SIGTERM);
   ::sigaddset(&impl_->set, SIGINT);

@@ -55,7 +55,7 @@ void ServeOptions::declare(CLI::App& app) {
   add_duration(app, "--gather-max", store.gather_max, microseconds{0}, microseconds{100'000},
                "How long a busy log waits for company before it syncs")
       ->group(group);
-  add_number(app, "--index-run-records", store.index_part_records_max, 1024, 1ULL << 22,
+  add_number(app, "--index-run-records", store.index_part_records_max, 8, 1ULL << 22,
              "Records that are indexed in memory before they are written as an index run")
       ->group(group);
   add_bytes(app, "--merge-rate", store.merge_bytes_per_second, {1U << 20, 64ULL << 30},

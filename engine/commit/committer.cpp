@@ -26,6 +26,7 @@ std::string Committer::poison_reason() const {
 }
 
 std::string Committer::roll_trouble() const {
+  if (writer_.preparer().ready()) return {};
   const std::lock_guard lock(trouble_mutex_);
   return roll_trouble_;
 }

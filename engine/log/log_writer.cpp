@@ -45,7 +45,12 @@ std::uint64_t LogWriter::group_bytes_max() const {
 
 Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
   // Everything that may fail for want of space comes before anything is changed.
-  STELE_ASSIGN(std::unique_ptr<File> file, preparer_.take(next_segment_, fill));
+  auto taken = preparer_.take(next_segment_, fill);
+  if (!taken) {
+    preparer_.want(next_segment_);  // it goes on trying, and so notices when there is room
+    return taken.error();
+  }
+  std::unique_ptr<File> file = std::move(*taken);
   Rolled rolled;
   poisoned_ = true;  // unless all of the following succeeds
   if (active_) {

@@ -86,6 +86,11 @@ Result<std::unique_ptr<File>> SegmentPreparer::take(SegmentId id, bool fill) {
   return create_segment(options_, id, fill);
 }
 
+bool SegmentPreparer::ready() const {
+  const std::lock_guard lock(mutex_);
+  return ready_ != nullptr;
+}
+
 std::uint64_t SegmentPreparer::unprepared() const {
   const std::lock_guard lock(mutex_);
   return unprepared_;

@@ -43,6 +43,8 @@ class SegmentPreparer {
   /// does not wait for the filler and is counted, or filled if `fill`. DiskFull or Io leave nothing behind, and the next call tries again.
   [[nodiscard]] Result<std::unique_ptr<File>> take(SegmentId id, bool fill);
 
+  /// True if a segment is ready to be taken.
+  [[nodiscard]] bool ready() const;
   [[nodiscard]] std::uint64_t unprepared() const;
   /// Why the background thread could not prepare a segment, empty if it could.
   [[nodiscard]] std::string trouble() const;

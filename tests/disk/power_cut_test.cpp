@@ -40,7 +40,8 @@ struct Totals {
 void wear_out_a_disk(std::uint64_t rounds, std::mt19937_64& random, Totals& totals) {
   LoopDisk disk(kDiskBytes);
   // Small segments, so that cuts also strike while one is sealed, prepared or begun.
-  const ServerProcess::Options options{.data = disk.path() + "/data", .arguments = {"--segment-size", "256KiB"}};
+  const ServerProcess::Options options{.data = disk.path() + "/data",
+                                       .arguments = {"--segment-size", "256KiB", "--index-run-records", "64"}};
   Ledger ledger;
   const auto verify = [&](const ServerProcess& server) {
     for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
@@ -55,7 +56,8 @@ void wear_out_a_disk(std::uint64_t rounds, std::mt19937_64& random, Totals& tota
     if (round == 0 || random() % 3 == 0) {  // while the folder is made, or recovery repairs it
       ++totals.cuts_at_start;
       auto process = ChildProcess::start(
-          {STELE_BINARY, "serve", "--data", options.data, "--listen", "127.0.0.1:0", "--segment-size", "256KiB"});
+          {STELE_BINARY, "serve", "--data", options.data, "--listen", "127.0.0.1:0", "--segment-size", "256KiB",
+           "--index-run-records", "64"});
       pass_time(random, 40'000);
       disk.cut_power(how);
       process->signal(SIGKILL);

@@ -37,7 +37,7 @@ namespace {
 constexpr std::string_view kStrace = "/usr/bin/strace";
 constexpr std::string_view kListening = "listening on http://127.0.0.1:";
 constexpr LoadOptions kLoad{.aggregates = 5, .data_bytes_max = 8000};
-constexpr int kCommits = 30;  ///< about three segments of 64 KiB
+constexpr int kCommits = 30;  ///< about three segments of 64 KiB, and index runs of 8 records that are merged
 
 /// All kinds of calls that may name or use a file.
 constexpr std::string_view kTraced = "trace=%file,%desc";
@@ -132,11 +132,12 @@ class Trials {
 };
 
 std::vector<std::string> serve_arguments(const std::string& folder) {
-  return {STELE_BINARY, "serve", "--data", folder, "--listen", "127.0.0.1:0", "--segment-size", "64KiB"};
+  return {STELE_BINARY, "serve", "--data", folder, "--listen", "127.0.0.1:0", "--segment-size", "64KiB",
+          "--index-run-records", "8"};
 }
 
 ServerProcess start_plainly(const std::string& folder) {
-  return ServerProcess::start({.data = folder, .arguments = {"--segment-size", "64KiB"}});
+  return ServerProcess::start({.data = folder, .arguments = {"--segment-size", "64KiB", "--index-run-records", "8"}});
 }
 
 /// Bytes behind the last group, as a write that power cut short leaves them.
