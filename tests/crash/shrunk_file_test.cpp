@@ -1,10 +1,11 @@
-// A sealed segment that is cut off while the server has it mapped: reading what is gone is an answer, not a signal.
+// A segment or an index run that is cut off while the server has it mapped: reading what is gone is an answer, not a signal.
 
 #include <doctest/doctest.h>
 
 #include <filesystem>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "engine/base/uuid.h"
 #include "tests/support/http_client.h"
@@ -92,4 +93,55 @@ TEST_CASE("ShrunkSegment.ReadsOfItFailAndTheRestGoesOn") {
   const ProcessResult again = run_stele({"serve", "--data", folder.path(), "--listen", "127.0.0.1:0"});
   CHECK(again.exit_code == 1);
   CHECK_MESSAGE(contains(again.err, "corrupt"), again.err);
+}
+
+TEST_CASE("ShrunkRun.IsMadeAgainFromTheLog") {
+  const TempFolder folder;
+  ServerProcess server =
+      ServerProcess::start({.data = folder.path(), .arguments = {"--index-run-records", "8", "--merge-rate", "1MiB"}});
+  HttpClient http(server.port());
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < kEvents; ++i) {
+    ids.push_back(stele::to_string(stele::make_uuid_v7(stele::system_clock())));
+    REQUIRE(http.post("/v1/events", R"({"eventId":")" + ids.back() + R"(","eventType":"Kept","aggregateId":"a/)" +
+                                        std::to_string(i % 7) + R"(","data":1})")
+                .status == 201);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+  const auto wait_until = [&](const auto& condition) {
+    while (!condition()) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+  };
+  const auto runs = [&] {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.file("index"))) {
+      if (entry.path().extension() == ".run") found.push_back(entry.path());
+    }
+    return found;
+  };
+  // Seven parts are written; four of them become one.
+  wait_until([&] { return contains(http.get("/readyz").body, R"("indexRuns":4)"); });
+  for (const auto& run : runs()) {
+    std::error_code gone_already;
+    std::filesystem::resize_file(run, kPageBytes, gone_already);
+  }
+  // Until a run is made again its events are not found to be missing: that would let them be stored twice.
+  const auto answers = [&] {
+    bool all = true;
+    for (const std::string& id : ids) {
+      const HttpResponse one = http.get("/v1/events/" + id);
+      if (one.status != 200) check_is_storage_error(one);
+      all = all && one.status == 200;
+      const HttpResponse repeat =
+          http.post("/v1/events", R"({"eventId":")" + id + R"(","eventType":"Other","aggregateId":"other","data":1})");
+      CHECK_MESSAGE((repeat.status == 409 || repeat.status == 500), repeat.status, " ", repeat.body);
+      all = all && repeat.status == 409;
+    }
+    return all;
+  };
+  wait_until(answers);
+  wait_until([&] { return contains(http.get("/readyz").body, R"("warnings":[])"); });
+  CHECK(server.stop() == 0);
 }
