@@ -167,7 +167,7 @@ TEST_CASE("IndexRecovery.ADamagedPageIsAnErrorUntilTheRunIsMadeAgain") {
   const FileContents files = make_files();
   std::uint64_t damaged = 0;
   for (const std::string& run : runs_of(files)) {
-    for (std::size_t page = 4096; page < files.at(run).size(); page += 4096) {
+    for (std::size_t page = 4096; page + 17 < files.at(run).size(); page += 4096) {
       FileContents bad = files;
       bad[run][page + 17] = static_cast<char>(bad[run][page + 17] ^ 4);
       SimulatedFileSystem disk(2);
