@@ -162,12 +162,13 @@ class StoreImpl::Replay final : public LogVisitor {
     return {};
   }
 
-  Status group(const LogPoint& point) override {
+  Status group(const LogPoint& point, bool durable) override {
     if (!store_.index_->full()) return {};
     store_.freeze_if_full(point);
-    store_.keeper_->work_off();
+    // A run must never outlive what it was made from.
+    if (durable) store_.keeper_->work_off();
     // A full disk should not keep a store from being read, as long as memory lasts.
-    if (store_.index_->view()->frozen().size() > kFrozenPartsAtOpenMax) STELE_TRY(store_.keeper_->wait_for_room());
+    if (durable && store_.index_->view()->frozen().size() > kFrozenPartsAtOpenMax) STELE_TRY(store_.keeper_->wait_for_room());
     if (store_.options_.on_replay) store_.options_.on_replay(point.end.next.value(), expected_);
     return {};
   }

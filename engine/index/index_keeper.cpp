@@ -11,6 +11,7 @@ namespace {
 
 /// A full disk may have space again, a failing one may work again.
 constexpr std::chrono::seconds kRetryAfter{1};
+constexpr std::chrono::seconds kPauseMax{600};
 constexpr int kBackgroundNice = 10;
 
 /// Runs of about the same size have the same class: 1 part, 4 parts, 16 parts …
@@ -58,10 +59,25 @@ void IndexKeeper::work() {
 }
 
 void IndexKeeper::work_off() {
+  const std::lock_guard lock(work_off_mutex_);
   while (flush_one()) {
   }
-  while (repair_one() || merge_one()) {
+  while (repair_one(flush_limiter_) || merge_one(flush_limiter_)) {
   }
+}
+
+bool IndexKeeper::improve_one() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < merge_not_before_) return false;
+  const bool worked = repair_one(merge_limiter_) || merge_one(merge_limiter_);
+  bool failed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    failed = merge_trouble_.has_value();
+  }
+  merge_pause_ = failed ? std::min(merge_pause_ * 2, kPauseMax) : kRetryAfter;
+  if (failed) merge_not_before_ = std::chrono::steady_clock::now() + merge_pause_;
+  return worked && !failed;
 }
 
 Status IndexKeeper::wait_for_room() {
@@ -105,7 +121,7 @@ void IndexKeeper::run(Task task) {
   while (!stop_) {
     const std::uint64_t seen = rounds_;
     lock.unlock();
-    const bool worked = task == Task::Flush ? flush_one() : repair_one() || merge_one();
+    const bool worked = task == Task::Flush ? flush_one() : improve_one();
     lock.lock();
     if (worked) continue;
     changed_.wait_for(lock, kRetryAfter, [&] { return stop_ || rounds_ != seen; });
@@ -145,7 +161,8 @@ std::span<const std::shared_ptr<const RunPart>> IndexKeeper::due(const RunList& 
     while (begin > 0 && classes[begin - 1] == classes[end - 1]) --begin;
     const auto inputs = std::span(runs).subspan(begin);
     if (end - begin >= kMergeFanout &&
-        std::none_of(inputs.begin(), inputs.begin() + kMergeFanout, [](const auto& run) { return run->damaged(); })) {
+        std::none_of(inputs.begin(), inputs.begin() + kMergeFanout, [](const auto& run) { return run->damaged(); }) &&
+        inputs[kMergeFanout - 1]->end().since(inputs[0]->first()) <= UINT32_MAX) {
       return inputs.first(kMergeFanout);
     }
     end = begin;
@@ -153,11 +170,11 @@ std::span<const std::shared_ptr<const RunPart>> IndexKeeper::due(const RunList& 
   return {};
 }
 
-bool IndexKeeper::merge_one() {
+bool IndexKeeper::merge_one(RateLimiter& limiter) {
   const auto view = set_.view();
   const auto inputs = due(view->runs());
   if (inputs.empty()) return false;
-  auto merged = merge_runs(options_.files, inputs, &merge_limiter_);
+  auto merged = merge_runs(options_.files, inputs, &limiter);
   note(Task::Merge, merged ? Status{} : Status(merged.error()));
   if (!merged) return false;
   set_.replace(inputs, {std::move(*merged)});
@@ -165,12 +182,12 @@ bool IndexKeeper::merge_one() {
   return true;
 }
 
-bool IndexKeeper::repair_one() {
+bool IndexKeeper::repair_one(RateLimiter& limiter) {
   const auto view = set_.view();
   for (const auto& run : view->runs()) {
     if (!run->damaged()) continue;
-    auto made = rebuild_runs(options_.files, run->first(), run->end(), options_.part_records_max, read_, &merge_limiter_,
-                             [](Position) {});
+    auto made = rebuild_runs(options_.files, run->first(), run->end(), options_.part_records_max,
+                             run->directory().replay, read_, &limiter);
     note(Task::Merge, made ? Status{} : Status(made.error()));
     if (!made) return false;
     const std::string name = run->file().path();
@@ -188,19 +205,26 @@ void IndexKeeper::remove_files(std::span<const std::shared_ptr<const RunPart>> r
 }
 
 Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end, std::uint64_t part_records_max,
-                             const IndexKeeper::ReadRecord& read, RateLimiter* limiter,
-                             const std::function<void(Position)>& progress) {
+                             const std::optional<ReplayPoint>& replay, const IndexKeeper::ReadRecord& read,
+                             RateLimiter* limiter) {
   RunList runs;
-  Record record;
-  for (Position at = first; at < end;) {
-    NewestPart part(at);
-    for (; at < end && part.size() < part_records_max; at = at.next()) {
-      STELE_TRY(read(at, record));
-      part.insert({&record.header(), 1}, {});
+  const auto make_all = [&]() -> Status {
+    Record record;
+    for (Position at = first; at < end;) {
+      NewestPart part(at);
+      for (; at < end && part.size() < part_records_max; at = at.next()) {
+        STELE_TRY(read(at, record));
+        part.insert({&record.header(), 1}, {});
+      }
+      part.freeze(at == end ? replay : std::nullopt);
+      STELE_ASSIGN(std::shared_ptr<const RunPart> run, write_run(files, part, limiter));
+      runs.push_back(std::move(run));
     }
-    STELE_ASSIGN(std::shared_ptr<const RunPart> run, write_run(files, part, limiter));
-    runs.push_back(std::move(run));
-    progress(at);
+    return {};
+  };
+  if (Status made = make_all(); !made) {
+    for (const auto& run : runs) (void)files.file_system->remove(run->file().path());
+    return made.error();
   }
   return runs;
 }

@@ -2,7 +2,7 @@
 // Keeps the index on disk: writes frozen parts as runs, merges runs in tiers, and makes damaged runs again from the log. All of it in
 // the background; appends wait only when frozen parts pile up in memory. Nothing here is needed for durability.
 
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -41,7 +41,7 @@ class IndexKeeper {
   void work();
   /// Waits until there is room for one more frozen part. Fails if there is none and the parts cannot be written: DiskFull or Io.
   [[nodiscard]] Status wait_for_room();
-  /// Without threads: writes all frozen parts and merges what is due.
+  /// Writes all frozen parts and merges what is due, at full speed. Only while there are no threads; any caller.
   void work_off();
   /// Ends the threads; an unfinished merge is given up.
   void stop();
@@ -56,16 +56,19 @@ class IndexKeeper {
   void run(Task task);
   /// Does one piece of work; false if there is none, or it failed.
   [[nodiscard]] bool flush_one();
-  [[nodiscard]] bool merge_one();
+  [[nodiscard]] bool merge_one(RateLimiter& limiter);
   /// The runs to merge next; none if there is nothing to merge.
   [[nodiscard]] std::span<const std::shared_ptr<const RunPart>> due(const RunList& runs) const;
-  [[nodiscard]] bool repair_one();
+  [[nodiscard]] bool repair_one(RateLimiter& limiter);
+  /// One merge or repair, unless the last one failed a short time ago.
+  [[nodiscard]] bool improve_one();
   void remove_files(std::span<const std::shared_ptr<const RunPart>> runs);
   void note(Task task, const Status& status);
 
   const IndexKeeperOptions options_;
   IndexSet& set_;
   const ReadRecord read_;
+  std::mutex work_off_mutex_;
   FrozenList written_;  // flushing thread only: parts that somebody else may still use
   RateLimiter flush_limiter_{0};
   RateLimiter merge_limiter_;
@@ -76,12 +79,15 @@ class IndexKeeper {
   std::uint64_t rounds_ = 0;  // of work(): a thread that went to sleep before sees that there is more
   std::optional<Error> flush_trouble_;
   std::optional<Error> merge_trouble_;
+  // Merging thread only: what failed is tried again after longer and longer, because each try may write much.
+  std::chrono::steady_clock::time_point merge_not_before_{};
+  std::chrono::seconds merge_pause_{1};
   std::vector<std::thread> threads_;
 };
 
-/// Makes runs of [first, end) from the log. `read` as above. `progress` is called now and then with the next position.
+/// Makes runs of [first, end) from the log. `read` as above; `replay` is kept in the last run. On an error no file is left.
 [[nodiscard]] Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end, std::uint64_t part_records_max,
-                                           const IndexKeeper::ReadRecord& read, RateLimiter* limiter,
-                                           const std::function<void(Position)>& progress);
+                                           const std::optional<ReplayPoint>& replay, const IndexKeeper::ReadRecord& read,
+                                           RateLimiter* limiter);
 
 }  // namespace stele

@@ -140,11 +140,14 @@ Result<std::optional<Position>> NewestPart::position_of(std::string_view id, Seq
 
 Result<std::vector<std::string>> NewestPart::aggregate_ids(std::string_view prefix, std::string_view from,
                                                            std::size_t limit) const {
-  const std::shared_lock lock(mutex_);
   const std::lock_guard order_lock(order_mutex_);
   auto& order = aggregates_in_order_;
   const auto sorted = static_cast<std::ptrdiff_t>(order.size());
-  for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entries()[i].key());
+  {
+    // Entries stay where they are, so only taking them needs the lock, not sorting.
+    const std::shared_lock lock(mutex_);
+    for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entries()[i].key());
+  }
   std::sort(order.begin() + sorted, order.end());
   std::inplace_merge(order.begin(), order.begin() + sorted, order.end());
 

@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <span>
 
+#include "engine/base/writer_first_mutex.h"
 #include "engine/index/index_part.h"
 #include "engine/index/key_table.h"
 #include "engine/index/posting_list.h"
@@ -87,7 +88,7 @@ class NewestPart final : public IndexPart {
   void note_places(std::uint64_t records, const RecordPlaces& places);
   [[nodiscard]] const PostingList* find_list(KeyKind kind, std::string_view stored) const;
 
-  mutable std::shared_mutex mutex_;
+  mutable WriterFirstMutex mutex_;
   const Position first_;
   KeyTable<Aggregate> aggregates_;
   // Ids in byte order, for those who list them: brought up to date when somebody asks, not by the inserting thread.

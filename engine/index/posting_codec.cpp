@@ -149,9 +149,12 @@ Status StoredPostings::collect(std::uint64_t from, Direction direction, std::siz
 }
 
 Status StoredPostings::for_each(const std::function<Status(std::uint32_t)>& visit) {
+  std::uint64_t least = 0;
   for (std::uint64_t chunk = 0; chunk < chunk_count(); ++chunk) {
     if (begin_ != 0) STELE_TRY(load(chunk));
+    if (ordinals_.empty() || ordinals_.front() < least) return corrupt();
     for (const std::uint32_t ordinal : ordinals_) STELE_TRY(visit(ordinal));
+    least = ordinals_.back() + 1ULL;
   }
   return {};
 }

@@ -96,6 +96,9 @@ class MemoryEventIdCursor final : public KeyCursor {
     ids_.reserve(ids.size());
     for (std::uint32_t i = 0; i < ids.size(); ++i) ids_.emplace_back(ids[i], i);
     std::sort(ids_.begin(), ids_.end());
+    // The log has no id twice; if it had, the first one counts.
+    const auto same_id = [](const auto& a, const auto& b) { return a.first == b.first; };
+    ids_.erase(std::unique(ids_.begin(), ids_.end(), same_id), ids_.end());
   }
   bool valid() const override { return at_ < ids_.size(); }
   std::string_view key() const override { return as_bytes(ids_[at_].first); }

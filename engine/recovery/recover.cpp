@@ -67,18 +67,23 @@ Result<FolderContent> list_log(FileSystem& file_system, const std::string& folde
   return content;
 }
 
-/// Passes on only what lies behind a point.
+/// Passes on only what lies behind a point, with what is known of its durability.
 class VisitBehind final : public LogVisitor {
  public:
   VisitBehind(LogVisitor& visitor, Position from) : visitor_(visitor), from_(from) {}
+  /// Groups that end there or before, in the segment that comes next, are durable.
+  void durable_up_to(ByteOffset offset) { durable_end_ = offset; }
   Status record(const Record& record, SegmentId segment, ByteOffset offset) override {
     return record.header().position < from_ ? Status{} : visitor_.record(record, segment, offset);
   }
-  Status group(const LogPoint& point) override { return point.end.next <= from_ ? Status{} : visitor_.group(point); }
+  Status group(const LogPoint& point, bool) override {
+    return point.end.next <= from_ ? Status{} : visitor_.group(point, point.offset <= durable_end_);
+  }
 
  private:
   LogVisitor& visitor_;
   const Position from_;
+  ByteOffset durable_end_;
 };
 
 /// Only behind the replay point, if that is in this segment and the offsets of all records before are known.
@@ -87,6 +92,7 @@ std::optional<ScanStart> start_in(const KnownOfLog& known, SegmentId id, Positio
       known.offsets_first.plus(known.offsets.size()) != known.replay_from->end.next) {
     return std::nullopt;
   }
+  if (first > known.replay_from->end.next) return std::nullopt;
   const auto skipped = static_cast<std::ptrdiff_t>(first.since(known.offsets_first));
   return ScanStart{*known.replay_from, {known.offsets.begin() + skipped, known.offsets.end()}};
 }
@@ -152,7 +158,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
     STELE_ASSIGN(const std::uint64_t size, file->size());
     WindowReader in(*file, size);
     std::uint32_t flags = (id != expected ? kNumberMissing : 0U) | (last ? kLast : 0U);
-    STELE_ASSIGN(const std::string_view head, in.bytes(0, std::min<std::uint64_t>(size, kSegmentHeaderBytes)));
+    STELE_ASSIGN(const std::string_view head, in.few_bytes(0, std::min<std::uint64_t>(size, kSegmentHeaderBytes)));
     const Result<SegmentHeader> header = decode_segment_header(head);
     flags |= header_flags(header, store, id);
 
@@ -172,6 +178,9 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
     } else if (usable) {
       store = header->store_id;
       const std::optional<ScanStart> start = start_in(known, id, first);
+      // A segment is begun only once the one before was synced to its end.
+      const bool state_tells = known.state && known.state->store_id == *store && known.state->segment == id;
+      behind.durable_up_to(!last ? ByteOffset{size} : state_tells ? known.state->offset : ByteOffset{});
       auto scanned = scan_segment(in, *header, chain, start ? &*start : nullptr, behind);
       if (!scanned) {
         if (scanned.error().file.empty()) scanned.error().file = path;

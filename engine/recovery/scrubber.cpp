@@ -19,7 +19,7 @@ class Pace final : public LogVisitor {
  public:
   Pace(RateLimiter& limiter, std::atomic<std::uint64_t>& bytes) : limiter_(limiter), bytes_(bytes) {}
   Status record(const Record&, SegmentId, ByteOffset) override { return {}; }
-  Status group(const LogPoint& point) override {
+  Status group(const LogPoint& point, bool) override {
     constexpr std::uint64_t kStep = 256 * 1024;
     const std::uint64_t read = point.offset.value() - paid_;
     if (read < kStep) return {};
@@ -74,8 +74,9 @@ bool Scrubber::pass() {
       segment.mark_damaged(status.error());
     }
   }
-  const auto index = index_();
-  for (const auto& run : index->runs()) {
+  // The list alone: a view would keep parts in memory for as long as the pass takes.
+  const RunList runs = index_()->runs();
+  for (std::shared_ptr<const RunPart> run : runs) {
     if (!run->damaged() && !scrub_run(*run)) return false;
   }
   passes_.fetch_add(1, std::memory_order_relaxed);
@@ -83,7 +84,10 @@ bool Scrubber::pass() {
 }
 
 Status Scrubber::scrub_segment(const Segment& segment) {
-  STELE_ASSIGN(const std::unique_ptr<File> file, options_.file_system->open(segment.path(), OpenMode::Read));
+  const auto opened = options_.file_system->open(segment.path(), OpenMode::Read);
+  if (!opened && opened.error().kind == ErrorKind::Io) return {};  // too many open files, say: next time
+  if (!opened) return opened.error();
+  const std::unique_ptr<File>& file = *opened;
   STELE_ASSIGN(const std::uint64_t size, file->size());
   WindowReader in(*file, size);
   if (size < kSegmentHeaderBytes + kFrameBytes) return Error{.kind = ErrorKind::Corrupt, .message = "the segment is too short"};

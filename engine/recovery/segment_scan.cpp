@@ -109,7 +109,7 @@ Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment,
     chain.last_checksum = header->checksum;
     scan.last_group = ByteOffset{offset};
     offset += header->total_bytes();
-    STELE_TRY(visitor.group(LogPoint{chain, segment.segment, scan.last_group, ByteOffset{offset}}));
+    STELE_TRY(visitor.group(LogPoint{chain, segment.segment, scan.last_group, ByteOffset{offset}}, false));
   }
   scan.end = ByteOffset{offset};
   return scan;

@@ -16,8 +16,9 @@ class LogVisitor {
  public:
   virtual ~LogVisitor() = default;
   virtual Status record(const Record& record, SegmentId segment, ByteOffset offset) = 0;
-  /// Behind each group.
-  virtual Status group(const LogPoint& point) = 0;
+  /// Behind each group. `durable`: it is known to be on stable storage; otherwise it may stand in the page cache alone until recovery has
+  /// written and synced the tail, and nothing durable may be made of it before.
+  virtual Status group(const LogPoint& point, bool durable) = 0;
 };
 
 struct SegmentScan {

@@ -37,7 +37,7 @@ void BlockBloomBuilder::add(std::uint64_t hash) {
   ++keys_;
 }
 
-std::string BlockBloomBuilder::finish() {
+std::string_view BlockBloomBuilder::finish() {
   // h mod n mod n/2 = h mod n/2, so the upper half folds onto the lower one.
   while (blocks_.size() % 2 == 0 && keys_ * kBitsPerKey <= blocks_.size() / 2 * kBlockBits) {
     const std::size_t half = blocks_.size() / 2;

@@ -5,7 +5,7 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace stele {
@@ -25,8 +25,8 @@ class BlockBloomBuilder {
   /// `keys_max`: an upper bound; if far fewer come, finish() folds the filter to what they need.
   explicit BlockBloomBuilder(std::uint64_t keys_max);
   void add(std::uint64_t hash);
-  /// The blocks, one after another.
-  [[nodiscard]] std::string finish();
+  /// The blocks, one after another; they belong to the builder.
+  [[nodiscard]] std::string_view finish();
 
  private:
   std::vector<BloomBlock> blocks_;

@@ -141,10 +141,11 @@ Result<TableRoot> TableWriter::finish() {
   if (root_.keys == 0) return root_;
   root_.last_key = last_key_.substr(0, kTableBoundBytes);
   STELE_TRY(file_.pad_to_page());
-  const std::string blocks = filter_.finish();
+  const std::string_view blocks = filter_.finish();
   root_.filter_offset = file_.offset();
   root_.filter_blocks = blocks.size() / kBloomBlockBytes;
-  STELE_TRY(file_.append(blocks));
+  constexpr std::size_t kStep = 1ULL << 20;  // so that it is written, and synced, in small steps
+  for (std::size_t at = 0; at < blocks.size(); at += kStep) STELE_TRY(file_.append(blocks.substr(at, kStep)));
   return root_;
 }
 
@@ -165,7 +166,7 @@ Status TablePageCursor::take_entry() {
   std::string_view rest = page_.substr(next_at_);
   std::uint64_t shared = 0, suffix = 0, value = 0;
   const bool ok = take_varint(rest, shared) && take_varint(rest, suffix) && take_varint(rest, value) &&
-                  shared <= key_.size() && suffix <= kTableKeyBytesMax && value <= kTableValueBytesMax &&
+                  shared <= key_.size() && suffix <= kTableKeyBytesMax - std::min<std::uint64_t>(shared, kTableKeyBytesMax) && value <= kTableValueBytesMax &&
                   suffix + value <= rest.size();
   if (!ok) {
     valid_ = false;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/audit/merkle_frontier.h"
 #include "engine/base/simulated_file_system.h"
 #include "engine/store.h"
 #include "tests/support/sample_store.h"
@@ -35,22 +36,36 @@ std::vector<std::string> runs_of(const FileContents& files) {
   return runs;
 }
 
+/// The tree over all stored records, hashed anew.
+Digest root_of(const Store& store) {
+  MerkleFrontier tree;
+  Record record;
+  const auto view = store.view();
+  for (Position p{0}; p < view->end(); p = p.next()) {
+    REQUIRE(view->read(p, record));
+    tree.append(record.leaf());
+  }
+  return tree.root();
+}
+
 /// Opens a store with these files; everything must be right. Gives its recovery report.
 RecoveryReport open_and_check(const FileContents& files) {
   SimulatedFileSystem disk(2);
   write_files(disk, files);
   RecoveryReport report;
-  std::string root;
   {
     auto store = Store::open(sample_options(disk));
     REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
     CHECK(check_sample(**store, kEvents + 1).failed == 0);
+    CHECK((*store)->head().root == root_of(**store));
     report = (*store)->recovery();
     append_sample(**store, 100);
     CHECK(check_sample(**store, kEvents + 101).failed == 0);
+    CHECK((*store)->head().root == root_of(**store));
   }
   auto store = Store::open(sample_options(disk));
   REQUIRE(store);
+  CHECK((*store)->head().root == root_of(**store));
   CHECK(check_sample(**store, kEvents + 101).failed == 0);
   return report;
 }

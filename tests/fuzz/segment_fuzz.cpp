@@ -126,7 +126,7 @@ struct Counter final : LogVisitor {
     ++visited;
     return {};
   }
-  Status group(const LogPoint& point) override {
+  Status group(const LogPoint& point, bool) override {
     STELE_CHECK(point.end.next == Position{visited} && point.last_group < point.offset);
     return {};
   }

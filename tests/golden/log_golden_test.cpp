@@ -141,7 +141,7 @@ TEST_CASE("GoldenLog.TheGoldenSegmentsReadBackWithEveryField") {
       ++records;
       return {};
     }
-    Status group(const LogPoint&) override { return {}; }
+    Status group(const LogPoint&, bool) override { return {}; }
   } visitor;
   const auto log = recover_log(posix_file_system(), folder.path(), {}, visitor);
   REQUIRE_MESSAGE(log, log.error().describe());
