@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "engine/base/check.h"
+
 namespace stele {
 
 // The SHA256_* calls are deprecated in favour of EVP, which costs 25..65 ns more a digest even with a fetched EVP_MD
@@ -24,6 +26,15 @@ Digest sha256(std::initializer_list<std::string_view> parts) {
   return digest;
 }
 #pragma GCC diagnostic pop
+
+Xxh3::Xxh3() : state_(XXH3_createState()) {
+  STELE_CHECK(state_ != nullptr && XXH3_64bits_reset(static_cast<XXH3_state_t*>(state_)) == XXH_OK);
+}
+Xxh3::~Xxh3() { XXH3_freeState(static_cast<XXH3_state_t*>(state_)); }
+void Xxh3::add(std::string_view bytes) {
+  (void)XXH3_64bits_update(static_cast<XXH3_state_t*>(state_), bytes.data(), bytes.size());
+}
+std::uint64_t Xxh3::value() const { return XXH3_64bits_digest(static_cast<const XXH3_state_t*>(state_)); }
 
 std::uint64_t xxh3(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "engine/base/bytes.h"
 #include "engine/table/varint.h"
@@ -133,9 +134,16 @@ Status StoredPostings::collect(std::uint64_t from, Direction direction, std::siz
     STELE_ASSIGN(const std::uint32_t first, chunk_first(middle));
     (first <= from ? low : high) = middle;
   }
+  // Of the chunk before; what runs backwards would lead whoever follows it round in circles.
+  std::optional<std::uint32_t> border;
   for (std::uint64_t chunk = low; limit > 0;) {
     if (begin_ != 0) STELE_TRY(load(chunk));
-    if (direction == Direction::Ascending) {
+    const bool ascending = direction == Direction::Ascending;
+    if (ordinals_.empty() || (border && (ascending ? ordinals_.front() <= *border : ordinals_.back() >= *border))) {
+      return corrupt();
+    }
+    border = ascending ? ordinals_.back() : ordinals_.front();
+    if (ascending) {
       auto it = std::lower_bound(ordinals_.begin(), ordinals_.end(), from);
       for (; it != ordinals_.end() && limit > 0; ++it, --limit) to.push_back(*it);
       if (++chunk == chunk_count()) break;

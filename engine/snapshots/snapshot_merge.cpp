@@ -1,5 +1,7 @@
 #include "engine/snapshots/snapshot_merge.h"
 
+#include "engine/base/digest.h"
+
 namespace stele {
 namespace {
 
@@ -103,11 +105,15 @@ class Merge {
     for (const Candidate& candidate : candidates_) {
       StoredState state = candidate;
       state.offset = writer.offset();
+      Xxh3 checksum;
       for (std::uint64_t at = 0; at < state.bytes; at += kCopyBytes) {
         copy_.resize(std::min(kCopyBytes, state.bytes - at));
         if (!candidate.file->read_part(candidate, at, copy_)) return unusable(candidate.file);
+        checksum.add(copy_);
         STELE_TRY(writer.append(copy_));
       }
+      // A bad state must not make the file unusable that is made of good ones.
+      if (checksum.value() != state.checksum) return unusable(candidate.file);
       states.push_back(state);
     }
     return writer.add_states(key, states);
