@@ -149,8 +149,8 @@ class StoreImpl::Replay final : public LogVisitor {
 
   Status record(const Record& record, SegmentId segment, ByteOffset offset) override {
     const RecordHeader& header = record.header();
-    // A damaged run cannot tell; the keeper makes it anew once the store is open.
-    const auto last = store_.index_->view()->last_sequence(header.aggregate_id);
+    // Only against records that are in memory as well: asking every run about every aggregate would be most of an opening's time.
+    const auto last = store_.index_->last_sequence_in_memory(header.aggregate_id);
     if (last && header.sequence != last->next()) {
       return Error{.kind = ErrorKind::Corrupt,
                    .message = "the record at position " + std::to_string(header.position.value()) +

@@ -136,6 +136,15 @@ void IndexSet::freeze(std::optional<ReplayPoint> replay) {
   publish(view_->runs(), std::move(frozen));
 }
 
+std::optional<SequenceNumber> IndexSet::last_sequence_in_memory(std::string_view id) const {
+  if (const auto head = growing_->find_head_as_inserter(id)) return head->last_sequence;
+  const auto now = view();
+  for (auto part = now->frozen().rbegin(); part != now->frozen().rend(); ++part) {
+    if (const auto head = (*part)->find_head(id)) return head->last_sequence;
+  }
+  return std::nullopt;
+}
+
 std::shared_ptr<const IndexView> IndexSet::view() const {
   const std::lock_guard lock(mutex_);
   return view_;

@@ -67,6 +67,8 @@ class IndexSet {
   IndexSet(RunList runs, Position first, std::uint64_t part_records_max);
 
   void insert(std::span<const RecordHeader> records, const RecordPlaces& places);
+  /// Of an aggregate that has records in a part that is no run yet. Inserting thread.
+  [[nodiscard]] std::optional<SequenceNumber> last_sequence_in_memory(std::string_view id) const;
   [[nodiscard]] bool full() const { return newest_->part->size() >= part_records_max_; }
   /// The newest part becomes immutable, another one begins. Not when it is empty.
   void freeze(std::optional<ReplayPoint> replay);
