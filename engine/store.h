@@ -90,7 +90,7 @@ class ReadView {
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
  public:
-  /// Recovers the folder (creating a new log if it is empty). Locked, Corrupt, Foreign or NewerFormat change nothing on disk.
+  /// Recovers the folder (creating a new log if it is empty). Locked, Corrupt, Foreign or NewerFormat change nothing of the log.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
   virtual ~Store() = default;
 

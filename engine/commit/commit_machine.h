@@ -29,13 +29,14 @@ struct Group {
   void clear();
 };
 
-/// One thread, the one that inserts in the index. Durable state is each proposal's Resolution and, for what came after it, the newest parts of the index in memory; the
-/// overlay holds what the one unsynced group adds.
+/// One thread, the one that inserts in the index. Durable state is each proposal's Resolution and, for what came after it, the newest
+/// parts of the index in memory; the overlay holds what the one unsynced group adds.
 class CommitMachine {
  public:
   CommitMachine(Position next, Timestamp last_time) : next_(next), last_time_(last_time) {}
 
-  /// Decides one proposal and, if it is accepted, appends its records to `group`. `stamp` is the sequencer's time for it. The outcome rests on `group` and must wait until that is durable.
+  /// Decides one proposal and, if it is accepted, appends its records to `group`. `stamp` is the sequencer's time for it. The outcome
+  /// rests on `group` and must wait until that is durable.
   /// `duplicates` is filled if an id was found (see Decision).
   [[nodiscard]] AppendOutcome apply(const Proposal& proposal, const Resolution& resolution, Timestamp stamp,
                                     Group& group, std::vector<std::optional<Position>>& duplicates);

@@ -66,18 +66,9 @@ void IndexKeeper::work_off() {
   }
 }
 
-bool IndexKeeper::improve_one() {
-  const auto now = std::chrono::steady_clock::now();
-  if (now < merge_not_before_) return false;
-  const bool worked = repair_one(merge_limiter_) || merge_one(merge_limiter_);
-  bool failed = false;
-  {
-    const std::lock_guard lock(mutex_);
-    failed = merge_trouble_.has_value();
-  }
-  merge_pause_ = failed ? std::min(merge_pause_ * 2, kPauseMax) : kRetryAfter;
-  if (failed) merge_not_before_ = std::chrono::steady_clock::now() + merge_pause_;
-  return worked && !failed;
+bool IndexKeeper::may_try(Task task) const {
+  const std::lock_guard lock(mutex_);
+  return std::chrono::steady_clock::now() >= attempt(task).not_before;
 }
 
 Status IndexKeeper::wait_for_room() {
@@ -85,30 +76,42 @@ Status IndexKeeper::wait_for_room() {
   if (room()) return {};
   if (options_.merge_bytes_per_second == 0) work_off();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return room() || flush_trouble_ || stop_ || threads_.empty(); });
+  changed_.wait(lock, [&] { return room() || attempt(Task::Flush).trouble || stop_ || threads_.empty(); });
   if (room()) return {};
-  return flush_trouble_.value_or(Error{.kind = ErrorKind::Closed, .message = "closing"});
+  return attempt(Task::Flush).trouble.value_or(Error{.kind = ErrorKind::Closed, .message = "closing"});
 }
 
 bool IndexKeeper::is_stuck() const {
   if (set_.view()->frozen().size() < kFrozenPartsMax) return false;
   const std::lock_guard lock(mutex_);
-  return flush_trouble_.has_value();
+  return attempt(Task::Flush).trouble.has_value();
 }
 
 std::string IndexKeeper::trouble() const {
   const std::lock_guard lock(mutex_);
-  if (flush_trouble_) return "the index cannot be written: " + flush_trouble_->describe();
-  if (merge_trouble_) return "the index cannot be merged: " + merge_trouble_->describe();
-  return {};
+  std::string text;
+  const auto add = [&](Task task, const char* what) {
+    if (!attempt(task).trouble) return;
+    text += (text.empty() ? "" : "; ") + std::string(what) + ": " + attempt(task).trouble->describe();
+  };
+  add(Task::Flush, "the index cannot be written");
+  add(Task::Repair, "an index run cannot be made again");
+  add(Task::Merge, "index runs cannot be merged");
+  return text;
 }
 
 void IndexKeeper::note(Task task, const Status& status) {
   {
     const std::lock_guard lock(mutex_);
-    std::optional<Error>& trouble = task == Task::Flush ? flush_trouble_ : merge_trouble_;
-    trouble.reset();
-    if (!status && status.error().kind != ErrorKind::Closed) trouble = status.error();
+    Attempt& made = attempts_[static_cast<std::size_t>(task)];
+    if (status || status.error().kind == ErrorKind::Closed) {
+      made = {};
+    } else {
+      made.trouble = status.error();
+      made.not_before = std::chrono::steady_clock::now() + made.pause;
+      // Appends may wait for a flush.
+      if (task != Task::Flush) made.pause = std::min(made.pause * 2, kPauseMax);
+    }
   }
   changed_.notify_all();
 }
@@ -121,7 +124,12 @@ void IndexKeeper::run(Task task) {
   while (!stop_) {
     const std::uint64_t seen = rounds_;
     lock.unlock();
-    const bool worked = task == Task::Flush ? flush_one() : improve_one();
+    bool worked = false;
+    if (task == Task::Flush) {
+      worked = may_try(Task::Flush) && flush_one();
+    } else {
+      worked = (may_try(Task::Repair) && repair_one(merge_limiter_)) || (may_try(Task::Merge) && merge_one(merge_limiter_));
+    }
     lock.lock();
     if (worked) continue;
     changed_.wait_for(lock, kRetryAfter, [&] { return stop_ || rounds_ != seen; });
@@ -188,7 +196,7 @@ bool IndexKeeper::repair_one(RateLimiter& limiter) {
     if (!run->damaged()) continue;
     auto made = rebuild_runs(options_.files, run->first(), run->end(), options_.part_records_max,
                              run->directory().replay, read_, &limiter);
-    note(Task::Merge, made ? Status{} : Status(made.error()));
+    note(Task::Repair, made ? Status{} : Status(made.error()));
     if (!made) return false;
     const std::string name = run->file().path();
     const bool same_name = made->front()->file().path() == name;

@@ -2,6 +2,7 @@
 // Keeps the index on disk: writes frozen parts as runs, merges runs in tiers, and makes damaged runs again from the log. All of it in
 // the background; appends wait only when frozen parts pile up in memory. Nothing here is needed for durability.
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -52,16 +53,21 @@ class IndexKeeper {
   [[nodiscard]] std::string trouble() const;
 
  private:
-  enum class Task { Flush, Merge };
+  enum class Task { Flush, Merge, Repair };
+  /// Of one task: why it failed last, and when it may be tried again: later and later, because each try may write much.
+  struct Attempt {
+    std::optional<Error> trouble;
+    std::chrono::steady_clock::time_point not_before{};
+    std::chrono::seconds pause{1};
+  };
   void run(Task task);
+  [[nodiscard]] bool may_try(Task task) const;
   /// Does one piece of work; false if there is none, or it failed.
   [[nodiscard]] bool flush_one();
   [[nodiscard]] bool merge_one(RateLimiter& limiter);
   /// The runs to merge next; none if there is nothing to merge.
   [[nodiscard]] std::span<const std::shared_ptr<const RunPart>> due(const RunList& runs) const;
   [[nodiscard]] bool repair_one(RateLimiter& limiter);
-  /// One merge or repair, unless the last one failed a short time ago.
-  [[nodiscard]] bool improve_one();
   void remove_files(std::span<const std::shared_ptr<const RunPart>> runs);
   void note(Task task, const Status& status);
 
@@ -73,15 +79,13 @@ class IndexKeeper {
   RateLimiter flush_limiter_{0};
   RateLimiter merge_limiter_;
 
+  [[nodiscard]] const Attempt& attempt(Task task) const { return attempts_[static_cast<std::size_t>(task)]; }
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;
   std::uint64_t rounds_ = 0;  // of work(): a thread that went to sleep before sees that there is more
-  std::optional<Error> flush_trouble_;
-  std::optional<Error> merge_trouble_;
-  // Merging thread only: what failed is tried again after longer and longer, because each try may write much.
-  std::chrono::steady_clock::time_point merge_not_before_{};
-  std::chrono::seconds merge_pause_{1};
+  std::array<Attempt, 3> attempts_;  // by Task
   std::vector<std::thread> threads_;
 };
 

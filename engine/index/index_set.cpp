@@ -37,12 +37,6 @@ Result<std::optional<AggregateHead>> IndexView::sealed_head(std::string_view id)
   return std::optional<AggregateHead>{};
 }
 
-Result<SequenceNumber> IndexView::last_sequence(std::string_view id) const {
-  if (const auto found = newest_->find_head(id)) return found->last_sequence;
-  STELE_ASSIGN(const std::optional<AggregateHead> found, sealed_head(id));
-  return found ? found->last_sequence : SequenceNumber{0};
-}
-
 Result<std::optional<AggregateSummary>> IndexView::aggregate(std::string_view id) const {
   std::optional<AggregateSummary> whole;
   for (std::size_t i = 0; i < part_count(); ++i) {

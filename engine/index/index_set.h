@@ -1,7 +1,6 @@
 #pragma once
 // The whole index: runs in files, parts in memory that wait to be written as runs, then the newest part. All in position order.
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -36,8 +35,6 @@ class IndexView {
 
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const;
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const;
-  /// 0 if the aggregate does not exist.
-  [[nodiscard]] Result<SequenceNumber> last_sequence(std::string_view id) const;
   [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const;
   [[nodiscard]] Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query, std::size_t limit) const;
   /// The first record whose time is at least `time` lies in [begin, end], or behind all records.

@@ -35,7 +35,7 @@ struct KnownOfLog {
   std::vector<std::uint32_t> offsets;
 };
 
-/// The visitor is shown every record behind `replay_from`. Nothing on disk is changed before the whole log has been accepted; on return
+/// The visitor is shown every record behind `replay_from`. Nothing in the log folder is changed before the whole log has been accepted; on return
 /// everything accepted is on stable storage and everything behind it is zero.
 [[nodiscard]] Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder,
                                                const KnownOfLog& known, LogVisitor& visitor);

@@ -162,13 +162,14 @@ Status TablePageCursor::open(std::string_view page) {
   return {};
 }
 
-Status TablePageCursor::take_entry() {
+Status TablePageCursor::take_entry(bool ascending) {
   std::string_view rest = page_.substr(next_at_);
   std::uint64_t shared = 0, suffix = 0, value = 0;
   const bool ok = take_varint(rest, shared) && take_varint(rest, suffix) && take_varint(rest, value) &&
-                  shared <= key_.size() && suffix <= kTableKeyBytesMax - std::min<std::uint64_t>(shared, kTableKeyBytesMax) && value <= kTableValueBytesMax &&
-                  suffix + value <= rest.size();
-  if (!ok) {
+                  shared <= key_.size() && suffix <= kTableKeyBytesMax && shared + suffix <= kTableKeyBytesMax &&
+                  value <= kTableValueBytesMax && suffix + value <= rest.size();
+  // Whoever follows the order of the keys would otherwise go round in circles.
+  if (!ok || (ascending && rest.substr(0, suffix) <= std::string_view(key_).substr(shared))) {
     valid_ = false;
     return malformed();
   }
@@ -190,7 +191,7 @@ Status TablePageCursor::go_to_restart(std::uint32_t restart) {
   next_at_ = at;
   entry_ = restart * kRestartEvery;
   key_.clear();
-  return take_entry();
+  return take_entry(false);
 }
 
 Result<std::uint32_t> TablePageCursor::find_restart(std::string_view key, bool or_equal) {
@@ -217,12 +218,7 @@ Status TablePageCursor::next() {
     valid_ = false;
     return {};
   }
-  const std::string before = key_;
-  STELE_TRY(take_entry());
-  // Whoever follows the order of the keys would otherwise go round in circles.
-  if (key_ > before) return {};
-  valid_ = false;
-  return malformed();
+  return take_entry(true);
 }
 
 Status TablePageCursor::seek(std::string_view key) {
@@ -312,6 +308,7 @@ Status Table::Cursor::load(std::size_t level, std::uint64_t page) {
 
 Status Table::Cursor::seek(std::string_view key) {
   valid_ = false;
+  last_key_.clear();
   const TableRoot& root = table_->root_;
   if (root.keys == 0) return {};
   std::uint64_t page = root.root_page;

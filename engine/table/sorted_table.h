@@ -101,7 +101,8 @@ class TablePageCursor {
   [[nodiscard]] std::string_view value() const { return value_; }
 
  private:
-  [[nodiscard]] Status take_entry();
+  /// `ascending`: its key must be greater than the current one.
+  [[nodiscard]] Status take_entry(bool ascending);
   [[nodiscard]] Status go_to_restart(std::uint32_t restart);
   /// The last restart whose key is less than `key` (or at most, if `or_equal`); the first if none is.
   [[nodiscard]] Result<std::uint32_t> find_restart(std::string_view key, bool or_equal);

@@ -173,7 +173,7 @@ TEST_CASE("PageFile.AFlippedBitIsFoundOrHarmless") {
 TEST_CASE("PageFile.AnotherKindAnotherStoreOrACutFileIsRefused") {
   const auto disk = make_disk();
   write_table(*disk, sample(100, 5));
-  CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELEXXX", 1}, kStore).error().kind == ErrorKind::Foreign);
+  CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELEOTH", 1}, kStore).error().kind == ErrorKind::Foreign);
   CHECK(PageFile::open(*disk, "/t/table", kKind, Uuid{}).error().kind == ErrorKind::Foreign);
   CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELETST", 0}, kStore).error().kind == ErrorKind::NewerFormat);
   CHECK(PageFile::open(*disk, "/t/none", kKind, kStore).error().kind == ErrorKind::NotFound);
