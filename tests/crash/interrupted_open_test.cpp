@@ -14,18 +14,6 @@ namespace {
 constexpr std::uint64_t kBefore = 14;  // with genesis and one more the first part of the index is full
 constexpr std::uint64_t kLast = kBefore + 1;
 
-Proposal last_event() {
-  const SampleEvent sample = sample_event(kLast);
-  Proposal proposal;
-  EventDraft& draft = proposal.events.emplace_back();
-  draft.event_id = sample.event_id;
-  draft.aggregate_id = sample.aggregate_id;
-  draft.event_type = sample.event_type;
-  draft.data = sample.data;
-  draft.seal();
-  return proposal;
-}
-
 /// A store whose last group stands in the page cache alone.
 void leave_unsynced_group(SimulatedFileSystem& disk, bool sync_fails) {
   {
@@ -37,7 +25,7 @@ void leave_unsynced_group(SimulatedFileSystem& disk, bool sync_fails) {
     } else {
       disk.cut_power_at_call(2);  // behind the write
     }
-    REQUIRE((*store)->append_and_wait(last_event()).kind == Kind::OutcomeUnknown);
+    REQUIRE((*store)->append_and_wait(sample_proposal(kLast)).kind == Kind::OutcomeUnknown);
   }
   disk.kill();
 }
@@ -67,7 +55,7 @@ TEST_CASE("InterruptedOpen.LosesNothingAndRefusesNothing") {
       {
         auto store = Store::open(sample_options(disk));
         REQUIRE(store);
-        const Kind outcome = (*store)->append_and_wait(last_event()).kind;
+        const Kind outcome = (*store)->append_and_wait(sample_proposal(kLast)).kind;
         REQUIRE((outcome == Kind::Stored || outcome == Kind::Replayed));
         ++acknowledged;
         disk.cut_power();

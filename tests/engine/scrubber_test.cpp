@@ -116,15 +116,7 @@ TEST_CASE("IndexKeeper.AppendsThatTheIndexHasNoRoomForAreRefusedWholeAndTakenAga
   disk.fail_with_probability(SimulatedCall::Open, 1, SimulatedFailure::DiskFull);
   std::uint64_t stored = 20;
   for (;; ++stored) {
-    const SampleEvent sample = sample_event((*store)->durable_end().value());
-    Proposal proposal;
-    EventDraft& draft = proposal.events.emplace_back();
-    draft.event_id = sample.event_id;
-    draft.aggregate_id = sample.aggregate_id;
-    draft.event_type = sample.event_type;
-    draft.data = sample.data;
-    draft.seal();
-    const AppendOutcome outcome = (*store)->append_and_wait(std::move(proposal));
+    const AppendOutcome outcome = (*store)->append_and_wait(sample_proposal((*store)->durable_end().value()));
     if (outcome.kind == AppendOutcome::Kind::Stored) continue;
     CHECK(outcome.kind == AppendOutcome::Kind::DiskFull);
     break;

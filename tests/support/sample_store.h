@@ -47,17 +47,22 @@ inline SampleEvent sample_event(std::uint64_t position) {
   return event;
 }
 
+/// What makes that event.
+inline Proposal sample_proposal(std::uint64_t position) {
+  const SampleEvent sample = sample_event(position);
+  Proposal proposal;
+  EventDraft& draft = proposal.events.emplace_back();
+  draft.event_id = sample.event_id;
+  draft.aggregate_id = sample.aggregate_id;
+  draft.event_type = sample.event_type;
+  draft.data = sample.data;
+  draft.seal();
+  return proposal;
+}
+
 inline void append_sample(Store& store, std::uint64_t events) {
   for (std::uint64_t i = 0; i < events; ++i) {
-    const SampleEvent sample = sample_event(store.durable_end().value());
-    Proposal proposal;
-    EventDraft& draft = proposal.events.emplace_back();
-    draft.event_id = sample.event_id;
-    draft.aggregate_id = sample.aggregate_id;
-    draft.event_type = sample.event_type;
-    draft.data = sample.data;
-    draft.seal();
-    const AppendOutcome outcome = store.append_and_wait(std::move(proposal));
+    const AppendOutcome outcome = store.append_and_wait(sample_proposal(store.durable_end().value()));
     REQUIRE_MESSAGE(outcome.kind == AppendOutcome::Kind::Stored, outcome.detail);
   }
 }
