@@ -56,7 +56,7 @@ class ConflictingEvents {
 
  private:
   void write() {
-    append_event_json(json_.value(), record_, EventParts::All, DataForm::AsSent);
+    append_event_json(json_.value(), record_, DataForm::AsSent);
     ++count_;
   }
 
@@ -161,26 +161,35 @@ void Appender::answer(AppendCall& call) {
 
 Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const {
   const bool replayed = outcome.kind == AppendOutcome::Kind::Replayed;
-  const bool is_list = call.decision.proposal.is_list;
-  const auto view = store_.view();
-  thread_local Record record;
+  const Proposal& proposal = call.decision.proposal;
+  const bool is_list = proposal.is_list;
   Response response;
   response.status = replayed ? 200 : 201;
   std::string& body = response.body;
   body.reserve(320 * outcome.count + 16);
   if (is_list) body += "{\"events\":[";
-  for (std::uint32_t i = 0; i < outcome.count; ++i) {
-    if (const Status read = view->read(outcome.first.plus(i), record); !read) {
-      return Problem("storage-error", "The events are stored, but the receipt cannot be read back.")
-          .response(call.request().path());
-    }
+  const auto add = [&](std::uint32_t i, const RecordHeader& header) {
     if (i > 0) {
       body += ',';
-    } else if (record.header().correlation_id) {
-      call.correlate(std::string(*record.header().correlation_id));
+    } else if (header.correlation_id) {
+      call.correlate(std::string(*header.correlation_id));
     }
-    append_event_json(body, record, EventParts::Receipt, DataForm::AsSent);
-    if (!is_list) response.headers.emplace_back("Location", "/v1/events/" + to_string(record.header().event_id));
+    append_receipt_json(body, header);
+    if (!is_list) response.headers.emplace_back("Location", "/v1/events/" + to_string(header.event_id));
+  };
+  if (replayed) {
+    const auto view = store_.view();
+    thread_local Record record;
+    for (std::uint32_t i = 0; i < outcome.count; ++i) {
+      if (const Status read = view->read(outcome.first.plus(i), record); !read) {
+        return Problem("storage-error", "The events are stored, but the receipt cannot be read back.")
+            .response(call.request().path());
+      }
+      add(i, record.header());
+    }
+  } else {
+    // What was stored is known without reading it back.
+    for (std::uint32_t i = 0; i < outcome.count; ++i) add(i, stored_header(proposal, outcome, i));
   }
   if (is_list) body += "]}";
   if (replayed) response.headers.emplace_back("Idempotent-Replayed", "true");

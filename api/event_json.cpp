@@ -36,12 +36,7 @@ void write_body(JsonWriter& json, std::string_view name, const std::optional<std
   }
 }
 
-}  // namespace
-
-void append_event_json(std::string& to, const Record& record, EventParts parts, DataForm form) {
-  const RecordHeader& header = record.header();
-  JsonWriter json(to);
-  json.begin_object();
+void write_header(JsonWriter& json, const RecordHeader& header) {
   if (header.kind != RecordKind::Event)
     json.key("kind").plain(header.kind == RecordKind::Genesis ? "genesis" : "action");
   write_uuid_member(json, "eventId", header.event_id);
@@ -57,16 +52,29 @@ void append_event_json(std::string& to, const Record& record, EventParts parts, 
   write_text(json, "correlationId", header.correlation_id);
   write_text(json, "causationId", header.causation_id);
   write_text(json, "action", header.action);
-  if (parts == EventParts::All) {
-    write_body(json, "data", record.body().data, form);
-    write_body(json, "metadata", record.body().metadata, form);
-    if (record.any_redacted()) {
-      json.key("redacted").begin_array();
-      if (record.redacted(BodyMember::Data)) json.plain("data");
-      if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
-      json.end_array();
-    }
+}
+
+}  // namespace
+
+void append_event_json(std::string& to, const Record& record, DataForm form) {
+  JsonWriter json(to);
+  json.begin_object();
+  write_header(json, record.header());
+  write_body(json, "data", record.body().data, form);
+  write_body(json, "metadata", record.body().metadata, form);
+  if (record.any_redacted()) {
+    json.key("redacted").begin_array();
+    if (record.redacted(BodyMember::Data)) json.plain("data");
+    if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
+    json.end_array();
   }
+  json.end_object();
+}
+
+void append_receipt_json(std::string& to, const RecordHeader& header) {
+  JsonWriter json(to);
+  json.begin_object();
+  write_header(json, header);
   json.end_object();
 }
 

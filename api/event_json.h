@@ -7,11 +7,6 @@
 
 namespace stele::api {
 
-enum class EventParts {
-  All,      ///< with data and metadata
-  Receipt,  ///< without them
-};
-
 enum class DataForm {
   AsSent,    ///< byte for byte
   Minified,  ///< without white space outside strings, so that the event fits on one line
@@ -19,6 +14,9 @@ enum class DataForm {
 
 /// Appends one JSON object. Members that the record does not have are left out; `redacted` names those whose bytes were
 /// removed.
-void append_event_json(std::string& to, const Record& record, EventParts parts, DataForm form);
+void append_event_json(std::string& to, const Record& record, DataForm form);
+
+/// The same of an event without its body: a receipt.
+void append_receipt_json(std::string& to, const RecordHeader& header);
 
 }  // namespace stele::api

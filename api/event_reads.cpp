@@ -94,7 +94,7 @@ class EventLines : public BodySource {
         left_ = 0;
         break;
       }
-      append_event_json(to, record_, EventParts::All, DataForm::Minified);
+      append_event_json(to, record_, DataForm::Minified);
       to += '\n';
       --left_;
       any = true;
@@ -125,7 +125,7 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
     if (!found) return read_failed();
     if (!*found) more = false;
     if (!more || count == request.limit || body.size() >= kPageBytesMax) break;
-    append_event_json(json.value(), record, EventParts::All, DataForm::AsSent);
+    append_event_json(json.value(), record, DataForm::AsSent);
     last = record.header().position;
     ++count;
   }
@@ -229,7 +229,7 @@ std::variant<Response, Problem> show_event(const Store& store, std::string_view 
   thread_local Record record;
   if (auto problem = find(*store.view(), event_id, record)) return std::move(*problem);
   Response response;
-  append_event_json(response.body, record, EventParts::All, DataForm::AsSent);
+  append_event_json(response.body, record, DataForm::AsSent);
   return response;
 }
 

@@ -8,25 +8,6 @@
 namespace stele {
 namespace {
 
-RecordHeader header_of(const EventDraft& event) {
-  RecordHeader header;
-  header.kind = RecordKind::Event;
-  header.given = event.given;
-  header.given.aggregate_type = event.aggregate_type.has_value();
-  header.schema_version = event.schema_version;
-  header.occurred_at = event.occurred_at;
-  header.event_id = event.event_id;
-  header.aggregate_id = event.aggregate_id;
-  header.event_type = event.event_type;
-  header.user_id = event.user_id;
-  header.principal = event.principal;
-  header.correlation_id = event.correlation_id;
-  header.causation_id = event.causation_id;
-  if (event.data) header.data_length = static_cast<std::uint32_t>(event.data->size());
-  if (event.metadata) header.metadata_length = static_cast<std::uint32_t>(event.metadata->size());
-  return header;
-}
-
 std::optional<std::string> owned(std::optional<std::string_view> text) {
   return text ? std::optional(std::string(*text)) : std::nullopt;
 }
@@ -58,17 +39,13 @@ void Group::clear() {
 
 CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
                                            const std::vector<std::optional<AggregateHead>>& sealed, std::size_t index,
-                                           const Resolution& resolution, Group& group) const {
+                                           const Resolution& resolution) const {
   if (const Head* found = heads_.find(aggregate_id)) return *found;
-  std::optional<AggregateHead> found;
+  std::optional<NewestPart::BorrowedHead> found;
   for (const MemoryLink* link = resolution.newest.get(); link != nullptr; link = link->next.get()) {
-    if (auto later = link->part->find_head_as_inserter(aggregate_id)) found = std::move(later);
+    if (auto later = link->part->find_head_as_inserter(aggregate_id)) found = later;
   }
-  if (found) {
-    Head head{found->last_sequence, std::nullopt};
-    if (found->aggregate_type) head.type = group.texts.emplace_back(std::move(*found->aggregate_type));
-    return head;
-  }
+  if (found) return Head{found->last_sequence, found->aggregate_type};
   if (index < sealed.size() && sealed[index]) return Head{sealed[index]->last_sequence, sealed[index]->aggregate_type};
   return Head{};
 }
@@ -102,7 +79,7 @@ std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& prop
   AppendOutcome failed{.kind = Kind::ConditionFailed};
   for (std::size_t i = 0; i < condition.aggregates.size(); ++i) {
     const AggregateCondition& wanted = condition.aggregates[i];
-    const SequenceNumber last = head_of(wanted.aggregate_id, resolution.condition_heads, i, resolution, group).last;
+    const SequenceNumber last = head_of(wanted.aggregate_id, resolution.condition_heads, i, resolution).last;
     const bool met = wanted.last ? last == *wanted.last : last > SequenceNumber{0};
     if (!met) failed.mismatches.push_back({wanted.aggregate_id, last});
   }
@@ -141,7 +118,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
   for (std::size_t i = 0; i < proposal.events.size(); ++i) {
     const EventDraft& event = proposal.events[i];
     const Head* const earlier = own.find(event.aggregate_id);
-    Head head = earlier != nullptr ? *earlier : head_of(event.aggregate_id, resolution.heads, i, resolution, group);
+    Head head = earlier != nullptr ? *earlier : head_of(event.aggregate_id, resolution.heads, i, resolution);
     const bool exists = head.last > SequenceNumber{0};
     if (exists && event.aggregate_type && head.type != *event.aggregate_type) {
       return AppendOutcome{.kind = Kind::AggregateTypeConflict,
@@ -162,9 +139,14 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
 
   const Position first = next_;
   last_time_ = std::max(last_time_, stamp);
+  AppendOutcome stored{.kind = Kind::Stored,
+                       .first = first,
+                       .count = static_cast<std::uint32_t>(proposal.events.size()),
+                       .time = last_time_};
+  stored.placed.resize(proposal.events.size());
   for (std::size_t i = 0; i < proposal.events.size(); ++i) {
     const EventDraft& event = proposal.events[i];
-    RecordHeader header = header_of(event);
+    RecordHeader& header = group.headers.emplace_back(event.header());
     header.aggregate_type = placed[i].type;
     header.sequence = placed[i].last;
     header.commit_index = static_cast<std::uint16_t>(i);
@@ -172,16 +154,22 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     add_record(header, event.seed, event.body(), event.body_digest, group);
     event_ids_.set(event.event_id, first.plus(i));
     heads_.set(event.aggregate_id, placed[i]);
+    stored.placed[i].sequence = placed[i].last;
+    if (!event.aggregate_type) stored.placed[i].inherited_type = owned(placed[i].type);
   }
-  return AppendOutcome{
-      .kind = Kind::Stored, .first = first, .count = static_cast<std::uint32_t>(proposal.events.size())};
+  return stored;
+}
+
+void CommitMachine::prefetch(const Proposal& proposal, const Resolution& resolution) {
+  const NewestPart& newest = *resolution.newest->part;
+  for (const EventDraft& event : proposal.events) newest.prefetch_as_inserter(event.event_id, event.aggregate_id);
 }
 
 void CommitMachine::apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp,
                                   Group& group) {
   STELE_CHECK(next_ == Position{0} && group.empty());
   last_time_ = std::max(last_time_, stamp);
-  RecordHeader header;
+  RecordHeader& header = group.headers.emplace_back();
   header.kind = RecordKind::Genesis;
   header.sequence = SequenceNumber{1};
   header.event_id = event_id;
@@ -191,16 +179,14 @@ void CommitMachine::apply_genesis(const Uuid& store_id, std::string_view origin,
   add_record(header, Seed{}, RecordBody{}, body_digest(Seed{}, RecordBody{}), group);
 }
 
-void CommitMachine::add_record(const RecordHeader& placed, const Seed& seed, const RecordBody& body,
-                               const Digest& body_digest, Group& group) {
-  RecordHeader header = placed;
+void CommitMachine::add_record(RecordHeader& header, const Seed& seed, const RecordBody& body, const Digest& body_digest,
+                               Group& group) {
   header.position = next_;
   header.time = last_time_;
   const EncodedRecord encoded = append_record(group.frame, header, seed, body);
   group.offsets.push_back(static_cast<std::uint32_t>(encoded.record_offset));
   group.leaves.push_back(
       leaf_hash(std::string_view(group.frame).substr(encoded.header_offset, encoded.header_length), body_digest));
-  group.headers.push_back(header);
   next_ = next_.next();
 }
 
@@ -212,7 +198,7 @@ void CommitMachine::group_is_durable() {
 std::uint64_t CommitMachine::bytes_max(const Proposal& proposal) {
   std::uint64_t bytes = 0;
   for (const EventDraft& event : proposal.events) {
-    bytes += record_bytes_max(header_of(event), event.body()) + 1 + kStringBytesMax;  // a type may be inherited
+    bytes += record_bytes_max(event.header(), event.body()) + 1 + kStringBytesMax;  // a type may be inherited
   }
   return bytes;
 }

@@ -23,7 +23,7 @@ struct Group {
   std::vector<std::uint32_t> offsets;  ///< of each record, from the begin of `frame`
   std::vector<RecordHeader> headers;
   std::vector<Digest> leaves;
-  std::deque<std::string> texts;  ///< aggregate types inherited from the index, for headers to borrow
+  std::deque<std::string> texts;  ///< of the genesis record, for its header to borrow
 
   [[nodiscard]] bool empty() const { return headers.empty(); }
   void clear();
@@ -45,6 +45,9 @@ class CommitMachine {
   [[nodiscard]] bool find_duplicates(const Proposal& proposal, const Resolution& resolution,
                                      std::vector<std::optional<Position>>& duplicates) const;
 
+  /// Brings into the cache what apply() will look up; worth it while other proposals are decided.
+  static void prefetch(const Proposal& proposal, const Resolution& resolution);
+
   /// Appends the genesis record; only to an empty log.
   void apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp, Group& group);
 
@@ -59,7 +62,7 @@ class CommitMachine {
  private:
   struct Head {
     SequenceNumber last;                   // 0 = the aggregate does not exist
-    std::optional<std::string_view> type;  // borrowed from a proposal, a resolution or the group
+    std::optional<std::string_view> type;  // borrowed from a proposal, a resolution or the index in memory
   };
   struct UuidHash {
     std::size_t operator()(const Uuid& uuid) const { return keyed_hash(uuid); }
@@ -70,10 +73,11 @@ class CommitMachine {
   using Heads = OverlayTable<std::string_view, Head, TextHash>;
 
   [[nodiscard]] Head head_of(std::string_view aggregate_id, const std::vector<std::optional<AggregateHead>>& sealed,
-                             std::size_t index, const Resolution& resolution, Group& group) const;
+                             std::size_t index, const Resolution& resolution) const;
   [[nodiscard]] std::optional<AppendOutcome> check_condition(const Proposal& proposal, const Resolution& resolution,
                                                              Group& group) const;
-  void add_record(const RecordHeader& header, const Seed& seed, const RecordBody& body, const Digest& body_digest,
+  /// Completes and encodes the last of the group's headers.
+  void add_record(RecordHeader& header, const Seed& seed, const RecordBody& body, const Digest& body_digest,
                   Group& group);
 
   Position next_;

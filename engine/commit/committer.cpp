@@ -37,10 +37,11 @@ void Committer::run() {
   (void)prctl(PR_SET_NAME, "committer", 0UL, 0UL, 0UL);
   Batch batch;
   while (sequencer_.take(batch)) {
-    for (auto& commit : batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (i + 1 < batch.size()) CommitMachine::prefetch(batch[i + 1]->proposal, batch[i + 1]->resolution);
       Decided decided;
-      decided.outcome = decide(*commit, decided.duplicates);
-      decided.commit = std::move(commit);
+      decided.outcome = decide(*batch[i], decided.duplicates);
+      decided.commit = std::move(batch[i]);
       decided_.push_back(std::move(decided));
     }
     batch.clear();

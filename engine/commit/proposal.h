@@ -31,10 +31,13 @@ struct EventDraft {
   std::optional<std::string> metadata;
   Seed seed{};
   Digest body_digest{};  ///< of seed, data and metadata; fill with seal()
+  std::optional<IdUuids> id_uuids;  ///< filled by seal(), to spare the committer the work
 
-  /// Draws a random seed and computes the digest. Call once data and metadata are final.
+  /// Draws a random seed and computes the digest. Call once everything else is final.
   void seal();
   [[nodiscard]] RecordBody body() const;
+  /// As far as the proposer knows it: without position, sequence number, time, place in the commit and an inherited type. Borrows.
+  [[nodiscard]] RecordHeader header() const;
 };
 
 struct AggregateCondition {
@@ -82,6 +85,11 @@ struct AppendOutcome {
     Unavailable,            ///< the store is poisoned or closing: nothing happened
     ReadFailed,             ///< stored bytes that were needed for the answer cannot be read (`detail`)
   };
+  /// What the committer gave an event.
+  struct Placed {
+    SequenceNumber sequence;
+    std::optional<std::string> inherited_type;  ///< the type of its aggregate, if the event itself names none
+  };
   struct Mismatch {
     std::string aggregate_id;
     SequenceNumber current;  ///< 0 = does not exist
@@ -91,6 +99,8 @@ struct AppendOutcome {
   Position first;
   std::uint32_t count = 0;
   std::uint32_t event_index = 0;
+  Timestamp time;                                    ///< Stored: of all events
+  std::vector<Placed> placed;                        ///< Stored: one an event
   SequenceNumber current;                            ///< SequenceConflict: last number of the aggregate before the event
   std::optional<std::string> stored_aggregate_type;  ///< AggregateTypeConflict
   std::vector<Mismatch> mismatches;                  ///< ConditionFailed: aggregates that broke it
@@ -106,8 +116,11 @@ struct Decision {
   std::vector<std::optional<Position>> duplicates;
 };
 
+/// The header under which event `index` of a commit with a Stored outcome stands in the log. Borrows from both.
+[[nodiscard]] RecordHeader stored_header(const Proposal& proposal, const AppendOutcome& stored, std::uint32_t index);
+
 /// Called exactly once, on the committer's thread or (Busy, Unavailable) inside Store::append(). Must only hand the decision over to
 /// the caller's own thread and return.
-using AppendCallback = std::function<void(Decision)>;
+using AppendCallback = std::function<void(Decision&&)>;
 
 }  // namespace stele

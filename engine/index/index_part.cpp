@@ -20,7 +20,11 @@ std::int64_t day_of(Timestamp time) {
 
 std::string_view stored_key(KeyKind kind, std::string_view text, char* buffer) {
   if (kind != KeyKind::User && kind != KeyKind::Correlation) return text;
-  if (const auto uuid = parse_canonical_uuid(text)) {
+  return stored_id_key(text, parse_canonical_uuid(text), buffer);
+}
+
+std::string_view stored_id_key(std::string_view text, const std::optional<Uuid>& uuid, char* buffer) {
+  if (uuid) {
     buffer[0] = 1;
     std::memcpy(buffer + 1, uuid->bytes.data(), uuid->bytes.size());
     return {buffer, 1 + uuid->bytes.size()};

@@ -74,5 +74,7 @@ inline constexpr std::size_t kIndexKeyBytesMax = 256;
 /// The form in which tables hold a key: the text itself, except that user and correlation ids, which are mostly UUIDs, get a byte in
 /// front: 1 and the UUID's 16 bytes, or 0 and the text. `buffer` has room for kIndexKeyBytesMax; the result points to it or to `text`.
 [[nodiscard]] std::string_view stored_key(KeyKind kind, std::string_view text, char* buffer);
+/// The same for an id of which it is known whether it is a UUID.
+[[nodiscard]] std::string_view stored_id_key(std::string_view text, const std::optional<Uuid>& uuid, char* buffer);
 
 }  // namespace stele

@@ -119,7 +119,7 @@ void IndexSet::insert(std::span<const RecordHeader> records, const RecordPlaces&
 void IndexSet::freeze(std::optional<ReplayPoint> replay) {
   STELE_CHECK(growing_->size() > 0);
   growing_->freeze(std::move(replay));
-  auto next = std::make_shared<NewestPart>(growing_->end());
+  auto next = std::make_shared<NewestPart>(*growing_);
   auto link = std::make_shared<MemoryLink>(MemoryLink{next, nullptr});
   const std::lock_guard lock(mutex_);
   FrozenList frozen = view_->frozen();

@@ -10,13 +10,85 @@ namespace stele {
 namespace {
 
 constexpr std::uint32_t kTimeSampleEvery = 64;
+constexpr std::size_t kIdSlotsMin = 32;
+constexpr std::size_t kPrefetchRecords = 8;
 
 }  // namespace
+
+/// The keys of one record as the tables hold them, with their hashes.
+struct NewestPart::Keys {
+  struct Key {
+    KeyKind kind = KeyKind::Aggregate;
+    std::uint32_t hash = 0;
+    std::string_view text;
+  };
+  std::array<Key, kKeyKinds> list;
+  std::size_t count = 0;
+  std::uint32_t event_id_hash = 0;
+  std::array<char, kIndexKeyBytesMax> user, correlation;
+  std::array<char, sizeof(std::int64_t)> day;
+
+  void add(KeyKind kind, std::string_view text) { list[count++] = Key{kind, KeyTable<PostingList>::hash_of(text), text}; }
+
+  void take(const RecordHeader& record) {
+    count = 0;
+    event_id_hash = hash_of(record.event_id);
+    add(KeyKind::Aggregate, record.aggregate_id);
+    add(KeyKind::EventType, record.event_type);
+    if (record.aggregate_type) add(KeyKind::AggregateType, *record.aggregate_type);
+    const auto id = [&](KeyKind kind, std::string_view text, const std::optional<Uuid> IdUuids::*form, char* buffer) {
+      add(kind, record.id_uuids ? stored_id_key(text, *record.id_uuids.*form, buffer) : stored_key(kind, text, buffer));
+    };
+    if (record.user_id) id(KeyKind::User, *record.user_id, &IdUuids::user, user.data());
+    if (record.correlation_id) id(KeyKind::Correlation, *record.correlation_id, &IdUuids::correlation, correlation.data());
+    if (record.occurred_at) {
+      put_at<std::int64_t>(day.data(), day_of(*record.occurred_at));
+      add(KeyKind::OccurredDay, {day.data(), day.size()});
+    }
+  }
+};
+
+NewestPart::NewestPart(const NewestPart& before) : first_(before.end()) {
+  event_ids_.reserve(before.event_ids_.size());
+  grow_id_slots(before.id_slots_.size());
+  times_.reserve(before.times_.size());
+  aggregates_.reserve(before.aggregates_.size());
+  for (std::size_t kind = 0; kind < kKeyKinds; ++kind) postings_[kind].reserve(before.postings_[kind].size());
+}
 
 void NewestPart::insert(std::span<const RecordHeader> records, const RecordPlaces& places) {
   const std::unique_lock lock(mutex_);
   note_places(records.size(), places);
-  for (const RecordHeader& record : records) insert_one(record);
+  for (; records.size() > kPrefetchRecords; records = records.subspan(kPrefetchRecords)) {
+    insert_some(records.first(kPrefetchRecords));
+  }
+  insert_some(records);
+}
+
+/// The tables are larger than the caches: what a record touches is fetched while the ones before are inserted.
+void NewestPart::insert_some(std::span<const RecordHeader> records) {
+  std::array<Keys, kPrefetchRecords> keys;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    keys[i].take(records[i]);
+    if (!id_slots_.empty()) __builtin_prefetch(&id_slots_[keys[i].event_id_hash & (id_slots_.size() - 1)], 1);
+    for (const Keys::Key& key : std::span(keys[i].list).first(keys[i].count)) {
+      if (key.kind == KeyKind::Aggregate) {
+        aggregates_.prefetch_slot(key.hash);
+      } else {
+        postings_[static_cast<std::size_t>(key.kind)].prefetch_slot(key.hash);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    for (const Keys::Key& key : std::span(keys[i].list).first(keys[i].count)) {
+      if (key.kind == KeyKind::Aggregate) {
+        aggregates_.prefetch_entry(key.hash);
+      } else if (key.kind == KeyKind::User || key.kind == KeyKind::Correlation) {
+        postings_[static_cast<std::size_t>(key.kind)].prefetch_entry(key.hash);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) insert_one(records[i], keys[i]);
 }
 
 void NewestPart::note_places(std::uint64_t records, const RecordPlaces& places) {
@@ -31,53 +103,54 @@ void NewestPart::note_places(std::uint64_t records, const RecordPlaces& places) 
   }
 }
 
-void NewestPart::insert_one(const RecordHeader& record) {
+void NewestPart::insert_one(const RecordHeader& record, const Keys& keys) {
   const auto ordinal = static_cast<std::uint32_t>(event_ids_.size());
   STELE_CHECK(record.position == first_.plus(ordinal));
 
-  event_ids_.push_back(record.event_id);
-  insert_event_id(ordinal);
+  insert_event_id(record.event_id, keys.event_id_hash);
   if (ordinal % kTimeSampleEvery == 0) times_.push_back(TimeSample{ordinal, record.time});
 
-  auto [entry, is_new] = aggregates_.insert(record.aggregate_id);
+  std::optional<std::string_view> type;
+  for (std::size_t i = 1; i < keys.count; ++i) {
+    const Keys::Key& key = keys.list[i];
+    KeyTable<PostingList>::Entry* const entry = postings_[static_cast<std::size_t>(key.kind)].insert(key.text, key.hash).first;
+    entry->value.push_back(ordinal);
+    if (key.kind == KeyKind::AggregateType) type = entry->key();
+  }
+  auto [entry, is_new] = aggregates_.insert(keys.list[0].text, keys.list[0].hash);
   Aggregate& aggregate = entry->value;
   if (is_new) {
     aggregate.first_sequence = record.sequence;
     aggregate.first_time = record.time;
-    if (record.aggregate_type) aggregate.type = std::string(*record.aggregate_type);
+    aggregate.type = type;
   }
   aggregate.last_sequence = record.sequence;
   aggregate.last_time = record.time;
   aggregate.records.push_back(ordinal);
+}
 
-  char buffer[kIndexKeyBytesMax];
-  const auto post = [&](KeyKind kind, std::string_view text) {
-    const std::string_view key = stored_key(kind, text, buffer);
-    postings_[static_cast<std::size_t>(kind)].insert(key).first->value.push_back(ordinal);
-  };
-  post(KeyKind::EventType, record.event_type);
-  if (record.aggregate_type) post(KeyKind::AggregateType, *record.aggregate_type);
-  if (record.user_id) post(KeyKind::User, *record.user_id);
-  if (record.correlation_id) post(KeyKind::Correlation, *record.correlation_id);
-  if (record.occurred_at) {
-    char day[sizeof(std::int64_t)];
-    put_at<std::int64_t>(day, day_of(*record.occurred_at));
-    post(KeyKind::OccurredDay, {day, sizeof day});
+void NewestPart::grow_id_slots(std::size_t size) {
+  std::vector<IdSlot> old(size);
+  old.swap(id_slots_);
+  for (const IdSlot& slot : old) {
+    if (slot.number == 0) continue;
+    std::size_t at = slot.hash & (size - 1);
+    while (id_slots_[at].number != 0) at = (at + 1) & (size - 1);
+    id_slots_[at] = slot;
   }
 }
 
-void NewestPart::insert_event_id(std::uint32_t ordinal) {
-  if (event_ids_.size() * 2 > id_slots_.size()) {
-    id_slots_.assign(id_slots_.empty() ? 32 : id_slots_.size() * 2, 0);
-    for (std::uint32_t i = 0; i < ordinal; ++i) {
-      std::size_t at = keyed_hash(event_ids_[i]) & (id_slots_.size() - 1);
-      while (id_slots_[at] != 0) at = (at + 1) & (id_slots_.size() - 1);
-      id_slots_[at] = i + 1;
-    }
-  }
-  std::size_t at = keyed_hash(event_ids_[ordinal]) & (id_slots_.size() - 1);
-  while (id_slots_[at] != 0) at = (at + 1) & (id_slots_.size() - 1);
-  id_slots_[at] = ordinal + 1;
+void NewestPart::insert_event_id(const Uuid& id, std::uint32_t hash) {
+  event_ids_.push_back(id);
+  if (event_ids_.size() * 2 > id_slots_.size()) grow_id_slots(std::max(kIdSlotsMin, id_slots_.size() * 2));
+  std::size_t at = hash & (id_slots_.size() - 1);
+  while (id_slots_[at].number != 0) at = (at + 1) & (id_slots_.size() - 1);
+  id_slots_[at] = IdSlot{hash, static_cast<std::uint32_t>(event_ids_.size())};
+}
+
+void NewestPart::prefetch_as_inserter(const Uuid& event_id, std::string_view aggregate_id) const {
+  if (!id_slots_.empty()) __builtin_prefetch(&id_slots_[hash_of(event_id) & (id_slots_.size() - 1)]);
+  aggregates_.prefetch_slot(KeyTable<Aggregate>::hash_of(aggregate_id));
 }
 
 Position NewestPart::end() const {
@@ -92,15 +165,20 @@ std::optional<Position> NewestPart::find(const Uuid& event_id) const {
 
 std::optional<AggregateHead> NewestPart::find_head(std::string_view id) const {
   const std::shared_lock lock(mutex_);
-  return find_head_as_inserter(id);
+  const auto found = find_head_as_inserter(id);
+  if (!found) return std::nullopt;
+  AggregateHead head{found->last_sequence, std::nullopt};
+  if (found->aggregate_type) head.aggregate_type = std::string(*found->aggregate_type);
+  return head;
 }
 
 std::optional<Position> NewestPart::find_as_inserter(const Uuid& event_id) const {
   if (id_slots_.empty()) return std::nullopt;
-  std::size_t at = keyed_hash(event_id) & (id_slots_.size() - 1);
-  for (; id_slots_[at] != 0; at = (at + 1) & (id_slots_.size() - 1)) {
-    const std::uint32_t ordinal = id_slots_[at] - 1;
-    if (event_ids_[ordinal] == event_id) return first_.plus(ordinal);
+  const std::uint32_t hash = hash_of(event_id);
+  std::size_t at = hash & (id_slots_.size() - 1);
+  for (; id_slots_[at].number != 0; at = (at + 1) & (id_slots_.size() - 1)) {
+    const std::uint32_t ordinal = id_slots_[at].number - 1;
+    if (id_slots_[at].hash == hash && event_ids_[ordinal] == event_id) return first_.plus(ordinal);
   }
   return std::nullopt;
 }
@@ -109,19 +187,20 @@ Result<std::optional<AggregateSummary>> NewestPart::aggregate(std::string_view i
   const std::shared_lock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::optional<AggregateSummary>{};
-  return std::optional(AggregateSummary{.aggregate_id = std::string(id),
-                          .aggregate_type = found->type,
-                          .last_sequence = found->last_sequence,
-                          .count = found->records.size(),
-                          .first_time = found->first_time,
-                          .last_time = found->last_time,
-                          .last_position = first_.plus(found->records.ordinals().back())});
+  AggregateSummary summary{.aggregate_id = std::string(id),
+                           .last_sequence = found->last_sequence,
+                           .count = found->records.size(),
+                           .first_time = found->first_time,
+                           .last_time = found->last_time,
+                           .last_position = first_.plus(found->records.ordinals().back())};
+  if (found->type) summary.aggregate_type = std::string(*found->type);
+  return std::optional(std::move(summary));
 }
 
-std::optional<AggregateHead> NewestPart::find_head_as_inserter(std::string_view id) const {
+std::optional<NewestPart::BorrowedHead> NewestPart::find_head_as_inserter(std::string_view id) const {
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::nullopt;
-  return AggregateHead{found->last_sequence, found->type};
+  return BorrowedHead{found->last_sequence, found->type};
 }
 
 bool NewestPart::has_aggregate(std::string_view id) const {
@@ -146,7 +225,7 @@ Result<std::vector<std::string>> NewestPart::aggregate_ids(std::string_view pref
   {
     // Entries stay where they are, so only taking them needs the lock, not sorting.
     const std::shared_lock lock(mutex_);
-    for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entries()[i].key());
+    for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entry(i).key());
   }
   std::sort(order.begin() + sorted, order.end());
   std::inplace_merge(order.begin(), order.begin() + sorted, order.end());

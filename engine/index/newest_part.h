@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <span>
 
+#include "engine/base/keyed_hash.h"
 #include "engine/base/writer_first_mutex.h"
 #include "engine/index/index_part.h"
 #include "engine/index/key_table.h"
@@ -26,6 +27,8 @@ struct RecordPlaces {
 class NewestPart final : public IndexPart {
  public:
   explicit NewestPart(Position first) : first_(first) {}
+  /// Continues a part that is full, with room from the start for as much as that one holds.
+  explicit NewestPart(const NewestPart& before);
 
   /// Adds records with consecutive positions, the first at end(). `places` may be empty if they are not known.
   void insert(std::span<const RecordHeader> records, const RecordPlaces& places);
@@ -42,7 +45,13 @@ class NewestPart final : public IndexPart {
   [[nodiscard]] bool has_aggregate(std::string_view id) const;
   // The same for the inserting thread, which needs no lock to read.
   [[nodiscard]] std::optional<Position> find_as_inserter(const Uuid& event_id) const;
-  [[nodiscard]] std::optional<AggregateHead> find_head_as_inserter(std::string_view id) const;
+  struct BorrowedHead {
+    SequenceNumber last_sequence;
+    std::optional<std::string_view> aggregate_type;  ///< as long as the part lives
+  };
+  [[nodiscard]] std::optional<BorrowedHead> find_head_as_inserter(std::string_view id) const;
+  /// Brings what the two above will touch into the cache.
+  void prefetch_as_inserter(const Uuid& event_id, std::string_view aggregate_id) const;
 
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override { return find(event_id); }
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;
@@ -60,7 +69,7 @@ class NewestPart final : public IndexPart {
     SequenceNumber last_sequence;
     Timestamp first_time;
     Timestamp last_time;
-    std::optional<std::string> type;
+    std::optional<std::string_view> type;  ///< borrowed from the key of its list
   };
   struct TimeSample {
     std::uint32_t ordinal;
@@ -83,8 +92,12 @@ class NewestPart final : public IndexPart {
  private:
   class Reader;
 
-  void insert_one(const RecordHeader& record);
-  void insert_event_id(std::uint32_t ordinal);
+  struct Keys;
+  void insert_some(std::span<const RecordHeader> records);
+  void insert_one(const RecordHeader& record, const Keys& keys);
+  void insert_event_id(const Uuid& id, std::uint32_t hash);
+  [[nodiscard]] static std::uint32_t hash_of(const Uuid& id) { return static_cast<std::uint32_t>(keyed_hash(id)); }
+  void grow_id_slots(std::size_t size);
   void note_places(std::uint64_t records, const RecordPlaces& places);
   [[nodiscard]] const PostingList* find_list(KeyKind kind, std::string_view stored) const;
 
@@ -95,8 +108,12 @@ class NewestPart final : public IndexPart {
   mutable std::mutex order_mutex_;
   mutable std::vector<std::string_view> aggregates_in_order_;
   std::array<KeyTable<PostingList>, kKeyKinds> postings_;
-  std::vector<Uuid> event_ids_;          // by ordinal
-  std::vector<std::uint32_t> id_slots_;  // open addressing: ordinal + 1, 0 = empty; a power of two
+  std::vector<Uuid> event_ids_;  // by ordinal
+  struct IdSlot {
+    std::uint32_t hash = 0;
+    std::uint32_t number = 0;  ///< ordinal + 1; 0 = empty
+  };
+  std::vector<IdSlot> id_slots_;         // open addressing with linear probing; a power of two
   std::vector<TimeSample> times_;        // of every 64th record
   Tail tail_;                            // inserting thread, until frozen
   std::optional<ReplayPoint> replay_;    // likewise

@@ -46,7 +46,7 @@ class MemoryCursor : public KeyCursor {
   using Entry = typename KeyTable<Value>::Entry;
   explicit MemoryCursor(const KeyTable<Value>& table) {
     entries_.reserve(table.size());
-    for (const Entry& entry : table.entries()) entries_.push_back(&entry);
+    for (std::size_t i = 0; i < table.size(); ++i) entries_.push_back(&table.entry(i));
     std::sort(entries_.begin(), entries_.end(), [](const Entry* a, const Entry* b) { return a->key() < b->key(); });
   }
   bool valid() const override { return at_ < entries_.size(); }
@@ -85,7 +85,7 @@ class MemoryAggregateCursor final : public MemoryCursor<NewestPart::Aggregate> {
                            .first_time = from.first_time,
                            .last_time = from.last_time,
                            .last_ordinal = from.records.ordinals().back(),
-                           .type = from.type ? std::optional<std::string_view>(*from.type) : std::nullopt};
+                           .type = from.type};
   }
   Status ordinals(const OrdinalVisitor& visit) override { return visit_all(value().records, visit); }
 };

@@ -1,6 +1,7 @@
 #include "engine/log/record.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
@@ -35,19 +36,37 @@ enum Flag : std::uint16_t {
 
 Error corrupt(const char* what) { return Error{.kind = ErrorKind::Corrupt, .message = std::string("record: ") + what}; }
 
-void put_text(std::string& to, std::string_view text) {
-  STELE_CHECK(text.size() <= kStringBytesMax);
-  put<std::uint8_t>(to, static_cast<std::uint8_t>(text.size()));
-  to.append(text);
-}
-
-void put_id(std::string& to, std::string_view text, const std::optional<Uuid>& uuid) {
-  if (uuid) {
-    to.append(as_bytes(*uuid));
-  } else {
-    put_text(to, text);
+/// Writes forward into room that is known to suffice.
+class Writer {
+ public:
+  explicit Writer(char* at) : at_(at) {}
+  template <class T>
+  void put(T value) {
+    put_at<T>(at_, value);
+    at_ += sizeof value;
   }
-}
+  void put_bytes(std::string_view bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  void put_text(std::string_view text) {
+    STELE_CHECK(text.size() <= kStringBytesMax);
+    put<std::uint8_t>(static_cast<std::uint8_t>(text.size()));
+    put_bytes(text);
+  }
+  void put_id(std::string_view text, const std::optional<Uuid>& uuid) {
+    if (uuid) {
+      put_bytes(as_bytes(*uuid));
+    } else {
+      put_text(text);
+    }
+  }
+  [[nodiscard]] char* at() const { return at_; }
+
+ private:
+  char* at_;
+};
 
 std::uint32_t length_of(const std::optional<std::string_view>& member) {
   return member ? static_cast<std::uint32_t>(member->size()) : 0;
@@ -58,15 +77,21 @@ std::optional<Uuid> uuid_form(const std::optional<std::string_view>& text) {
   return text ? parse_canonical_uuid(*text) : std::nullopt;
 }
 
-void put_header(std::string& to, const RecordHeader& header) {
-  const std::size_t begin = to.size();
+/// An upper bound of what put_header() writes.
+std::size_t header_bytes_max(const RecordHeader& header) {
+  const auto text = [](const std::optional<std::string_view>& value) { return value ? 1 + value->size() : 0; };
+  return kFixedHeaderBytes + 2 + header.extensions.size() + 1 + header.aggregate_id.size() + 1 + header.event_type.size() +
+         text(header.aggregate_type) + text(header.user_id) + text(header.principal) + text(header.correlation_id) +
+         text(header.causation_id) + text(header.action);
+}
+
+/// Returns the end of what it wrote.
+char* put_header(char* const begin, const RecordHeader& header) {
   std::uint16_t flags = 0;
   const auto flag = [&flags](bool condition, Flag bit) {
     if (condition) flags = static_cast<std::uint16_t>(flags | bit);
   };
-  const std::optional<Uuid> user_uuid = uuid_form(header.user_id);
-  const std::optional<Uuid> correlation_uuid = uuid_form(header.correlation_id);
-  const std::optional<Uuid> causation_uuid = uuid_form(header.causation_id);
+  const IdUuids uuids = header.id_uuids ? *header.id_uuids : header.find_id_uuids();
   flag(header.data_length.has_value(), kHasData);
   flag(header.metadata_length.has_value(), kHasMetadata);
   flag(header.private_length.has_value(), kHasPrivate);
@@ -77,45 +102,47 @@ void put_header(std::string& to, const RecordHeader& header) {
   flag(header.correlation_id.has_value(), kHasCorrelationId);
   flag(header.causation_id.has_value(), kHasCausationId);
   flag(header.action.has_value(), kHasAction);
-  flag(user_uuid.has_value(), kUserIdIsUuid);
-  flag(correlation_uuid.has_value(), kCorrelationIdIsUuid);
-  flag(causation_uuid.has_value(), kCausationIdIsUuid);
+  flag(uuids.user.has_value(), kUserIdIsUuid);
+  flag(uuids.correlation.has_value(), kCorrelationIdIsUuid);
+  flag(uuids.causation.has_value(), kCausationIdIsUuid);
   flag(header.given.schema_version, kGaveSchemaVersion);
   flag(header.given.correlation_id, kGaveCorrelationId);
   flag(header.given.aggregate_type, kGaveAggregateType);
 
-  put<std::uint8_t>(to, kHeaderVersion);
-  put<std::uint8_t>(to, static_cast<std::uint8_t>(header.kind));
-  put<std::uint16_t>(to, flags);
-  put<std::uint16_t>(to, 0);  // header length, patched below
-  put<std::uint8_t>(to, header.outcome);
-  put<std::uint8_t>(to, header.retention_class);
-  put<std::uint64_t>(to, header.position.value());
-  put<std::uint64_t>(to, header.sequence.value());
-  put<std::int64_t>(to, header.time.micros);
-  put<std::int64_t>(to, header.occurred_at ? header.occurred_at->micros : 0);
-  to.append(as_bytes(header.event_id));
-  put<std::uint32_t>(to, header.schema_version);
-  put<std::uint32_t>(to, header.key_id);
-  put<std::uint32_t>(to, header.data_length.value_or(0));
-  put<std::uint32_t>(to, header.metadata_length.value_or(0));
-  put<std::uint32_t>(to, header.private_length.value_or(0));
-  put<std::uint16_t>(to, header.commit_index);
-  put<std::uint16_t>(to, header.commit_count);
-  put_text(to, header.aggregate_id);
-  if (header.aggregate_type) put_text(to, *header.aggregate_type);
-  put_text(to, header.event_type);
-  if (header.user_id) put_id(to, *header.user_id, user_uuid);
-  if (header.principal) put_text(to, *header.principal);
-  if (header.correlation_id) put_id(to, *header.correlation_id, correlation_uuid);
-  if (header.causation_id) put_id(to, *header.causation_id, causation_uuid);
-  if (header.action) put_text(to, *header.action);
-  put<std::uint16_t>(to, static_cast<std::uint16_t>(header.extensions.size()));
-  to.append(header.extensions);
+  Writer to(begin);
+  to.put<std::uint8_t>(kHeaderVersion);
+  to.put<std::uint8_t>(static_cast<std::uint8_t>(header.kind));
+  to.put<std::uint16_t>(flags);
+  to.put<std::uint16_t>(0);  // header length, patched below
+  to.put<std::uint8_t>(header.outcome);
+  to.put<std::uint8_t>(header.retention_class);
+  to.put<std::uint64_t>(header.position.value());
+  to.put<std::uint64_t>(header.sequence.value());
+  to.put<std::int64_t>(header.time.micros);
+  to.put<std::int64_t>(header.occurred_at ? header.occurred_at->micros : 0);
+  to.put_bytes(as_bytes(header.event_id));
+  to.put<std::uint32_t>(header.schema_version);
+  to.put<std::uint32_t>(header.key_id);
+  to.put<std::uint32_t>(header.data_length.value_or(0));
+  to.put<std::uint32_t>(header.metadata_length.value_or(0));
+  to.put<std::uint32_t>(header.private_length.value_or(0));
+  to.put<std::uint16_t>(header.commit_index);
+  to.put<std::uint16_t>(header.commit_count);
+  to.put_text(header.aggregate_id);
+  if (header.aggregate_type) to.put_text(*header.aggregate_type);
+  to.put_text(header.event_type);
+  if (header.user_id) to.put_id(*header.user_id, uuids.user);
+  if (header.principal) to.put_text(*header.principal);
+  if (header.correlation_id) to.put_id(*header.correlation_id, uuids.correlation);
+  if (header.causation_id) to.put_id(*header.causation_id, uuids.causation);
+  if (header.action) to.put_text(*header.action);
+  to.put<std::uint16_t>(static_cast<std::uint16_t>(header.extensions.size()));
+  to.put_bytes(header.extensions);
 
-  const std::size_t length = to.size() - begin;
+  const auto length = static_cast<std::size_t>(to.at() - begin);
   STELE_CHECK(length <= kHeaderBytesMax);
-  put_at<std::uint16_t>(to.data() + begin + 4, static_cast<std::uint16_t>(length));
+  put_at<std::uint16_t>(begin + 4, static_cast<std::uint16_t>(length));
+  return to.at();
 }
 
 std::string_view as_text(const std::array<std::uint8_t, 16>& bytes) {
@@ -148,12 +175,13 @@ Digest leaf_hash(std::string_view header, const Digest& body) {
   return sha256({std::string_view("\0", 1), header, as_bytes(body)});
 }
 
+IdUuids RecordHeader::find_id_uuids() const {
+  return IdUuids{uuid_form(user_id), uuid_form(correlation_id), uuid_form(causation_id)};
+}
+
 std::size_t record_bytes_max(const RecordHeader& header, const RecordBody& body) {
-  const auto text = [](const std::optional<std::string_view>& value) { return value ? 1 + value->size() : 0; };
-  return kRecordFrameBytes + kFixedHeaderBytes + 2 + header.extensions.size() + 1 + header.aggregate_id.size() + 1 +
-         header.event_type.size() + text(header.aggregate_type) + text(header.user_id) + text(header.principal) +
-         text(header.correlation_id) + text(header.causation_id) + text(header.action) + kSeedBytes +
-         length_of(body.data) + length_of(body.metadata) + length_of(body.private_fields);
+  return kRecordFrameBytes + header_bytes_max(header) + kSeedBytes + length_of(body.data) + length_of(body.metadata) +
+         length_of(body.private_fields);
 }
 
 EncodedRecord append_record(std::string& to, const RecordHeader& header, const Seed& seed, const RecordBody& body) {
@@ -164,10 +192,10 @@ EncodedRecord append_record(std::string& to, const RecordHeader& header, const S
   STELE_CHECK(header.private_length.has_value() == body.private_fields.has_value() &&
               header.private_length.value_or(0) == length_of(body.private_fields));
   const std::size_t begin = to.size();
-  to.append(kRecordFrameBytes, '\0');
-  const std::size_t header_begin = to.size();
-  put_header(to, header);
-  const std::size_t header_end = to.size();
+  const std::size_t header_begin = begin + kRecordFrameBytes;
+  to.resize(header_begin + header_bytes_max(header));
+  const auto header_end = static_cast<std::size_t>(put_header(to.data() + header_begin, header) - to.data());
+  to.resize(header_end);
   if (body.data || body.metadata || body.private_fields) to.append(as_text(seed));
   if (body.data) to.append(*body.data);
   if (body.metadata) to.append(*body.metadata);
@@ -242,20 +270,22 @@ Status Record::decode() {
                                 .aggregate_type = (flags & kGaveAggregateType) != 0};
 
   const auto text = [&in] { return in.take_bytes(in.take<std::uint8_t>()); };
-  const auto id = [&](std::uint16_t has, std::uint16_t is_uuid,
-                      std::array<char, 36>& buffer) -> std::optional<std::string_view> {
+  IdUuids& uuids = header_.id_uuids.emplace();
+  const auto id = [&](std::uint16_t has, std::uint16_t is_uuid, std::array<char, 36>& buffer,
+                      std::optional<Uuid>& uuid) -> std::optional<std::string_view> {
     if (!(flags & has)) return std::nullopt;
     if (!(flags & is_uuid)) return text();
-    write_uuid(in.take_uuid(), buffer.data());
+    uuid = in.take_uuid();
+    write_uuid(*uuid, buffer.data());
     return std::string_view(buffer.data(), buffer.size());
   };
   header_.aggregate_id = text();
   if (flags & kHasAggregateType) header_.aggregate_type = text();
   header_.event_type = text();
-  header_.user_id = id(kHasUserId, kUserIdIsUuid, uuid_texts_[0]);
+  header_.user_id = id(kHasUserId, kUserIdIsUuid, uuid_texts_[0], uuids.user);
   if (flags & kHasPrincipal) header_.principal = text();
-  header_.correlation_id = id(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1]);
-  header_.causation_id = id(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2]);
+  header_.correlation_id = id(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1], uuids.correlation);
+  header_.causation_id = id(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2], uuids.causation);
   if (flags & kHasAction) header_.action = text();
   header_.extensions = in.take_bytes(in.take<std::uint16_t>());
   if (!in.at_end()) return corrupt("header fields do not fill the header");

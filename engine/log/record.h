@@ -30,6 +30,13 @@ struct GivenByClient {
   bool operator==(const GivenByClient&) const = default;
 };
 
+/// The UUIDs that user, correlation and causation id are in canonical form, where they are.
+struct IdUuids {
+  std::optional<Uuid> user;
+  std::optional<Uuid> correlation;
+  std::optional<Uuid> causation;
+};
+
 /// The hashed header, borrowed. Strings are at most 255 bytes each.
 struct RecordHeader {
   RecordKind kind = RecordKind::Event;
@@ -59,6 +66,10 @@ struct RecordHeader {
   std::optional<std::uint32_t> data_length;
   std::optional<std::uint32_t> metadata_length;
   std::optional<std::uint32_t> private_length;
+  /// Derived from the ids above; none = nobody has looked yet, and whoever needs it does.
+  std::optional<IdUuids> id_uuids;
+
+  [[nodiscard]] IdUuids find_id_uuids() const;
 };
 
 using Seed = std::array<std::uint8_t, 16>;
