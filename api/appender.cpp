@@ -167,6 +167,7 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const
   response.status = replayed ? 200 : 201;
   std::string& body = response.body;
   body.reserve(320 * outcome.count + 16);
+  response.headers.reserve(4);
   if (is_list) body += "{\"events\":[";
   const auto add = [&](std::uint32_t i, const RecordHeader& header) {
     if (i > 0) {

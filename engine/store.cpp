@@ -109,6 +109,7 @@ class StoreImpl final : public Store {
     segments_ = std::move(next);
   }
   void segment_begun(const LogWriter::Rolled& rolled);
+  void index_group(const Group& group, const RecordPlaces& places);
   void publish(const Group& group, const LogWriter& writer);
   void publish_state(bool closed_cleanly);
 
@@ -133,6 +134,7 @@ class StoreImpl final : public Store {
   std::shared_ptr<const SegmentList> segments_ = std::make_shared<const SegmentList>();
   mutable std::mutex head_mutex_;
   MerkleFrontier frontier_;  // under head_mutex_
+  MerkleFrontier next_frontier_;  // with the group that is being synced; committer's thread
   Timestamp last_time_;      // under head_mutex_
   std::mutex listeners_mutex_;
   std::vector<std::function<void(Position)>> listeners_;
@@ -291,12 +293,16 @@ Status StoreImpl::start() {
   set_segments(std::move(log.sealed));
   durable_end_.store(log.end.next.value(), std::memory_order_release);
 
+  next_frontier_ = frontier_;
   machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time);
   CommitterHooks hooks;
   hooks.rolled = [this](const LogWriter::Rolled& rolled) { segment_begun(rolled); };
+  hooks.index = [this](const Group& group, const RecordPlaces& places) { index_group(group, places); };
   hooks.durable = [this](const Group& group, const LogWriter& writer) { publish(group, writer); };
+  hooks.has_index_room = [this] { return keeper_->has_room(); };
   hooks.index_room = [this] { return keeper_->wait_for_room(); };
-  committer_ = std::make_unique<Committer>(sequencer_, *machine_, *writer_, std::move(hooks));
+  committer_ = std::make_unique<Committer>(sequencer_, *machine_, *writer_, options_.overlap_records_min,
+                                           std::move(hooks));
   if (!has_genesis) {
     genesis_ = Genesis{store_id, options_.origin};
     Group group;
@@ -330,12 +336,17 @@ void StoreImpl::freeze_if_full(const LogPoint& point) {
   if (index_->full()) index_->freeze(ReplayPoint{point, frontier_.subtrees()});
 }
 
+/// Readers do not see it yet: they stop at the durable end.
+void StoreImpl::index_group(const Group& group, const RecordPlaces& places) {
+  index_->insert(group.headers, places);
+  for (const Digest& leaf : group.leaves) next_frontier_.append(leaf);
+}
+
 void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   const LogPoint point = writer.point();
-  index_->insert(group.headers, RecordPlaces{point.segment, point.last_group, group.offsets});
   {
     const std::lock_guard lock(head_mutex_);
-    for (const Digest& leaf : group.leaves) frontier_.append(leaf);
+    frontier_ = next_frontier_;
     last_time_ = group.headers.back().time;
   }
   const Position end = writer.end().next;
@@ -346,7 +357,7 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
     for (const auto& listener : listeners_) listener(end);
   }
   if (!index_->full()) return;
-  // Only this thread changes the frontier.
+  // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not durable.
   freeze_if_full(point);
   keeper_->work();
 }

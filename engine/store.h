@@ -25,6 +25,9 @@ struct StoreOptions {
   std::uint64_t queue_proposals_max = 8192;    ///< beyond either bound append() answers Busy
   std::uint64_t queue_bytes_max = 64ULL << 20;
   std::chrono::microseconds gather_max{100};   ///< how long the committer may wait for company when many clients are busy
+  /// A group of at least so many records is synced on a thread of its own while it is indexed and the next one is decided. For smaller
+  /// ones two more wake-ups cost more than that gains.
+  std::uint64_t overlap_records_min = 256;
   std::uint64_t index_part_records_max = 64ULL << 10;  ///< the newest part of the index is written as a run at this many records
   /// Rate at which index runs are merged and repaired in the background; 0 = no background threads, the committer does it.
   std::uint64_t merge_bytes_per_second = 64ULL << 20;

@@ -8,6 +8,9 @@
 namespace stele {
 namespace {
 
+/// What an unusually big group took is given back.
+constexpr std::size_t kKeptFrameBytesMax = 4U << 20;
+
 std::optional<std::string> owned(std::optional<std::string_view> text) {
   return text ? std::optional(std::string(*text)) : std::nullopt;
 }
@@ -30,6 +33,7 @@ IndexView view_of_memory(const MemoryLink& newest) {
 }  // namespace
 
 void Group::clear() {
+  if (frame.capacity() > kKeptFrameBytesMax) frame = {};
   frame.assign(kFrameBytes, '\0');
   offsets.clear();
   headers.clear();
@@ -52,21 +56,22 @@ CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
 
 bool CommitMachine::find_duplicates(const Proposal& proposal, const Resolution& resolution,
                                     std::vector<std::optional<Position>>& duplicates) const {
-  duplicates.assign(proposal.events.size(), std::nullopt);
-  bool any = false;
+  duplicates.clear();
   for (std::size_t i = 0; i < proposal.events.size(); ++i) {
     const Uuid& id = proposal.events[i].event_id;
-    if (const Position* found = event_ids_.find(id)) {
-      duplicates[i] = *found;
+    std::optional<Position> found;
+    if (const Position* unsynced = event_ids_.find(id)) {
+      found = *unsynced;
     } else if (auto stored = find_in_memory(*resolution.newest, id)) {
-      duplicates[i] = stored;
+      found = stored;
     } else if (i < resolution.duplicates.size()) {
-      duplicates[i] = resolution.duplicates[i];
+      found = resolution.duplicates[i];
     }
-    any = any || duplicates[i].has_value();
+    if (!found) continue;
+    duplicates.resize(proposal.events.size());
+    duplicates[i] = found;
   }
-  if (!any) duplicates.clear();
-  return any;
+  return !duplicates.empty();
 }
 
 std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& proposal, const Resolution& resolution,
@@ -162,7 +167,8 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
 
 void CommitMachine::prefetch(const Proposal& proposal, const Resolution& resolution) {
   const NewestPart& newest = *resolution.newest->part;
-  for (const EventDraft& event : proposal.events) newest.prefetch_as_inserter(event.event_id, event.aggregate_id);
+  for (const EventDraft& event : proposal.events) newest.prefetch_slots(event.event_id, event.aggregate_id);
+  for (const EventDraft& event : proposal.events) newest.prefetch_entries(event.aggregate_id);
 }
 
 void CommitMachine::apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp,
@@ -190,7 +196,7 @@ void CommitMachine::add_record(RecordHeader& header, const Seed& seed, const Rec
   next_ = next_.next();
 }
 
-void CommitMachine::group_is_durable() {
+void CommitMachine::group_is_indexed() {
   heads_.clear();
   event_ids_.clear();
 }

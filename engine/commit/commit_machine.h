@@ -29,8 +29,8 @@ struct Group {
   void clear();
 };
 
-/// One thread, the one that inserts in the index. Durable state is each proposal's Resolution and, for what came after it, the newest
-/// parts of the index in memory; the overlay holds what the one unsynced group adds.
+/// One thread, the one that inserts in the index. The state is each proposal's Resolution and, for what came after it, the newest
+/// parts of the index in memory; the overlay holds what the group that still grows adds.
 class CommitMachine {
  public:
   CommitMachine(Position next, Timestamp last_time) : next_(next), last_time_(last_time) {}
@@ -51,8 +51,8 @@ class CommitMachine {
   /// Appends the genesis record; only to an empty log.
   void apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp, Group& group);
 
-  /// The group is durable and the index holds it: forget the overlay.
-  void group_is_durable();
+  /// The index holds the group: forget the overlay.
+  void group_is_indexed();
 
   [[nodiscard]] Position next() const { return next_; }
 

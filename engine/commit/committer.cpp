@@ -6,13 +6,18 @@ namespace stele {
 
 using Kind = AppendOutcome::Kind;
 
-Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer,
+Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, std::uint64_t overlap_records_min,
                      CommitterHooks hooks)
-    : sequencer_(sequencer), machine_(machine), writer_(writer), hooks_(std::move(hooks)) {}
+    : sequencer_(sequencer),
+      machine_(machine),
+      writer_(writer),
+      overlap_records_min_(overlap_records_min),
+      hooks_(std::move(hooks)) {}
 
 Committer::~Committer() { join(); }
 
 void Committer::start() {
+  group_writer_.emplace(writer_, [this] { sequencer_.interrupt(); });
   thread_ = std::thread([this] { run(); });
 }
 
@@ -36,21 +41,26 @@ void Committer::run() {
   (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
   (void)prctl(PR_SET_NAME, "committer", 0UL, 0UL, 0UL);
   Batch batch;
-  while (sequencer_.take(batch)) {
+  while (sequencer_.take(batch, syncing_ ? Taker::Busy : Taker::Idle)) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (i + 1 < batch.size()) CommitMachine::prefetch(batch[i + 1]->proposal, batch[i + 1]->resolution);
       Decided decided;
       decided.outcome = decide(*batch[i], decided.duplicates);
       decided.commit = std::move(batch[i]);
-      decided_.push_back(std::move(decided));
+      growing_.decided.push_back(std::move(decided));
     }
     batch.clear();
-    flush();
+    if (syncing_ && group_writer_->is_done()) finish();
+    if (!syncing_) begin();
   }
+  flush();
+  group_writer_.reset();
 }
 
 AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates) {
-  if (group_.empty()) {
+  if (growing_.group.empty()) {
+    // Waiting must not hold up the answers of the group before.
+    if (syncing_ && !hooks_.has_index_room()) finish();
     const Status room = hooks_.index_room();
     no_index_room_ = room ? std::nullopt : std::optional(room.error());
   }
@@ -64,16 +74,17 @@ AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional
   } else {
     refused = make_room(commit.bytes);
   }
-  if (!refused) return machine_.apply(commit.proposal, commit.resolution, commit.stamp, group_, duplicates);
+  if (!refused) return machine_.apply(commit.proposal, commit.resolution, commit.stamp, growing_.group, duplicates);
   // A repeat needs no room.
   const bool repeat = !poisoned() && machine_.find_duplicates(commit.proposal, commit.resolution, duplicates);
   return repeat ? AppendOutcome{.kind = Kind::Replayed} : std::move(*refused);
 }
 
 std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
-  const std::uint64_t with_group = group_.frame.size() + bytes;
-  if (!group_.empty() && (with_group > writer_.group_bytes_max() || !writer_.fits(with_group))) flush();
-  if (!poisoned() && !writer_.fits(group_.frame.size() + bytes)) {
+  const std::uint64_t with_group = growing_.group.frame.size() + bytes;
+  const bool group_is_full = !growing_.group.empty() && with_group > writer_.group_bytes_max();
+  if (group_is_full || !(syncing_ ? room_ : writer_.room()).fits(with_group)) flush();
+  if (!poisoned() && !syncing_ && !writer_.room().fits(growing_.group.frame.size() + bytes)) {
     auto rolled = writer_.roll();
     if (rolled) {
       hooks_.rolled(*rolled);
@@ -92,38 +103,82 @@ std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
 }
 
 Status Committer::write_group(Group& group) {
-  if (!writer_.fits(group.frame.size())) {
+  if (!writer_.room().fits(group.frame.size())) {
     STELE_ASSIGN(const LogWriter::Rolled rolled, writer_.roll(true));
     hooks_.rolled(rolled);
   }
-  STELE_TRY(writer_.append(group.frame, group.offsets, group.headers.front().time, group.headers.back().time));
-  hooks_.durable(group, writer_);
-  groups_.fetch_add(1, std::memory_order_relaxed);
-  records_.fetch_add(group.headers.size(), std::memory_order_relaxed);
-  machine_.group_is_durable();
+  const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
+  STELE_TRY(GroupWriter::write(writer_, group));
+  index(group, places);
+  publish(group);
   group.clear();
   return {};
 }
 
+void Committer::begin() {
+  STELE_CHECK(!syncing_);
+  std::swap(growing_, unsynced_);
+  if (unsynced_.group.empty()) return settle({});
+  Group& group = unsynced_.group;
+  const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
+  if (group.headers.size() < overlap_records_min_) {
+    const Status written = GroupWriter::write(writer_, group);
+    if (written) index(group, places);
+    return settle(written);
+  }
+  room_ = writer_.room().behind(group.frame.size(), group.headers.size());
+  syncing_ = true;
+  group_writer_->start(group);
+  index(group, places);
+}
+
+void Committer::finish() {
+  if (!syncing_) return;
+  syncing_ = false;
+  settle(group_writer_->finish());
+}
+
 void Committer::flush() {
-  if (!group_.empty()) {
-    if (Status written = write_group(group_); !written) {
-      poison(written.error());
-      // What the log holds now is not known: neither that these are stored, nor what the others were refused for.
-      for (Decided& decided : decided_) {
+  finish();
+  begin();
+  finish();
+}
+
+void Committer::index(Group& group, const RecordPlaces& places) {
+  hooks_.index(group, places);
+  machine_.group_is_indexed();
+}
+
+void Committer::publish(const Group& group) {
+  hooks_.durable(group, writer_);
+  groups_.fetch_add(1, std::memory_order_relaxed);
+  records_.fetch_add(group.headers.size(), std::memory_order_relaxed);
+}
+
+/// Ends unsynced_: publishes it if it was written, and answers.
+void Committer::settle(const Status& written) {
+  if (!written) {
+    poison(written.error());
+    // What the log holds now is not known: neither that these are stored, nor what the others were refused for. What was decided
+    // meanwhile rests on that group too, and is not written any more.
+    for (Batchful* const batch : {&unsynced_, &growing_}) {
+      for (Decided& decided : batch->decided) {
         const bool may_be_stored = decided.outcome.kind == Kind::Stored || decided.outcome.kind == Kind::Replayed;
         decided.outcome = AppendOutcome{.kind = may_be_stored ? Kind::OutcomeUnknown : Kind::Unavailable,
                                         .detail = "writing the log failed"};
         decided.duplicates.clear();
       }
     }
+    growing_.group.clear();
+  } else if (!unsynced_.group.empty()) {
+    publish(unsynced_.group);
   }
-  for (Decided& decided : decided_) {
+  for (Decided& decided : unsynced_.decided) {
     PendingCommit& commit = *decided.commit;
     commit.callback(Decision{std::move(commit.proposal), std::move(decided.outcome), std::move(decided.duplicates)});
   }
-  decided_.clear();
-  group_.clear();  // also what refused proposals have left in it
+  unsynced_.decided.clear();
+  unsynced_.group.clear();
 }
 
 void Committer::poison(const Error& error) {

@@ -1,6 +1,7 @@
 #pragma once
-// The one thread that writes the log: takes ordered proposals, lets the state machine decide them, makes the group durable, publishes it
-// and only then releases the answers that rest on it.
+// The one thread that orders: takes proposals, lets the state machine decide them, has the group made durable, publishes it and only then
+// releases the answers that rest on it. One group at most is unsynced; while it is being synced it is indexed (readers never pass the
+// durable end) and the next one is decided.
 
 #include <atomic>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "engine/commit/commit_machine.h"
+#include "engine/commit/group_writer.h"
 #include "engine/commit/sequencer.h"
 #include "engine/log/log_writer.h"
 
@@ -19,16 +21,21 @@ namespace stele {
 struct CommitterHooks {
   /// A new segment was begun, nothing has been written to it.
   std::function<void(const LogWriter::Rolled&)> rolled;
-  /// `group` is durable: index and publish it. When this returns, readers may see it.
+  /// `group` is complete and will stand at `places`, if it becomes durable: index it.
+  std::function<void(const Group&, const RecordPlaces& places)> index;
+  /// `group` is durable and indexed: publish it. When this returns, readers may see it.
   std::function<void(const Group&, const LogWriter&)> durable;
-  /// Waits until the index has room for more records; fails if it cannot get any.
+  /// Whether the index has room for more records.
+  std::function<bool()> has_index_room;
+  /// Waits until it has; fails if it cannot get any.
   std::function<Status()> index_room;
 };
 
 class Committer {
  public:
-  /// All references must outlive the committer.
-  Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, CommitterHooks hooks);
+  /// All references must outlive the committer. Smaller groups than `overlap_records_min` are written on its own thread.
+  Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, std::uint64_t overlap_records_min,
+            CommitterHooks hooks);
   ~Committer();
   Committer(const Committer&) = delete;
 
@@ -52,19 +59,35 @@ class Committer {
     AppendOutcome outcome;
     std::vector<std::optional<Position>> duplicates;
   };
+  /// A group and the answers that rest on it.
+  struct Batchful {
+    Group group;
+    std::vector<Decided> decided;
+  };
 
   void run();
   [[nodiscard]] AppendOutcome decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates);
   [[nodiscard]] std::optional<AppendOutcome> make_room(std::uint64_t bytes);
+  /// Hands over what has been decided so far; nothing may be unsynced.
+  void begin();
+  /// Waits for the unsynced group, if there is one, publishes it and answers.
+  void finish();
+  /// Until everything decided is answered.
   void flush();
+  void index(Group& group, const RecordPlaces& places);
+  void publish(const Group& group);
+  void settle(const Status& written);
   void poison(const Error& error);
 
   Sequencer& sequencer_;
   CommitMachine& machine_;
   LogWriter& writer_;
+  const std::uint64_t overlap_records_min_;
   const CommitterHooks hooks_;
-  Group group_;
-  std::vector<Decided> decided_;  // their answers rest on group_
+  Batchful growing_;
+  Batchful unsynced_;
+  bool syncing_ = false;  // unsynced_ is being written
+  LogWriter::Room room_;  // behind unsynced_, while it is being written
   std::optional<Error> no_index_room_;  // for the group under way
   std::atomic<bool> poisoned_{false};
   std::atomic<std::uint64_t> groups_{0};
@@ -72,6 +95,7 @@ class Committer {
   mutable std::mutex trouble_mutex_;
   std::string poison_reason_;
   std::string roll_trouble_;
+  std::optional<GroupWriter> group_writer_;  // while the thread runs
   std::thread thread_;
 };
 

@@ -72,13 +72,19 @@ Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& i
   resolution.newest = index.newest;
   resolution.checked_end = std::max(durable_end, view.sealed_end());
   if (view.part_count() > 1) {
-    resolution.duplicates.reserve(proposal.events.size());
-    resolution.heads.reserve(proposal.events.size());
-    for (const EventDraft& event : proposal.events) {
+    const std::size_t count = proposal.events.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const EventDraft& event = proposal.events[i];
       STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(event.event_id));
-      resolution.duplicates.push_back(duplicate);
+      if (duplicate) {
+        resolution.duplicates.resize(count);
+        resolution.duplicates[i] = duplicate;
+      }
       STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, event.aggregate_id));
-      resolution.heads.push_back(std::move(head));
+      if (head) {
+        resolution.heads.resize(count);
+        resolution.heads[i] = std::move(head);
+      }
     }
     for (const AggregateCondition& condition : proposal.condition.aggregates) {
       STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, condition.aggregate_id));

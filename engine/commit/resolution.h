@@ -14,8 +14,8 @@ struct Resolution {
   /// The immutable parts that were looked up end where this part begins: everything behind them is in memory, from here on.
   std::shared_ptr<const MemoryLink> newest;
   Position checked_end;  ///< failIfEventsMatch was evaluated over positions before this
-  std::vector<std::optional<Position>> duplicates;       ///< of each event's id
-  std::vector<std::optional<AggregateHead>> heads;       ///< of each event's aggregate, unless the newest part has it
+  std::vector<std::optional<Position>> duplicates;       ///< of each event's id; empty if there is none
+  std::vector<std::optional<AggregateHead>> heads;       ///< of each event's aggregate, unless the newest part has it; empty if none
   std::vector<std::optional<AggregateHead>> condition_heads;  ///< of each AggregateCondition's
   std::vector<Position> conflicting;                     ///< matches found, ascending, at most kConflictsMax
 };

@@ -1,5 +1,7 @@
 #include "engine/commit/sequencer.h"
 
+#include <algorithm>
+
 namespace stele {
 
 bool LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
@@ -18,33 +20,52 @@ bool LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
   return true;
 }
 
-bool LocalSequencer::take(Batch& to) {
+bool LocalSequencer::take(Batch& to, Taker taker) {
   STELE_CHECK(to.empty());
   std::unique_lock lock(mutex_);
-  if (queue_.empty()) {
-    if (closed_) return false;
-    wake_at_ = 1;
-    arrived_.wait(lock, [&] { return !queue_.empty() || closed_; });
-  }
-  // Waiting for company makes groups larger, and larger groups cost less processor time a commit. One busy client never waits.
-  if (usual_batch_ > 1.5 && options_.gather_max.count() > 0) {
+  if (taker == Taker::Busy) {
+    const auto enough = static_cast<std::size_t>(std::max(usual_batch_ / 2, 1.0));
+    if (queue_.size() < enough && !interrupted_ && !closed_) {
+      wake_at_ = enough;
+      arrived_.wait(lock, [&] { return queue_.size() >= enough || interrupted_ || closed_; });
+    }
+  } else {
+    if (queue_.empty() && !closed_) {
+      wake_at_ = 1;
+      arrived_.wait(lock, [&] { return !queue_.empty() || closed_; });
+    }
+    // Waiting for company makes groups larger, and larger groups cost less processor time a commit. One busy client never waits.
     const auto enough = static_cast<std::size_t>(usual_batch_ * 2);
-    const auto deadline = std::chrono::steady_clock::now() + options_.gather_max;
-    if (queue_.size() < enough) {
+    if (usual_batch_ > 1.5 && options_.gather_max.count() > 0 && queue_.size() < enough && !closed_) {
+      const auto deadline = std::chrono::steady_clock::now() + options_.gather_max;
       wake_at_ = enough;
       arrived_.wait_until(lock, deadline, [&] { return queue_.size() >= enough || closed_; });
     }
   }
+  const bool complete = taker == Taker::Idle || interrupted_;
+  interrupted_ = false;
   wake_at_ = 0;
   queue_.swap(to);
   queued_bytes_ = 0;
-  const bool closed_now = closed_ && to.empty();
+  const bool at_end = closed_ && to.empty();
   lock.unlock();
-  if (closed_now) return false;
-  usual_batch_ += (static_cast<double>(to.size()) - usual_batch_) / 8;
+  if (at_end) return false;
+  gathered_ += to.size();
+  if (complete) {
+    if (gathered_ > 0) usual_batch_ += (static_cast<double>(gathered_) - usual_batch_) / 8;
+    gathered_ = 0;
+  }
   const Timestamp stamp = clock_watch_.now();
   for (const auto& commit : to) commit->stamp = stamp;
   return true;
+}
+
+void LocalSequencer::interrupt() {
+  {
+    const std::lock_guard lock(mutex_);
+    interrupted_ = true;
+  }
+  arrived_.notify_one();
 }
 
 void LocalSequencer::close() {

@@ -26,13 +26,21 @@ struct PendingCommit {
 };
 using Batch = std::vector<std::unique_ptr<PendingCommit>>;
 
+enum class Taker {
+  Idle,  ///< has nothing else to do: wait for company while many clients are busy, but not long
+  Busy,  ///< a group is being synced: wait until half of the usual number have come, or for interrupt()
+};
+
 class Sequencer {
  public:
   virtual ~Sequencer() = default;
   /// Any thread. False if the bounded queue is full or closed; then `commit` is left untouched.
   [[nodiscard]] virtual bool submit(std::unique_ptr<PendingCommit>& commit) = 0;
-  /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped; false once closed and empty.
-  [[nodiscard]] virtual bool take(Batch& to) = 0;
+  /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first. False once closed
+  /// and empty.
+  [[nodiscard]] virtual bool take(Batch& to, Taker taker) = 0;
+  /// Any thread. A busy taker returns now, or from its next call.
+  virtual void interrupt() = 0;
   /// Any thread. What was submitted before is still given out.
   virtual void close() = 0;
   [[nodiscard]] virtual std::uint64_t waiting() const = 0;
@@ -52,7 +60,8 @@ class LocalSequencer final : public Sequencer {
   explicit LocalSequencer(LocalSequencerOptions options) : options_(options), clock_watch_(*options.clock) {}
 
   [[nodiscard]] bool submit(std::unique_ptr<PendingCommit>& commit) override;
-  [[nodiscard]] bool take(Batch& to) override;
+  [[nodiscard]] bool take(Batch& to, Taker taker) override;
+  void interrupt() override;
   void close() override;
   [[nodiscard]] std::uint64_t waiting() const override;
   [[nodiscard]] std::string clock_alarm() const override { return clock_watch_.alarm(); }
@@ -65,7 +74,9 @@ class LocalSequencer final : public Sequencer {
   Batch queue_;
   std::uint64_t queued_bytes_ = 0;
   std::size_t wake_at_ = 0;  // the taker sleeps until so many wait; 0 = it does not sleep
-  double usual_batch_ = 1;   // moving average of batch sizes: how many clients are busy
+  std::size_t gathered_ = 0;  // for the group under way
+  double usual_batch_ = 1;   // moving average of what comes for one group: how many clients are busy
+  bool interrupted_ = false;
   bool closed_ = false;
 };
 

@@ -72,17 +72,16 @@ bool IndexKeeper::may_try(Task task) const {
 }
 
 Status IndexKeeper::wait_for_room() {
-  const auto room = [this] { return set_.view()->frozen().size() < kFrozenPartsMax; };
-  if (room()) return {};
+  if (has_room()) return {};
   if (options_.merge_bytes_per_second == 0) work_off();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return room() || attempt(Task::Flush).trouble || stop_ || threads_.empty(); });
-  if (room()) return {};
+  changed_.wait(lock, [&] { return has_room() || attempt(Task::Flush).trouble || stop_ || threads_.empty(); });
+  if (has_room()) return {};
   return attempt(Task::Flush).trouble.value_or(Error{.kind = ErrorKind::Closed, .message = "closing"});
 }
 
 bool IndexKeeper::is_stuck() const {
-  if (set_.view()->frozen().size() < kFrozenPartsMax) return false;
+  if (has_room()) return false;
   const std::lock_guard lock(mutex_);
   return attempt(Task::Flush).trouble.has_value();
 }

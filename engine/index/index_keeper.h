@@ -40,6 +40,8 @@ class IndexKeeper {
   void start();
   /// There is work: a part was frozen. Without threads the work is done now.
   void work();
+  /// Whether there is room for one more frozen part.
+  [[nodiscard]] bool has_room() const { return set_.view()->frozen().size() < kFrozenPartsMax; }
   /// Waits until there is room for one more frozen part. Fails if there is none and the parts cannot be written: DiskFull or Io.
   [[nodiscard]] Status wait_for_room();
   /// Writes all frozen parts and merges what is due, at full speed. Only while there are no threads; any caller.

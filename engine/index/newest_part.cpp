@@ -148,9 +148,13 @@ void NewestPart::insert_event_id(const Uuid& id, std::uint32_t hash) {
   id_slots_[at] = IdSlot{hash, static_cast<std::uint32_t>(event_ids_.size())};
 }
 
-void NewestPart::prefetch_as_inserter(const Uuid& event_id, std::string_view aggregate_id) const {
+void NewestPart::prefetch_slots(const Uuid& event_id, std::string_view aggregate_id) const {
   if (!id_slots_.empty()) __builtin_prefetch(&id_slots_[hash_of(event_id) & (id_slots_.size() - 1)]);
   aggregates_.prefetch_slot(KeyTable<Aggregate>::hash_of(aggregate_id));
+}
+
+void NewestPart::prefetch_entries(std::string_view aggregate_id) const {
+  aggregates_.prefetch_entry(KeyTable<Aggregate>::hash_of(aggregate_id));
 }
 
 Position NewestPart::end() const {

@@ -50,8 +50,9 @@ class NewestPart final : public IndexPart {
     std::optional<std::string_view> aggregate_type;  ///< as long as the part lives
   };
   [[nodiscard]] std::optional<BorrowedHead> find_head_as_inserter(std::string_view id) const;
-  /// Brings what the two above will touch into the cache.
-  void prefetch_as_inserter(const Uuid& event_id, std::string_view aggregate_id) const;
+  /// Brings what the two above will touch into the cache, in two steps: the second follows what the first has fetched.
+  void prefetch_slots(const Uuid& event_id, std::string_view aggregate_id) const;
+  void prefetch_entries(std::string_view aggregate_id) const;
 
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override { return find(event_id); }
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;

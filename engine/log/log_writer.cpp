@@ -5,6 +5,13 @@
 #include "engine/log/log_folder.h"
 
 namespace stele {
+namespace {
+
+std::uint64_t footer_bytes(std::uint64_t records) {
+  return kFrameBytes + kFooterFixedBytes + 4 * records + kFooterTrailerBytes;
+}
+
+}  // namespace
 
 LogWriter::LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment)
     : options_(options), preparer_(std::move(options)), end_(end), next_segment_(next_segment) {}
@@ -27,15 +34,14 @@ void LogWriter::want_next_when_half_full() {
   preparer_.want(next_segment_);
 }
 
-std::uint64_t LogWriter::footer_bytes(std::uint64_t records) const {
-  return kFrameBytes + kFooterFixedBytes + 4 * records + kFooterTrailerBytes;
+LogWriter::Room LogWriter::room() const {
+  if (!active_) return {};
+  return Room{active_->end.value(), active_->offsets->size(), active_->file_bytes};
 }
 
-bool LogWriter::fits(std::uint64_t bytes) const {
-  if (!active_) return false;
-  // The footer must fit behind the group; its records are not counted yet, but each takes at least 96 bytes.
-  const std::uint64_t records_max = active_->offsets->size() + bytes / 96;
-  return active_->end.value() + bytes + footer_bytes(records_max) <= active_->file_bytes;
+bool LogWriter::Room::fits(std::uint64_t bytes) const {
+  // The records of the group are not counted yet, but each takes at least 96 bytes.
+  return end + bytes + footer_bytes(records + bytes / 96) <= file_bytes;
 }
 
 std::uint64_t LogWriter::group_bytes_max() const {
@@ -95,7 +101,7 @@ Result<std::shared_ptr<const Segment>> LogWriter::seal() {
 
 Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> record_offsets, Timestamp first_time,
                          Timestamp last_time) {
-  STELE_CHECK(active_ && !poisoned_ && fits(frame.size()) && !record_offsets.empty());
+  STELE_CHECK(active_ && !poisoned_ && room().fits(frame.size()) && !record_offsets.empty());
   FrameHeader header{.kind = FrameKind::Group,
                      .record_count = static_cast<std::uint32_t>(record_offsets.size()),
                      .store_id = options_.store_id,

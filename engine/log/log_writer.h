@@ -49,8 +49,19 @@ class LogWriter {
   /// Takes over the active segment; without it the first group makes one.
   [[nodiscard]] Result<std::shared_ptr<const Segment>> resume(ActiveSegment active);
 
-  /// True if a group frame of `bytes` fits in the active segment.
-  [[nodiscard]] bool fits(std::uint64_t bytes) const;
+  /// What of the active segment is used.
+  struct Room {
+    std::uint64_t end = 0;
+    std::uint64_t records = 0;
+    std::uint64_t file_bytes = 0;  ///< 0: there is no active segment
+
+    /// True if a group frame of `bytes` fits, and the footer behind it.
+    [[nodiscard]] bool fits(std::uint64_t bytes) const;
+    [[nodiscard]] Room behind(std::uint64_t frame_bytes, std::uint64_t frame_records) const {
+      return Room{end + frame_bytes, records + frame_records, file_bytes};
+    }
+  };
+  [[nodiscard]] Room room() const;
   /// Largest group frame that any segment takes.
   [[nodiscard]] std::uint64_t group_bytes_max() const;
 
@@ -83,7 +94,6 @@ class LogWriter {
  private:
   /// Not earlier: a small log should not take two segments of disk.
   void want_next_when_half_full();
-  [[nodiscard]] std::uint64_t footer_bytes(std::uint64_t records) const;
   [[nodiscard]] Result<std::shared_ptr<const Segment>> seal();
 
   const PreparerOptions options_;

@@ -52,6 +52,7 @@ struct Trial {
     options.merge_bytes_per_second = 0;
     options.scrub_bytes_per_second = 0;
     options.gather_max = std::chrono::microseconds{0};
+    options.overlap_records_min = seed % 2 == 0 ? 1 : 1000;
     options.file_system = &disk;
     return options;
   }

@@ -79,7 +79,7 @@ class Bench {
     records += group_.frame.substr(kFrameBytes);
     leaves.insert(leaves.end(), group_.leaves.begin(), group_.leaves.end());
     index_.insert(group_.headers);
-    machine_.group_is_durable();
+    machine_.group_is_indexed();
     durable_ = machine_.next();
     group_.clear();
     pending_.clear();

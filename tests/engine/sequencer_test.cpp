@@ -44,7 +44,7 @@ TEST_CASE("LocalSequencer.GivesOutInTheOrderOfSubmissionWithOneStampABatch") {
   CHECK(sequencer.waiting() == 10);
   clock.wall = 1'234'567'890;
   Batch batch;
-  REQUIRE(sequencer.take(batch));
+  REQUIRE(sequencer.take(batch, Taker::Idle));
   REQUIRE(batch.size() == 10);
   for (std::uint64_t i = 0; i < 10; ++i) {
     CHECK(number_of(*batch[i]) == i);
@@ -65,7 +65,7 @@ TEST_CASE("LocalSequencer.RefusesBeyondTheCountAndLeavesTheCommitAlone") {
   REQUIRE(refused != nullptr);
   CHECK(number_of(*refused) == 100);
   Batch batch;
-  REQUIRE(sequencer.take(batch));
+  REQUIRE(sequencer.take(batch, Taker::Idle));
   CHECK(batch.size() == 100);
   CHECK(sequencer.submit(refused));
 }
@@ -78,7 +78,7 @@ TEST_CASE("LocalSequencer.RefusesBeyondTheBytesButTakesOneThatIsTooBigAlone") {
   auto small = commit(1, 1);
   CHECK_FALSE(sequencer.submit(small));
   Batch batch;
-  REQUIRE(sequencer.take(batch));
+  REQUIRE(sequencer.take(batch, Taker::Idle));
   batch.clear();
   auto first = commit(2, 600);
   REQUIRE(sequencer.submit(first));
@@ -97,11 +97,11 @@ TEST_CASE("LocalSequencer.CloseGivesOutWhatWasSubmittedAndThenEnds") {
   CHECK_FALSE(sequencer.submit(late));
   CHECK(late != nullptr);
   Batch batch;
-  REQUIRE(sequencer.take(batch));
+  REQUIRE(sequencer.take(batch, Taker::Idle));
   CHECK(batch.size() == 1);
   batch.clear();
-  CHECK_FALSE(sequencer.take(batch));
-  CHECK_FALSE(sequencer.take(batch));
+  CHECK_FALSE(sequencer.take(batch, Taker::Idle));
+  CHECK_FALSE(sequencer.take(batch, Taker::Idle));
 }
 
 TEST_CASE("LocalSequencer.CloseWakesATakerThatWaits") {
@@ -109,10 +109,46 @@ TEST_CASE("LocalSequencer.CloseWakesATakerThatWaits") {
   LocalSequencer sequencer(options(clock));
   std::thread taker([&] {
     Batch batch;
-    CHECK_FALSE(sequencer.take(batch));
+    CHECK_FALSE(sequencer.take(batch, Taker::Idle));
   });
   sequencer.close();
   taker.join();
+}
+
+TEST_CASE("LocalSequencer.ABusyTakerComesBackWithWhatThereIsWhenInterrupted") {
+  const FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  Batch batch;
+  SUBCASE("before it waits") {
+    sequencer.interrupt();
+    REQUIRE(sequencer.take(batch, Taker::Busy));
+    CHECK(batch.empty());
+  }
+  SUBCASE("while it waits") {
+    std::thread other([&] { sequencer.interrupt(); });
+    REQUIRE(sequencer.take(batch, Taker::Busy));
+    CHECK(batch.empty());
+    other.join();
+  }
+  SUBCASE("with proposals") {
+    auto pending = commit(1);
+    REQUIRE(sequencer.submit(pending));
+    sequencer.interrupt();
+    REQUIRE(sequencer.take(batch, Taker::Busy));
+    CHECK(batch.size() == 1);
+  }
+  SUBCASE("an interruption counts once") {
+    sequencer.interrupt();
+    REQUIRE(sequencer.take(batch, Taker::Busy));
+    auto pending = commit(1);
+    REQUIRE(sequencer.submit(pending));
+    REQUIRE(sequencer.take(batch, Taker::Busy));
+    CHECK(batch.size() == 1);
+  }
+  SUBCASE("or when it is closed") {
+    sequencer.close();
+    CHECK_FALSE(sequencer.take(batch, Taker::Busy));
+  }
 }
 
 TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
@@ -135,8 +171,9 @@ TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
   Batch batch;
   std::uint64_t taken = 0;
   bool in_order = true, bounded = true;
-  while (sequencer.take(batch)) {
-    bounded = bounded && batch.size() <= 16 && !batch.empty();
+  for (Taker taker = Taker::Idle; sequencer.take(batch, taker); taker = taker == Taker::Idle ? Taker::Busy : Taker::Idle) {
+    bounded = bounded && batch.size() <= 16;
+    sequencer.interrupt();
     for (const auto& pending : batch) {
       const std::uint64_t number = number_of(*pending);
       in_order = in_order && next[number / kEach]++ == number % kEach;
@@ -157,7 +194,7 @@ TEST_CASE("LocalSequencer.AClockThatJumpsAheadRaisesTheAlarm") {
     auto pending = commit(0);
     REQUIRE(sequencer.submit(pending));
     Batch batch;
-    REQUIRE(sequencer.take(batch));
+    REQUIRE(sequencer.take(batch, Taker::Idle));
     return batch.front()->stamp;
   };
   (void)take_one();

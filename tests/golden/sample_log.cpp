@@ -114,7 +114,7 @@ SampleLog make_sample_log() {
       sample.leaves.push_back(leaf);
       frontier.append(leaf);
     }
-    machine.group_is_durable();
+    machine.group_is_indexed();
     group.clear();
   };
 

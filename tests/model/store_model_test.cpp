@@ -249,6 +249,7 @@ class ModelRun {
     options.folder = folder_.path() + "/data";
     options.segment_bytes = segment_bytes_;
     options.index_part_records_max = 1 + random_.below(1 + random_.below(300));
+    options.overlap_records_min = random_.below(2) == 0 ? 1 : 1000;
     // Half of the stores keep their index in the background.
     if (random_.one_in(2)) options.merge_bytes_per_second = 0;
     options.fill_bytes_per_second = random_.one_in(2) ? 0 : 1ULL << 30;
