@@ -114,6 +114,8 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
   if (!stream) return read_failed();
   Response response;
   std::string& body = response.body;
+  thread_local std::size_t page_bytes = 0;  // of the last one: the next is likely to need as much
+  body.reserve(std::min(page_bytes + page_bytes / 8, kPieceBytes));
   JsonWriter json(body);
   json.begin_object().key("events").begin_array();
   thread_local Record record;
@@ -140,6 +142,7 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
     json.null();
   }
   json.end_object();
+  page_bytes = body.size();
   return response;
 }
 

@@ -1,30 +1,39 @@
 #pragma once
-// Finds where plain text ends, eight bytes at a time: most strings of a request are plain from end to end, and looking at each byte by
+// Finds where plain text ends, sixteen bytes at a time: most strings of a request are plain from end to end, and looking at each byte by
 // itself was a fifth of the time spent on parsing and writing them.
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 namespace stele::api {
 
-/// The first byte in [at, end) that is a quote, a backslash, a control character (below 0x20, or 0x7F) or not ASCII; `end` if
-/// none is.
+/// How many of the first N (8 or 16) bytes at `at` are plain: neither a quote, a backslash, a control character (below 0x20, or 0x7F)
+/// nor beyond ASCII.
+template <std::size_t N>
+[[nodiscard, gnu::always_inline]] inline std::size_t plain_of(const char* at) {
+  using Bytes [[gnu::vector_size(N)]] = unsigned char;
+  using Marks [[gnu::vector_size(N)]] = signed char;  // 0 or -1
+  Bytes bytes;
+  std::memcpy(&bytes, at, N);
+  const Marks special = (bytes < 0x20) | (bytes > 0x7E) | (bytes == '"') | (bytes == '\\');
+  std::uint64_t words[N / 8];
+  std::memcpy(words, &special, N);
+  for (std::size_t i = 0; i < N / 8; ++i) {
+    if (words[i] != 0) return 8 * i + (static_cast<std::size_t>(__builtin_ctzll(words[i])) >> 3);
+  }
+  return N;
+}
+
+/// The first byte in [at, end) that is not plain; `end` if all are.
 [[nodiscard]] inline const char* end_of_plain(const char* at, const char* end) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101ULL, kHighs = 0x8080808080808080ULL;
-  // Each term sets the high bit of the bytes that are not plain ("Determine if a word has a byte less than n", Anderson, Bit
-  // Twiddling Hacks). A borrow may also set that of a byte behind such a one, never of one before it, so the first is exact.
-  const auto equals = [](std::uint64_t word, unsigned char byte) {
-    const std::uint64_t difference = word ^ (kOnes * byte);
-    return (difference - kOnes) & ~difference;
-  };
-  while (end - at >= 8) {
-    std::uint64_t word;
-    std::memcpy(&word, at, sizeof word);
-    const std::uint64_t below_space = (word - kOnes * 0x20) & ~word;
-    const std::uint64_t special =
-        (word | below_space | equals(word, '"') | equals(word, '\\') | equals(word, 0x7F)) & kHighs;
-    if (special != 0) return at + (__builtin_ctzll(special) >> 3);
-    at += 8;
+  for (; end - at >= 16; at += 16) {
+    if (const std::size_t plain = plain_of<16>(at); plain < 16) return at + plain;
+  }
+  if (end - at >= 8) {
+    const std::size_t plain = plain_of<8>(at);
+    at += plain;
+    if (plain < 8) return at;
   }
   for (; at < end; ++at) {
     const auto c = static_cast<unsigned char>(*at);

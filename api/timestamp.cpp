@@ -1,8 +1,10 @@
 #include "api/timestamp.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 
 namespace stele::api {
 
@@ -11,15 +13,15 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kDay = 86'400 * kSecond;
 
-std::int64_t days_of(int year, unsigned month, unsigned day) {
+constexpr std::int64_t days_of(int year, unsigned month, unsigned day) {
   using namespace std::chrono;
   return sys_days{std::chrono::year{year} / std::chrono::month{month} / std::chrono::day{day}}
       .time_since_epoch()
       .count();
 }
 
-const std::int64_t kFirst = days_of(0, 1, 1) * kDay;
-const std::int64_t kLast = (days_of(9999, 12, 31) + 1) * kDay - 1;
+constexpr std::int64_t kFirst = days_of(0, 1, 1) * kDay;
+constexpr std::int64_t kLast = (days_of(9999, 12, 31) + 1) * kDay - 1;
 
 /// Takes fixed-width pieces off the front of a text; any miss makes the whole parse fail.
 class Taker {
@@ -74,12 +76,16 @@ class Taker {
   bool failed_ = false;
 };
 
-void put(char* to, int width, std::uint64_t value) {
-  for (int i = width - 1; i >= 0; --i) {
-    to[i] = static_cast<char>('0' + value % 10);
-    value /= 10;
+constexpr std::array<char, 200> kDigitPairs = [] {
+  std::array<char, 200> table{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    table[2 * i] = static_cast<char>('0' + i / 10);
+    table[2 * i + 1] = static_cast<char>('0' + i % 10);
   }
-}
+  return table;
+}();
+
+void put_pair(char* to, std::uint32_t value) { std::memcpy(to, kDigitPairs.data() + 2 * value, 2); }
 
 }  // namespace
 
@@ -129,7 +135,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   return Timestamp{at};
 }
 
-void append_timestamp(std::string& to, Timestamp time) {
+void write_timestamp(Timestamp time, char* to) {
   const std::int64_t at = std::clamp(time.micros, kFirst, kLast);
   std::int64_t days = at / kDay;
   std::int64_t rest = at % kDay;
@@ -138,21 +144,25 @@ void append_timestamp(std::string& to, Timestamp time) {
     --days;
   }
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days}}};
-  const auto seconds = static_cast<std::uint64_t>(rest / kSecond);
-  char buffer[] = "0000-00-00T00:00:00.000000Z";
-  put(buffer, 4, static_cast<std::uint64_t>(static_cast<int>(date.year())));
-  put(buffer + 5, 2, static_cast<unsigned>(date.month()));
-  put(buffer + 8, 2, static_cast<unsigned>(date.day()));
-  put(buffer + 11, 2, seconds / 3600);
-  put(buffer + 14, 2, seconds / 60 % 60);
-  put(buffer + 17, 2, seconds % 60);
-  put(buffer + 20, 6, static_cast<std::uint64_t>(rest % kSecond));
-  to.append(buffer, sizeof buffer - 1);
+  const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
+  const auto second = static_cast<std::uint32_t>(rest / kSecond);
+  const auto micros = static_cast<std::uint32_t>(rest % kSecond);
+  std::memcpy(to, "0000-00-00T00:00:00.000000Z", kTimestampBytes);
+  put_pair(to, year / 100);
+  put_pair(to + 2, year % 100);
+  put_pair(to + 5, static_cast<unsigned>(date.month()));
+  put_pair(to + 8, static_cast<unsigned>(date.day()));
+  put_pair(to + 11, second / 3600);
+  put_pair(to + 14, second / 60 % 60);
+  put_pair(to + 17, second % 60);
+  put_pair(to + 20, micros / 10'000);
+  put_pair(to + 22, micros / 100 % 100);
+  put_pair(to + 24, micros % 100);
 }
 
 std::string format_timestamp(Timestamp time) {
-  std::string text;
-  append_timestamp(text, time);
+  std::string text(kTimestampBytes, '\0');
+  write_timestamp(time, text.data());
   return text;
 }
 

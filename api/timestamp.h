@@ -1,6 +1,7 @@
 #pragma once
 // RFC 3339 date-times.
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,8 +16,10 @@ namespace stele::api {
 /// outside 0000..9999.
 [[nodiscard]] std::optional<Timestamp> parse_timestamp(std::string_view text);
 
-/// `2026-03-01T10:00:00.500000Z`, always 27 characters for years 0000..9999; times outside are clamped to that range.
-void append_timestamp(std::string& to, Timestamp time);
+inline constexpr std::size_t kTimestampBytes = 27;
+
+/// Writes `2026-03-01T10:00:00.500000Z`, always kTimestampBytes characters; times outside the years 0000..9999 are clamped to them.
+void write_timestamp(Timestamp time, char* to);
 [[nodiscard]] std::string format_timestamp(Timestamp time);
 
 }  // namespace stele::api

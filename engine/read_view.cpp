@@ -1,6 +1,7 @@
 #include "engine/read_view.h"
 
 #include <algorithm>
+#include <span>
 
 #include "engine/index/position_stream.h"
 
@@ -31,6 +32,10 @@ class QueryStream final : public EventStream {
       STELE_ASSIGN(const std::optional<Position> found, positions_->seek(at_));
       if (!found) break;
       advance(*found);
+      // Records of one aggregate lie far apart: while this one is decoded the next comes from memory, and where the one after it is.
+      const std::span<const Position> ahead = positions_->ahead();
+      if (ahead.size() > 0) prefetch_record(*segments_, ahead[0]);
+      if (ahead.size() > 1) prefetch_offset(*segments_, ahead[1]);
       STELE_TRY(read_record(*segments_, *found, to));
       if (wanted(to.header())) return true;
     }

@@ -648,9 +648,9 @@ void Session::end_request() {
   joined_.clear();
   response_.headers.clear();
   response_.source.reset();
-  if (response_.body.capacity() > kept_max) response_.body = {};
-  if (out_.capacity() > kept_max) out_ = {};
-  if (piece_.capacity() > kept_max) piece_ = {};
+  std::string().swap(response_.body);  // the next answer brings its own
+  if (out_.capacity() > kept_max) std::string().swap(out_);
+  if (piece_.capacity() > kept_max) std::string().swap(piece_);
 }
 
 }  // namespace stele::net

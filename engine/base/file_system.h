@@ -25,6 +25,8 @@ class Mapping {
   [[nodiscard]] virtual Status copy_out(ByteOffset from, std::span<char> to) const = 0;
   /// The mapped bytes; only for a mapping made writable (state file). Null for a read-only one.
   [[nodiscard]] virtual char* writable() = 0;
+  /// Asks the processor to load bytes that will be copied out soon. Only a hint: any range is allowed, nothing is read from the disk.
+  virtual void prefetch(ByteOffset /*from*/, std::size_t /*size*/) const {}
 };
 
 /// An open file. One thread writes at a time; reads and mappings may run beside it. EINTR and short transfers are handled inside.

@@ -95,6 +95,7 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
 }
 
 void write_uuid(const Uuid& uuid, char* to) {
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
     std::memcpy(to + kHexPlaces[i], kHexPairs.data() + 2 * uuid.bytes[i], 2);
   }

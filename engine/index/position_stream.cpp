@@ -34,16 +34,24 @@ class KeyPositions final : public PositionStream {
 
   Result<std::optional<Position>> seek(Position at) override {
     const auto behind = [&](Position p) { return precedes(range_.direction, p, at); };
-    next_ = static_cast<std::size_t>(
-        std::partition_point(buffer_.begin() + static_cast<std::ptrdiff_t>(next_), buffer_.end(), behind) -
-        buffer_.begin());
-    if (next_ == buffer_.size()) {
+    if (next_ < buffer_.size() && behind(buffer_[next_])) ++next_;  // step by step
+    if (next_ < buffer_.size() && behind(buffer_[next_])) {
+      next_ = static_cast<std::size_t>(
+          std::partition_point(buffer_.begin() + static_cast<std::ptrdiff_t>(next_), buffer_.end(), behind) -
+          buffer_.begin());
+    }
+    if (next_ == buffer_.size() && !exhausted_) {
       // Whoever jumps on wants single positions, whoever goes step by step wants the next ones as well.
       if (!buffer_.empty() && at != neighbour(buffer_.back())) chunk_ = kChunkMin;
       STELE_TRY(refill(at));
+      exhausted_ = buffer_.empty();
     }
-    if (next_ == buffer_.size() || !range_.contains(buffer_[next_])) return std::optional<Position>{};
+    if (next_ == buffer_.size()) return std::optional<Position>{};
     return std::optional(buffer_[next_]);
+  }
+
+  std::span<const Position> ahead() const override {
+    return std::span(buffer_).subspan(std::min(next_ + 1, buffer_.size()));
   }
 
  private:
@@ -75,6 +83,7 @@ class KeyPositions final : public PositionStream {
       }
     }
     chunk_ = std::min(chunk_ * 4, kChunkMax);
+    while (!buffer_.empty() && !range_.contains(buffer_.back())) buffer_.pop_back();
     return {};
   }
 
@@ -93,6 +102,7 @@ class KeyPositions final : public PositionStream {
   std::vector<Position> buffer_;
   std::size_t next_ = 0;
   std::size_t chunk_ = kChunkMin;
+  bool exhausted_ = false;  // a union asks on
 };
 
 class Union final : public PositionStream {

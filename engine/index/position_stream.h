@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/index/index_set.h"
@@ -17,6 +18,8 @@ class PositionStream {
   /// The first position of the stream at `at` or behind it in the stream's direction; none at the end. Corrupt or Io: the index is
   /// damaged.
   [[nodiscard]] virtual Result<std::optional<Position>> seek(Position at) = 0;
+  /// Those behind the position that seek() has found last that are known without looking for them; valid until the next seek().
+  [[nodiscard]] virtual std::span<const Position> ahead() const { return {}; }
 };
 
 /// What bounds and directs every stream of one query. `view` must outlive the streams.

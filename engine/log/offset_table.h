@@ -22,6 +22,8 @@ class OffsetTable {
     ++size_;
   }
   [[nodiscard]] std::uint32_t at(std::uint64_t index) const { return (*blocks_[index / kBlock])[index % kBlock]; }
+  /// A hint that the entry will be read soon.
+  void prefetch(std::uint64_t index) const { __builtin_prefetch(&(*blocks_[index / kBlock])[index % kBlock]); }
   /// Appending thread only.
   [[nodiscard]] std::uint64_t size() const { return size_; }
   /// Appending thread only.

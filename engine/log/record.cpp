@@ -154,6 +154,11 @@ Digest member_digest(const Seed& seed, BodyMember member, const std::optional<st
   return sha256({as_text(member_salt(seed, member)), *bytes});
 }
 
+template <class T>
+std::optional<T> optional_if(bool has, T value) {
+  return has ? std::optional<T>(value) : std::nullopt;
+}
+
 }  // namespace
 
 std::array<std::uint8_t, 16> member_salt(const Seed& seed, BodyMember member) {
@@ -222,10 +227,12 @@ std::span<char> Record::prepare(std::size_t size) {
 Status Record::decode() {
   STELE_ASSIGN(const std::uint32_t length, record_length(bytes_));
   if (length != bytes_.size()) return corrupt("length does not agree with its place");
-  const char* frame = bytes_.data();
-  if (xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}) != get_at<std::uint64_t>(frame + 8)) {
-    return corrupt("checksum mismatch");
-  }
+  char* const frame = bytes_.data();
+  const auto checksum = get_at<std::uint64_t>(frame + 8);
+  std::memcpy(frame + 8, frame, 8);  // in place of the checksum, so that what it covers lies in one piece
+  const bool intact = xxh3({frame + 8, length - 8}) == checksum;
+  put_at<std::uint64_t>(frame + 8, checksum);
+  if (!intact) return corrupt("checksum mismatch");
   redacted_ = get_at<std::uint8_t>(frame + 4);
   if ((redacted_ & ~0x07U) != 0 || get_at<std::uint8_t>(frame + 5) != 0 || get_at<std::uint16_t>(frame + 6) != 0) {
     return corrupt("unknown frame flags");
@@ -237,79 +244,88 @@ Status Record::decode() {
     return corrupt("impossible header length");
   }
   header_bytes_ = content.substr(0, header_length);
-  ByteReader in(header_bytes_);
-  if (in.take<std::uint8_t>() != kHeaderVersion) {
+  const char* const fixed = header_bytes_.data();
+  if (get_at<std::uint8_t>(fixed) != kHeaderVersion) {
     return Error{.kind = ErrorKind::NewerFormat, .message = "record: unknown header version"};
   }
-  const auto kind = in.take<std::uint8_t>();
+  const auto kind = get_at<std::uint8_t>(fixed + 1);
   if (kind > static_cast<std::uint8_t>(RecordKind::Action)) return corrupt("unknown kind");
-  header_ = RecordHeader{};
+  // Every member is assigned, because what an earlier record left must not stay; clearing them all first cost as much again.
   header_.kind = static_cast<RecordKind>(kind);
-  const auto flags = in.take<std::uint16_t>();
-  (void)in.take<std::uint16_t>();
-  header_.outcome = in.take<std::uint8_t>();
-  header_.retention_class = in.take<std::uint8_t>();
-  header_.position = Position{in.take<std::uint64_t>()};
-  header_.sequence = SequenceNumber{in.take<std::uint64_t>()};
-  header_.time = Timestamp{in.take<std::int64_t>()};
-  const Timestamp occurred_at{in.take<std::int64_t>()};
-  if (flags & kHasOccurredAt) header_.occurred_at = occurred_at;
-  header_.event_id = in.take_uuid();
-  header_.schema_version = in.take<std::uint32_t>();
-  header_.key_id = in.take<std::uint32_t>();
-  const auto data_length = in.take<std::uint32_t>();
-  const auto metadata_length = in.take<std::uint32_t>();
-  const auto private_length = in.take<std::uint32_t>();
-  if (flags & kHasData) header_.data_length = data_length;
-  if (flags & kHasMetadata) header_.metadata_length = metadata_length;
-  if (flags & kHasPrivate) header_.private_length = private_length;
-  header_.commit_index = in.take<std::uint16_t>();
-  header_.commit_count = in.take<std::uint16_t>();
-  header_.given = GivenByClient{.schema_version = (flags & kGaveSchemaVersion) != 0,
-                                .correlation_id = (flags & kGaveCorrelationId) != 0,
-                                .aggregate_type = (flags & kGaveAggregateType) != 0};
+  const auto flags = get_at<std::uint16_t>(fixed + 2);
+  const auto has = [flags](Flag flag) { return (flags & flag) != 0; };
+  header_.outcome = get_at<std::uint8_t>(fixed + 6);
+  header_.retention_class = get_at<std::uint8_t>(fixed + 7);
+  header_.position = Position{get_at<std::uint64_t>(fixed + 8)};
+  header_.sequence = SequenceNumber{get_at<std::uint64_t>(fixed + 16)};
+  header_.time = Timestamp{get_at<std::int64_t>(fixed + 24)};
+  header_.occurred_at = optional_if(has(kHasOccurredAt), Timestamp{get_at<std::int64_t>(fixed + 32)});
+  std::memcpy(header_.event_id.bytes.data(), fixed + 40, header_.event_id.bytes.size());
+  header_.schema_version = get_at<std::uint32_t>(fixed + 56);
+  header_.key_id = get_at<std::uint32_t>(fixed + 60);
+  header_.data_length = optional_if(has(kHasData), get_at<std::uint32_t>(fixed + 64));
+  header_.metadata_length = optional_if(has(kHasMetadata), get_at<std::uint32_t>(fixed + 68));
+  header_.private_length = optional_if(has(kHasPrivate), get_at<std::uint32_t>(fixed + 72));
+  header_.commit_index = get_at<std::uint16_t>(fixed + 76);
+  header_.commit_count = get_at<std::uint16_t>(fixed + 78);
+  header_.given = GivenByClient{.schema_version = has(kGaveSchemaVersion),
+                                .correlation_id = has(kGaveCorrelationId),
+                                .aggregate_type = has(kGaveAggregateType)};
 
+  ByteReader in(header_bytes_.substr(kFixedHeaderBytes));
   const auto text = [&in] { return in.take_bytes(in.take<std::uint8_t>()); };
-  IdUuids& uuids = header_.id_uuids.emplace();
-  const auto id = [&](std::uint16_t has, std::uint16_t is_uuid, std::array<char, 36>& buffer,
-                      std::optional<Uuid>& uuid) -> std::optional<std::string_view> {
-    if (!(flags & has)) return std::nullopt;
-    if (!(flags & is_uuid)) return text();
+  const auto text_if = [&](Flag flag, std::optional<std::string_view>& to) {
+    if (has(flag)) {
+      to = text();
+    } else {
+      to.reset();
+    }
+  };
+  IdUuids& uuids = header_.id_uuids ? *header_.id_uuids : header_.id_uuids.emplace();
+  const auto id_if = [&](Flag flag, Flag is_uuid, std::array<char, 36>& buffer, std::optional<std::string_view>& to,
+                         std::optional<Uuid>& uuid) {
+    uuid.reset();
+    if (!has(flag) || !has(is_uuid)) return text_if(flag, to);
     uuid = in.take_uuid();
     write_uuid(*uuid, buffer.data());
-    return std::string_view(buffer.data(), buffer.size());
+    to = std::string_view(buffer.data(), buffer.size());
   };
   header_.aggregate_id = text();
-  if (flags & kHasAggregateType) header_.aggregate_type = text();
+  text_if(kHasAggregateType, header_.aggregate_type);
   header_.event_type = text();
-  header_.user_id = id(kHasUserId, kUserIdIsUuid, uuid_texts_[0], uuids.user);
-  if (flags & kHasPrincipal) header_.principal = text();
-  header_.correlation_id = id(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1], uuids.correlation);
-  header_.causation_id = id(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2], uuids.causation);
-  if (flags & kHasAction) header_.action = text();
+  id_if(kHasUserId, kUserIdIsUuid, uuid_texts_[0], header_.user_id, uuids.user);
+  text_if(kHasPrincipal, header_.principal);
+  id_if(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1], header_.correlation_id, uuids.correlation);
+  id_if(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2], header_.causation_id, uuids.causation);
+  text_if(kHasAction, header_.action);
   header_.extensions = in.take_bytes(in.take<std::uint16_t>());
   if (!in.at_end()) return corrupt("header fields do not fill the header");
   if (header_.commit_index >= header_.commit_count) return corrupt("place in the commit is beyond its count");
 
   // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that is not.
   ByteReader rest(content.substr(header_length));
-  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length, header_.private_length};
   std::size_t secret_bytes = 0;
-  bool any_member = false;
-  for (int member = 0; member < 3; ++member) {
-    const bool gone = (redacted_ >> member) & 1;
-    if (gone && !lengths[member]) return corrupt("an absent member is marked as redacted");
-    any_member = any_member || lengths[member].has_value();
-    if (lengths[member]) secret_bytes += gone ? kDigestBytes : kSeedBytes;
+  const auto count_secret = [&](BodyMember member, const std::optional<std::uint32_t>& bytes) {
+    if (bytes) secret_bytes += redacted(member) ? kDigestBytes : kSeedBytes;
+    return bytes || !redacted(member);
+  };
+  if (!count_secret(BodyMember::Data, header_.data_length) ||
+      !count_secret(BodyMember::Metadata, header_.metadata_length) ||
+      !count_secret(BodyMember::Private, header_.private_length)) {
+    return corrupt("an absent member is marked as redacted");
   }
-  if (redacted_ == 0) secret_bytes = any_member ? kSeedBytes : 0;
+  if (redacted_ == 0) secret_bytes = std::min(secret_bytes, kSeedBytes);
   secrets_ = rest.take_bytes(secret_bytes);
-  body_ = RecordBody{};
-  std::optional<std::string_view>* const members[3] = {&body_.data, &body_.metadata, &body_.private_fields};
-  for (int member = 0; member < 3; ++member) {
-    const bool gone = (redacted_ >> member) & 1;
-    if (lengths[member] && !gone) *members[member] = rest.take_bytes(*lengths[member]);
-  }
+  const auto take = [&](BodyMember member, const std::optional<std::uint32_t>& bytes, std::optional<std::string_view>& to) {
+    if (bytes && !redacted(member)) {
+      to = rest.take_bytes(*bytes);
+    } else {
+      to.reset();
+    }
+  };
+  take(BodyMember::Data, header_.data_length, body_.data);
+  take(BodyMember::Metadata, header_.metadata_length, body_.metadata);
+  take(BodyMember::Private, header_.private_length, body_.private_fields);
   if (!rest.at_end()) return corrupt("body lengths do not fill the record");
   return {};
 }

@@ -2,10 +2,25 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "engine/base/bytes.h"
 
 namespace stele {
+namespace {
+
+constexpr std::uint64_t kPageBytes = 4096;
+/// More than most records have.
+constexpr std::uint64_t kFirstBytes = 512;
+
+const Segment& segment_of(const SegmentList& segments, Position position) {
+  const auto behind = std::upper_bound(segments.begin(), segments.end(), position,
+                                       [](Position p, const auto& segment) { return p < segment->first(); });
+  STELE_CHECK(behind != segments.begin());
+  return **std::prev(behind);
+}
+
+}  // namespace
 
 Status Segment::read(Position position, Record& to) const {
   Status status = read_unmarked(position, to);
@@ -27,23 +42,45 @@ std::string Segment::damage() const {
   return damage_;
 }
 
-Status Segment::read_unmarked(Position position, Record& to) const {
+Result<std::uint32_t> Segment::offset_of(Position position) const {
   const std::uint64_t index = position.since(first_);
-  std::uint32_t offset = 0;
+  if (offsets_) return offsets_->at(index);
+  std::array<char, sizeof(std::uint32_t)> bytes;
+  STELE_TRY(mapping_->copy_out(table_.plus(index * bytes.size()), bytes));
+  return get_at<std::uint32_t>(bytes.data());
+}
+
+void Segment::prefetch(Position position) const {
+  const auto offset = offset_of(position);
+  if (offset) mapping_->prefetch(ByteOffset{*offset}, kFirstBytes);
+}
+
+void Segment::prefetch_offset(Position position) const {
+  const std::uint64_t index = position.since(first_);
   if (offsets_) {
-    offset = offsets_->at(index);
+    offsets_->prefetch(index);
   } else {
-    std::array<char, sizeof offset> bytes;
-    STELE_TRY(mapping_->copy_out(table_.plus(index * sizeof offset), bytes));
-    offset = get_at<std::uint32_t>(bytes.data());
+    mapping_->prefetch(table_.plus(index * sizeof(std::uint32_t)), sizeof(std::uint32_t));
   }
-  std::array<char, kRecordFrameBytes> frame;
-  STELE_TRY(mapping_->copy_out(ByteOffset{offset}, frame));
-  STELE_ASSIGN(const std::uint32_t length, record_length({frame.data(), frame.size()}));
-  if (length > mapping_->size() || offset > mapping_->size() - length) {
+}
+
+Status Segment::read_unmarked(Position position, Record& to) const {
+  STELE_ASSIGN(const std::uint32_t offset, offset_of(position));
+  const auto beyond = [offset] {
     return Error{.kind = ErrorKind::Corrupt, .message = "record reaches beyond its segment", .offset = offset};
-  }
-  STELE_TRY(mapping_->copy_out(ByteOffset{offset}, to.prepare(length)));
+  };
+  const std::uint64_t size = mapping_->size();
+  if (offset > size || size - offset < kRecordFrameBytes) return beyond();
+  // Most records are whole after the first copy. It ends with the page, so that no page is touched that the record is not on.
+  const std::uint64_t rest_of_page = kPageBytes - offset % kPageBytes;
+  const std::uint64_t first =
+      std::max<std::uint64_t>(kRecordFrameBytes, std::min({kFirstBytes, rest_of_page, size - offset}));
+  const std::span<char> begin = to.prepare(first);
+  STELE_TRY(mapping_->copy_out(ByteOffset{offset}, begin));
+  STELE_ASSIGN(const std::uint32_t length, record_length({begin.data(), begin.size()}));
+  if (length > size - offset) return beyond();
+  const std::span<char> bytes = to.prepare(length);
+  if (length > first) STELE_TRY(mapping_->copy_out(ByteOffset{offset + first}, bytes.subspan(first)));
   if (Status decoded = to.decode(); !decoded) {
     decoded.error().offset = offset;
     return decoded;
@@ -58,10 +95,15 @@ Status Segment::read_unmarked(Position position, Record& to) const {
 }
 
 Status read_record(const SegmentList& segments, Position position, Record& to) {
-  const auto behind = std::upper_bound(segments.begin(), segments.end(), position,
-                                       [](Position p, const auto& segment) { return p < segment->first(); });
-  STELE_CHECK(behind != segments.begin());
-  return (*std::prev(behind))->read(position, to);
+  return segment_of(segments, position).read(position, to);
+}
+
+void prefetch_record(const SegmentList& segments, Position position) {
+  segment_of(segments, position).prefetch(position);
+}
+
+void prefetch_offset(const SegmentList& segments, Position position) {
+  segment_of(segments, position).prefetch_offset(position);
 }
 
 Result<Position> first_at_or_after(const SegmentList& segments, Position begin, Position end, Timestamp time) {

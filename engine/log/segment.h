@@ -31,6 +31,10 @@ class Segment {
 
   /// Copies the record out of the mapping, checks bounds, checksum and position, and decodes it. A failure also marks the segment.
   [[nodiscard]] Status read(Position position, Record& to) const;
+  /// A hint that the record will be read soon: starts to load its first bytes from memory, if they are there.
+  void prefetch(Position position) const;
+  /// The same of the entry that tells where the record is: prefetch() and read() wait for it.
+  void prefetch_offset(Position position) const;
   /// True once a read has failed, or the scrubber has found damage.
   [[nodiscard]] bool damaged() const { return damaged_.load(std::memory_order_acquire); }
   /// What was found first, empty if nothing.
@@ -38,6 +42,7 @@ class Segment {
   void mark_damaged(const Error& error) const;
 
  private:
+  [[nodiscard]] Result<std::uint32_t> offset_of(Position position) const;
   [[nodiscard]] Status read_unmarked(Position position, Record& to) const;
 
   const SegmentId id_;
@@ -56,6 +61,10 @@ using SegmentList = std::vector<std::shared_ptr<const Segment>>;
 
 /// Reads from the segment that holds `position`, which must lie below the durable end.
 [[nodiscard]] Status read_record(const SegmentList& segments, Position position, Record& to);
+
+/// As the functions of Segment, of a position that could be read.
+void prefetch_record(const SegmentList& segments, Position position);
+void prefetch_offset(const SegmentList& segments, Position position);
 
 /// First position in [begin, end) whose record's time is at least `time`; `end` if none is. Times never decrease in log order, so
 /// this is a binary search over the records themselves.

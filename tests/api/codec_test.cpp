@@ -2,10 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <limits>
 #include <random>
 
 #include "api/base64.h"
 #include "api/cursor.h"
+#include "api/event_json.h"
 #include "api/json_writer.h"
 #include "api/parameters.h"
 #include "api/percent.h"
@@ -171,6 +174,51 @@ TEST_CASE("JsonWriter.EscapesOnlyWhatJsonDemands") {
   CHECK(written("a\"b\\c") == R"("a\"b\\c")");
   CHECK(written("\b\f\n\r\t") == R"("\b\f\n\r\t")");
   CHECK(written(std::string_view("\0\x01\x1f", 3)) == R"("\u0000\u0001\u001f")");
+}
+
+TEST_CASE("JsonWriter.FindsWhatMustBeEscapedAtEveryPlaceOfEveryLength") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"\"", "\\\""}, {"\\", "\\\\"}, {"\x1f", "\\u001f"}, {"\n", "\\n"}, {"\x7f", "\x7f"}, {"ä", "ä"}};
+  for (std::size_t length = 0; length < 50; ++length) {
+    for (std::size_t place = 0; place <= length; ++place) {
+      for (const auto& [special, escaped] : cases) {
+        const std::string before(place, 'x'), behind(length - place, '~');
+        std::string to = "[";
+        append_json_string(to, before + special + behind);
+        REQUIRE(to == "[\"" + before + escaped + behind + "\"");
+      }
+    }
+  }
+}
+
+TEST_CASE("EventJson.TheLongestStringsHaveRoomWhenEachByteIsEscaped") {
+  const std::string text(kStringBytesMax, '\x1f');
+  RecordHeader header;
+  header.position = Position{~0ULL};
+  header.sequence = SequenceNumber{~0ULL};
+  header.schema_version = ~0U;
+  header.time = Timestamp{std::numeric_limits<std::int64_t>::max()};
+  header.occurred_at = Timestamp{std::numeric_limits<std::int64_t>::min()};
+  header.aggregate_id = header.event_type = text;
+  header.aggregate_type = header.user_id = header.correlation_id = header.causation_id = header.action = text;
+  header.data_length = 2;
+  std::string bytes;
+  append_record(bytes, header, Seed{}, RecordBody{.data = "{}"});
+  Record record;
+  std::ranges::copy(bytes, record.prepare(bytes.size()).begin());
+  REQUIRE(record.decode());
+  std::string json;
+  append_event_json(json, record, EventParts::All, DataForm::AsSent);
+  std::string escaped = "\"";
+  for (std::size_t i = 0; i < text.size(); ++i) escaped += "\\u001f";
+  escaped += '"';
+  CHECK(json == "{\"eventId\":\"00000000-0000-0000-0000-000000000000\",\"eventType\":" + escaped + ",\"aggregateId\":" +
+                    escaped + ",\"aggregateType\":" + escaped +
+                    ",\"sequenceNumber\":18446744073709551615,\"position\":18446744073709551615"
+                    ",\"timestamp\":\"9999-12-31T23:59:59.999999Z\",\"occurredAt\":\"0000-01-01T00:00:00.000000Z\""
+                    ",\"version\":4294967295,\"userId\":" +
+                    escaped + ",\"correlationId\":" + escaped + ",\"causationId\":" + escaped + ",\"action\":" + escaped +
+                    ",\"data\":{}}");
 }
 
 TEST_CASE("JsonWriter.PlacesCommas") {

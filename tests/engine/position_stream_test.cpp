@@ -122,6 +122,10 @@ void check_streams(std::uint64_t seed, std::uint64_t part_records_max, int recor
       const auto found = ok(sample.stream->seek(at));
       REQUIRE(found == (next == wanted.end() ? std::nullopt : std::optional(*next)));
       if (!found) break;
+      // What is known ahead is what follows.
+      const std::span<const Position> ahead = sample.stream->ahead();
+      REQUIRE(ahead.size() < static_cast<std::size_t>(wanted.end() - next));
+      REQUIRE(std::equal(ahead.begin(), ahead.end(), next + 1));
       // Mostly one step, sometimes a jump.
       const std::uint64_t step = samples.below(5) == 0 ? samples.below(40) + 1 : 1;
       if (!ascending && found->value() < step) break;
