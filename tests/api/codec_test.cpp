@@ -208,7 +208,7 @@ TEST_CASE("EventJson.TheLongestStringsHaveRoomWhenEachByteIsEscaped") {
   std::ranges::copy(bytes, record.prepare(bytes.size()).begin());
   REQUIRE(record.decode());
   std::string json;
-  append_event_json(json, record, EventParts::All, DataForm::AsSent);
+  append_event_json(json, record, DataForm::AsSent);
   std::string escaped = "\"";
   for (std::size_t i = 0; i < text.size(); ++i) escaped += "\\u001f";
   escaped += '"';
