@@ -31,6 +31,8 @@ class Request {
   /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
   [[nodiscard]] virtual std::string_view body() const = 0;
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
+  /// Whom the verified TLS certificate of the client names (`CN=ingest,O=Example`); empty without one.
+  [[nodiscard]] virtual std::string_view client_certificate() const { return {}; }
   /// Runs `work` on this request's own I/O thread, never inside the call unless the caller is that thread. Callable
   /// from any thread while the request lives; cheap, so that many requests answered by one commit group cost one
   /// wake-up. `work` must not block.

@@ -3,10 +3,8 @@
 // that no session needs a lock; other threads reach it through the mailbox.
 
 #include <atomic>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,15 +17,13 @@
 #include "net/connection_budget.h"
 #include "net/mailbox.h"
 #include "net/server.h"
+#include "net/socket.h"
 
 namespace stele::net {
 
 class AccessLog;
 class ReadPool;
 class Session;
-
-using Executor = boost::asio::io_context::executor_type;
-using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
 
 /// What all sessions of a server share. Outlives them.
 struct ServerCore {

@@ -11,6 +11,7 @@
 
 #include "api/http.h"
 #include "engine/base/result.h"
+#include "net/server_tls.h"
 
 namespace stele::net {
 
@@ -24,7 +25,8 @@ struct HttpLimits {
   std::size_t connections_per_address_max = 0;            ///< 503 and close beyond; 0 = no limit of its own
   std::uint64_t requests_per_connection_max = 1'000'000;  ///< the last one is answered with Connection: close
 
-  std::int64_t header_ms = 10'000;         ///< from the first byte (or the accept) to the end of the header: 408
+  std::int64_t header_ms = 10'000;         ///< from the first byte (or the accept) to the end of the header: 408. As
+                                           ///< long again for a TLS handshake before it: closed silently
   std::int64_t idle_ms = 60'000;           ///< between requests of a connection: closed silently
   std::int64_t body_grace_ms = 10'000;     ///< a body may always take this long …
   std::uint64_t body_rate_min = 4 * 1024;  ///< … and longer as long as it arrives at this many bytes a second …
@@ -43,6 +45,7 @@ struct ServerOptions {
   std::size_t read_queue_max = 1024;
   int accept_backlog = 1024;
   HttpLimits limits;
+  std::shared_ptr<ServerTls> tls;          ///< null = plain HTTP
   std::int64_t drain_ms = 10'000;          ///< after begin_shutdown(): what is still open then is closed
   std::int64_t handler_grace_ms = 10'000;  ///< after that: how long requests may still be in the handler's hands
   std::string access_log;                  ///< "" = none, "-" = stdout, else a file that is appended to

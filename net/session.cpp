@@ -15,6 +15,7 @@
 #include "net/chunked_decoder.h"
 #include "net/read_pool.h"
 #include "net/response_head.h"
+#include "net/server_tls.h"
 
 namespace stele::net {
 
@@ -36,8 +37,6 @@ std::int64_t micros_now() {
       .count();
 }
 
-bool would_block(const error_code& ec) { return ec == asio::error::would_block || ec == asio::error::try_again; }
-
 }  // namespace
 
 // What a handler holds to answer: small and trivial enough for std::function to keep it without an allocation.
@@ -45,52 +44,6 @@ struct Session::ReplyTo {
   Session* session;
   std::uint64_t ticket;
   void operator()(api::Response response) const { session->reply(ticket, std::move(response)); }
-};
-
-// Awaiters of Asio operations. They live in the coroutine's frame while it is suspended; what Asio keeps is one
-// pointer.
-struct Session::ReadSome {
-  Socket& socket;
-  asio::mutable_buffer into;
-  error_code ec{};
-  std::size_t bytes = 0;
-  std::coroutine_handle<> self{};
-
-  struct Done {
-    ReadSome* read;
-    void operator()(const error_code& error, std::size_t count) const {
-      read->ec = error;
-      read->bytes = count;
-      read->self.resume();
-    }
-  };
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) {
-    self = handle;
-    socket.async_read_some(into, Done{this});
-  }
-  /// Bytes read; 0 at the end, or when the connection broke or was closed.
-  std::size_t await_resume() const noexcept { return ec ? 0 : bytes; }
-};
-
-struct Session::WaitWritable {
-  Socket& socket;
-  error_code ec{};
-  std::coroutine_handle<> self{};
-
-  struct Done {
-    WaitWritable* wait;
-    void operator()(const error_code& error) const {
-      wait->ec = error;
-      wait->self.resume();
-    }
-  };
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) {
-    self = handle;
-    socket.async_wait(Socket::wait_write, Done{this});
-  }
-  bool await_resume() const noexcept { return !ec; }
 };
 
 struct Session::AwaitReply {
@@ -120,7 +73,7 @@ Session::Session(IoThread& io, ServerCore& core, Socket socket, std::string addr
     : io_(io),
       core_(core),
       limits_(core.options.limits),
-      socket_(std::move(socket)),
+      transport_(std::move(socket)),
       address_(std::move(address)),
       admission_(admission),
       capacity_(core.options.limits.header_bytes_max + room_behind_head),
@@ -148,12 +101,11 @@ void Session::tick(std::int64_t now_ms) {
   switch (phase_) {
     case Phase::Idle:
     case Phase::Head:
-    case Phase::Body: {
+    case Phase::Body:
       timed_out_ = true;
-      error_code ignored;
-      socket_.cancel(ignored);
+      transport_.cancel();
       break;
-    }
+    case Phase::Handshake:
     case Phase::Handling:
     case Phase::Pulling:
     case Phase::Writing:
@@ -166,19 +118,13 @@ void Session::tick(std::int64_t now_ms) {
 }
 
 void Session::drain() {
-  if (phase_ != Phase::Idle) return;
-  error_code ignored;
-  socket_.cancel(ignored);
+  if (phase_ == Phase::Idle) transport_.cancel();
+  if (phase_ == Phase::Handshake) abort();
 }
 
 void Session::abort() {
   aborted_ = true;
-  close_socket();
-}
-
-void Session::close_socket() {
-  error_code ignored;
-  socket_.close(ignored);
+  transport_.close();
 }
 
 std::string_view Session::header(std::string_view name) const {
@@ -207,12 +153,47 @@ Task<> Session::run() {
   } catch (...) {
     spdlog::error("a connection ended by something unknown");
   }
-  close_socket();
+  if (phase_ == Phase::Idle) (void)transport_.close_notify();
+  transport_.close();
   enter(Phase::Finished, std::numeric_limits<std::int64_t>::max());
   io_.retire(this);
 }
 
+/// False: the connection is of no use, or has been answered already.
+Task<bool> Session::handshake() {
+  enter(Phase::Handshake, IoThread::now_ms() + limits_.header_ms);
+  if (!co_await transport_.readable() || aborted_) co_return false;
+  // Plain HTTP begins with the name of a method, TLS with a byte that is no letter.
+  char first = 0;
+  if (::recv(transport_.socket().native_handle(), &first, 1, MSG_PEEK) != 1) co_return false;
+  if (first >= 'A' && first <= 'Z') {
+    refusal_ = {"malformed-request", "Only TLS is spoken on this port: use https."};
+    co_await refuse();
+    co_return false;
+  }
+  const std::shared_ptr<SSL_CTX> context = core_.options.tls->context();
+  TlsConnection& tls = transport_.begin_tls(context.get());
+  for (;;) {
+    bool ready = false;
+    switch (tls.handshake()) {
+      case TlsConnection::Progress::Done:
+        co_return true;
+      case TlsConnection::Progress::WantsToRead:
+        ready = co_await transport_.readable();
+        break;
+      case TlsConnection::Progress::WantsToWrite:
+        ready = co_await transport_.writable();
+        break;
+      case TlsConnection::Progress::Failed:
+        spdlog::debug("no TLS with {}: {}", address_, tls.failure());
+        co_return false;
+    }
+    if (!ready || aborted_) co_return false;
+  }
+}
+
 Task<> Session::serve() {
+  if (core_.options.tls != nullptr && !co_await handshake()) co_return;
   if (admission_ != ConnectionBudget::Admission::Welcome) {
     refusal_ = {"busy", admission_ == ConnectionBudget::Admission::TooMany
                             ? "Too many connections are open."
@@ -252,7 +233,7 @@ Task<> Session::serve() {
         }
       }
       if (end_ == capacity_) compact();
-      ReadSome read{socket_, asio::mutable_buffer(buffer_.get() + end_, capacity_ - end_)};
+      Transport::Read read = transport_.read_some(asio::mutable_buffer(buffer_.get() + end_, capacity_ - end_));
       std::size_t bytes = co_await read;
       if (timed_out_) {
         if (phase_ == Phase::Idle) co_return;
@@ -260,10 +241,10 @@ Task<> Session::serve() {
         co_await refuse();
         co_return;
       }
-      if (bytes == 0 && read.ec == asio::error::operation_aborted && io_.draining() && !aborted_) {
+      if (bytes == 0 && read.error() == asio::error::operation_aborted && io_.draining() && !aborted_) {
         // Woken by drain(): a request may have arrived just now, and deserves its answer.
         error_code ec;
-        bytes = socket_.read_some(read.into, ec);
+        bytes = transport_.read_now(read.into(), ec);
         if (ec) co_return;
       }
       if (bytes == 0) co_return;
@@ -379,7 +360,7 @@ Task<Session::BodyOutcome> Session::read_sized_body(std::size_t head_size, std::
       into = large_body_.room();
       room = std::min(large_body_.room_bytes(), length - received);
     }
-    const std::size_t bytes = co_await ReadSome{socket_, asio::mutable_buffer(into, room)};
+    const std::size_t bytes = co_await transport_.read_some(asio::mutable_buffer(into, room));
     if (timed_out_) co_return refuse_body("request-timeout", "The body did not arrive in time.");
     if (bytes == 0) co_return BodyOutcome::Gone;
     received += bytes;
@@ -429,7 +410,8 @@ Task<Session::BodyOutcome> Session::read_chunked_body(std::size_t head_size) {
     }
     enter(Phase::Body, body_deadline(began, large_body_.size()));
     at = end_ = from;
-    const std::size_t bytes = co_await ReadSome{socket_, asio::mutable_buffer(buffer_.get() + from, capacity_ - from)};
+    const std::size_t bytes =
+        co_await transport_.read_some(asio::mutable_buffer(buffer_.get() + from, capacity_ - from));
     if (timed_out_) co_return refuse_body("request-timeout", "The body did not arrive in time.");
     if (bytes == 0) co_return BodyOutcome::Gone;
     end_ += bytes;
@@ -506,8 +488,7 @@ void Session::consume(std::size_t bytes) {
 /// The usual case: the socket takes all of it at once, without a suspension. False: go on with write_rest().
 bool Session::write_now() {
   error_code ec;
-  const std::size_t bytes =
-      pending_bytes_ == pending_[0].size() ? socket_.write_some(pending_[0], ec) : socket_.write_some(pending_, ec);
+  const std::size_t bytes = transport_.write_now(pending_, pending_bytes_, ec);
   if (ec) return false;
   consume(bytes);
   return pending_bytes_ == 0;
@@ -518,9 +499,9 @@ Task<bool> Session::write_rest() {
   enter(Phase::Writing, IoThread::now_ms() + limits_.write_ms);
   while (pending_bytes_ > 0) {
     error_code ec;
-    const std::size_t bytes = socket_.write_some(pending_, ec);
+    const std::size_t bytes = transport_.write_now(pending_, pending_bytes_, ec);
     if (would_block(ec)) {
-      if (!co_await WaitWritable{socket_} || aborted_) co_return false;
+      if (!co_await transport_.writable() || aborted_) co_return false;
       continue;
     }
     if (ec) co_return false;
@@ -569,7 +550,7 @@ Task<bool> Session::stream() {
       if (!chunked) {
         // Without chunks an orderly end would look like a whole body: reset the connection.
         const struct ::linger hard { 1, 0 };
-        (void)::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        (void)::setsockopt(transport_.socket().native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
       }
       co_return false;
     }
@@ -617,12 +598,15 @@ Task<> Session::refuse() {
 
 /// Closing with unread bytes in the kernel would reset the connection, and the client might never see our last answer.
 Task<> Session::linger() {
-  error_code ec;
-  socket_.shutdown(Socket::shutdown_send, ec);
-  if (ec) co_return;
   enter(Phase::Lingering, IoThread::now_ms() + limits_.linger_ms);
+  while (!transport_.close_notify()) {
+    if (!co_await transport_.writable() || aborted_) co_return;
+  }
+  error_code ec;
+  transport_.socket().shutdown(Socket::shutdown_send, ec);
+  if (ec) co_return;
   while (!aborted_) {
-    if (co_await ReadSome{socket_, asio::mutable_buffer(buffer_.get(), capacity_)} == 0) co_return;
+    if (co_await transport_.read_some(asio::mutable_buffer(buffer_.get(), capacity_)) == 0) co_return;
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/buffer.hpp>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +19,7 @@
 #include "net/io_thread.h"
 #include "net/request_head.h"
 #include "net/task.h"
+#include "net/transport.h"
 
 namespace stele::net {
 
@@ -45,11 +45,9 @@ class Session final : private api::Request {
   std::size_t slot = 0;  ///< place in its thread's list
 
  private:
-  enum class Phase { Idle, Head, Body, Handling, Pulling, Writing, Lingering, Finished };
+  enum class Phase { Handshake, Idle, Head, Body, Handling, Pulling, Writing, Lingering, Finished };
   enum class BodyOutcome { Whole, Refused, Gone };
   struct ReplyTo;
-  struct ReadSome;
-  struct WaitWritable;
   struct AwaitReply;
   struct Pull;
 
@@ -60,10 +58,12 @@ class Session final : private api::Request {
   [[nodiscard]] std::string_view header(std::string_view name) const override;
   [[nodiscard]] std::string_view body() const override { return body_; }
   [[nodiscard]] std::string_view remote_address() const override { return address_; }
+  [[nodiscard]] std::string_view client_certificate() const override { return transport_.client_name(); }
   void resume(std::function<void()> work) const override;
 
   Task<> run();
   Task<> serve();
+  Task<bool> handshake();
   Task<BodyOutcome> read_sized_body(std::size_t head_size, std::size_t length);
   Task<BodyOutcome> read_chunked_body(std::size_t head_size);
   Task<bool> send_continue();
@@ -85,12 +85,11 @@ class Session final : private api::Request {
   [[nodiscard]] std::int64_t body_deadline(std::int64_t began_ms, std::size_t received) const;
   [[nodiscard]] std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
   void compact();
-  void close_socket();
 
   IoThread& io_;
   ServerCore& core_;
   const HttpLimits& limits_;
-  Socket socket_;
+  Transport transport_;
   const std::string address_;
   const ConnectionBudget::Admission admission_;
   Task<> task_;
@@ -128,7 +127,7 @@ class Session final : private api::Request {
   std::string piece_;
 
   std::string out_;  ///< head, and body if it is small
-  std::array<boost::asio::const_buffer, 3> pending_;
+  Transport::Buffers pending_;
   std::size_t pending_bytes_ = 0;
   std::uint64_t body_bytes_sent_ = 0;
 };
