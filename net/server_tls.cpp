@@ -107,13 +107,15 @@ int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) 
 
 Status use_key(SSL_CTX* context, const std::string& path, const std::string& certificate) {
   STELE_ASSIGN(std::string content, read_file(path, true));
+  if (content.find("PRIVATE KEY-----") == std::string::npos) {
+    return refused(path, "there is no private key in PEM in this file");
+  }
   ERR_clear_error();
   bool asked = false;
   const KeyPointer key(PEM_read_bio_PrivateKey(reader_of(content).get(), nullptr, &no_passphrase, &asked));
   OPENSSL_cleanse(content.data(), content.size());
   if (key == nullptr) {
     if (asked) return refused(path, "the private key has a passphrase; give one without");
-    if (at_end()) return refused(path, "there is no private key in PEM in this file");
     return refused(path, "the private key cannot be read: " + take_openssl_error());
   }
   const X509* const own = SSL_CTX_get0_certificate(context);

@@ -28,23 +28,22 @@ constexpr std::size_t client_name_bytes_max = 512;
 // raise SIGPIPE.
 Socket& socket_of(BIO* bio) { return *static_cast<Socket*>(BIO_get_data(bio)); }
 
-int settle(BIO* bio, ssize_t outcome) {
+/// `flag`: what is wanted if there was nothing to do yet. It must not be set at the end: that would be waited for.
+int settle(BIO* bio, ssize_t outcome, int flag) {
+  BIO_clear_retry_flags(bio);
   if (outcome < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-    BIO_set_flags(bio, BIO_FLAGS_SHOULD_RETRY);
+    BIO_set_flags(bio, flag | BIO_FLAGS_SHOULD_RETRY);
   }
   return static_cast<int>(outcome);
 }
 
 int bio_read(BIO* bio, char* into, int size) {
-  BIO_clear_retry_flags(bio);
-  BIO_set_flags(bio, BIO_FLAGS_READ);
-  return settle(bio, ::recv(socket_of(bio).native_handle(), into, static_cast<std::size_t>(size), 0));
+  return settle(bio, ::recv(socket_of(bio).native_handle(), into, static_cast<std::size_t>(size), 0), BIO_FLAGS_READ);
 }
 
 int bio_write(BIO* bio, const char* from, int size) {
-  BIO_clear_retry_flags(bio);
-  BIO_set_flags(bio, BIO_FLAGS_WRITE);
-  return settle(bio, ::send(socket_of(bio).native_handle(), from, static_cast<std::size_t>(size), MSG_NOSIGNAL));
+  const auto bytes = static_cast<std::size_t>(size);
+  return settle(bio, ::send(socket_of(bio).native_handle(), from, bytes, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
 }
 
 long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {

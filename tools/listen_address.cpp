@@ -17,9 +17,9 @@ bool ListenAddress::is_loopback() const {
   return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-std::string ListenAddress::url(std::uint16_t actual_port) const {
-  return host.find(':') == std::string::npos ? fmt::format("http://{}:{}", host, actual_port)
-                                             : fmt::format("http://[{}]:{}", host, actual_port);
+std::string ListenAddress::url(std::string_view scheme, std::uint16_t actual_port) const {
+  return host.find(':') == std::string::npos ? fmt::format("{}://{}:{}", scheme, host, actual_port)
+                                             : fmt::format("{}://[{}]:{}", scheme, host, actual_port);
 }
 
 std::optional<ListenAddress> parse_listen_address(std::string_view text) {

@@ -14,8 +14,8 @@ struct ListenAddress {
 
   /// 127.0.0.0/8, ::1 or the name localhost: reachable from this machine only.
   [[nodiscard]] bool is_loopback() const;
-  /// `http://host:port`, IPv6 in brackets.
-  [[nodiscard]] std::string url(std::uint16_t actual_port) const;
+  /// `scheme://host:port`, IPv6 in brackets.
+  [[nodiscard]] std::string url(std::string_view scheme, std::uint16_t actual_port) const;
 };
 
 /// `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`; none for anything else.

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -19,6 +20,7 @@
 #include "engine/base/uuid.h"
 #include "engine/store.h"
 #include "net/server.h"
+#include "net/server_tls.h"
 #include "net/signals.h"
 #include "tools/command_line.h"
 #include "tools/quantity.h"
@@ -36,12 +38,21 @@ void set_up_log(const std::string& level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-/// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few.
-void raise_file_limit() {
+/// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few. Connections get no
+/// more than half of what there is, because the store cannot do without the rest.
+void share_file_limit(std::size_t& connections_max) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t before = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    spdlog::warn("cannot raise the limit of open files");
+    limit.rlim_cur = before;
+  }
+  if (connections_max <= limit.rlim_cur / 2) return;
+  spdlog::warn("only {} open files are allowed, so {} connections instead of {}", limit.rlim_cur, limit.rlim_cur / 2,
+               connections_max);
+  connections_max = std::max<std::size_t>(limit.rlim_cur / 2, 1);
 }
 
 /// What an operator can do about a folder that does not open.
@@ -138,7 +149,29 @@ class HealthLog {
   std::thread thread_;
 };
 
-int run(ServeOptions& options, net::ShutdownSignals& signals) {
+/// What SIGHUP does.
+std::function<void()> reloader(std::shared_ptr<net::ServerTls> tls) {
+  return [tls = std::move(tls)] {
+    if (tls == nullptr) {
+      spdlog::info("there is nothing to reload");
+    } else if (const Status reloaded = tls->reload(); !reloaded) {
+      spdlog::error("TLS goes on with what it has: {}", reloaded.error().describe());
+    } else {
+      spdlog::info("TLS reloaded: {}", tls->description());
+    }
+  };
+}
+
+int run(ServeOptions& options, net::Signals& signals) {
+  if (options.has_tls()) {
+    auto loaded = net::ServerTls::load(options.tls);
+    if (!loaded) {
+      fmt::print(stderr, "stele serve: TLS: {}\n", loaded.error().describe());
+      return kExitFailure;
+    }
+    options.server.tls = std::move(loaded).value();
+    spdlog::info("TLS: {}", options.server.tls->description());
+  }
   options.store.on_replay = replay_logger();
   auto opened = Store::open(options.store);
   if (!opened) return fail_to_open(options.store.folder, opened.error());
@@ -154,11 +187,11 @@ int run(ServeOptions& options, net::ShutdownSignals& signals) {
     return kExitFailure;
   }
   const std::unique_ptr<net::Server> server = std::move(started).value();
-  signals.drain(*server);
-  if (!options.listen.is_loopback())
+  signals.drain(*server, reloader(options.server.tls));
+  if (options.insecure && !options.listen.is_loopback())
     spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
   // For scripts as much as for people, so it does not depend on the log level.
-  fmt::print(stderr, "listening on {}\n", options.listen.url(server->port()));
+  fmt::print(stderr, "listening on {}\n", options.listen.url(options.has_tls() ? "https" : "http", server->port()));
   std::fflush(stderr);
 
   std::optional<HealthLog> health_log(*store);
@@ -188,9 +221,9 @@ int serve_command(int argc, const char* const* argv) {
     fmt::print("{}", app->config_to_str(true, false));
     return kExitOk;
   }
-  net::ShutdownSignals signals;
+  net::Signals signals;
   set_up_log(options.log_level);
-  raise_file_limit();
+  share_file_limit(options.server.limits.connections_max);
   return run(options, signals);
 }
 

@@ -79,6 +79,18 @@ void ServeOptions::declare(CLI::App& app) {
       ->group(group);
   app.add_flag("--insecure", insecure, "Allow another address than loopback: anyone who reaches it can read and append")
       ->group(group);
+  app.add_option("--tls-cert", tls.certificate,
+                 "Speak TLS: the server's certificate and those between it and the root, in PEM; SIGHUP reads it again")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--tls-key", tls.key, "Its private key, in PEM; nobody else may be able to read it")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--tls-client-ca", tls.client_ca,
+                 "Ask clients for a certificate of one of these authorities; lists of revoked ones may follow, in PEM")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_flag("--tls-client-optional", tls.client_optional, "Let clients do without a certificate")->group(group);
   add_number(app, "--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores")->group(group);
   add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: as many as cores")
       ->group(group);
@@ -97,7 +109,7 @@ void ServeOptions::declare(CLI::App& app) {
   add_number(app, "--connections-max", http.connections_max, 1, 1'000'000, "Open connections; beyond: 503")
       ->group(group);
   add_number(app, "--connections-per-address-max", http.connections_per_address_max, 0, 1'000'000,
-             "The same for one client address; 0: no limit")
+             "The same for one client address; 0: half of them, and no limit on loopback")
       ->group(group);
   add_bytes(app, "--header-size-max", http.header_bytes_max, {1024, 1U << 20}, "Request line and header fields")
       ->group(group);
@@ -165,12 +177,15 @@ void ServeOptions::declare(CLI::App& app) {
 
 std::string ServeOptions::apply() {
   if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
-  if (!listen.is_loopback() && !insecure) {
+  if (tls.certificate.empty() != tls.key.empty()) return "--tls-cert and --tls-key belong together";
+  if (!tls.client_ca.empty() && !has_tls()) return "--tls-client-ca needs --tls-cert and --tls-key";
+  if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";
+  const bool has_authentication = !tls.client_ca.empty() && !tls.client_optional;
+  if (!listen.is_loopback() && !insecure && !(has_tls() && has_authentication)) {
     return fmt::format(
-        "refusing to listen on {}: it is not a loopback address, and there is no authentication or TLS in this "
-        "version.\n"
-        "Keep it on 127.0.0.1 behind a proxy that authenticates, or say --insecure if everyone who can reach it may "
-        "read and append.",
+        "refusing to listen on {}: it is not a loopback address, and clients do not authenticate over TLS.\n"
+        "Give --tls-cert, --tls-key and --tls-client-ca, keep it on 127.0.0.1 behind a proxy that authenticates, or "
+        "say --insecure\nif everyone who can reach it may read and append.",
         listen.host);
   }
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);

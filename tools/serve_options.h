@@ -19,6 +19,7 @@ struct ServeOptions {
   api::ServiceOptions service;
   net::ServerOptions server;
   ListenAddress listen{"127.0.0.1", 8080};
+  net::TlsFiles tls;
   bool insecure = false;
   bool print_config = false;
   std::string log_level = "info";
@@ -38,6 +39,7 @@ struct ServeOptions {
   void declare(CLI::App& app);
   /// After parsing: fills in what follows from other options. A message for people if they contradict each other.
   [[nodiscard]] std::string apply();
+  [[nodiscard]] bool has_tls() const { return !tls.certificate.empty(); }
 };
 
 }  // namespace stele::tools
