@@ -2,6 +2,10 @@
 // What all connections together may use: their number, their number per address, and the memory of their bodies.
 // Thread-safe.
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +17,13 @@ namespace stele::net {
 
 class ConnectionBudget {
  public:
+  /// `per_address_max` 0: half of `connections_max`, so that no one address can keep all others out, and no limit for
+  /// this machine itself, where a proxy may stand for everyone.
   ConnectionBudget(std::size_t connections_max, std::size_t per_address_max, std::uint64_t body_bytes_max)
-      : connections_max_(connections_max), per_address_max_(per_address_max), body_bytes_max_(body_bytes_max) {}
+      : connections_max_(connections_max),
+        per_address_max_(per_address_max > 0 ? per_address_max : std::max<std::size_t>(connections_max / 2, 1)),
+        loopback_counts_(per_address_max > 0),
+        body_bytes_max_(body_bytes_max) {}
 
   enum class Admission {
     Welcome,
@@ -31,19 +40,19 @@ class ConnectionBudget {
       return Admission::Hopeless;
     }
     bool crowded = false;
-    if (per_address_max_ > 0) {
+    if (const std::string source = source_of(address); !source.empty()) {
       const std::lock_guard lock(mutex_);
-      crowded = ++by_address_[address] > per_address_max_;
+      crowded = ++by_source_[source] > per_address_max_;
     }
     if (now > connections_max_) return Admission::TooMany;
     return crowded ? Admission::TooManyFromAddress : Admission::Welcome;
   }
 
   void leave(const std::string& address) {
-    if (per_address_max_ > 0) {
+    if (const std::string source = source_of(address); !source.empty()) {
       const std::lock_guard lock(mutex_);
-      const auto found = by_address_.find(address);
-      if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
+      const auto found = by_source_.find(source);
+      if (found != by_source_.end() && --found->second == 0) by_source_.erase(found);
     }
     connections_.fetch_sub(1);
   }
@@ -62,13 +71,24 @@ class ConnectionBudget {
  private:
   static constexpr std::size_t refused_max = 64;
 
+  /// Who shares an allowance: an IPv4 address, or the /64 network of an IPv6 address, all of which one host may use.
+  /// Empty = not counted.
+  [[nodiscard]] std::string source_of(const std::string& address) const {
+    if (!loopback_counts_ && (address.starts_with("127.") || address == "::1")) return {};
+    in6_addr v6{};
+    const std::string without_zone = address.substr(0, address.find('%'));
+    if (::inet_pton(AF_INET6, without_zone.c_str(), &v6) != 1) return address;
+    return std::string(reinterpret_cast<const char*>(v6.s6_addr), 8);
+  }
+
   const std::size_t connections_max_;
   const std::size_t per_address_max_;
+  const bool loopback_counts_;
   const std::uint64_t body_bytes_max_;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::uint64_t> body_bytes_{0};
   std::mutex mutex_;
-  std::unordered_map<std::string, std::size_t> by_address_;
+  std::unordered_map<std::string, std::size_t> by_source_;
 };
 
 }  // namespace stele::net

@@ -87,6 +87,7 @@ struct Server::Impl {
   std::unique_ptr<RetryTimer> retry_timer;  ///< on the first thread
   std::size_t next_thread = 0;
   std::uint16_t port = 0;
+  bool exhausted = false;  ///< on the first thread: the last accept failed for lack of descriptors or memory
   std::atomic<bool> shutting_down{false};
   std::atomic<bool> stopping{false};
   bool waited = false;
@@ -123,7 +124,9 @@ void Server::Impl::accept_next() {
 void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socket) {
   if (!listener->is_open()) return;
   if (is_exhausted(ec)) {
-    spdlog::warn("cannot accept connections for lack of descriptors or memory: {}", ec.message());
+    if (!std::exchange(exhausted, true)) {
+      spdlog::warn("cannot accept connections for lack of descriptors or memory: {}", ec.message());
+    }
     retry_timer->expires_after(std::chrono::milliseconds(100));
     retry_timer->async_wait([this](const error_code& cancelled) {
       if (!cancelled && listener->is_open()) accept_next();
@@ -131,6 +134,7 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
     return;
   }
   if (!ec) {
+    exhausted = false;
     // Whatever goes wrong with one connection must not end the accepting.
     try {
       error_code failed;

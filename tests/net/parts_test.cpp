@@ -86,6 +86,39 @@ TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   CHECK(budget.take_body_bytes(50));
 }
 
+TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll") {
+  using Admission = ConnectionBudget::Admission;
+  ConnectionBudget budget(4, 0, 0);
+  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) {
+    CHECK(budget.enter(loopback) == Admission::Welcome);
+  }
+  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) budget.leave(loopback);
+  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+  CHECK(budget.enter("192.0.2.1") == Admission::TooManyFromAddress);
+  CHECK(budget.enter("192.0.2.2") == Admission::Welcome);
+  for (int i = 0; i < 3; ++i) budget.leave("192.0.2.1");
+  budget.leave("192.0.2.2");
+  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+
+  ConnectionBudget strict(9, 1, 0);
+  CHECK(strict.enter("127.0.0.1") == Admission::Welcome);
+  CHECK(strict.enter("127.0.0.1") == Admission::TooManyFromAddress);
+}
+
+TEST_CASE("ConnectionBudget.ANetworkOfOneIpv6HostIsOneAddress") {
+  using Admission = ConnectionBudget::Admission;
+  ConnectionBudget budget(9, 2, 0);
+  CHECK(budget.enter("2001:db8:0:1::1") == Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:1:ffff::2") == Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:1::3") == Admission::TooManyFromAddress);
+  CHECK(budget.enter("2001:db8:0:2::1") == Admission::Welcome);
+  CHECK(budget.enter("fe80::1%eth0") == Admission::Welcome);
+  budget.leave("2001:db8:0:1::9");
+  budget.leave("2001:db8:0:1::8");
+  CHECK(budget.enter("2001:db8:0:1::4") == Admission::Welcome);
+}
+
 TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
   ConnectionBudget budget(1, 0, 0);
   int refused = 0;
