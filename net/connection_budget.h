@@ -21,6 +21,7 @@ class ConnectionBudget {
   /// this machine itself, where a proxy may stand for everyone.
   ConnectionBudget(std::size_t connections_max, std::size_t per_address_max, std::uint64_t body_bytes_max)
       : connections_max_(connections_max),
+        refused_max_(std::clamp<std::size_t>(connections_max / 4, 16, 64)),
         per_address_max_(per_address_max > 0 ? per_address_max : std::max<std::size_t>(connections_max / 2, 1)),
         loopback_counts_(per_address_max > 0),
         body_bytes_max_(body_bytes_max) {}
@@ -35,14 +36,19 @@ class ConnectionBudget {
   /// Counts the connection in, whatever the answer unless it is Hopeless; leave() must follow.
   [[nodiscard]] Admission enter(const std::string& address) {
     const std::size_t now = connections_.fetch_add(1) + 1;
-    if (now > connections_max_ + refused_max) {
+    if (now > connections_max_ + refused_max_) {
       connections_.fetch_sub(1);
       return Admission::Hopeless;
     }
     bool crowded = false;
     if (const std::string source = source_of(address); !source.empty()) {
       const std::lock_guard lock(mutex_);
-      crowded = ++by_source_[source] > per_address_max_;
+      std::size_t& here = by_source_[source];
+      if (here >= per_address_max_ + refused_max_) {
+        connections_.fetch_sub(1);
+        return Admission::Hopeless;
+      }
+      crowded = ++here > per_address_max_;
     }
     if (now > connections_max_) return Admission::TooMany;
     return crowded ? Admission::TooManyFromAddress : Admission::Welcome;
@@ -69,8 +75,6 @@ class ConnectionBudget {
   void give_body_bytes(std::uint64_t bytes) { body_bytes_.fetch_sub(bytes); }
 
  private:
-  static constexpr std::size_t refused_max = 64;
-
   /// Who shares an allowance: an IPv4 address, or the /64 network of an IPv6 address, all of which one host may use.
   /// Empty = not counted.
   [[nodiscard]] std::string source_of(const std::string& address) const {
@@ -82,6 +86,7 @@ class ConnectionBudget {
   }
 
   const std::size_t connections_max_;
+  const std::size_t refused_max_;  ///< beyond them, at a time, are told so
   const std::size_t per_address_max_;
   const bool loopback_counts_;
   const std::uint64_t body_bytes_max_;

@@ -106,6 +106,16 @@ TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll"
   CHECK(strict.enter("127.0.0.1") == Admission::TooManyFromAddress);
 }
 
+TEST_CASE("ConnectionBudget.WhatOneAddressIsRefusedIsBoundedTooSoThatOthersAreWelcome") {
+  using Admission = ConnectionBudget::Admission;
+  ConnectionBudget budget(1000, 0, 0);
+  std::size_t held = 0;
+  while (budget.enter("192.0.2.1") != Admission::Hopeless) ++held;
+  CHECK(held == 564);
+  CHECK(budget.connections() == 564);
+  CHECK(budget.enter("192.0.2.2") == Admission::Welcome);
+}
+
 TEST_CASE("ConnectionBudget.ANetworkOfOneIpv6HostIsOneAddress") {
   using Admission = ConnectionBudget::Admission;
   ConnectionBudget budget(9, 2, 0);
@@ -123,8 +133,8 @@ TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
   ConnectionBudget budget(1, 0, 0);
   int refused = 0;
   while (budget.enter("a") != ConnectionBudget::Admission::Hopeless) ++refused;
-  CHECK(refused == 65);
-  CHECK(budget.connections() == 65);
+  CHECK(refused == 17);
+  CHECK(budget.connections() == 17);
 }
 
 TEST_CASE("BodyBuffer.TakesFromTheBudgetWhatItHolds") {
