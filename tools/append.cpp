@@ -20,6 +20,7 @@ namespace {
 
 struct AppendFlags {
   std::string url = "http://127.0.0.1:8080";
+  HttpTls tls;
   std::string source;  ///< "-" or empty
   std::string type, aggregate, aggregate_type, user, data, metadata, event_id, correlation_id, causation_id,
       occurred_at;
@@ -47,6 +48,7 @@ struct AppendFlags {
         ->group("Event");
     add_number(app, "--sequence", sequence, 0, 1ULL << 62, "The sequence number it must get; 0: any")->group("Event");
     add_url(app, url);
+    add_tls(app, tls);
     app.add_option("--idempotency-key", idempotency_key, "Idempotency-Key: makes a repeat without eventId harmless too")
         ->type_name("KEY")
         ->group("Server");
@@ -139,7 +141,7 @@ int append_command(int argc, const char* const* argv) {
   if (!flags.idempotency_key.empty()) request.headers.emplace_back("Idempotency-Key", flags.idempotency_key);
   request.body = body;
 
-  HttpClient client(std::move(url).value());
+  HttpClient client(std::move(url).value(), flags.tls);
   const auto response = client.send(request);
   if (!response) {
     fmt::print(stderr, "stele append: {}\n", response.error().describe());

@@ -16,12 +16,14 @@ namespace {
 struct ImportFlags {
   std::string file;
   std::string url = "http://127.0.0.1:8080";
+  HttpTls tls;
   std::uint64_t line_bytes_max = 2U << 20;
   ImportOptions import;
 
   void declare(CLI::App& app) {
     app.add_option("FILE", file, "Events as NDJSON, plain or compressed with zstd; - for stdin")->required();
     add_url(app, url);
+    add_tls(app, tls);
     add_duration(app, "--retry-for", import.retry_for, std::chrono::microseconds{0}, std::chrono::hours{24},
                  "How long to keep trying when the server is away or busy")
         ->group("Server");
@@ -65,7 +67,7 @@ int import_command(int argc, const char* const* argv) {
     return kExitFailure;
   }
 
-  HttpClient client(std::move(url).value());
+  HttpClient client(std::move(url).value(), flags.tls);
   Progress progress(flags.import.quiet ? Progress::Mode::Quiet : Progress::mode_for_stderr());
   Importer importer(client, flags.import, progress);
   const Status status = importer.run(**reader);

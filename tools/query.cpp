@@ -19,6 +19,7 @@ namespace {
 
 struct QueryFlags {
   std::string url = "http://127.0.0.1:8080";
+  HttpTls tls;
   std::string format = "ndjson";
   std::uint64_t limit = 0;
   std::vector<std::string> event_types;
@@ -75,6 +76,7 @@ struct QueryFlags {
         ->group("Output");
     add("--min-position", min_position, "N", "Wait (not for long) until this position can be read")->group("Server");
     add_url(app, url);
+    add_tls(app, tls);
   }
 
   [[nodiscard]] std::string target() const {
@@ -158,7 +160,7 @@ int query_command(int argc, const char* const* argv) {
   HttpRequest request;
   request.target = flags.target();
   request.headers.emplace_back("Accept", "application/x-ndjson");
-  HttpClient client(std::move(url).value());
+  HttpClient client(std::move(url).value(), flags.tls);
   LinePrinter printer(flags.format == "table", flags.limit);
   const auto response = client.stream(request, [&](std::string_view piece) { return printer.take(piece); });
   if (!response) {
