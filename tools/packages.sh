@@ -6,7 +6,7 @@ packages=(
   libfmt-dev libspdlog-dev libcli11-dev libzstd-dev libjemalloc-dev
   python3 python3-yaml
   doctest-dev libbenchmark-dev libpq-dev libnats-dev
-  strace e2fsprogs
+  strace e2fsprogs openssl
 )
 
 install_missing_packages() {
