@@ -186,6 +186,7 @@ Task<bool> Session::handshake() {
         break;
       case TlsConnection::Progress::Failed:
         spdlog::debug("no TLS with {}: {}", address_, tls.failure());
+        co_await linger();  // the alert says why
         co_return false;
     }
     if (!ready || aborted_) co_return false;
@@ -602,6 +603,7 @@ Task<> Session::linger() {
   while (!transport_.close_notify()) {
     if (!co_await transport_.writable() || aborted_) co_return;
   }
+  transport_.end_tls();  // what still comes is dropped as it is
   error_code ec;
   transport_.socket().shutdown(Socket::shutdown_send, ec);
   if (ec) co_return;

@@ -60,6 +60,8 @@ class Transport {
 
   /// Over TLS, says that nothing follows. False: that cannot be written yet, try again when it can.
   [[nodiscard]] bool close_notify() { return !tls_ || tls_->close_notify() != TlsConnection::Progress::WantsToWrite; }
+  /// From here on the bytes are those of the socket.
+  void end_tls() { tls_.reset(); }
   /// What is being waited for ends without success.
   void cancel() {
     cancelled_ = true;
