@@ -9,6 +9,7 @@
 #include "api/negotiation.h"
 #include "api/parameters.h"
 #include "api/request_headers.h"
+#include "api/router.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -78,10 +79,12 @@ Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& opt
     : store_(store),
       scheduler_(scheduler),
       options_(options),
+      route_(route_of(Resource::Events)),
       clock_(options.clock ? *options.clock : system_clock()) {}
 
 void Appender::handle(const Request& request, Reply reply) {
   const auto call = std::make_shared<AppendCall>(request, std::move(reply), options_);
+  call->at(route_);
   answer_exceptions(*call, [&] { begin(call); });
 }
 

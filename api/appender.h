@@ -28,6 +28,7 @@ class Appender {
   Store& store_;
   Scheduler& scheduler_;
   const ServiceOptions& options_;
+  const Route& route_;
   const Clock& clock_;
 };
 

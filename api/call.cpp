@@ -8,6 +8,7 @@ void Call::send(Response response) {
   if (!reply_) return;
   if (request_->method() == Method::Head) response.source.reset();
   if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
+  response.route = route_;
   add_cors(response);
   const Reply reply = std::exchange(reply_, nullptr);
   reply(std::move(response));

@@ -31,6 +31,9 @@ class Call {
   void correlate(std::string id) { correlation_ = std::move(id); }
   [[nodiscard]] const std::string& correlation() const { return correlation_; }
 
+  /// The route that the answer is counted under.
+  void at(const Route& route) { route_ = &route; }
+
   /// Answers. A second answer is dropped.
   void send(Response response);
   void fail(const Problem& problem);
@@ -42,6 +45,7 @@ class Call {
   Reply reply_;
   const ServiceOptions& options_;
   std::string correlation_;
+  const Route* route_ = nullptr;
 };
 
 /// Runs `work`; an exception (memory ran out) becomes a 500.

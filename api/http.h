@@ -46,12 +46,18 @@ class BodySource {
   [[nodiscard]] virtual Result<bool> next(std::string& to) = 0;
 };
 
+struct ProblemKind;
+struct Route;
+
 struct Response {
   int status = 200;
   std::string_view content_type = "application/json";             ///< static storage; empty = no body
   std::vector<std::pair<std::string_view, std::string>> headers;  ///< names in static storage
   std::string body;
   std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
+  // For metrics and logs:
+  const Route* route = nullptr;          ///< the one the request went to; null = none was found
+  const ProblemKind* problem = nullptr;  ///< what kind of refusal this is; null = none
 };
 
 /// Called exactly once, on any thread, to answer a request.

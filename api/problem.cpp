@@ -152,6 +152,7 @@ Problem& Problem::member(std::string_view name, std::string json) {
 Response Problem::response(std::string_view instance) const {
   Response response;
   response.status = kind_->status;
+  response.problem = kind_;
   response.content_type = "application/problem+json";
   response.headers = headers_;
   JsonWriter json(response.body);

@@ -20,6 +20,7 @@ constexpr std::array kRoutes{
     Route{Resource::Aggregate, "/v1/aggregates/{}", kReadOnly},
     Route{Resource::Health, "/healthz", kReadOnly},
     Route{Resource::Ready, "/readyz", kReadOnly},
+    Route{Resource::Metrics, "/metrics", kReadOnly},
     Route{Resource::OpenApi, "/openapi.json", kReadOnly},
     Route{Resource::Problems, "/problems", kReadOnly},
     Route{Resource::Problem, "/problems/{}", kReadOnly},
@@ -50,6 +51,10 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
+
+const Route& route_of(Resource resource) {
+  return *std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) { return route.resource == resource; });
+}
 
 std::variant<RouteMatch, RouteFault> find_route(std::string_view path) {
   for (const Route& route : kRoutes) {

@@ -19,6 +19,7 @@ enum class Resource {
   Aggregate,
   Health,
   Ready,
+  Metrics,
   OpenApi,
   Problems,
   Problem
@@ -34,6 +35,8 @@ struct Route {
 
 /// All resources.
 [[nodiscard]] std::span<const Route> routes();
+
+[[nodiscard]] const Route& route_of(Resource resource);
 
 struct RouteMatch {
   const Route* route;

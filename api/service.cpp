@@ -6,6 +6,7 @@
 #include "api/base64.h"
 #include "api/event_reads.h"
 #include "api/json_writer.h"
+#include "api/metrics_page.h"
 #include "api/negotiation.h"
 #include "api/openapi.h"
 #include "api/parameters.h"
@@ -115,6 +116,7 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
                       "is written %2F."));
   }
   const auto& match = std::get<RouteMatch>(found);
+  call->at(*match.route);
   if (!allows(*match.route, method)) {
     return call->fail(Problem("method-not-allowed", "This resource has: " + std::string(match.route->allow) + ".")
                           .header("Allow", std::string(match.route->allow)));
@@ -137,6 +139,13 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
   // Probes add what they like to their requests, and must not fail for it.
   if (resource == Resource::Health) return call->send(json_response(R"({"status":"ok"})"));
   if (resource == Resource::Ready) return call->send(ready(request.path()));
+  if (resource == Resource::Metrics) {
+    // Answered even if the pool is full: that is when it is needed.
+    if (!scheduler_.run_on_read_pool([this, call] { answer_exceptions(*call, [&] { call->send(metrics()); }); })) {
+      call->send(metrics());
+    }
+    return;
+  }
 
   if (!accepted_format(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "This resource is application/json."));
@@ -215,6 +224,14 @@ Response Service::head() const {
     json.key("storeId").plain(to_string(store_.store_id()));
     json.key("origin").string(printable(store_.origin()));
   }));
+}
+
+Response Service::metrics() const {
+  static const TrafficMetrics none;
+  Response response;
+  response.content_type = kMetricsType;
+  response.body = metrics_page(store_, options_.traffic ? *options_.traffic : none, options_.version, shutting_down_.load());
+  return response;
 }
 
 Response Service::ready(std::string_view path) const {

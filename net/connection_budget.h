@@ -2,19 +2,25 @@
 // What all connections together may use: their number, their number per address, and the memory of their bodies.
 // Thread-safe.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "api/traffic_metrics.h"
+
 namespace stele::net {
 
 class ConnectionBudget {
  public:
-  ConnectionBudget(std::size_t connections_max, std::size_t per_address_max, std::uint64_t body_bytes_max)
-      : connections_max_(connections_max), per_address_max_(per_address_max), body_bytes_max_(body_bytes_max) {}
+  /// `counts` must outlive this.
+  ConnectionBudget(std::size_t connections_max, std::size_t per_address_max, std::uint64_t body_bytes_max,
+                   api::ConnectionCounts& counts)
+      : connections_max_(connections_max),
+        per_address_max_(per_address_max),
+        body_bytes_max_(body_bytes_max),
+        counts_(counts) {}
 
   enum class Admission {
     Welcome,
@@ -25,9 +31,11 @@ class ConnectionBudget {
 
   /// Counts the connection in, whatever the answer unless it is Hopeless; leave() must follow.
   [[nodiscard]] Admission enter(const std::string& address) {
-    const std::size_t now = connections_.fetch_add(1) + 1;
+    counts_.accepted.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t now = counts_.open.fetch_add(1) + 1;
     if (now > connections_max_ + refused_max) {
-      connections_.fetch_sub(1);
+      counts_.open.fetch_sub(1);
+      counts_.refused_without_answer.fetch_add(1, std::memory_order_relaxed);
       return Admission::Hopeless;
     }
     bool crowded = false;
@@ -35,8 +43,13 @@ class ConnectionBudget {
       const std::lock_guard lock(mutex_);
       crowded = ++by_address_[address] > per_address_max_;
     }
-    if (now > connections_max_) return Admission::TooMany;
-    return crowded ? Admission::TooManyFromAddress : Admission::Welcome;
+    if (now > connections_max_) {
+      counts_.refused.fetch_add(1, std::memory_order_relaxed);
+      return Admission::TooMany;
+    }
+    if (!crowded) return Admission::Welcome;
+    counts_.refused_from_address.fetch_add(1, std::memory_order_relaxed);
+    return Admission::TooManyFromAddress;
   }
 
   void leave(const std::string& address) {
@@ -45,19 +58,19 @@ class ConnectionBudget {
       const auto found = by_address_.find(address);
       if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
     }
-    connections_.fetch_sub(1);
+    counts_.open.fetch_sub(1);
   }
 
-  [[nodiscard]] std::size_t connections() const { return connections_.load(); }
+  [[nodiscard]] std::size_t connections() const { return counts_.open.load(); }
 
   /// Takes memory for a body; false if all bodies together would be too large.
   [[nodiscard]] bool take_body_bytes(std::uint64_t bytes) {
-    if (body_bytes_.fetch_add(bytes) + bytes <= body_bytes_max_) return true;
-    body_bytes_.fetch_sub(bytes);
+    if (counts_.body_bytes.fetch_add(bytes) + bytes <= body_bytes_max_) return true;
+    counts_.body_bytes.fetch_sub(bytes);
     return false;
   }
-  [[nodiscard]] bool is_half_used() const { return body_bytes_.load() > body_bytes_max_ / 2; }
-  void give_body_bytes(std::uint64_t bytes) { body_bytes_.fetch_sub(bytes); }
+  [[nodiscard]] bool is_half_used() const { return counts_.body_bytes.load() > body_bytes_max_ / 2; }
+  void give_body_bytes(std::uint64_t bytes) { counts_.body_bytes.fetch_sub(bytes); }
 
  private:
   static constexpr std::size_t refused_max = 64;
@@ -65,8 +78,7 @@ class ConnectionBudget {
   const std::size_t connections_max_;
   const std::size_t per_address_max_;
   const std::uint64_t body_bytes_max_;
-  std::atomic<std::size_t> connections_{0};
-  std::atomic<std::uint64_t> body_bytes_{0};
+  api::ConnectionCounts& counts_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::size_t> by_address_;
 };

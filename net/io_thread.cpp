@@ -24,13 +24,14 @@ thread_local const IoThread* current_thread = nullptr;
 
 ServerCore::ServerCore(ServerOptions o)
     : options(std::move(o)),
-      budget(options.limits.connections_max, options.limits.connections_per_address_max,
-             options.limits.bodies_bytes_max) {}
+      traffic(options.traffic ? options.traffic : std::make_shared<api::TrafficMetrics>()),
+      budget(options.limits.connections_max, options.limits.connections_per_address_max, options.limits.bodies_bytes_max,
+             traffic->connections()) {}
 
 ServerCore::~ServerCore() = default;
 
 IoThread::IoThread(ServerCore& core, std::size_t number)
-    : core_(core), number_(number), mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
+    : core_(core), number_(number), counts_(core.traffic->add_thread()), mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
 
 IoThread::~IoThread() { join(); }
 

@@ -32,6 +32,7 @@ using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
 /// What all sessions of a server share. Outlives them.
 struct ServerCore {
   ServerOptions options;
+  std::shared_ptr<api::TrafficMetrics> traffic;
   ConnectionBudget budget;
   std::unique_ptr<ReadPool> pool;
   std::unique_ptr<AccessLog> access_log;  ///< null = none
@@ -72,6 +73,8 @@ class IoThread {
   [[nodiscard]] bool draining() const { return draining_; }
   /// Milliseconds of a clock that never jumps, a few of them coarse.
   [[nodiscard]] static std::int64_t now_ms();
+  /// Where answers are counted.
+  [[nodiscard]] api::RequestCounts& counts() { return counts_; }
   /// Value for the Date field.
   [[nodiscard]] std::string_view date();
 
@@ -88,6 +91,7 @@ class IoThread {
 
   ServerCore& core_;
   const std::size_t number_;
+  api::RequestCounts& counts_;
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<Executor> work_{context_.get_executor()};
   Timer timer_{context_.get_executor()};

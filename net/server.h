@@ -10,6 +10,7 @@
 #include <string>
 
 #include "api/http.h"
+#include "api/traffic_metrics.h"
 #include "engine/base/result.h"
 
 namespace stele::net {
@@ -45,6 +46,7 @@ struct ServerOptions {
   HttpLimits limits;
   std::int64_t drain_ms = 10'000;          ///< after begin_shutdown(): what is still open then is closed
   std::int64_t handler_grace_ms = 10'000;  ///< after that: how long requests may still be in the handler's hands
+  std::shared_ptr<api::TrafficMetrics> traffic;  ///< counts what passes; none = nobody looks at it
   std::string access_log;                  ///< "" = none, "-" = stdout, else a file that is appended to
 };
 

@@ -233,7 +233,7 @@ Task<> Session::serve() {
         while (unread().starts_with("\r\n")) begin_ += 2;
         if (begin_ != end_ && unread() != "\r") {
           began_ms_ = IoThread::now_ms();
-          if (core_.access_log) began_micros_ = micros_now();
+          began_micros_ = micros_now();
           enter(Phase::Head, began_ms_ + limits_.header_ms);
         }
       }
@@ -324,7 +324,7 @@ Task<> Session::serve() {
         co_return;
       }
     }
-    if (core_.access_log) log_access();
+    account();
     end_request();
     if (close_after_) {
       co_await linger();
@@ -561,7 +561,9 @@ Task<bool> Session::stream() {
     if (!pulled) {
       spdlog::error("a response body broke off: {}", pulled.error().describe());
       if (first) {
+        const api::Route* const route = response_.route;
         response_ = api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
+        response_.route = route;
         begin_answer(true);
         if (write_now()) co_return true;
         co_return co_await write_rest();
@@ -610,7 +612,7 @@ Task<> Session::refuse() {
   response_ = api::problem_response(refusal_.slug, std::move(refusal_.detail));
   begin_answer(head_.method != api::Method::Head);
   const bool written = write_now() || co_await write_rest();
-  if (core_.access_log) log_access();
+  account();
   end_request();
   if (written) co_await linger();
 }
@@ -626,13 +628,19 @@ Task<> Session::linger() {
   }
 }
 
-void Session::log_access() {
+void Session::account() {
+  const std::int64_t micros = began_micros_ == 0 ? 0 : std::max<std::int64_t>(micros_now() - began_micros_, 1);
+  io_.counts().record(response_, head_.method, static_cast<std::uint64_t>(micros) * 1000);
+  if (core_.access_log) log_access(micros);
+}
+
+void Session::log_access(std::int64_t micros) {
   AccessLog::Entry entry;
   entry.method = head_.method_name;
   entry.path = head_.path;
   entry.status = response_.status;
   entry.bytes = body_bytes_sent_;
-  entry.micros = began_micros_ == 0 ? 0 : micros_now() - began_micros_;
+  entry.micros = micros;
   entry.remote = address_;
   for (const auto& [name, value] : response_.headers) {
     if (same_ignoring_case(name, "X-Correlation-Id")) entry.correlation_id = value;

@@ -78,7 +78,9 @@ class Session final : private api::Request {
   void begin_answer(bool with_body);
   bool write_now();
   void consume(std::size_t bytes);
-  void log_access();
+  /// Counts and logs an answer that was written.
+  void account();
+  void log_access(std::int64_t micros);
   void end_request();
   BodyOutcome refuse_body(std::string_view slug, std::string detail);
   void enter(Phase phase, std::int64_t deadline_ms);

@@ -145,6 +145,7 @@ int run(ServeOptions& options, net::ShutdownSignals& signals) {
   const std::unique_ptr<Store> store = std::move(opened).value();
   log_recovery(*store, options.store.folder);
 
+  options.server.traffic = options.service.traffic = std::make_shared<api::TrafficMetrics>();
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
     return std::make_unique<api::Service>(*store, scheduler, options.service);
   });

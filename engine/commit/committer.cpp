@@ -2,6 +2,8 @@
 
 #include <sys/prctl.h>
 
+#include <algorithm>
+
 namespace stele {
 
 using Kind = AppendOutcome::Kind;
@@ -95,8 +97,11 @@ Status Committer::write_group(Group& group) {
     STELE_ASSIGN(const LogWriter::Rolled rolled, writer_.roll(true));
     hooks_.rolled(rolled);
   }
+  const std::int64_t began = nanos_now();
   STELE_TRY(writer_.append(group.frame, group.offsets, group.headers.front().time, group.headers.back().time));
   hooks_.durable(group, writer_);
+  metrics_.commit_nanos.record(nanos_since(began));
+  metrics_.group_records.record(group.headers.size());
   groups_.fetch_add(1, std::memory_order_relaxed);
   records_.fetch_add(group.headers.size(), std::memory_order_relaxed);
   machine_.group_is_durable();
@@ -117,8 +122,10 @@ void Committer::flush() {
       }
     }
   }
+  const std::int64_t now = decided_.empty() ? 0 : nanos_now();
   for (Decided& decided : decided_) {
     PendingCommit& commit = *decided.commit;
+    metrics_.append_nanos.record(static_cast<std::uint64_t>(std::max<std::int64_t>(now - commit.began_nanos, 0)));
     commit.callback(Decision{std::move(commit.proposal), std::move(decided.outcome), std::move(decided.duplicates)});
   }
   decided_.clear();

@@ -9,11 +9,19 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/histogram.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/sequencer.h"
 #include "engine/log/log_writer.h"
 
 namespace stele {
+
+/// How appending goes. Any thread may read.
+struct CommitMetrics {
+  Histogram append_nanos{kDurationBounds};  ///< of each proposal, from being proposed to its answer
+  Histogram commit_nanos{kDurationBounds};  ///< of each group, from its write to its being readable
+  Histogram group_records{kCountBounds};    ///< of each group
+};
 
 /// Called on the committer's thread.
 struct CommitterHooks {
@@ -45,6 +53,7 @@ class Committer {
   [[nodiscard]] std::string roll_trouble() const;
   [[nodiscard]] std::uint64_t groups() const { return groups_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t records() const { return records_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const CommitMetrics& metrics() const { return metrics_; }
 
  private:
   struct Decided {
@@ -69,6 +78,7 @@ class Committer {
   std::atomic<bool> poisoned_{false};
   std::atomic<std::uint64_t> groups_{0};
   std::atomic<std::uint64_t> records_{0};
+  CommitMetrics metrics_;
   mutable std::mutex trouble_mutex_;
   std::string poison_reason_;
   std::string roll_trouble_;

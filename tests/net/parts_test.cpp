@@ -72,7 +72,8 @@ TEST_CASE("ResponseHead.HasWhatHttpDemandsAndNoInjectedLines") {
 
 TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   using Admission = ConnectionBudget::Admission;
-  ConnectionBudget budget(3, 2, 100);
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(3, 2, 100, counts);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::TooManyFromAddress);
@@ -87,7 +88,8 @@ TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
 }
 
 TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
-  ConnectionBudget budget(1, 0, 0);
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 0, counts);
   int refused = 0;
   while (budget.enter("a") != ConnectionBudget::Admission::Hopeless) ++refused;
   CHECK(refused == 65);
@@ -95,7 +97,8 @@ TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
 }
 
 TEST_CASE("BodyBuffer.TakesFromTheBudgetWhatItHolds") {
-  ConnectionBudget budget(1, 0, 400'000);
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 400'000, counts);
   {
     BodyBuffer buffer(budget);
     CHECK(buffer.append(std::string(100'000, 'a'), 10'000'000));
