@@ -27,7 +27,7 @@ void Call::add_cors(Response& response) const {
   if (std::none_of(options_.cors_origins.begin(), options_.cors_origins.end(), allowed)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
   response.headers.emplace_back("Access-Control-Expose-Headers",
-                                "Location, Link, Retry-After, X-Correlation-Id, Idempotent-Replayed, Allow");
+                                "Location, Link, Retry-After, X-Correlation-Id, X-Request-Id, Idempotent-Replayed, Allow");
   if (request_->method() == Method::Options) {
     response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
     response.headers.emplace_back(

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "net/connection_budget.h"
+#include "net/limited_log.h"
 #include "net/mailbox.h"
 #include "net/server.h"
 
@@ -36,6 +37,8 @@ struct ServerCore {
   ConnectionBudget budget;
   std::unique_ptr<ReadPool> pool;
   std::unique_ptr<AccessLog> access_log;  ///< null = none
+  LimitedLog log;
+  const std::string request_id_prefix;  ///< another one in each process
   std::unique_ptr<api::Handler> handler;
 
   explicit ServerCore(ServerOptions o);
@@ -75,6 +78,8 @@ class IoThread {
   [[nodiscard]] static std::int64_t now_ms();
   /// Where answers are counted.
   [[nodiscard]] api::RequestCounts& counts() { return counts_; }
+  /// An id that no other request of this process has, nor is likely to have in another.
+  [[nodiscard]] std::string next_request_id();
   /// Value for the Date field.
   [[nodiscard]] std::string_view date();
 
@@ -106,6 +111,7 @@ class IoThread {
   std::int64_t drain_deadline_ms_ = 0;
   std::int64_t straggler_deadline_ms_ = 0;
   std::int64_t log_flushed_ms_ = 0;
+  std::uint64_t request_ids_ = 0;
   std::int64_t date_second_ = -1;
   std::string date_;
   std::thread thread_;

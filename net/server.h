@@ -12,6 +12,7 @@
 #include "api/http.h"
 #include "api/traffic_metrics.h"
 #include "engine/base/result.h"
+#include "net/log_format.h"
 
 namespace stele::net {
 
@@ -48,6 +49,7 @@ struct ServerOptions {
   std::int64_t handler_grace_ms = 10'000;  ///< after that: how long requests may still be in the handler's hands
   std::shared_ptr<api::TrafficMetrics> traffic;  ///< counts what passes; none = nobody looks at it
   std::string access_log;                  ///< "" = none, "-" = stdout, else a file that is appended to
+  LogFormat log_format = LogFormat::Text;  ///< of the access log
 };
 
 /// Makes the handler once the scheduler it needs exists. It may throw: start() then fails.

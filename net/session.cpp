@@ -1,6 +1,5 @@
 #include "net/session.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <boost/asio/error.hpp>
@@ -11,6 +10,9 @@
 #include <limits>
 #include <utility>
 
+#include "api/problem.h"
+#include "api/request_headers.h"
+#include "api/router.h"
 #include "net/access_log.h"
 #include "net/chunked_decoder.h"
 #include "net/read_pool.h"
@@ -30,6 +32,7 @@ constexpr std::size_t small_body_max = 8 * 1024;
 constexpr std::size_t write_window = 64 * 1024;
 /// Buffers larger than this are not kept for the next answer.
 constexpr std::size_t kept_max = 256 * 1024;
+constexpr std::size_t logged_path_max = 1024;
 
 std::int64_t micros_now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -203,9 +206,9 @@ Task<> Session::run() {
   try {
     co_await serve();
   } catch (const std::exception& e) {
-    spdlog::error("a connection ended by an exception: {}", e.what());
+    complain(LogCause::RequestFailed, "a connection ended by an exception: ", e.what());
   } catch (...) {
-    spdlog::error("a connection ended by something unknown");
+    complain(LogCause::RequestFailed, "a connection ended by something unknown");
   }
   close_socket();
   enter(Phase::Finished, std::numeric_limits<std::int64_t>::max());
@@ -440,15 +443,13 @@ void Session::call_handler() {
   const std::uint64_t ticket = ++tickets_;
   reply_ready_ = false;
   ticket_open_.store(ticket, std::memory_order_relaxed);
-  const char* what = "something unknown";
   try {
     core_.handler->handle(*this, api::Reply(ReplyTo{this, ticket}));
     return;
   } catch (const std::exception& e) {
-    what = e.what();
-    spdlog::error("a request handler threw: {}", what);
+    complain(LogCause::RequestFailed, "a request handler threw: ", e.what());
   } catch (...) {
-    spdlog::error("a request handler threw {}", what);
+    complain(LogCause::RequestFailed, "a request handler threw something unknown");
   }
   reply(ticket, api::problem_response("internal-error", "The request could not be handled."));
 }
@@ -471,7 +472,34 @@ void Session::deliver() {
   if (waiting_) std::exchange(waiting_, {}).resume();
 }
 
+void Session::identify() {
+  if (response_.problem == nullptr && !core_.access_log) return;
+  response_.headers.emplace_back("X-Request-Id", io_.next_request_id());
+}
+
+void Session::complain(LogCause cause, std::string_view message, std::string_view detail) noexcept {
+  // While a handler has the request, the answer is not ours to look at.
+  const bool answered = phase_ != Phase::Handling || reply_ready_;
+  const api::Route* const route = answered ? response_.route : nullptr;
+  const api::ProblemKind* const problem = answered ? response_.problem : nullptr;
+  const LogContext context{{"remote", address_},
+                           {"method", head_.method_name},
+                           {"path", head_.path.substr(0, logged_path_max)},
+                           {"route", route == nullptr ? std::string_view{} : route->pattern},
+                           {"problem", problem == nullptr ? std::string_view{} : problem->slug},
+                           {"requestId", answered ? sent_field("X-Request-Id") : std::string_view{}}};
+  core_.log.write(cause, IoThread::now_ms(), message, detail);
+}
+
+std::string_view Session::sent_field(std::string_view name) const {
+  for (const auto& [sent, value] : response_.headers) {
+    if (same_ignoring_case(sent, name)) return value;
+  }
+  return {};
+}
+
 void Session::begin_answer(bool with_body) {
+  identify();
   const bool may = may_have_body(response_.status);
   Framing framing;
   framing.close = close_after_;
@@ -559,7 +587,7 @@ Task<bool> Session::stream() {
     Result<bool> pulled = co_await Pull{*this};
     if (aborted_) co_return false;
     if (!pulled) {
-      spdlog::error("a response body broke off: {}", pulled.error().describe());
+      complain(LogCause::RequestFailed, "a response body broke off: ", pulled.error().describe());
       if (first) {
         const api::Route* const route = response_.route;
         response_ = api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
@@ -580,6 +608,7 @@ Task<bool> Session::stream() {
     if (io_.draining()) close_after_ = true;
     out_.clear();
     if (first) {
+      identify();
       Framing framing;
       framing.chunked = chunked;
       framing.close = close_after_;
@@ -609,8 +638,11 @@ Task<bool> Session::stream() {
 Task<> Session::refuse() {
   timed_out_ = false;
   close_after_ = true;
-  response_ = api::problem_response(refusal_.slug, std::move(refusal_.detail));
+  response_ = api::problem_response(refusal_.slug, refusal_.detail);
   begin_answer(head_.method != api::Method::Head);
+  const bool connection = admission_ != ConnectionBudget::Admission::Welcome;
+  complain(connection ? LogCause::ConnectionRefused : LogCause::RequestRefused,
+           connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
   const bool written = write_now() || co_await write_rest();
   account();
   end_request();
@@ -631,6 +663,7 @@ Task<> Session::linger() {
 void Session::account() {
   const std::int64_t micros = began_micros_ == 0 ? 0 : std::max<std::int64_t>(micros_now() - began_micros_, 1);
   io_.counts().record(response_, head_.method, static_cast<std::uint64_t>(micros) * 1000);
+  if (response_.status == 401 || response_.status == 403) complain(LogCause::AccessDenied, "a request was denied access");
   if (core_.access_log) log_access(micros);
 }
 
@@ -642,9 +675,14 @@ void Session::log_access(std::int64_t micros) {
   entry.bytes = body_bytes_sent_;
   entry.micros = micros;
   entry.remote = address_;
-  for (const auto& [name, value] : response_.headers) {
-    if (same_ignoring_case(name, "X-Correlation-Id")) entry.correlation_id = value;
-  }
+  entry.correlation_id = sent_field("X-Correlation-Id");
+  entry.request_id = sent_field("X-Request-Id");
+  entry.client_request_id = header("X-Request-Id");
+  const std::string_view traceparent = header("traceparent");
+  entry.trace_id = api::trace_id_of(traceparent);
+  entry.span_id = api::span_id_of(traceparent);
+  if (response_.route != nullptr) entry.route = response_.route->pattern;
+  if (response_.problem != nullptr) entry.problem = response_.problem->slug;
   core_.access_log->write(entry);
 }
 
@@ -655,6 +693,8 @@ void Session::end_request() {
   large_body_.clear();
   joined_.clear();
   response_.headers.clear();
+  response_.route = nullptr;
+  response_.problem = nullptr;
   response_.source.reset();
   if (response_.body.capacity() > kept_max) response_.body = {};
   if (out_.capacity() > kept_max) out_ = {};

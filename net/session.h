@@ -81,6 +81,12 @@ class Session final : private api::Request {
   /// Counts and logs an answer that was written.
   void account();
   void log_access(std::int64_t micros);
+  /// Gives the answer at hand a request id, if anybody will look for it.
+  void identify();
+  /// A log line about the request at hand.
+  void complain(LogCause cause, std::string_view message, std::string_view detail = {}) noexcept;
+  /// Of the answer at hand; empty if it has none.
+  [[nodiscard]] std::string_view sent_field(std::string_view name) const;
   void end_request();
   BodyOutcome refuse_body(std::string_view slug, std::string detail);
   void enter(Phase phase, std::int64_t deadline_ms);

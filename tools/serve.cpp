@@ -18,6 +18,7 @@
 #include "api/service.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
+#include "net/log_format.h"
 #include "net/server.h"
 #include "net/signals.h"
 #include "tools/command_line.h"
@@ -28,12 +29,24 @@ namespace stele::tools {
 
 namespace {
 
-void set_up_log(const std::string& level) {
+void set_up_log(const std::string& level, net::LogFormat format) {
   auto logger = spdlog::stderr_color_mt("stele");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  logger->set_formatter(std::make_unique<net::LogFormatter>(format));
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+}
+
+/// For scripts as much as for people, so it does not depend on the log level.
+void announce(net::LogFormat format, spdlog::level::level_enum level, const std::string& message) {
+  if (format == net::LogFormat::Text) {
+    fmt::print(stderr, "{}\n", message);
+  } else {
+    spdlog::memory_buf_t line;
+    net::LogFormatter(format).format(spdlog::details::log_msg("stele", level, message), line);
+    std::fwrite(line.data(), 1, line.size(), stderr);
+  }
+  std::fflush(stderr);
 }
 
 /// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few.
@@ -68,10 +81,15 @@ const char* advice_for(ErrorKind kind) {
   }
 }
 
-int fail_to_open(const std::string& folder, const Error& error) {
-  fmt::print(stderr, "stele serve: cannot open the data folder {}: {}\n", folder, error.describe());
-  if (const std::string_view advice = advice_for(error.kind); !advice.empty()) fmt::print(stderr, "{}\n", advice);
+int fail(net::LogFormat format, const std::string& message) {
+  announce(format, spdlog::level::err, "stele serve: " + message);
   return kExitFailure;
+}
+
+int fail_to_open(net::LogFormat format, const std::string& folder, const Error& error) {
+  const std::string_view advice = advice_for(error.kind);
+  return fail(format, fmt::format("cannot open the data folder {}: {}{}{}", folder, error.describe(), advice.empty() ? "" : "\n",
+                                  advice));
 }
 
 void log_recovery(const Store& store, const std::string& folder) {
@@ -141,7 +159,7 @@ class HealthLog {
 int run(ServeOptions& options, net::ShutdownSignals& signals) {
   options.store.on_replay = replay_logger();
   auto opened = Store::open(options.store);
-  if (!opened) return fail_to_open(options.store.folder, opened.error());
+  if (!opened) return fail_to_open(options.log_format, options.store.folder, opened.error());
   const std::unique_ptr<Store> store = std::move(opened).value();
   log_recovery(*store, options.store.folder);
 
@@ -150,25 +168,21 @@ int run(ServeOptions& options, net::ShutdownSignals& signals) {
     return std::make_unique<api::Service>(*store, scheduler, options.service);
   });
   if (!started) {
-    fmt::print(stderr, "stele serve: cannot listen on {}:{}: {}\n", options.listen.host, options.listen.port,
-               started.error().describe());
-    return kExitFailure;
+    return fail(options.log_format, fmt::format("cannot listen on {}:{}: {}", options.listen.host, options.listen.port,
+                                                started.error().describe()));
   }
   const std::unique_ptr<net::Server> server = std::move(started).value();
   signals.drain(*server);
   if (!options.listen.is_loopback())
     spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
-  // For scripts as much as for people, so it does not depend on the log level.
-  fmt::print(stderr, "listening on {}\n", options.listen.url(server->port()));
-  std::fflush(stderr);
+  announce(options.log_format, spdlog::level::info, "listening on " + options.listen.url(server->port()));
 
   std::optional<HealthLog> health_log(*store);
   server->wait();
   health_log.reset();
   signals.on_signal({});
   if (const Status closed = store->close(); !closed) {
-    fmt::print(stderr, "stele serve: closing the store failed: {}\n", closed.error().describe());
-    return kExitFailure;
+    return fail(options.log_format, "closing the store failed: " + closed.error().describe());
   }
   spdlog::info("closed {}", options.store.folder);
   return kExitOk;
@@ -190,7 +204,7 @@ int serve_command(int argc, const char* const* argv) {
     return kExitOk;
   }
   net::ShutdownSignals signals;
-  set_up_log(options.log_level);
+  set_up_log(options.log_level, options.log_format);
   raise_file_limit();
   return run(options, signals);
 }

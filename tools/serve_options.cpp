@@ -144,6 +144,11 @@ void ServeOptions::declare(CLI::App& app) {
       ->default_str(log_level)
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}).description(""))
       ->group(group);
+  app.add_option("--log-format", log_format_name, "text, or json: one object a line, in both logs")
+      ->type_name("FORMAT")
+      ->default_str(log_format_name)
+      ->check(CLI::IsMember({"text", "json"}).description(""))
+      ->group(group);
   app.add_option("--access-log", server.access_log, "File for one line a request, '-' for stdout; none if not given")
       ->type_name("FILE")
       ->group(group);
@@ -175,6 +180,8 @@ std::string ServeOptions::apply() {
   }
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
+  log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
+  server.log_format = log_format;
   server.host = listen.host;
   server.port = listen.port;
   server.drain_ms = in_ms(drain_timeout);

@@ -22,6 +22,7 @@ struct ServeOptions {
   bool insecure = false;
   bool print_config = false;
   std::string log_level = "info";
+  net::LogFormat log_format = net::LogFormat::Text;
 
   // Durations as flags have them; apply() converts.
   std::chrono::microseconds header_timeout{};
@@ -32,6 +33,7 @@ struct ServeOptions {
   std::chrono::microseconds drain_timeout{};
   std::chrono::microseconds position_wait{};
   std::uint64_t depth_max = 0;
+  std::string log_format_name = "text";
 
   ServeOptions();
   /// Declares the flags; `*this` must outlive the parsing.
