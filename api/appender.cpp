@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/decompressor.h"
 #include "api/event_json.h"
-#include "api/event_parser.h"
 #include "api/json_writer.h"
 #include "api/negotiation.h"
 #include "api/parameters.h"
@@ -19,6 +19,9 @@ namespace {
 /// A receipt of more events is put together on the read pool, so that it does not hold up other connections.
 constexpr std::size_t kInlineReceiptEventsMax = 64;
 constexpr std::size_t kConflictingEventsMax = 10;
+/// A compressed body that is larger, or becomes larger, is decompressed on the read pool.
+constexpr std::size_t kInlineDecompressedMax = 64U << 10;
+constexpr std::size_t kBodyPadding = 64;  // as Request::body() has it
 constexpr std::string_view kRetrySoon = "1";
 constexpr std::string_view kRetryLater = "5";
 
@@ -106,9 +109,10 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
     return call->fail(Problem("unsupported-media-type",
                               "The Content-Type must be application/json or application/x-ndjson, in UTF-8."));
   }
-  const std::string_view encoding = request.header("Content-Encoding");
-  if (!encoding.empty() && encoding != "identity") {
-    return call->fail(Problem("unsupported-media-type", "The body must be sent without Content-Encoding."));
+  const auto coding = body_coding(request.header("Content-Encoding"));
+  if (!coding) {
+    return call->fail(Problem("unsupported-media-type", "The Content-Encoding must be gzip or zstd, or none.")
+                          .header("Accept-Encoding", "gzip, zstd"));
   }
   if (!accepted_format(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "The answer is application/json."));
@@ -123,8 +127,45 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   }
   if (context.correlation_id.empty()) context.correlation_id = to_string(make_uuid_v7(clock_));
 
+  if (*coding == ContentCoding::Identity) return propose(call, request.body(), *format, context);
+  decompress_body(call, *coding, *format, std::move(context));
+}
+
+void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentCoding coding, BodyFormat format,
+                               AppendContext context) {
+  const auto refuse = [](AppendCall& refused, Decompressed::Outcome outcome, std::size_t bytes_max) {
+    if (outcome == Decompressed::Outcome::TooLarge) {
+      return refused.fail(Problem("payload-too-large", "The body is longer than " + std::to_string(bytes_max) +
+                                                           " bytes when it is decompressed."));
+    }
+    refused.fail(Problem("malformed-encoding",
+                         "The body is not what its Content-Encoding says, is cut short, or is followed by something else."));
+  };
+  const std::string_view body = call->request().body();
+  if (body.size() <= kInlineDecompressedMax) {
+    const Decompressed small = decompress(coding, body, kInlineDecompressedMax, kBodyPadding);
+    if (small.outcome == Decompressed::Outcome::Whole) return propose(call, small.bytes, format, context);
+    if (small.outcome == Decompressed::Outcome::Damaged) return refuse(*call, small.outcome, 0);
+  }
+  // The decompressed body lives no longer than this work, so that there are never more of them than threads.
+  const bool taken = scheduler_.run_on_read_pool([this, call, coding, format, context = std::move(context), refuse] {
+    answer_exceptions(*call, [&] {
+      const std::size_t bytes_max = options_.limits.body_bytes_max;
+      const Decompressed whole = decompress(coding, call->request().body(), bytes_max, kBodyPadding);
+      if (whole.outcome != Decompressed::Outcome::Whole) return refuse(*call, whole.outcome, bytes_max);
+      propose(call, whole.bytes, format, context);
+    });
+  });
+  if (!taken) {
+    call->fail(Problem("busy", "Too many requests wait for the read pool. Nothing was stored.")
+                   .header("Retry-After", std::string(kRetrySoon)));
+  }
+}
+
+void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
+                       const AppendContext& context) {
   Proposal proposal;
-  if (const auto problem = parse_append(request.body(), *format, options_.limits, context, clock_, proposal)) {
+  if (const auto problem = parse_append(body, format, options_.limits, context, clock_, proposal)) {
     return call->fail(*problem);
   }
   for (EventDraft& draft : proposal.events) draft.seal();
@@ -145,7 +186,10 @@ void Appender::decided(const std::shared_ptr<AppendCall>& call) {
   const bool reads = repeats || kind == Kind::Replayed || kind == Kind::SequenceConflict ||
                      kind == Kind::ConditionFailed || decision.proposal.events.size() > kInlineReceiptEventsMax;
   if (!reads) return answer(*call);
-  const bool taken = scheduler_.run_on_read_pool([this, call] { answer_exceptions(*call, [&] { answer(*call); }); });
+  const bool taken = scheduler_.run_on_read_pool([this, call] {
+    call->on_read_pool();
+    answer_exceptions(*call, [&] { answer(*call); });
+  });
   if (taken) return;
   // What is stored must be answered; its records were written a moment ago and are in memory.
   if (!repeats && kind == Kind::Stored) return answer(*call);

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 
+#include "api/response_compression.h"
+
 namespace stele::api {
 
 void Call::send(Response response) {
   if (!reply_) return;
-  if (request_->method() == Method::Head) response.source.reset();
   if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
   response.route = route_;
   add_cors(response);
+  compress_response(*request_, response, on_read_pool_);
   const Reply reply = std::exchange(reply_, nullptr);
   reply(std::move(response));
 }
@@ -32,14 +34,17 @@ void Call::add_cors(Response& response) const {
     response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
     response.headers.emplace_back(
         "Access-Control-Allow-Headers",
-        "Content-Type, Accept, Authorization, Idempotency-Key, X-Correlation-Id, traceparent, tracestate");
+        "Content-Type, Content-Encoding, Accept, Authorization, Idempotency-Key, X-Correlation-Id, traceparent, tracestate");
     response.headers.emplace_back("Access-Control-Max-Age", "600");
   }
 }
 
 void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work) {
   const bool taken =
-      scheduler.run_on_read_pool([call, work = std::move(work)] { answer_exceptions(*call, [&] { work(*call); }); });
+      scheduler.run_on_read_pool([call, work = std::move(work)] {
+        call->on_read_pool();
+        answer_exceptions(*call, [&] { work(*call); });
+      });
   if (!taken) call->fail(Problem("busy", "Too many reads wait for the disk.").header("Retry-After", "1"));
 }
 

@@ -31,6 +31,9 @@ class Call {
   void correlate(std::string id) { correlation_ = std::move(id); }
   [[nodiscard]] const std::string& correlation() const { return correlation_; }
 
+  /// It is on the read pool from here on, so that answering may take time.
+  void on_read_pool() { on_read_pool_ = true; }
+
   /// The route that the answer is counted under.
   void at(const Route& route) { route_ = &route; }
 
@@ -46,6 +49,7 @@ class Call {
   const ServiceOptions& options_;
   std::string correlation_;
   const Route* route_ = nullptr;
+  bool on_read_pool_ = false;
 };
 
 /// Runs `work`; an exception (memory ran out) becomes a 500.

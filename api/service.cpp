@@ -166,7 +166,8 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
     case Resource::Head:
       return call->send(head());
     case Resource::OpenApi:
-      return call->send(json_response(std::string(openapi_json())));
+      // Long enough for compressing it to take time.
+      return run_on_read_pool(scheduler_, call, [](Call& c) { c.send(json_response(std::string(openapi_json()))); });
     case Resource::Problems:
       return call->send(json_response(describe_problem_kinds()));
     case Resource::Problem: {
