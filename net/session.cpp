@@ -696,9 +696,10 @@ void Session::end_request() {
   response_.route = nullptr;
   response_.problem = nullptr;
   response_.source.reset();
-  if (response_.body.capacity() > kept_max) response_.body = {};
-  if (out_.capacity() > kept_max) out_ = {};
-  if (piece_.capacity() > kept_max) piece_ = {};
+  for (std::string* const buffer : {&response_.body, &out_, &piece_}) {
+    // An assignment of an empty string would keep the memory.
+    if (buffer->capacity() > kept_max) std::string().swap(*buffer);
+  }
 }
 
 }  // namespace stele::net
