@@ -18,7 +18,7 @@ RecordHeader header_of(const EventDraft& event) {
   header.event_id = event.event_id;
   header.aggregate_id = event.aggregate_id;
   header.event_type = event.event_type;
-  header.user_id = event.user_id;
+  header.user_id = event.user_id ? event.user_id : event.principal;
   header.principal = event.principal;
   header.correlation_id = event.correlation_id;
   header.causation_id = event.causation_id;
