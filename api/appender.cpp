@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/access/append_rules.h"
 #include "api/event_json.h"
 #include "api/event_parser.h"
 #include "api/json_writer.h"
 #include "api/negotiation.h"
 #include "api/parameters.h"
 #include "api/request_headers.h"
+#include "api/router.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -27,10 +29,12 @@ std::string quoted(std::string_view text) {
   return json;
 }
 
-/// The first events that stand in the way, as a JSON list.
+/// The first events that stand in the way, as a JSON list, as far as the caller may see them.
 class ConflictingEvents {
  public:
-  explicit ConflictingEvents(const ReadView& view) : view_(view), json_(text_) { json_.begin_array(); }
+  ConflictingEvents(const ReadView& view, const Caller& caller) : view_(view), caller_(caller), json_(text_) {
+    json_.begin_array();
+  }
 
   void add(Position position) {
     if (count_ == kConflictingEventsMax || !view_.read(position, record_)) return;
@@ -56,16 +60,24 @@ class ConflictingEvents {
 
  private:
   void write() {
+    if (!caller_.may_see(record_.header())) return;
     append_event_json(json_.value(), record_, EventParts::All, DataForm::AsSent);
     ++count_;
   }
 
   const ReadView& view_;
+  const Caller& caller_;
   std::string text_;
   JsonWriter json_;
   Record record_;
   std::size_t count_ = 0;
 };
+
+/// Also for an aggregate that is not there. One that began after the caller's rights were checked may be another's.
+bool may_see(const ReadView& view, const Caller& caller, const std::string& aggregate_id) {
+  const auto aggregate = view.aggregate(aggregate_id);
+  return aggregate && (!*aggregate || caller.may_see(**aggregate));
+}
 
 }  // namespace
 
@@ -94,6 +106,8 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   AppendContext context;
   context.correlation_id = std::get<std::string>(std::move(correlation));
   call->correlate(context.correlation_id);
+  if (!call->admit(route_of(Resource::Events).append)) return;
+  context.caller = call->caller().name();
 
   if (!request.query().empty()) {
     if (auto problem = Parameters(request.query(), {}).problem()) return call->fail(*problem);
@@ -122,6 +136,9 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
 
   Proposal proposal;
   if (const auto problem = parse_append(request.body(), *format, options_.limits, context, clock_, proposal)) {
+    return call->fail(*problem);
+  }
+  if (const auto problem = apply_append_rules(call->caller(), store_, request.body(), *format, proposal)) {
     return call->fail(*problem);
   }
   for (EventDraft& draft : proposal.events) draft.seal();
@@ -155,7 +172,7 @@ void Appender::answer(AppendCall& call) {
   if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Replayed) {
     call.send(receipt(call, outcome));
   } else {
-    call.fail(refusal(call.decision, outcome));
+    call.fail(refusal(call, outcome));
   }
 }
 
@@ -187,28 +204,34 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const
   return response;
 }
 
-Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome) const {
+Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) const {
   using Kind = AppendOutcome::Kind;
-  const Proposal& proposal = decision.proposal;
+  const Proposal& proposal = call.decision.proposal;
+  const Caller& caller = call.caller();
   const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
   const EventDraft& draft = proposal.events[index];
   const auto placed = [&](Problem problem) {
     if (proposal.is_list) problem.member("eventIndex", std::to_string(index));
     return problem;
   };
+  const auto id_is_taken = [&] {
+    return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
+                                                   " is taken by an event with other content or of another commit."))
+        .member("eventId", quoted(to_string(draft.event_id)));
+  };
   switch (outcome.kind) {
     case Kind::EventIdConflict:
-      return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
-                                                     " is taken by an event with other content or of another commit."))
-          .member("eventId", quoted(to_string(draft.event_id)));
+      return id_is_taken();
     case Kind::EventRedacted:
+      // Whether that event is one the caller may see was not compared.
+      if (caller.is_limited()) return id_is_taken();
       return placed(Problem("event-redacted",
                             "The event id " + to_string(draft.event_id) + " is taken by an event that was redacted."))
           .member("eventId", quoted(to_string(draft.event_id)));
     case Kind::SequenceConflict: {
       const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
       const auto view = store_.view();
-      ConflictingEvents conflicting(*view);
+      ConflictingEvents conflicting(*view, caller);
       conflicting.add(draft.aggregate_id, expected);
       return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
                                                      " of its aggregate, which has " +
@@ -223,9 +246,10 @@ Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome
       JsonWriter json(mismatches);
       json.begin_array();
       const auto view = store_.view();
-      ConflictingEvents conflicting(*view);
+      ConflictingEvents conflicting(*view, caller);
       for (const Position position : outcome.conflicting) conflicting.add(position);
       for (const AppendOutcome::Mismatch& mismatch : outcome.mismatches) {
+        if (!may_see(*view, caller, mismatch.aggregate_id)) continue;
         json.begin_object().key("aggregateId").string(mismatch.aggregate_id);
         json.key("currentSequenceNumber").number(mismatch.current.value());
         const auto& conditions = proposal.condition.aggregates;
@@ -250,6 +274,7 @@ Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome
           .member("conflictingEvents", conflicting.finish());
     }
     case Kind::AggregateTypeConflict:
+      if (!caller.may_use_type(outcome.stored_aggregate_type)) return placed(foreign_type());
       return placed(Problem("aggregate-type-conflict",
                             "The aggregate was begun with another aggregateType, or with none."))
           .member("aggregateId", quoted(draft.aggregate_id))

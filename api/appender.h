@@ -23,7 +23,7 @@ class Appender {
   void decided(const std::shared_ptr<AppendCall>& call);
   void answer(AppendCall& call);
   [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome) const;
-  [[nodiscard]] Problem refusal(const Decision& decision, const AppendOutcome& outcome) const;
+  [[nodiscard]] Problem refusal(const AppendCall& call, const AppendOutcome& outcome) const;
 
   Store& store_;
   Scheduler& scheduler_;

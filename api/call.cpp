@@ -2,7 +2,22 @@
 
 #include <algorithm>
 
+#include "api/access/authenticator.h"
+
 namespace stele::api {
+
+bool Call::admit(Permission needed) {
+  if (needed == Permission::Open || !options_.authenticator) return true;
+  auto found = options_.authenticator->authenticate(*request_);
+  if (const auto* problem = std::get_if<Problem>(&found)) {
+    fail(*problem);
+    return false;
+  }
+  caller_ = std::get<Caller>(std::move(found));
+  if (caller_.may(needed)) return true;
+  fail(insufficient_role(caller_, "this"));
+  return false;
+}
 
 void Call::send(Response response) {
   if (!reply_) return;
@@ -25,8 +40,9 @@ void Call::add_cors(Response& response) const {
   const auto allowed = [&](const std::string& configured) { return configured == "*" || configured == origin; };
   if (std::none_of(options_.cors_origins.begin(), options_.cors_origins.end(), allowed)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
-  response.headers.emplace_back("Access-Control-Expose-Headers",
-                                "Location, Link, Retry-After, X-Correlation-Id, Idempotent-Replayed, Allow");
+  response.headers.emplace_back(
+      "Access-Control-Expose-Headers",
+      "Location, Link, Retry-After, X-Correlation-Id, Idempotent-Replayed, Allow, WWW-Authenticate");
   if (request_->method() == Method::Options) {
     response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
     response.headers.emplace_back(
@@ -34,6 +50,13 @@ void Call::add_cors(Response& response) const {
         "Content-Type, Accept, Authorization, Idempotency-Key, X-Correlation-Id, traceparent, tracestate");
     response.headers.emplace_back("Access-Control-Max-Age", "600");
   }
+}
+
+Problem insufficient_role(const Caller& caller, std::string_view for_what) {
+  const Principal* const principal = caller.principal();
+  const std::string role = principal == nullptr ? "" : std::string(name_of(principal->role));
+  return Problem("insufficient-role", "The role " + role + " does not allow " + std::string(for_what) + ".")
+      .header("WWW-Authenticate", R"(Bearer realm="stele", error="insufficient_scope")");
 }
 
 void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work) {

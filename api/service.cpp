@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/access/authenticator.h"
 #include "api/aggregate_reads.h"
 #include "api/base64.h"
 #include "api/event_reads.h"
@@ -48,6 +49,19 @@ std::string object(Write write) {
   write(json);
   json.end_object();
   return text;
+}
+
+/// Narrows a query to what the caller may see; answers and gives false if it may not ask this at all.
+template <class Query>
+bool may_list(const std::shared_ptr<Call>& call, Query& query) {
+  const Caller& caller = call->caller();
+  if (query.include_system && !caller.may(Permission::Audit)) {
+    call->fail(insufficient_role(caller, "includeSystem")
+                   .error({"parameter", "includeSystem", "Needs the role auditor or admin.", {}}));
+    return false;
+  }
+  caller.restrict(query);
+  return true;
 }
 
 std::string recovery_json(const RecoveryReport& report) {
@@ -126,6 +140,7 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
     response.headers.emplace_back("Allow", std::string(match.route->allow));
     return call->send(std::move(response));
   }
+  if (!call->admit(needed_for(*match.route, method))) return;
   route(call, match);
 }
 
@@ -147,13 +162,15 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
   switch (resource) {
     case Resource::Event:
       return run_on_read_pool(scheduler_, call,
-                              [this, id = match.parameter](Call& c) { answer(c, show_event(store_, id)); });
+                              [this, id = match.parameter](Call& c) { answer(c, show_event(store_, c.caller(), id)); });
     case Resource::EventData:
-      return run_on_read_pool(scheduler_, call,
-                              [this, id = match.parameter](Call& c) { answer(c, show_event_data(store_, id)); });
+      return run_on_read_pool(scheduler_, call, [this, id = match.parameter](Call& c) {
+        answer(c, show_event_data(store_, c.caller(), id));
+      });
     case Resource::Aggregate:
-      return run_on_read_pool(scheduler_, call,
-                              [this, id = match.parameter](Call& c) { answer(c, show_aggregate(store_, id)); });
+      return run_on_read_pool(scheduler_, call, [this, id = match.parameter](Call& c) {
+        answer(c, show_aggregate(store_, c.caller(), id));
+      });
     case Resource::Head:
       return call->send(head());
     case Resource::OpenApi:
@@ -174,6 +191,7 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
 void Service::events(const std::shared_ptr<Call>& call) {
   auto parsed = parse_event_list(call->request(), options_.limits);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  if (!may_list(call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
   auto list = [this, request = std::get<EventListRequest>(std::move(parsed))](Call& c) {
     answer(c, list_events(store_, request));
@@ -198,6 +216,7 @@ void Service::events(const std::shared_ptr<Call>& call) {
 void Service::aggregates(const std::shared_ptr<Call>& call) {
   auto parsed = parse_aggregate_list(call->request(), options_.limits);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  if (!may_list(call, std::get<AggregateListRequest>(parsed).query)) return;
   run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {
     answer(c, list_aggregates(store_, request));
   });
@@ -218,7 +237,10 @@ Response Service::head() const {
 }
 
 Response Service::ready(std::string_view path) const {
-  const StoreHealth health = store_.health();
+  StoreHealth health = store_.health();
+  if (options_.authenticator) {
+    for (std::string& warning : options_.authenticator->warnings()) health.warnings.push_back(std::move(warning));
+  }
   const bool closing = shutting_down_.load();
   const auto warnings = [&] {
     std::string text;
