@@ -127,6 +127,7 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
   message.version(11);
   message.set(http::field::host, url_.authority);
   message.set(http::field::user_agent, "stele-cli");
+  if (!token_.empty()) message.set(http::field::authorization, "Bearer " + token_);
   for (const auto& [name, value] : request.headers) message.set(name, value);
   message.body() = {request.body.data(), request.body.size()};
   if (request.method != "GET" && request.method != "HEAD") message.content_length(request.body.size());

@@ -52,6 +52,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
+  /// The bearer token of all requests from now on; empty: none.
+  void authorize(std::string token) { token_ = std::move(token); }
+
   /// Sends a request and reads its whole answer (at most 64 MiB). Io if the exchange failed anywhere: the server may or
   /// may not have acted. A status of any class is not an error here.
   [[nodiscard]] Result<HttpResponse> send(const HttpRequest& request);
@@ -65,6 +68,7 @@ class HttpClient {
   class Connection;
   HttpUrl url_;
   HttpTimeouts timeouts_;
+  std::string token_;
   std::unique_ptr<Connection> connection_;
 };
 

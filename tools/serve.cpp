@@ -145,6 +145,13 @@ int run(ServeOptions& options, net::ShutdownSignals& signals) {
   const std::unique_ptr<Store> store = std::move(opened).value();
   log_recovery(*store, options.store.folder);
 
+  auto authenticator = options.access.open(options.store.folder);
+  if (!authenticator) {
+    fmt::print(stderr, "stele serve: cannot set up authentication: {}\n", authenticator.error().describe());
+    return kExitFailure;
+  }
+  options.service.authenticator = std::move(authenticator).value();
+
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
     return std::make_unique<api::Service>(*store, scheduler, options.service);
   });
@@ -155,8 +162,13 @@ int run(ServeOptions& options, net::ShutdownSignals& signals) {
   }
   const std::unique_ptr<net::Server> server = std::move(started).value();
   signals.drain(*server);
-  if (!options.listen.is_loopback())
-    spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
+  if (!options.listen.is_loopback() && options.insecure) {
+    if (options.access.required()) {
+      spdlog::warn("what goes over the network at {} can be read on the way (--insecure)", options.listen.host);
+    } else {
+      spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
+    }
+  }
   // For scripts as much as for people, so it does not depend on the log level.
   fmt::print(stderr, "listening on {}\n", options.listen.url(server->port()));
   std::fflush(stderr);

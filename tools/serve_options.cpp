@@ -77,7 +77,7 @@ void ServeOptions::declare(CLI::App& app) {
       ->type_name("HOST:PORT")
       ->default_str("127.0.0.1:8080")
       ->group(group);
-  app.add_flag("--insecure", insecure, "Allow another address than loopback: anyone who reaches it can read and append")
+  app.add_flag("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
       ->group(group);
   add_number(app, "--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores")->group(group);
   add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: as many as cores")
@@ -90,6 +90,8 @@ void ServeOptions::declare(CLI::App& app) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->group(group);
+
+  access.declare(app);
 
   group = "Limits";
   auto& http = server.limits;
@@ -165,14 +167,9 @@ void ServeOptions::declare(CLI::App& app) {
 
 std::string ServeOptions::apply() {
   if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
-  if (!listen.is_loopback() && !insecure) {
-    return fmt::format(
-        "refusing to listen on {}: it is not a loopback address, and there is no authentication or TLS in this "
-        "version.\n"
-        "Keep it on 127.0.0.1 behind a proxy that authenticates, or say --insecure if everyone who can reach it may "
-        "read and append.",
-        listen.host);
-  }
+  if (auto complaint = access.complaint(); !complaint.empty()) return complaint;
+  constexpr bool kHasTls = false;
+  if (auto refusal = refusal_to_listen(listen, access.required(), kHasTls, insecure); !refusal.empty()) return refusal;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   server.host = listen.host;

@@ -10,6 +10,7 @@
 #include "api/options.h"
 #include "engine/store.h"
 #include "net/server.h"
+#include "tools/access_options.h"
 #include "tools/listen_address.h"
 
 namespace stele::tools {
@@ -18,6 +19,7 @@ struct ServeOptions {
   StoreOptions store;
   api::ServiceOptions service;
   net::ServerOptions server;
+  AccessOptions access;
   ListenAddress listen{"127.0.0.1", 8080};
   bool insecure = false;
   bool print_config = false;

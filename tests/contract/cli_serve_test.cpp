@@ -22,7 +22,7 @@ constexpr const char* kSmall = "1MiB";
 }  // namespace
 
 TEST_CASE("Cli.HelpOfEveryCommandGoesToStdout") {
-  for (const char* command : {"serve", "append", "query", "import"}) {
+  for (const char* command : {"serve", "append", "query", "import", "token"}) {
     CAPTURE(command);
     const auto result = run_stele({command, "--help"});
     CHECK(result.exit_code == 0);
