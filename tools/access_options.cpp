@@ -42,6 +42,7 @@ Result<std::shared_ptr<api::Authenticator>> AccessOptions::open(const std::strin
   STELE_ASSIGN(api::KeyStore keys, api::KeyStore::open(files, folder, api::KeyStore::IfMissing::Create));
   api::AuthenticatorOptions options;
   options.jwks_file = jwks;
+  options.look_interval = api::kLookInterval;
   options.jwt = {jwt_issuer, jwt_audience};
   options.report = [](const std::string& line) { spdlog::warn("{}", line); };
   STELE_ASSIGN(auto authenticator, api::Authenticator::open(std::move(keys), std::move(options)));

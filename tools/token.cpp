@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <thread>
 
 #include "api/access/api_key.h"
 #include "api/json_writer.h"
@@ -57,7 +58,10 @@ Status change_keys(const KeyStore& store, Change change) {
   STELE_ASSIGN(const auto lock, store.lock());
   STELE_ASSIGN(std::vector<ApiKey> keys, api::read_api_keys(store));
   STELE_TRY(change(keys));
-  return api::write_api_keys(store, keys);
+  STELE_TRY(api::write_api_keys(store, keys));
+  // A server that runs has surely taken notice when the command ends.
+  std::this_thread::sleep_for(2 * api::kLookInterval);
+  return {};
 }
 
 int create(int argc, const char* const* argv) {

@@ -56,14 +56,14 @@ Authenticator::Authenticator(KeyStore keys, AuthenticatorOptions options)
                   STELE_ASSIGN(const std::vector<ApiKey> list, read_api_keys(key_store_));
                   return ApiKeyTable(list);
                 },
-                [this](const std::string& line) { options_.report("API keys: " + line); }),
+                [this](const std::string& line) { options_.report("API keys: " + line); }, options_.look_interval),
       jwks_(
           [this]() -> Result<std::optional<FileInfo>> {
             STELE_ASSIGN(const FileInfo info, options_.files->look_at(options_.jwks_file));
             return std::optional(info);
           },
           [this] { return load_jwks(*options_.files, options_.jwks_file); },
-          [this](const std::string& line) { options_.report("JWKS: " + line); }) {}
+          [this](const std::string& line) { options_.report("JWKS: " + line); }, options_.look_interval) {}
 
 Result<std::shared_ptr<Authenticator>> Authenticator::open(KeyStore keys, AuthenticatorOptions options) {
   if (options.files == nullptr) options.files = &posix_file_system();

@@ -1,6 +1,7 @@
 #pragma once
 // From the Authorization field of a request to the caller.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,18 +20,23 @@
 
 namespace stele::api {
 
+/// How long a server may count on its last look at the key files. Whoever changes them waits so long before saying that
+/// it is done.
+inline constexpr std::chrono::milliseconds kLookInterval{10};
+
 struct AuthenticatorOptions {
   std::string jwks_file;  ///< empty: no JWTs
   JwtPolicy jwt;
-  FileSystem* files = nullptr;   ///< none = posix_file_system(); must outlive the authenticator
-  const Clock* clock = nullptr;  ///< none = system_clock(); must outlive the authenticator
+  std::chrono::nanoseconds look_interval{0};  ///< how long a look at the files counts
+  FileSystem* files = nullptr;                ///< none = posix_file_system(); must outlive the authenticator
+  const Clock* clock = nullptr;               ///< none = system_clock(); must outlive the authenticator
   /// Gets a line for people when a file cannot be read again; never a secret.
   std::function<void(const std::string&)> report = [](const std::string&) {};
 };
 
-/// Checks bearer credentials: API keys and JWTs. Both files are looked at for every check, so that a revoked key is
-/// refused from the next request on. Thread-safe. A check costs one hash and one look-up; of a JWT the first also a
-/// signature check.
+/// Checks bearer credentials: API keys and JWTs. Both files are looked at for every check, or once an interval, so that
+/// a revoked key is refused without a restart. Thread-safe. A check costs one hash and one look-up; of a JWT the first
+/// also a signature check.
 class Authenticator {
  public:
   /// An error that names the file if one of them cannot be used at the start.

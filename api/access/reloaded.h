@@ -1,6 +1,8 @@
 #pragma once
 // What a file says, read again whenever the file has changed.
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,9 +14,9 @@
 
 namespace stele::api {
 
-/// A look at the file (one system call) for every use, so that a change counts from the next use on. What was read is
-/// shared and immutable. While the file cannot be read or makes no sense, what it said before stays in force: a botched
-/// edit locks nobody out, and lets nobody in. Thread-safe.
+/// A look at the file (one system call) counts for an interval; a use later than that after a change sees the change.
+/// What was read is shared and immutable. While the file cannot be read or makes no sense, what it said before stays in
+/// force: a botched edit locks nobody out, and lets nobody in. Thread-safe.
 template <class T>
 class Reloaded {
  public:
@@ -23,8 +25,9 @@ class Reloaded {
   using Report = std::function<void(const std::string&)>;
 
   /// `report` gets a line for people at each reload that fails, and at the first that works again.
-  Reloaded(Look look, Load load, Report report)
-      : look_(std::move(look)), load_(std::move(load)), report_(std::move(report)) {}
+  /// An interval of zero: every use looks.
+  Reloaded(Look look, Load load, Report report, std::chrono::nanoseconds interval)
+      : look_(std::move(look)), load_(std::move(load)), report_(std::move(report)), interval_(interval) {}
 
   /// Reads the file for the first time; until that has worked, current() is empty.
   [[nodiscard]] Status start() {
@@ -36,9 +39,15 @@ class Reloaded {
   }
 
   [[nodiscard]] std::shared_ptr<const T> current() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    if (now.count() < look_again_.load(std::memory_order_relaxed)) {
+      const std::lock_guard lock(mutex_);
+      return value_;
+    }
     // The look comes first: what is read later is at least as new.
     auto seen = look_();
     const std::lock_guard lock(mutex_);
+    look_again_.store((now + interval_).count(), std::memory_order_relaxed);
     if (!seen) {
       fail(seen.error());
     } else if (*seen != seen_ || retry_) {
@@ -77,6 +86,8 @@ class Reloaded {
   const Look look_;
   const Load load_;
   const Report report_;
+  const std::chrono::nanoseconds interval_;
+  std::atomic<std::int64_t> look_again_{0};  ///< steady nanoseconds
   mutable std::mutex mutex_;
   std::optional<FileInfo> seen_;
   std::shared_ptr<const T> value_ = std::make_shared<const T>();
