@@ -19,7 +19,7 @@ struct HttpLimits {
   std::size_t header_bytes_max = 16 * 1024;               ///< request line and fields: 414 or 431
   std::size_t fields_max = 100;                           ///< header fields: 431
   std::size_t body_bytes_max = (16 * 1024 + 64) * 1024;   ///< 413, before reading where the length is announced
-  std::uint64_t bodies_bytes_max = 512ULL << 20;          ///< bodies in memory over all connections: 503 beyond
+  std::uint64_t bodies_bytes_max = 512ULL << 20;          ///< bodies and large answers in memory, over all connections: 503 beyond
   std::size_t connections_max = 10'000;                   ///< 503 and close beyond
   std::size_t connections_per_address_max = 0;            ///< 503 and close beyond; 0 = no limit of its own
   std::uint64_t requests_per_connection_max = 1'000'000;  ///< the last one is answered with Connection: close

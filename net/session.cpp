@@ -28,12 +28,18 @@ constexpr std::size_t room_behind_head = 4096;
 constexpr std::size_t small_body_max = 8 * 1024;
 /// A reader must take this much within write_ms.
 constexpr std::size_t write_window = 64 * 1024;
+/// What a slow reader may hold of an answer without taking it from the budget of all connections.
+constexpr std::size_t unheld_max = 128 * 1024;
 /// Buffers larger than this are not kept for the next answer.
 constexpr std::size_t kept_max = 256 * 1024;
 
 std::int64_t micros_now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+api::Response too_many_answers() {
+  return api::problem_response("busy", "Too many large answers are being sent at the moment.");
 }
 
 bool would_block(const error_code& ec) { return ec == asio::error::would_block || ec == asio::error::try_again; }
@@ -129,7 +135,10 @@ Session::Session(IoThread& io, ServerCore& core, Socket socket, std::string addr
   std::memset(buffer_.get() + capacity_, 0, BodyBuffer::padding);
 }
 
-Session::~Session() { core_.budget.leave(address_); }
+Session::~Session() {
+  core_.budget.give_body_bytes(held_bytes_);
+  core_.budget.leave(address_, admission_);
+}
 
 void Session::start() {
   task_ = run();
@@ -142,8 +151,8 @@ void Session::enter(Phase phase, std::int64_t deadline_ms) {
 }
 
 void Session::tick(std::int64_t now_ms) {
-  // An idle connection keeps no large buffer: it would be missing in the budget of the busy ones.
-  if (phase_ == Phase::Idle && large_body_.capacity() > 0 && now_ms - idle_since_ms_ > 1000) large_body_.free();
+  // An idle connection keeps no large buffer: it would be missing to the busy ones.
+  if (phase_ == Phase::Idle && now_ms - idle_since_ms_ > 1000) shed_buffers();
   if (now_ms < deadline_ms_) return;
   switch (phase_) {
     case Phase::Idle:
@@ -179,6 +188,13 @@ void Session::abort() {
 void Session::close_socket() {
   error_code ignored;
   socket_.close(ignored);
+}
+
+void Session::shed_buffers() {
+  if (large_body_.capacity() > 0) large_body_.free();
+  for (std::string* buffer : {&response_.body, &out_, &piece_}) {
+    if (buffer->capacity() > 2 * small_body_max) *buffer = {};
+  }
 }
 
 std::string_view Session::header(std::string_view name) const {
@@ -318,6 +334,7 @@ Task<> Session::serve() {
         co_return;
       }
     } else {
+      hold_answer();
       begin_answer(!head_only);
       if (!write_now() && !co_await write_rest()) {
         end_request();
@@ -471,6 +488,26 @@ void Session::deliver() {
   if (waiting_) std::exchange(waiting_, {}).resume();
 }
 
+bool Session::hold(std::size_t bytes) {
+  if (bytes <= unheld_max || bytes <= held_bytes_) return true;
+  if (!core_.budget.take_body_bytes(bytes - held_bytes_)) return false;
+  held_bytes_ = bytes;
+  return true;
+}
+
+/// A reader may take its time over a large answer: all that wait for their readers must fit into the budget. An answer
+/// that says what was stored is never refused; it leaves less for others.
+void Session::hold_answer() {
+  const std::size_t bytes = response_.body.capacity();
+  if (hold(bytes)) return;
+  if (head_.method == api::Method::Get || head_.method == api::Method::Head) {
+    response_ = too_many_answers();
+  } else {
+    core_.budget.force_body_bytes(bytes - held_bytes_);
+    held_bytes_ = bytes;
+  }
+}
+
 void Session::begin_answer(bool with_body) {
   const bool may = may_have_body(response_.status);
   Framing framing;
@@ -558,10 +595,11 @@ Task<bool> Session::stream() {
     enter(Phase::Pulling, IoThread::now_ms() + limits_.request_ms);
     Result<bool> pulled = co_await Pull{*this};
     if (aborted_) co_return false;
-    if (!pulled) {
-      spdlog::error("a response body broke off: {}", pulled.error().describe());
+    if (!pulled || !hold(piece_.capacity())) {
+      if (!pulled) spdlog::error("a response body broke off: {}", pulled.error().describe());
       if (first) {
-        response_ = api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
+        response_ = pulled ? too_many_answers()
+                           : api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
         begin_answer(true);
         if (write_now()) co_return true;
         co_return co_await write_rest();
@@ -651,6 +689,7 @@ void Session::end_request() {
   if (response_.body.capacity() > kept_max) response_.body = {};
   if (out_.capacity() > kept_max) out_ = {};
   if (piece_.capacity() > kept_max) piece_ = {};
+  core_.budget.give_body_bytes(std::exchange(held_bytes_, 0));
 }
 
 }  // namespace stele::net

@@ -75,6 +75,10 @@ class Session final : private api::Request {
   void call_handler();
   void reply(std::uint64_t ticket, api::Response&& response);
   void pull_piece();
+  /// Takes what `bytes` in memory for the answer need from the budget of all connections; false if that is used up.
+  [[nodiscard]] bool hold(std::size_t bytes);
+  void hold_answer();
+  void shed_buffers();
   void begin_answer(bool with_body);
   bool write_now();
   void consume(std::size_t bytes);
@@ -131,6 +135,7 @@ class Session final : private api::Request {
   std::array<boost::asio::const_buffer, 3> pending_;
   std::size_t pending_bytes_ = 0;
   std::uint64_t body_bytes_sent_ = 0;
+  std::uint64_t held_bytes_ = 0;  ///< of the budget, for the answer at hand
 };
 
 }  // namespace stele::net

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include "api/service.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
+#include "net/connection_budget.h"
 #include "net/server.h"
 #include "net/signals.h"
 #include "tools/command_line.h"
@@ -42,6 +44,18 @@ void raise_file_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
+}
+
+/// Connections must leave descriptors to the log and its indexes: half of them, or a thousand.
+void leave_files_to_the_store(std::size_t& connections_max) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  const std::size_t files = limit.rlim_cur;
+  const std::size_t others = std::min<std::size_t>(files / 2, 1000) + net::ConnectionBudget::refused_max;
+  const std::size_t fits = files > others ? files - others : 1;
+  if (connections_max <= fits) return;
+  spdlog::warn("at most {} connections instead of {}: the process may have only {} open files", fits, connections_max, files);
+  connections_max = fits;
 }
 
 /// What an operator can do about a folder that does not open.
@@ -191,6 +205,7 @@ int serve_command(int argc, const char* const* argv) {
   net::ShutdownSignals signals;
   set_up_log(options.log_level);
   raise_file_limit();
+  leave_files_to_the_store(options.server.limits.connections_max);
   return run(options, signals);
 }
 

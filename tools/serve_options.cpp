@@ -103,7 +103,7 @@ void ServeOptions::declare(CLI::App& app) {
       ->group(group);
   add_bytes(app, "--body-size-max", limits.body_bytes_max, {1024, 1U << 30}, "Body of a request")->group(group);
   add_bytes(app, "--bodies-size-max", http.bodies_bytes_max, {1U << 20, 1ULL << 40},
-            "Bodies of all requests under way; beyond: 503")
+            "Bodies of all requests under way and large answers to slow readers; beyond: 503")
       ->group(group);
   add_number(app, "--events-max", limits.events_max, 1, 10'000, "Events in one append")->group(group);
   add_bytes(app, "--event-data-size-max", limits.data_bytes_max, {2, 16U << 20}, "Data of one event")->group(group);

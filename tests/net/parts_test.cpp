@@ -76,14 +76,26 @@ TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::TooManyFromAddress);
+  CHECK(budget.enter("b") == Admission::Welcome);  // one that is refused takes nobody's place
   CHECK(budget.enter("b") == Admission::TooMany);
-  for (int i = 0; i < 4; ++i) budget.leave(i < 3 ? "a" : "b");
+  CHECK(budget.connections() == 5);
+  budget.leave("a", Admission::TooManyFromAddress);
+  budget.leave("b", Admission::TooMany);
+  CHECK(budget.enter("a") == Admission::TooMany);
+  budget.leave("a", Admission::TooMany);
+  budget.leave("b", Admission::Welcome);
+  CHECK(budget.enter("a") == Admission::TooManyFromAddress);
+  budget.leave("a", Admission::TooManyFromAddress);
+  for (int i = 0; i < 2; ++i) budget.leave("a", Admission::Welcome);
   CHECK(budget.connections() == 0);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.take_body_bytes(100));
   CHECK_FALSE(budget.take_body_bytes(1));
   budget.give_body_bytes(50);
   CHECK(budget.take_body_bytes(50));
+  budget.force_body_bytes(10);
+  budget.give_body_bytes(10);
+  CHECK_FALSE(budget.take_body_bytes(1));
 }
 
 TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
