@@ -141,7 +141,7 @@ class Reader(Client):
             self.lines(f"/v1/events?aggregateId={aggregate}")
         elif choice == 3:
             head = json.loads(self.ask("head", "GET", "/v1/head")[0])
-            self.lines(f"/v1/events?afterPosition={max(0, head['size'] - 3000)}&limit=3000")
+            self.lines(f"/v1/events?afterPosition={max(0, head['size'] - 3000)}")
         elif choice == 4:
             self.ask("aggregates", "GET", f"/v1/aggregates?prefix={aggregate[:6].split('%')[0]}&limit=50")
             self.ask("aggregate", "GET", f"/v1/aggregates/{aggregate}")

@@ -12,7 +12,7 @@ class Tally:
         self.lock = threading.Lock()
         self.latencies = []
         self.counts = collections.Counter()
-        self.unexpected = []
+        self.unexpected = {}  # text: when it was first seen
         self.unexpected_count = 0
 
     def request(self, what, seconds):
@@ -28,7 +28,7 @@ class Tally:
         with self.lock:
             self.unexpected_count += 1
             if len(self.unexpected) < self.KEPT_MAX:
-                self.unexpected.append(f"{time.strftime('%H:%M:%S')} {text}")
+                self.unexpected.setdefault(text, time.strftime("%H:%M:%S"))
 
     def take_latencies(self):
         with self.lock:
