@@ -78,9 +78,9 @@ TEST_CASE("ConnectionLimits.AFloodFromOneAddressTakesNoOtherOnesPlace") {
 
 TEST_CASE("ConnectionLimits.ConnectionsLeaveDescriptorsToTheLog") {
   test::TempFolder folder;
-  const auto process = ChildProcess::start(
-      {"/bin/sh", "-c", R"(ulimit -n 256; exec "$0" "$@")", STELE_BINARY, "serve", "--data", folder.path() + "/data",
-       "--listen", "127.0.0.1:0", "--segment-size", "64KiB"});
+  const auto process =
+      ChildProcess::start({"/bin/sh", "-c", R"(ulimit -n 256; exec "$0" "$@")", STELE_BINARY, "serve", "--data",
+                           folder.path() + "/data", "--listen", "127.0.0.1:0", "--segment-size", "64KiB"});
   const std::string line = process->wait_for_stderr("listening on http://127.0.0.1:");
   REQUIRE_FALSE(line.empty());
   const int port = std::stoi(line.substr(line.rfind(':') + 1));

@@ -1,4 +1,5 @@
-// Connections that do not go as usual: floods of requests nobody reads the answers of, bytes one by one, ends in the middle.
+// Connections that do not go as usual: floods of requests nobody reads the answers of, bytes one by one, ends in the
+// middle.
 
 #include <doctest/doctest.h>
 
@@ -71,8 +72,9 @@ TEST_CASE("Connections.APipelinedFloodOfAppendsIsStoredInOrder") {
 TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
   Target& target = shared_target();
   const std::uint64_t size = target.log_size();
-  const auto answers = target.exchange(get("/healthz") + "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" +
-                                       repeated(post_event("never"), 1'000));
+  const auto answers =
+      target.exchange(get("/healthz") + "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" +
+                      repeated(post_event("never"), 1'000));
   REQUIRE(answers.size() == 2);
   CHECK(answers[1].header("Connection") == "close");
   CHECK(target.log_size() == size);
@@ -81,7 +83,8 @@ TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
 TEST_CASE("Connections.ARequestAfterWhichNothingFollowsIsStillAnswered") {
   Target& target = shared_target();
   const std::string stream = "GET /v1/events HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n";
-  for (const std::string& request : {get("/healthz"), get("/v1/events?limit=1000"), stream, post_event(fresh("half"))}) {
+  for (const std::string& request :
+       {get("/healthz"), get("/v1/events?limit=1000"), stream, post_event(fresh("half"))}) {
     RawClient client = target.connect();
     REQUIRE(client.send(request));
     client.half_close();
@@ -96,7 +99,8 @@ TEST_CASE("Connections.ARequestAfterWhichNothingFollowsIsStillAnswered") {
 TEST_CASE("Connections.BytesOneByOneMakeARequest") {
   Target& target = shared_target();
   const std::string body = event_json(fresh("bytes"));
-  const std::string start = "POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
+  const std::string start =
+      "POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
   std::string chunks;
   for (const char c : body) chunks += std::string("1\r\n") + c + "\r\n";
   for (const std::string& request :

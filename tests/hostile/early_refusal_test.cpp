@@ -74,7 +74,8 @@ TEST_CASE("EarlyRefusal.ContinueIsSentOnlyForABodyThatIsWanted") {
   Target& target = shared_target();
   const std::string body = event_json(fresh("continue"));
   const std::string head =
-      kStart + "Connection: close\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+      kStart + "Connection: close\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n";
   {
     RawClient client = target.connect();
     REQUIRE(client.send(head));
@@ -93,8 +94,8 @@ TEST_CASE("EarlyRefusal.ContinueIsSentOnlyForABodyThatIsWanted") {
     CHECK(answers.back().status == 201);
   }
   {
-    const auto answers = target.exchange(
-        "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n");
+    const auto answers =
+        target.exchange("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n");
     REQUIRE(answers.size() == 1);
     CHECK(answers.front().status == 200);
   }

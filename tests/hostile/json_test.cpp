@@ -93,7 +93,8 @@ TEST_CASE("Json.NothingButWhiteSpace") {
   check_refused(std::string(16'000'000, '\0'), 400, "malformed-json");
   HttpClient client = shared_target().api().client();
   CHECK(client.post("/v1/events", space + event_json(fresh("space"))).status == 201);
-  CHECK(client.post("/v1/events", event_json(fresh("space"), "T", '[' + std::string(500'000, ' ') + ']')).status == 201);
+  CHECK(client.post("/v1/events", event_json(fresh("space"), "T", '[' + std::string(500'000, ' ') + ']')).status ==
+        201);
 }
 
 TEST_CASE("Json.ManyMembersAndManyFaults") {
@@ -125,8 +126,9 @@ TEST_CASE("Json.NoMoreEventsThanAllowed") {
 }
 
 TEST_CASE("Json.ManyIdsOfOneMakeAreServedLikeOthers") {
-  // Nobody can know which ids meet in a table whose hash is keyed anew in each process. These have what simple hashes stumble
-  // over: they differ in a few bits only, at the beginning, at the end, or by swapped parts, and UUIDs count upwards.
+  // Nobody can know which ids meet in a table whose hash is keyed anew in each process. These have what simple hashes
+  // stumble over: they differ in a few bits only, at the beginning, at the end, or by swapped parts, and UUIDs count
+  // upwards.
   HttpClient client = shared_target().api().client();
   const std::string filler(200, 'z');
   for (int form = 0; form < 3; ++form) {
@@ -135,7 +137,8 @@ TEST_CASE("Json.ManyIdsOfOneMakeAreServedLikeOthers") {
       std::string number = std::to_string(100'000 + i);
       const std::string id = form == 0 ? number + filler : form == 1 ? filler + number : number + filler + number;
       list += (i > 0 ? "," : "") +
-              event_json(id, "T", "1", ",\"eventId\":\"00000000-0000-7000-8000-00000" + std::to_string(form) + number + "\"");
+              event_json(id, "T", "1",
+                         ",\"eventId\":\"00000000-0000-7000-8000-00000" + std::to_string(form) + number + "\"");
     }
     append(client, list + ']');
   }
@@ -150,7 +153,8 @@ TEST_CASE("Json.ConditionsOfManyParts") {
   std::string aggregates;
   std::string matches;
   for (int i = 0; i < 10'000; ++i) {
-    aggregates += (i > 0 ? "," : "") + std::string(R"({"aggregateId":"a)") + std::to_string(i) + R"(","lastSequenceNumber":1})";
+    aggregates +=
+        (i > 0 ? "," : "") + std::string(R"({"aggregateId":"a)") + std::to_string(i) + R"(","lastSequenceNumber":1})";
     matches += std::string(i > 0 ? "," : "") + R"({"eventTypes":["None"],"userIds":["u)" + std::to_string(i) + R"("]})";
   }
   const std::string events = "{\"events\":[" + event_json("never") + "],\"condition\":";

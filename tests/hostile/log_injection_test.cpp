@@ -19,9 +19,9 @@ TEST_CASE("AccessLog.HasOneLineARequestWhateverClientsSend") {
   const std::string forged = "2026-01-01T00:00:00.000000Z 10.0.0.1 DELETE /forged 200";
   const std::string close = "\r\nHost: a\r\nConnection: close\r\n";
   std::vector<std::string> requests;
-  for (const std::string& path :
-       {"/%0d%0a" + percent(forged), "/\xe2\x80\xa8" + percent(forged), "/\xc2\x85"s, "/\"forged\""s, "/<b>"s, "/%1b[2J"s,
-        "/\xff\xfe"s, "/{}%s%n"s, "/" + std::string(5'000, 'a'), "/v1/events/%0aforged"s, "/v1/aggregates/%00"s}) {
+  for (const std::string& path : {"/%0d%0a" + percent(forged), "/\xe2\x80\xa8" + percent(forged), "/\xc2\x85"s,
+                                  "/\"forged\""s, "/<b>"s, "/%1b[2J"s, "/\xff\xfe"s, "/{}%s%n"s,
+                                  "/" + std::string(5'000, 'a'), "/v1/events/%0aforged"s, "/v1/aggregates/%00"s}) {
     requests.push_back("GET " + path + " HTTP/1.1" + close + "\r\n");
   }
   for (const std::string& value :
@@ -30,15 +30,16 @@ TEST_CASE("AccessLog.HasOneLineARequestWhateverClientsSend") {
     requests.push_back("GET /v1/head HTTP/1.1" + close + "X-Correlation-Id: " + value + "\r\n\r\n");
     requests.push_back("GET /v1/head HTTP/1.1" + close + "User-Agent: " + value + "\r\nReferer: " + value + "\r\n\r\n");
   }
-  for (const std::string& start : {"FORGED\x1b /v1/head HTTP/1.1"s, "forged\r\n\r\n"s, "\r\n\r\n"s + forged + "\r\n\r\n",
-                                   "GET /v1/head " + forged}) {
+  for (const std::string& start : {"FORGED\x1b /v1/head HTTP/1.1"s, "forged\r\n\r\n"s,
+                                   "\r\n\r\n"s + forged + "\r\n\r\n", "GET /v1/head " + forged}) {
     requests.push_back(start + close + "\r\n");
   }
-  requests.push_back("POST /v1/events HTTP/1.1" + close + "Content-Type: application/json\r\nContent-Length: 5\r\n\r\n\"\n\r\n\"");
+  requests.push_back("POST /v1/events HTTP/1.1" + close +
+                     "Content-Type: application/json\r\nContent-Length: 5\r\n\r\n\"\n\r\n\"");
   // The ids of events go into answers, and so might into logs.
   const std::string body = event_json("log", "T", "{}", ",\"userId\":\"forged \\u2028 " + forged + "\"");
-  requests.push_back("POST /v1/events HTTP/1.1" + close + "Content-Type: application/json\r\nX-Correlation-Id: " + forged +
-                     "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  requests.push_back("POST /v1/events HTTP/1.1" + close + "Content-Type: application/json\r\nX-Correlation-Id: " +
+                     forged + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   for (const std::string& request : requests) {
     INFO("request: ", request.substr(0, 200));
     CHECK(target.exchange(request).size() == 1);

@@ -1,5 +1,5 @@
-// Requests about whose end two readers might disagree. Each is followed by a second request that a proxy would have taken
-// for part of the first: it must never be executed, and the connection must end.
+// Requests about whose end two readers might disagree. Each is followed by a second request that a proxy would have
+// taken for part of the first: it must never be executed, and the connection must end.
 
 #include <doctest/doctest.h>
 
@@ -40,37 +40,79 @@ void check_fields(const std::string& fields, std::string_view body = "") {
 }  // namespace
 
 TEST_CASE("Smuggling.ContentLengthIsOnePlainNumber") {
-  for (const char* const fields :
-       {"Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 6",
-        "Content-Length: 0\r\nContent-Length: 5", "Content-Length: +5", "Content-Length: -5", "Content-Length: 5, 5",
-        "Content-Length: 5,5", "Content-Length: 5 5", "Content-Length: 5;", "Content-Length: 0x5", "Content-Length: 5.0",
-        "Content-Length: 5e0", "Content-Length: '5'", "Content-Length: \"5\"", "Content-Length:", "Content-Length: ,",
-        "Content-Length: five", "Content-Length: 18446744073709551621", "Content-Length: 99999999999999999999999999",
-        "Content-Length: 0000000000000000000000000000000000005", "Content-Length : 5", "Content-Length\t: 5",
-        " Content-Length: 5", "Content-Length: 5\r\n\t5", "Content-Length: \r\n 5"}) {
+  for (const char* const fields : {"Content-Length: 5\r\nContent-Length: 5",
+                                   "Content-Length: 5\r\nContent-Length: 6",
+                                   "Content-Length: 0\r\nContent-Length: 5",
+                                   "Content-Length: +5",
+                                   "Content-Length: -5",
+                                   "Content-Length: 5, 5",
+                                   "Content-Length: 5,5",
+                                   "Content-Length: 5 5",
+                                   "Content-Length: 5;",
+                                   "Content-Length: 0x5",
+                                   "Content-Length: 5.0",
+                                   "Content-Length: 5e0",
+                                   "Content-Length: '5'",
+                                   "Content-Length: \"5\"",
+                                   "Content-Length:",
+                                   "Content-Length: ,",
+                                   "Content-Length: five",
+                                   "Content-Length: 18446744073709551621",
+                                   "Content-Length: 99999999999999999999999999",
+                                   "Content-Length: 0000000000000000000000000000000000005",
+                                   "Content-Length : 5",
+                                   "Content-Length\t: 5",
+                                   " Content-Length: 5",
+                                   "Content-Length: 5\r\n\t5",
+                                   "Content-Length: \r\n 5"}) {
     check_fields(fields, "12345");
   }
 }
 
 TEST_CASE("Smuggling.TheOnlyTransferEncodingIsChunked") {
-  for (const char* const fields :
-       {"Transfer-Encoding: gzip", "Transfer-Encoding: identity", "Transfer-Encoding: chunked, gzip",
-        "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, identity", "Transfer-Encoding: identity, chunked",
-        "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: xchunked", "Transfer-Encoding: chunkedx",
-        "Transfer-Encoding: chunk", "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: chunked;q=1",
-        "Transfer-Encoding: chunked,", "Transfer-Encoding: ,chunked", "Transfer-Encoding:", "Transfer-Encoding: ,",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
-        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding : chunked", "Transfer-Encoding\t: chunked", " Transfer-Encoding: chunked",
-        "Transfer-Encoding: \x0b" "chunked", "Transfer-Encoding: chunked\x0b", "Transfer-Encoding: \xA0" "chunked",
-        "Transfer-Encoding: chun\tked", "Transfer-Encoding: chunked\r\n ", "Transfer-Encoding:\r\n chunked",
-        "X: y\r\n Transfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5",
-        "Content-Length: 5\r\nTransfer-Encoding: chunked", "Content-Length: 0\r\nTransfer-Encoding: chunked",
-        "Content-Length: 5\r\nTransfer-Encoding: gzip", "Content-Length: 5\r\nTransfer-Encoding: identity",
-        "Content-Length: 5\r\nTransfer-Encoding: xchunked", "Content-Length: 5\r\nTransfer-Encoding:"}) {
+  for (const char* const fields : {"Transfer-Encoding: gzip",
+                                   "Transfer-Encoding: identity",
+                                   "Transfer-Encoding: chunked, gzip",
+                                   "Transfer-Encoding: gzip, chunked",
+                                   "Transfer-Encoding: chunked, identity",
+                                   "Transfer-Encoding: identity, chunked",
+                                   "Transfer-Encoding: chunked, chunked",
+                                   "Transfer-Encoding: xchunked",
+                                   "Transfer-Encoding: chunkedx",
+                                   "Transfer-Encoding: chunk",
+                                   "Transfer-Encoding: \"chunked\"",
+                                   "Transfer-Encoding: chunked;q=1",
+                                   "Transfer-Encoding: chunked,",
+                                   "Transfer-Encoding: ,chunked",
+                                   "Transfer-Encoding:",
+                                   "Transfer-Encoding: ,",
+                                   "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                                   "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+                                   "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+                                   "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+                                   "Transfer-Encoding : chunked",
+                                   "Transfer-Encoding\t: chunked",
+                                   " Transfer-Encoding: chunked",
+                                   "Transfer-Encoding: \x0b"
+                                   "chunked",
+                                   "Transfer-Encoding: chunked\x0b",
+                                   "Transfer-Encoding: \xA0"
+                                   "chunked",
+                                   "Transfer-Encoding: chun\tked",
+                                   "Transfer-Encoding: chunked\r\n ",
+                                   "Transfer-Encoding:\r\n chunked",
+                                   "X: y\r\n Transfer-Encoding: chunked",
+                                   "Transfer-Encoding: chunked\r\nContent-Length: 5",
+                                   "Content-Length: 5\r\nTransfer-Encoding: chunked",
+                                   "Content-Length: 0\r\nTransfer-Encoding: chunked",
+                                   "Content-Length: 5\r\nTransfer-Encoding: gzip",
+                                   "Content-Length: 5\r\nTransfer-Encoding: identity",
+                                   "Content-Length: 5\r\nTransfer-Encoding: xchunked",
+                                   "Content-Length: 5\r\nTransfer-Encoding:"}) {
     check_fields(fields, "0\r\n\r\n");
   }
-  check_ambiguous("POST /v1/events HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+  check_ambiguous(
+      "POST /v1/events HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
   check_ambiguous("GET /v1/head HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n");
 }
 
@@ -87,8 +129,8 @@ TEST_CASE("Smuggling.ChunkedInAnyCaseAndWithWhiteSpaceAroundItEndsWhereItSays") 
       for (std::size_t left = hidden.size(); left > 0; left /= 16) text.insert(text.begin(), kHex[left % 16]);
       return text;
     }();
-    const auto answers = target.exchange(kStart + "Connection: close\r\nTransfer-Encoding:" + value + "\r\n\r\n" + length +
-                                         "\r\n" + hidden + "\r\n0\r\n\r\n" + post_event("smuggled"));
+    const auto answers = target.exchange(kStart + "Connection: close\r\nTransfer-Encoding:" + value + "\r\n\r\n" +
+                                         length + "\r\n" + hidden + "\r\n0\r\n\r\n" + post_event("smuggled"));
     REQUIRE(answers.size() == 1);
     check_problem(answers.front(), 400, "malformed-json");
     CHECK(target.log_size() == size);
@@ -97,15 +139,37 @@ TEST_CASE("Smuggling.ChunkedInAnyCaseAndWithWhiteSpaceAroundItEndsWhereItSays") 
 
 TEST_CASE("Smuggling.ChunksAreExact") {
   const std::string overlong(8'000, 'x');
-  for (const std::string& body : std::vector<std::string>{
-           "-1\r\n\r\n", "+1\r\nx\r\n0\r\n\r\n", "0x1\r\nx\r\n0\r\n\r\n", " 1\r\nx\r\n0\r\n\r\n", "1 \r\nx\r\n0\r\n\r\n",
-           "\r\n0\r\n\r\n", "g\r\n\r\n", "1g\r\nx\r\n0\r\n\r\n", "1.0\r\nx\r\n0\r\n\r\n", "1,1\r\nx\r\n0\r\n\r\n",
-           "10000000000000000\r\n0\r\n\r\n", "ffffffffffffffff\r\nx\r\n0\r\n\r\n", "fffffffffffffffffffff1\r\nx\r\n0\r\n\r\n",
-           "0000000000000000000001\r\nx\r\n0\r\n\r\n", "1\nx\n0\n\n", "1\r\nx\n0\r\n\r\n", "1\nx\r\n0\r\n\r\n",
-           "1\rx\r\n0\r\n\r\n", "1\r\nxy\r\n0\r\n\r\n", "2\r\nx\r\n0\r\n\r\n", "1\r\nx0\r\n\r\n", "0\r\nX: y\r\n\r\n",
-           "0\r\nContent-Length: 5\r\n\r\n", "0\r\n Transfer-Encoding: chunked\r\n\r\n", "0\n\n", "0\r\n\n", "0\r\r\n\r\n",
-           "1;" + overlong + "\r\nx\r\n0\r\n\r\n", "1;a\nb\r\nx\r\n0\r\n\r\n", "1;\0\r\nx\r\n0\r\n\r\n"s,
-           "1\0\r\nx\r\n0\r\n\r\n"s}) {
+  for (const std::string& body : std::vector<std::string>{"-1\r\n\r\n",
+                                                          "+1\r\nx\r\n0\r\n\r\n",
+                                                          "0x1\r\nx\r\n0\r\n\r\n",
+                                                          " 1\r\nx\r\n0\r\n\r\n",
+                                                          "1 \r\nx\r\n0\r\n\r\n",
+                                                          "\r\n0\r\n\r\n",
+                                                          "g\r\n\r\n",
+                                                          "1g\r\nx\r\n0\r\n\r\n",
+                                                          "1.0\r\nx\r\n0\r\n\r\n",
+                                                          "1,1\r\nx\r\n0\r\n\r\n",
+                                                          "10000000000000000\r\n0\r\n\r\n",
+                                                          "ffffffffffffffff\r\nx\r\n0\r\n\r\n",
+                                                          "fffffffffffffffffffff1\r\nx\r\n0\r\n\r\n",
+                                                          "0000000000000000000001\r\nx\r\n0\r\n\r\n",
+                                                          "1\nx\n0\n\n",
+                                                          "1\r\nx\n0\r\n\r\n",
+                                                          "1\nx\r\n0\r\n\r\n",
+                                                          "1\rx\r\n0\r\n\r\n",
+                                                          "1\r\nxy\r\n0\r\n\r\n",
+                                                          "2\r\nx\r\n0\r\n\r\n",
+                                                          "1\r\nx0\r\n\r\n",
+                                                          "0\r\nX: y\r\n\r\n",
+                                                          "0\r\nContent-Length: 5\r\n\r\n",
+                                                          "0\r\n Transfer-Encoding: chunked\r\n\r\n",
+                                                          "0\n\n",
+                                                          "0\r\n\n",
+                                                          "0\r\r\n\r\n",
+                                                          "1;" + overlong + "\r\nx\r\n0\r\n\r\n",
+                                                          "1;a\nb\r\nx\r\n0\r\n\r\n",
+                                                          "1;\0\r\nx\r\n0\r\n\r\n"s,
+                                                          "1\0\r\nx\r\n0\r\n\r\n"s}) {
     check_fields("Transfer-Encoding: chunked", body);
   }
 }
@@ -114,25 +178,27 @@ TEST_CASE("Smuggling.LinesAndFieldsAreExact") {
   const std::string get = "GET /v1/head HTTP/1.1\r\n";
   for (const std::string& bytes : std::vector<std::string>{
            // line ends
-           "GET /v1/head HTTP/1.1\nHost: a\n\n", "GET /v1/head HTTP/1.1\nHost: a\r\n\r\n", get + "Host: a\nX: y\r\n\r\n",
-           get + "Host: a\r\nX: y\n\r\n\r\n", get + "Host: a\rX: y\r\n\r\n", get + "Host: a\r\nX: y\rZ: w\r\n\r\n",
-           "GET /v1/head HTTP/1.1\rHost: a\r\n\r\n", get + "\rHost: a\r\n\r\n", "\nGET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n",
-           "\r\r\nGET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET /v1/head HTTP/1.1\nHost: a\n\n", "GET /v1/head HTTP/1.1\nHost: a\r\n\r\n",
+           get + "Host: a\nX: y\r\n\r\n", get + "Host: a\r\nX: y\n\r\n\r\n", get + "Host: a\rX: y\r\n\r\n",
+           get + "Host: a\r\nX: y\rZ: w\r\n\r\n", "GET /v1/head HTTP/1.1\rHost: a\r\n\r\n", get + "\rHost: a\r\n\r\n",
+           "\nGET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "\r\r\nGET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n",
            // folding and white space
            get + "Host: a\r\nX: y\r\n z\r\n\r\n", get + "Host: a\r\nX: y\r\n\tz\r\n\r\n", get + " Host: a\r\n\r\n",
            get + "Host : a\r\n\r\n", get + "Host: a\r\nX : y\r\n\r\n", get + "Host: a\r\nX\t: y\r\n\r\n",
            get + "Host: a\r\nX y\r\n\r\n", get + "Host: a\r\n: y\r\n\r\n", get + "Host: a\r\nX\r\n\r\n",
            // control characters
-           "GET /v1/head HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"s,
-           "GET /v1/head HTTP/1.1\r\nHost: a\r\nX\0: y\r\n\r\n"s,
+           "GET /v1/head HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"s, "GET /v1/head HTTP/1.1\r\nHost: a\r\nX\0: y\r\n\r\n"s,
            "GET /v1/\0head HTTP/1.1\r\nHost: a\r\n\r\n"s, get + "Host: a\r\nX: \x01\r\n\r\n",
-           get + "Host: a\r\nX: \x7f\r\n\r\n", get + "Host: a\r\nX: a\x08" "b\r\n\r\n", get + "Host: a\r\n\x1bX: y\r\n\r\n",
-           get + "Host: a\r\nX\xc3\xa9: y\r\n\r\n", get + "Host: a\r\nX(y): z\r\n\r\n", get + "Host: a\r\n\"X\": z\r\n\r\n",
+           get + "Host: a\r\nX: \x7f\r\n\r\n",
+           get + "Host: a\r\nX: a\x08"
+                 "b\r\n\r\n",
+           get + "Host: a\r\n\x1bX: y\r\n\r\n", get + "Host: a\r\nX\xc3\xa9: y\r\n\r\n",
+           get + "Host: a\r\nX(y): z\r\n\r\n", get + "Host: a\r\n\"X\": z\r\n\r\n",
            // Host
            "GET /v1/head HTTP/1.1\r\n\r\n", "GET /v1/head HTTP/1.1\r\nX: y\r\n\r\n", get + "Host: a\r\nHost: a\r\n\r\n",
            get + "Host: a\r\nHost: b\r\n\r\n", get + "Host: a\r\nhost: b\r\n\r\n", get + "Host: a, b\r\n\r\n",
-           get + "Host: a b\r\n\r\n", get + "Host: a/b\r\n\r\n", get + "Host: http://a\r\n\r\n", get + "Host: u@a\r\n\r\n",
-           "GET /v1/head HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+           get + "Host: a b\r\n\r\n", get + "Host: a/b\r\n\r\n", get + "Host: http://a\r\n\r\n",
+           get + "Host: u@a\r\n\r\n", "GET /v1/head HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
            // the request line
            "GET  /v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET /v1/head  HTTP/1.1\r\nHost: a\r\n\r\n",
            "GET\t/v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET /v1/head HTTP/1.1 \r\nHost: a\r\n\r\n",
@@ -159,9 +225,9 @@ TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
   for (const char* const method : {"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "PUT", "get", "MADEUP"}) {
     INFO("method: ", method);
     const std::uint64_t size = target.log_size();
-    const auto answers =
-        target.exchange(std::string(method) + " /v1/head HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Secret: mirror\r\n" +
-                        "Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden + hidden);
+    const auto answers = target.exchange(
+        std::string(method) + " /v1/head HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Secret: mirror\r\n" +
+        "Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden + hidden);
     if (std::string_view(method) != "HEAD") {
       REQUIRE(answers.size() == 1);
       CHECK(answers.front().body.find("mirror") == std::string::npos);

@@ -8,7 +8,8 @@
 
 namespace stele::tests {
 
-Target::Target(std::vector<std::string> arguments) : api_(std::move(arguments)), watcher_(api_.client()), sockets_at_first_(open_sockets(pid())) {}
+Target::Target(std::vector<std::string> arguments)
+    : api_(std::move(arguments)), watcher_(api_.client()), sockets_at_first_(open_sockets(pid())) {}
 
 std::vector<HttpResponse> Target::exchange(std::string_view bytes) {
   RawClient client = connect();
@@ -59,9 +60,7 @@ std::string post_body(std::string_view body, std::string_view content_type) {
   return request.append(body);
 }
 
-std::string get(std::string_view target) {
-  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
-}
+std::string get(std::string_view target) { return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 
 std::string repeated(std::string_view text, std::size_t times) {
   std::string all;

@@ -15,9 +15,9 @@ namespace stele::tests {
 class RawClient {
  public:
   struct Options {
-    std::string from = "127.0.0.1";        ///< address of this end, any in 127.0.0.0/8
-    int receive_buffer = 0;                ///< bytes; 0 = the system's choice
-    std::chrono::seconds limit{60};        ///< no call waits longer than this
+    std::string from = "127.0.0.1";  ///< address of this end, any in 127.0.0.0/8
+    int receive_buffer = 0;          ///< bytes; 0 = the system's choice
+    std::chrono::seconds limit{60};  ///< no call waits longer than this
   };
 
   /// Connects; throws if that fails.
