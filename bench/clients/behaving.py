@@ -14,6 +14,7 @@ class Client(threading.Thread):
     """One keep-alive connection that makes `per_second` requests a second until `ending` is set."""
 
     per_second = 20
+    idle_seconds_max = 2  # well below the server's limit: what is idle for longer may be closed just when it is used
     name_prefix = ""
 
     def __init__(self, port, ledger, tally, ending, number):
@@ -21,6 +22,7 @@ class Client(threading.Thread):
         self.port, self.ledger, self.tally, self.ending, self.number = port, ledger, tally, ending, number
         self.random = random.Random(number)
         self.connection = None
+        self.answered = 0
 
     def run(self):
         due = time.monotonic()
@@ -41,6 +43,8 @@ class Client(threading.Thread):
 
     def ask(self, what, method, target, body=None, expected=(200,), headers=None):
         """The answer's body and headers; None if the status is not an expected one."""
+        if time.monotonic() - self.answered > self.idle_seconds_max:
+            self.close()
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {"Content-Type": "application/json"} if body is not None else {}
@@ -48,6 +52,7 @@ class Client(threading.Thread):
         self.connection.request(method, target, None if body is None else json.dumps(body), {**sent, **(headers or {})})
         answer = self.connection.getresponse()
         content = answer.read()
+        self.answered = time.monotonic()
         self.tally.request(what, time.monotonic() - started)
         if answer.status not in expected:
             self.tally.surprise(f"{self.name}: {what}: {answer.status}, not {expected}: {content[:300]!r}")

@@ -123,7 +123,7 @@ class SlowSender(Rogue):
 
     def misbehave(self, connection):
         connection.sendall(self.random.choice(
-            [b"GET /v1/he", START, START + b"Content-Length: 100\r\n\r\n[", START + b"Transfer-Encoding: chunked\r\n\r\n"]))
+            [b"GET /v1/he", START, START + b"Content-Length: 100\r\n\r\n[", START + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n"]))
         connection.settimeout(0.3)
         while not self.ending.is_set():
             with contextlib.suppress(TimeoutError):
