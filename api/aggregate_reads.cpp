@@ -127,10 +127,12 @@ std::variant<Response, Problem> list_aggregates(const Store& store, const Aggreg
   return response;
 }
 
-std::variant<Response, Problem> show_aggregate(const Store& store, std::string_view aggregate_id) {
+std::variant<Response, Problem> show_aggregate(const Store& store, const Caller& caller,
+                                               std::string_view aggregate_id) {
   const auto aggregate = store.view()->aggregate(aggregate_id);
   if (!aggregate) return read_failed();
-  if (!*aggregate) return Problem("aggregate-not-found", "No event belongs to this aggregate.");
+  if (!*aggregate || !caller.may_see(**aggregate))
+    return Problem("aggregate-not-found", "No event belongs to this aggregate.");
   Response response;
   append_aggregate_json(response.body, **aggregate);
   return response;

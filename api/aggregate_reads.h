@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/access/principal.h"
 #include "api/http.h"
 #include "api/negotiation.h"
 #include "api/options.h"
@@ -28,6 +29,8 @@ struct AggregateListRequest {
 /// A page, or a stream of lines over what is durable now. In byte order of the ids.
 [[nodiscard]] std::variant<Response, Problem> list_aggregates(const Store& store, const AggregateListRequest& request);
 
-[[nodiscard]] std::variant<Response, Problem> show_aggregate(const Store& store, std::string_view aggregate_id);
+/// An aggregate outside the caller's limit is answered as if there was none.
+[[nodiscard]] std::variant<Response, Problem> show_aggregate(const Store& store, const Caller& caller,
+                                                             std::string_view aggregate_id);
 
 }  // namespace stele::api

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/access/append_rules.h"
+#include "api/decompressor.h"
 #include "api/event_json.h"
-#include "api/event_parser.h"
 #include "api/json_writer.h"
 #include "api/negotiation.h"
 #include "api/parameters.h"
 #include "api/request_headers.h"
+#include "api/router.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -18,6 +20,9 @@ namespace {
 /// A receipt of more events is put together on the read pool, so that it does not hold up other connections.
 constexpr std::size_t kInlineReceiptEventsMax = 64;
 constexpr std::size_t kConflictingEventsMax = 10;
+/// A compressed body that is larger, or becomes larger, is decompressed on the read pool.
+constexpr std::size_t kInlineDecompressedMax = 64U << 10;
+constexpr std::size_t kBodyPadding = 64;  // as Request::body() has it
 constexpr std::string_view kRetrySoon = "1";
 constexpr std::string_view kRetryLater = "5";
 
@@ -27,10 +32,12 @@ std::string quoted(std::string_view text) {
   return json;
 }
 
-/// The first events that stand in the way, as a JSON list.
+/// The first events that stand in the way, as a JSON list, as far as the caller may see them.
 class ConflictingEvents {
  public:
-  explicit ConflictingEvents(const ReadView& view) : view_(view), json_(text_) { json_.begin_array(); }
+  ConflictingEvents(const ReadView& view, const Caller& caller) : view_(view), caller_(caller), json_(text_) {
+    json_.begin_array();
+  }
 
   void add(Position position) {
     if (count_ == kConflictingEventsMax || !view_.read(position, record_)) return;
@@ -56,16 +63,24 @@ class ConflictingEvents {
 
  private:
   void write() {
+    if (!caller_.may_see(record_.header())) return;
     append_event_json(json_.value(), record_, DataForm::AsSent);
     ++count_;
   }
 
   const ReadView& view_;
+  const Caller& caller_;
   std::string text_;
   JsonWriter json_;
   Record record_;
   std::size_t count_ = 0;
 };
+
+/// Also for an aggregate that is not there. One that began after the caller's rights were checked may be another's.
+bool may_see(const ReadView& view, const Caller& caller, const std::string& aggregate_id) {
+  const auto aggregate = view.aggregate(aggregate_id);
+  return aggregate && (!*aggregate || caller.may_see(**aggregate));
+}
 
 }  // namespace
 
@@ -78,10 +93,12 @@ Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& opt
     : store_(store),
       scheduler_(scheduler),
       options_(options),
+      route_(route_of(Resource::Events)),
       clock_(options.clock ? *options.clock : system_clock()) {}
 
 void Appender::handle(const Request& request, Reply reply) {
   const auto call = std::make_shared<AppendCall>(request, std::move(reply), options_);
+  call->at(route_);
   answer_exceptions(*call, [&] { begin(call); });
 }
 
@@ -94,6 +111,8 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   AppendContext context;
   context.correlation_id = std::get<std::string>(std::move(correlation));
   call->correlate(context.correlation_id);
+  if (!call->admit(route_of(Resource::Events).append)) return;
+  context.caller = call->caller().name();
 
   if (!request.query().empty()) {
     if (auto problem = Parameters(request.query(), {}).problem()) return call->fail(*problem);
@@ -103,9 +122,10 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
     return call->fail(Problem("unsupported-media-type",
                               "The Content-Type must be application/json or application/x-ndjson, in UTF-8."));
   }
-  const std::string_view encoding = request.header("Content-Encoding");
-  if (!encoding.empty() && encoding != "identity") {
-    return call->fail(Problem("unsupported-media-type", "The body must be sent without Content-Encoding."));
+  const auto coding = body_coding(request.header("Content-Encoding"));
+  if (!coding) {
+    return call->fail(Problem("unsupported-media-type", "The Content-Encoding must be gzip or zstd, or none.")
+                          .header("Accept-Encoding", "gzip, zstd"));
   }
   if (!accepted_format(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "The answer is application/json."));
@@ -120,8 +140,48 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   }
   if (context.correlation_id.empty()) context.correlation_id = to_string(make_uuid_v7(clock_));
 
+  if (*coding == ContentCoding::Identity) return propose(call, request.body(), *format, context);
+  decompress_body(call, *coding, *format, std::move(context));
+}
+
+void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentCoding coding, BodyFormat format,
+                               AppendContext context) {
+  const auto refuse = [](AppendCall& refused, Decompressed::Outcome outcome, std::size_t bytes_max) {
+    if (outcome == Decompressed::Outcome::TooLarge) {
+      return refused.fail(Problem("payload-too-large", "The body is longer than " + std::to_string(bytes_max) +
+                                                           " bytes when it is decompressed."));
+    }
+    refused.fail(Problem("malformed-encoding",
+                         "The body is not what its Content-Encoding says, is cut short, or is followed by something else."));
+  };
+  const std::string_view body = call->request().body();
+  if (body.size() <= kInlineDecompressedMax) {
+    const Decompressed small = decompress(coding, body, kInlineDecompressedMax, kBodyPadding);
+    if (small.outcome == Decompressed::Outcome::Whole) return propose(call, small.bytes, format, context);
+    if (small.outcome == Decompressed::Outcome::Damaged) return refuse(*call, small.outcome, 0);
+  }
+  // The decompressed body lives no longer than this work, so that there are never more of them than threads.
+  const bool taken = scheduler_.run_on_read_pool([this, call, coding, format, context = std::move(context), refuse] {
+    answer_exceptions(*call, [&] {
+      const std::size_t bytes_max = options_.limits.body_bytes_max;
+      const Decompressed whole = decompress(coding, call->request().body(), bytes_max, kBodyPadding);
+      if (whole.outcome != Decompressed::Outcome::Whole) return refuse(*call, whole.outcome, bytes_max);
+      propose(call, whole.bytes, format, context);
+    });
+  });
+  if (!taken) {
+    call->fail(Problem("busy", "Too many requests wait for the read pool. Nothing was stored.")
+                   .header("Retry-After", std::string(kRetrySoon)));
+  }
+}
+
+void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
+                       const AppendContext& context) {
   Proposal proposal;
-  if (const auto problem = parse_append(request.body(), *format, options_.limits, context, clock_, proposal)) {
+  if (const auto problem = parse_append(body, format, options_.limits, context, clock_, proposal)) {
+    return call->fail(*problem);
+  }
+  if (const auto problem = apply_append_rules(call->caller(), store_, body, format, proposal)) {
     return call->fail(*problem);
   }
   for (EventDraft& draft : proposal.events) draft.seal();
@@ -142,7 +202,10 @@ void Appender::decided(const std::shared_ptr<AppendCall>& call) {
   const bool reads = repeats || kind == Kind::Replayed || kind == Kind::SequenceConflict ||
                      kind == Kind::ConditionFailed || decision.proposal.events.size() > kInlineReceiptEventsMax;
   if (!reads) return answer(*call);
-  const bool taken = scheduler_.run_on_read_pool([this, call] { answer_exceptions(*call, [&] { answer(*call); }); });
+  const bool taken = scheduler_.run_on_read_pool([this, call] {
+    call->on_read_pool();
+    answer_exceptions(*call, [&] { answer(*call); });
+  });
   if (taken) return;
   // What is stored must be answered; its records were written a moment ago and are in memory.
   if (!repeats && kind == Kind::Stored) return answer(*call);
@@ -155,7 +218,7 @@ void Appender::answer(AppendCall& call) {
   if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Replayed) {
     call.send(receipt(call, outcome));
   } else {
-    call.fail(refusal(call.decision, outcome));
+    call.fail(refusal(call, outcome));
   }
 }
 
@@ -197,28 +260,34 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const
   return response;
 }
 
-Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome) const {
+Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) const {
   using Kind = AppendOutcome::Kind;
-  const Proposal& proposal = decision.proposal;
+  const Proposal& proposal = call.decision.proposal;
+  const Caller& caller = call.caller();
   const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
   const EventDraft& draft = proposal.events[index];
   const auto placed = [&](Problem problem) {
     if (proposal.is_list) problem.member("eventIndex", std::to_string(index));
     return problem;
   };
+  const auto id_is_taken = [&] {
+    return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
+                                                   " is taken by an event with other content or of another commit."))
+        .member("eventId", quoted(to_string(draft.event_id)));
+  };
   switch (outcome.kind) {
     case Kind::EventIdConflict:
-      return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
-                                                     " is taken by an event with other content or of another commit."))
-          .member("eventId", quoted(to_string(draft.event_id)));
+      return id_is_taken();
     case Kind::EventRedacted:
+      // Whether that event is one the caller may see was not compared.
+      if (caller.is_limited()) return id_is_taken();
       return placed(Problem("event-redacted",
                             "The event id " + to_string(draft.event_id) + " is taken by an event that was redacted."))
           .member("eventId", quoted(to_string(draft.event_id)));
     case Kind::SequenceConflict: {
       const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
       const auto view = store_.view();
-      ConflictingEvents conflicting(*view);
+      ConflictingEvents conflicting(*view, caller);
       conflicting.add(draft.aggregate_id, expected);
       return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
                                                      " of its aggregate, which has " +
@@ -233,9 +302,10 @@ Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome
       JsonWriter json(mismatches);
       json.begin_array();
       const auto view = store_.view();
-      ConflictingEvents conflicting(*view);
+      ConflictingEvents conflicting(*view, caller);
       for (const Position position : outcome.conflicting) conflicting.add(position);
       for (const AppendOutcome::Mismatch& mismatch : outcome.mismatches) {
+        if (!may_see(*view, caller, mismatch.aggregate_id)) continue;
         json.begin_object().key("aggregateId").string(mismatch.aggregate_id);
         json.key("currentSequenceNumber").number(mismatch.current.value());
         const auto& conditions = proposal.condition.aggregates;
@@ -260,6 +330,7 @@ Problem Appender::refusal(const Decision& decision, const AppendOutcome& outcome
           .member("conflictingEvents", conflicting.finish());
     }
     case Kind::AggregateTypeConflict:
+      if (!caller.may_use_type(outcome.stored_aggregate_type)) return placed(foreign_type());
       return placed(Problem("aggregate-type-conflict",
                             "The aggregate was begun with another aggregateType, or with none."))
           .member("aggregateId", quoted(draft.aggregate_id))

@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "api/call.h"
+#include "api/content_coding.h"
+#include "api/event_parser.h"
 #include "engine/store.h"
 
 namespace stele::api {
@@ -20,14 +22,19 @@ class Appender {
 
  private:
   void begin(const std::shared_ptr<AppendCall>& call);
+  void decompress_body(const std::shared_ptr<AppendCall>& call, ContentCoding coding, BodyFormat format,
+                       AppendContext context);
+  void propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
+               const AppendContext& context);
   void decided(const std::shared_ptr<AppendCall>& call);
   void answer(AppendCall& call);
   [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome) const;
-  [[nodiscard]] Problem refusal(const Decision& decision, const AppendOutcome& outcome) const;
+  [[nodiscard]] Problem refusal(const AppendCall& call, const AppendOutcome& outcome) const;
 
   Store& store_;
   Scheduler& scheduler_;
   const ServiceOptions& options_;
+  const Route& route_;
   const Clock& clock_;
 };
 

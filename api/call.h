@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "api/access/principal.h"
 #include "api/http.h"
 #include "api/options.h"
 #include "api/problem.h"
@@ -31,6 +32,17 @@ class Call {
   void correlate(std::string id) { correlation_ = std::move(id); }
   [[nodiscard]] const std::string& correlation() const { return correlation_; }
 
+  /// It is on the read pool from here on, so that answering may take time.
+  void on_read_pool() { on_read_pool_ = true; }
+
+  /// The route that the answer is counted under.
+  void at(const Route& route) { route_ = &route; }
+
+  /// Finds out who calls and whether that suffices; if not, answers the refusal and gives false.
+  [[nodiscard]] bool admit(Permission needed);
+  /// Anyone until admit() has found out.
+  [[nodiscard]] const Caller& caller() const { return caller_; }
+
   /// Answers. A second answer is dropped.
   void send(Response response);
   void fail(const Problem& problem);
@@ -42,7 +54,13 @@ class Call {
   Reply reply_;
   const ServiceOptions& options_;
   std::string correlation_;
+  const Route* route_ = nullptr;
+  bool on_read_pool_ = false;
+  Caller caller_;
 };
+
+/// The refusal for a caller whose role does not suffice.
+[[nodiscard]] Problem insufficient_role(const Caller& caller, std::string_view for_what);
 
 /// Runs `work`; an exception (memory ran out) becomes a 500.
 template <class Work>

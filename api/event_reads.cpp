@@ -147,13 +147,15 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
 }
 
 /// Finds and reads an event by the id in a path.
-std::optional<Problem> find(const ReadView& view, std::string_view event_id, Record& record) {
+std::optional<Problem> find(const ReadView& view, const Caller& caller, std::string_view event_id, Record& record) {
   const auto id = parse_uuid(event_id);
   if (!id) return Problem("event-not-found", "Event ids are UUIDs; this is none.");
   const auto position = view.find_event(*id);
   if (!position) return read_failed();
-  if (!*position) return Problem("event-not-found", "No event has the id " + to_string(*id) + ".");
-  if (!view.read(**position, record)) return read_failed();
+  if (*position && !view.read(**position, record)) return read_failed();
+  if (!*position || !caller.may_see(record.header())) {
+    return Problem("event-not-found", "No event has the id " + to_string(*id) + ".");
+  }
   return std::nullopt;
 }
 
@@ -228,17 +230,17 @@ std::variant<Response, Problem> list_events(const Store& store, const EventListR
   return response;
 }
 
-std::variant<Response, Problem> show_event(const Store& store, std::string_view event_id) {
+std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id) {
   thread_local Record record;
-  if (auto problem = find(*store.view(), event_id, record)) return std::move(*problem);
+  if (auto problem = find(*store.view(), caller, event_id, record)) return std::move(*problem);
   Response response;
   append_event_json(response.body, record, DataForm::AsSent);
   return response;
 }
 
-std::variant<Response, Problem> show_event_data(const Store& store, std::string_view event_id) {
+std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller, std::string_view event_id) {
   thread_local Record record;
-  if (auto problem = find(*store.view(), event_id, record)) return std::move(*problem);
+  if (auto problem = find(*store.view(), caller, event_id, record)) return std::move(*problem);
   if (record.redacted(BodyMember::Data)) return Problem("data-redacted", "The data of this event was removed.");
   if (!record.body().data) return Problem("event-not-found", "This record of the store itself has no data.");
   Response response;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/access/principal.h"
 #include "api/http.h"
 #include "api/negotiation.h"
 #include "api/options.h"
@@ -29,9 +30,12 @@ struct EventListRequest {
 /// A page, or a stream of lines up to the head of now.
 [[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request);
 
-[[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, std::string_view event_id);
+/// An event outside the caller's limit is answered as if there was none.
+[[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, const Caller& caller,
+                                                         std::string_view event_id);
 /// The data member alone, byte for byte.
-[[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, std::string_view event_id);
+[[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller,
+                                                              std::string_view event_id);
 
 /// The refusal for stored bytes that cannot be read.
 [[nodiscard]] Problem read_failed();

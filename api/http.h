@@ -31,6 +31,8 @@ class Request {
   /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
   [[nodiscard]] virtual std::string_view body() const = 0;
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
+  /// Whom the verified TLS certificate of the client names (`CN=ingest,O=Example`); empty without one.
+  [[nodiscard]] virtual std::string_view client_certificate() const { return {}; }
   /// Runs `work` on this request's own I/O thread, never inside the call unless the caller is that thread. Callable
   /// from any thread while the request lives; cheap, so that many requests answered by one commit group cost one
   /// wake-up. `work` must not block.
@@ -46,12 +48,18 @@ class BodySource {
   [[nodiscard]] virtual Result<bool> next(std::string& to) = 0;
 };
 
+struct ProblemKind;
+struct Route;
+
 struct Response {
   int status = 200;
   std::string_view content_type = "application/json";             ///< static storage; empty = no body
   std::vector<std::pair<std::string_view, std::string>> headers;  ///< names in static storage
   std::string body;
   std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
+  // For metrics and logs:
+  const Route* route = nullptr;          ///< the one the request went to; null = none was found
+  const ProblemKind* problem = nullptr;  ///< what kind of refusal this is; null = none
 };
 
 /// Called exactly once, on any thread, to answer a request.

@@ -12,6 +12,7 @@ namespace stele::api {
 namespace {
 
 constexpr std::size_t kPointerLevelsMax = 32;
+constexpr std::size_t kPointerTokenBytesMax = 128;
 constexpr std::size_t kNestingMax = simdjson::DEFAULT_MAX_DEPTH;
 constexpr std::size_t kFaultsMax = 20;
 
@@ -289,6 +290,12 @@ JsonDiagnosis diagnose_json(std::string_view text) { return Checker(text).run();
 
 void append_pointer_token(std::string& pointer, std::string_view token) {
   pointer += '/';
+  const bool cut = token.size() > kPointerTokenBytesMax;
+  if (cut) {
+    std::size_t end = kPointerTokenBytesMax;
+    while ((static_cast<unsigned char>(token[end]) & 0xC0) == 0x80) --end;  // not within a character
+    token = token.substr(0, end);
+  }
   for (const char c : token) {
     if (c == '~') {
       pointer += "~0";
@@ -298,6 +305,7 @@ void append_pointer_token(std::string& pointer, std::string_view token) {
       pointer += c;
     }
   }
+  if (cut) pointer += "…";
 }
 
 }  // namespace stele::api

@@ -4,12 +4,15 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/base/clock.h"
 
 namespace stele::api {
+
+class Authenticator;
 
 /// Bounds of what a client may send and ask for. Beyond them: 413 (sizes) or 422 (form).
 struct Limits {
@@ -23,12 +26,16 @@ struct Limits {
   std::size_t page_max = 1000;
 };
 
+class TrafficMetrics;
+
 struct ServiceOptions {
   Limits limits;
-  std::vector<std::string> cors_origins;  ///< origins that may call from a browser; "*" = any
+  std::shared_ptr<Authenticator> authenticator;  ///< none: anyone may do anything
+  std::vector<std::string> cors_origins;         ///< origins that may call from a browser; "*" = any
   std::string version = STELE_VERSION;
   std::chrono::milliseconds min_position_wait{5000};
   std::size_t min_position_waiters_max = 1024;  ///< requests that may wait for a position at once
+  std::shared_ptr<TrafficMetrics> traffic;      ///< what GET /metrics shows of the HTTP side; none = nothing was counted
   const Clock* clock = nullptr;                 ///< none = system_clock(); must outlive the service
 };
 

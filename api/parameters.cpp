@@ -16,12 +16,13 @@ constexpr std::size_t kNameShownBytesMax = 64;
 }  // namespace
 
 Parameters::Parameters(std::string_view query, std::initializer_list<std::string_view> known) {
+  std::size_t count = 0;
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view part = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
     if (part.empty()) continue;
-    if (values_.size() == kParametersMax) {
+    if (++count > kParametersMax) {
       fault("", "More than 256 parameters.");
       return;
     }
@@ -29,7 +30,7 @@ Parameters::Parameters(std::string_view query, std::initializer_list<std::string
     auto name = percent_decode(part.substr(0, equals), PlusMeans::Space);
     auto value = percent_decode(part.substr(std::min(equals + 1, part.size())), PlusMeans::Space);
     if (!name || !value) {
-      fault(name ? *name : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
+      fault(name ? name->substr(0, kNameShownBytesMax) : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
             "The percent-encoding is broken or does not give UTF-8.");
       continue;
     }

@@ -16,6 +16,9 @@ constexpr std::array kKinds{
                 "The request is not valid HTTP. Correct it before sending it again."},
     ProblemKind{"malformed-json", 400, "Malformed JSON",
                 "The body is not JSON text in UTF-8. `detail` says where it breaks. Nothing was stored."},
+    ProblemKind{"malformed-encoding", 400, "Malformed content encoding",
+                "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
+                "stored."},
     ProblemKind{
         "unknown-parameter", 400, "Unknown query parameter",
         "The endpoint has no query parameter of this name. `errors` names it; a misspelt filter is never ignored."},
@@ -25,6 +28,18 @@ constexpr std::array kKinds{
                 "The cursor is damaged or belongs to a query with other filters. Start again without a cursor."},
     ProblemKind{"invalid-header", 400, "Invalid header field",
                 "A header field has a value it cannot have. `errors` names it."},
+    ProblemKind{"credentials-required", 401, "Credentials are required",
+                "The request needs `Authorization: Bearer` with an API key or a JWT."},
+    ProblemKind{"invalid-credentials", 401, "Invalid credentials",
+                "The API key is not known, revoked or expired, or the JWT is not one that is trusted here. `detail` "
+                "says what is wrong."},
+    ProblemKind{"insufficient-role", 403, "Role does not suffice", "The caller's role does not allow this."},
+    ProblemKind{"foreign-user-id", 403, "Another user's id",
+                "Only the roles service and admin may append events for another `userId` than their own. `errors` "
+                "names the event. Nothing was stored."},
+    ProblemKind{"aggregate-type-not-allowed", 403, "Aggregate type is not allowed",
+                "The caller is limited to aggregate types. An event or a condition is about an aggregate of another "
+                "type, or of none. Nothing was stored."},
     ProblemKind{"not-found", 404, "Not found", "There is no such resource."},
     ProblemKind{"event-not-found", 404, "Event not found", "No event has this id."},
     ProblemKind{"aggregate-not-found", 404, "Aggregate not found", "No event belongs to an aggregate of this id."},
@@ -152,6 +167,7 @@ Problem& Problem::member(std::string_view name, std::string json) {
 Response Problem::response(std::string_view instance) const {
   Response response;
   response.status = kind_->status;
+  response.problem = kind_;
   response.content_type = "application/problem+json";
   response.headers = headers_;
   JsonWriter json(response.body);
@@ -184,12 +200,12 @@ std::string without_paths(std::string_view text) {
   result.reserve(text.size());
   std::size_t i = 0;
   while (i < text.size()) {
-    const bool starts = i == 0 || std::string_view(" \t'\"(=:,").find(text[i - 1]) != std::string_view::npos;
+    const bool starts = i == 0 || std::string_view(" \t'\"([=:,").find(text[i - 1]) != std::string_view::npos;
     if (text[i] != '/' || !starts) {
       result += text[i++];
       continue;
     }
-    const std::size_t end = std::min(text.find_first_of(" \t'\"),:", i), text.size());
+    const std::size_t end = std::min(text.find_first_of(" \t'\")],:", i), text.size());
     const std::string_view path = text.substr(i, end - i);
     const std::size_t last = path.find_last_of('/');
     // A lone slash between words is punctuation, not a path.

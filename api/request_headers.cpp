@@ -46,6 +46,10 @@ std::string_view trace_id_of(std::string_view traceparent) {
   return trace;
 }
 
+std::string_view span_id_of(std::string_view traceparent) {
+  return trace_id_of(traceparent).empty() ? std::string_view{} : traceparent.substr(36, 16);
+}
+
 std::optional<std::string> idempotency_key_of(std::string_view field) {
   std::string key;
   if (!field.empty() && field.front() == '"') {

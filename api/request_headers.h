@@ -17,6 +17,8 @@ namespace stele::api {
 
 /// The trace id (32 hex digits) of a `traceparent` value; empty if it is not valid.
 [[nodiscard]] std::string_view trace_id_of(std::string_view traceparent);
+/// Its parent id, which names the span of the caller.
+[[nodiscard]] std::string_view span_id_of(std::string_view traceparent);
 
 /// The key in an Idempotency-Key field: a quoted structured-field string or bare text, 1..255 visible characters; none
 /// if it is faulty.

@@ -12,17 +12,18 @@ namespace {
 constexpr std::string_view kReadOnly = "GET, HEAD, OPTIONS";
 
 constexpr std::array kRoutes{
-    Route{Resource::Events, "/v1/events", "GET, HEAD, POST, OPTIONS", true, true},
-    Route{Resource::Event, "/v1/events/{}", kReadOnly},
-    Route{Resource::EventData, "/v1/events/{}/data", kReadOnly},
-    Route{Resource::Head, "/v1/head", kReadOnly},
-    Route{Resource::Aggregates, "/v1/aggregates", kReadOnly},
-    Route{Resource::Aggregate, "/v1/aggregates/{}", kReadOnly},
-    Route{Resource::Health, "/healthz", kReadOnly},
-    Route{Resource::Ready, "/readyz", kReadOnly},
-    Route{Resource::OpenApi, "/openapi.json", kReadOnly},
-    Route{Resource::Problems, "/problems", kReadOnly},
-    Route{Resource::Problem, "/problems/{}", kReadOnly},
+    Route{Resource::Events, "/v1/events", "GET, HEAD, POST, OPTIONS", true, true, Permission::Read, Permission::Append},
+    Route{Resource::Event, "/v1/events/{}", kReadOnly, true, false, Permission::Read},
+    Route{Resource::EventData, "/v1/events/{}/data", kReadOnly, true, false, Permission::Read},
+    Route{Resource::Head, "/v1/head", kReadOnly, true, false, Permission::Read},
+    Route{Resource::Aggregates, "/v1/aggregates", kReadOnly, true, false, Permission::Read},
+    Route{Resource::Aggregate, "/v1/aggregates/{}", kReadOnly, true, false, Permission::Read},
+    Route{Resource::Health, "/healthz", kReadOnly, true, false, Permission::Open},
+    Route{Resource::Ready, "/readyz", kReadOnly, true, false, Permission::Open},
+    Route{Resource::Metrics, "/metrics", kReadOnly, true, false, Permission::Audit},
+    Route{Resource::OpenApi, "/openapi.json", kReadOnly, true, false, Permission::Open},
+    Route{Resource::Problems, "/problems", kReadOnly, true, false, Permission::Open},
+    Route{Resource::Problem, "/problems/{}", kReadOnly, true, false, Permission::Open},
 };
 
 std::string_view take_segment(std::string_view& path) {
@@ -51,6 +52,13 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 
 std::span<const Route> routes() { return kRoutes; }
 
+const Route& route_of(Resource resource) {
+  const auto found =
+      std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) { return route.resource == resource; });
+  STELE_CHECK(found != kRoutes.end());
+  return *found;
+}
+
 std::variant<RouteMatch, RouteFault> find_route(std::string_view path) {
   for (const Route& route : kRoutes) {
     std::string_view raw;
@@ -74,6 +82,20 @@ bool allows(const Route& route, Method method) {
       return true;
     default:
       return false;
+  }
+}
+
+Permission needed_for(const Route& route, Method method) {
+  switch (method) {
+    case Method::Get:
+    case Method::Head:
+      return route.read;
+    case Method::Post:
+      return route.append;
+    case Method::Options:
+      return Permission::Open;  // a browser asks before it sends credentials
+    default:
+      return Permission::Administer;
   }
 }
 

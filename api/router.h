@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/access/role.h"
 #include "api/http.h"
 
 namespace stele::api {
@@ -19,6 +20,7 @@ enum class Resource {
   Aggregate,
   Health,
   Ready,
+  Metrics,
   OpenApi,
   Problems,
   Problem
@@ -30,10 +32,16 @@ struct Route {
   std::string_view allow;    ///< value of the Allow field
   bool reads = true;         ///< has GET and HEAD
   bool appends = false;      ///< has POST
+  // What a caller must be allowed to; for admins alone unless a route says otherwise.
+  Permission read = Permission::Administer;    ///< for GET and HEAD
+  Permission append = Permission::Administer;  ///< for POST
 };
 
 /// All resources.
 [[nodiscard]] std::span<const Route> routes();
+[[nodiscard]] const Route& route_of(Resource resource);
+
+[[nodiscard]] const Route& route_of(Resource resource);
 
 struct RouteMatch {
   const Route* route;
@@ -45,5 +53,7 @@ enum class RouteFault { Unknown, BadEncoding };
 [[nodiscard]] std::variant<RouteMatch, RouteFault> find_route(std::string_view path);
 
 [[nodiscard]] bool allows(const Route& route, Method method);
+/// What a method that the route has needs.
+[[nodiscard]] Permission needed_for(const Route& route, Method method);
 
 }  // namespace stele::api

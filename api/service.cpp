@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "api/access/authenticator.h"
 #include "api/aggregate_reads.h"
 #include "api/base64.h"
 #include "api/event_reads.h"
 #include "api/json_writer.h"
+#include "api/metrics_page.h"
 #include "api/negotiation.h"
 #include "api/openapi.h"
 #include "api/parameters.h"
@@ -48,6 +50,19 @@ std::string object(Write write) {
   write(json);
   json.end_object();
   return text;
+}
+
+/// Narrows a query to what the caller may see; answers and gives false if it may not ask this at all.
+template <class Query>
+bool may_list(const std::shared_ptr<Call>& call, Query& query) {
+  const Caller& caller = call->caller();
+  if (query.include_system && !caller.may(Permission::Audit)) {
+    call->fail(insufficient_role(caller, "includeSystem")
+                   .error({"parameter", "includeSystem", "Needs the role auditor or admin.", {}}));
+    return false;
+  }
+  caller.restrict(query);
+  return true;
 }
 
 std::string recovery_json(const RecoveryReport& report) {
@@ -115,6 +130,7 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
                       "is written %2F."));
   }
   const auto& match = std::get<RouteMatch>(found);
+  call->at(*match.route);
   if (!allows(*match.route, method)) {
     return call->fail(Problem("method-not-allowed", "This resource has: " + std::string(match.route->allow) + ".")
                           .header("Allow", std::string(match.route->allow)));
@@ -126,6 +142,7 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
     response.headers.emplace_back("Allow", std::string(match.route->allow));
     return call->send(std::move(response));
   }
+  if (!call->admit(needed_for(*match.route, method))) return;
   route(call, match);
 }
 
@@ -137,6 +154,13 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
   // Probes add what they like to their requests, and must not fail for it.
   if (resource == Resource::Health) return call->send(json_response(R"({"status":"ok"})"));
   if (resource == Resource::Ready) return call->send(ready(request.path()));
+  if (resource == Resource::Metrics) {
+    // Answered even if the pool is full: that is when it is needed.
+    if (!scheduler_.run_on_read_pool([this, call] { answer_exceptions(*call, [&] { call->send(metrics()); }); })) {
+      call->send(metrics());
+    }
+    return;
+  }
 
   if (!accepted_format(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "This resource is application/json."));
@@ -147,17 +171,20 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
   switch (resource) {
     case Resource::Event:
       return run_on_read_pool(scheduler_, call,
-                              [this, id = match.parameter](Call& c) { answer(c, show_event(store_, id)); });
+                              [this, id = match.parameter](Call& c) { answer(c, show_event(store_, c.caller(), id)); });
     case Resource::EventData:
-      return run_on_read_pool(scheduler_, call,
-                              [this, id = match.parameter](Call& c) { answer(c, show_event_data(store_, id)); });
+      return run_on_read_pool(scheduler_, call, [this, id = match.parameter](Call& c) {
+        answer(c, show_event_data(store_, c.caller(), id));
+      });
     case Resource::Aggregate:
-      return run_on_read_pool(scheduler_, call,
-                              [this, id = match.parameter](Call& c) { answer(c, show_aggregate(store_, id)); });
+      return run_on_read_pool(scheduler_, call, [this, id = match.parameter](Call& c) {
+        answer(c, show_aggregate(store_, c.caller(), id));
+      });
     case Resource::Head:
       return call->send(head());
     case Resource::OpenApi:
-      return call->send(json_response(std::string(openapi_json())));
+      // Long enough for compressing it to take time.
+      return run_on_read_pool(scheduler_, call, [](Call& c) { c.send(json_response(std::string(openapi_json()))); });
     case Resource::Problems:
       return call->send(json_response(describe_problem_kinds()));
     case Resource::Problem: {
@@ -174,6 +201,7 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
 void Service::events(const std::shared_ptr<Call>& call) {
   auto parsed = parse_event_list(call->request(), options_.limits);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  if (!may_list(call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
   auto list = [this, request = std::get<EventListRequest>(std::move(parsed))](Call& c) {
     answer(c, list_events(store_, request));
@@ -198,6 +226,7 @@ void Service::events(const std::shared_ptr<Call>& call) {
 void Service::aggregates(const std::shared_ptr<Call>& call) {
   auto parsed = parse_aggregate_list(call->request(), options_.limits);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  if (!may_list(call, std::get<AggregateListRequest>(parsed).query)) return;
   run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {
     answer(c, list_aggregates(store_, request));
   });
@@ -217,8 +246,19 @@ Response Service::head() const {
   }));
 }
 
+Response Service::metrics() const {
+  static const TrafficMetrics none;
+  Response response;
+  response.content_type = kMetricsType;
+  response.body = metrics_page(store_, options_.traffic ? *options_.traffic : none, options_.version, shutting_down_.load());
+  return response;
+}
+
 Response Service::ready(std::string_view path) const {
-  const StoreHealth health = store_.health();
+  StoreHealth health = store_.health();
+  if (options_.authenticator) {
+    for (std::string& warning : options_.authenticator->warnings()) health.warnings.push_back(std::move(warning));
+  }
   const bool closing = shutting_down_.load();
   const auto warnings = [&] {
     std::string text;

@@ -32,6 +32,7 @@ class Service : public Handler {
   void aggregates(const std::shared_ptr<Call>& call);
   [[nodiscard]] Response ready(std::string_view path) const;
   [[nodiscard]] Response head() const;
+  [[nodiscard]] Response metrics() const;
 
   Store& store_;
   Scheduler& scheduler_;

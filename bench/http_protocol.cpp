@@ -103,10 +103,10 @@ ResponseReader::Progress ResponseReader::take_body(std::string_view bytes) {
   return body_left_ == 0 ? Progress::Done : Progress::NeedMore;
 }
 
-HttpAppend::HttpAppend(const std::string& host, const std::string& path, const EventPoolOptions& events,
-                       std::size_t batch)
-    : header_start_("POST " + path + " HTTP/1.1\r\nHost: " + host +
-                    "\r\nContent-Type: application/json\r\nContent-Length: "),
+HttpAppend::HttpAppend(const std::string& host, const std::string& path, const std::string& fields,
+                       const EventPoolOptions& events, std::size_t batch)
+    : header_start_("POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields +
+                    "Content-Type: application/json\r\nContent-Length: "),
       pool_(events),
       batch_(batch) {}
 
@@ -141,9 +141,9 @@ std::string_view HttpAppend::write_request(std::size_t, std::span<char> room) {
 
 std::unique_ptr<ReplyReader> HttpAppend::make_reader() const { return std::make_unique<ResponseReader>(); }
 
-HttpGet::HttpGet(const std::string& host, const std::vector<std::string>& targets) {
+HttpGet::HttpGet(const std::string& host, const std::string& fields, const std::vector<std::string>& targets) {
   for (const std::string& target : targets) {
-    requests_.push_back("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    requests_.push_back("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
   }
 }
 

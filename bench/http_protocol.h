@@ -37,7 +37,9 @@ class ResponseReader final : public ReplyReader {
 /// POSTs one event object a request, or with `batch` > 0 an array of so many.
 class HttpAppend final : public Protocol {
  public:
-  HttpAppend(const std::string& host, const std::string& path, const EventPoolOptions& events, std::size_t batch);
+  /// `fields`: further header fields, each with its line end.
+  HttpAppend(const std::string& host, const std::string& path, const std::string& fields,
+             const EventPoolOptions& events, std::size_t batch);
   [[nodiscard]] std::size_t request_bytes_max() const override;
   std::string_view write_request(std::size_t connection, std::span<char> room) override;
   [[nodiscard]] std::unique_ptr<ReplyReader> make_reader() const override;
@@ -52,7 +54,7 @@ class HttpAppend final : public Protocol {
 /// GETs one of `targets` (path and query) a request, in random order.
 class HttpGet final : public Protocol {
  public:
-  HttpGet(const std::string& host, const std::vector<std::string>& targets);
+  HttpGet(const std::string& host, const std::string& fields, const std::vector<std::string>& targets);
   [[nodiscard]] std::size_t request_bytes_max() const override { return 0; }
   std::string_view write_request(std::size_t connection, std::span<char> room) override;
   [[nodiscard]] std::unique_ptr<ReplyReader> make_reader() const override;

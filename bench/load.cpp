@@ -69,10 +69,11 @@ std::unique_ptr<Worker> make_worker(const LoadOptions& options, std::size_t conn
   }
   if (options.kind == Kind::NatsLibrary) return std::make_unique<NatsWorker>(options.url, options.events, connections);
   const Url url = parse_url(options.url);
+  const std::string fields = options.token.empty() ? "" : "Authorization: Bearer " + options.token + "\r\n";
   std::unique_ptr<Protocol> protocol;
   switch (options.kind) {
     case Kind::HttpGet:
-      protocol = std::make_unique<HttpGet>(url.host, read_lines(options.targets_file));
+      protocol = std::make_unique<HttpGet>(url.host, fields, read_lines(options.targets_file));
       break;
     case Kind::Redis:
       protocol = std::make_unique<RedisAppend>(options.events, options.batch);
@@ -81,7 +82,7 @@ std::unique_ptr<Worker> make_worker(const LoadOptions& options, std::size_t conn
       protocol = std::make_unique<NatsPublish>(options.events);
       break;
     default:
-      protocol = std::make_unique<HttpAppend>(url.host, url.path, options.events, options.batch);
+      protocol = std::make_unique<HttpAppend>(url.host, url.path, fields, options.events, options.batch);
   }
   return std::make_unique<SocketWorker>(url.address, std::move(protocol), connections);
 }
@@ -173,6 +174,7 @@ int main(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(kKinds))
       ->option_text("http|http-get|redis|postgres|nats|nats-library [http]");
   app.add_option("--url", options.url, "SCHEME://IPV4:PORT/PATH; for postgres what libpq takes")->capture_default_str();
+  app.add_option("--token", options.token, "http: API key or JWT to send with each request")->envname("STELE_TOKEN");
   app.add_option("--targets", options.targets_file, "http-get: a file with a path and query a line");
   app.add_option("--connections", options.connections,
                  "connections, each with one request in flight; nats-library: one connection, so many in flight")

@@ -17,6 +17,7 @@ struct LoadOptions {
   Kind kind = Kind::HttpAppend;
   std::string url = "http://127.0.0.1:8080/v1/events";  ///< or what the kind understands instead
   std::string targets_file;                             ///< HttpGet: a path and query a line
+  std::string token;                                    ///< of the http kinds: API key or JWT to send; empty: none
   std::size_t connections = 64;
   std::size_t threads = 1;
   double duration_seconds = 10;

@@ -11,10 +11,6 @@ namespace {
 /// Longer ranges of occurredAt are filtered while reading instead of being put together from the lists of their days.
 constexpr std::int64_t kDaysMax = 62;
 
-bool is_system(const RecordHeader& header) {
-  return header.kind != RecordKind::Event || header.aggregate_id.starts_with('$') || header.event_type.starts_with('$');
-}
-
 class QueryStream final : public EventStream {
  public:
   QueryStream(EventQuery query, std::shared_ptr<const SegmentList> segments, std::shared_ptr<const IndexView> index)
@@ -180,13 +176,14 @@ class StoreView final : public ReadView {
     add(KeyKind::Correlation, query.correlation_id);
     add(KeyKind::User, query.user_id);
     add(KeyKind::AggregateType, query.aggregate_type);
-    if (!query.event_types.empty()) {
-      std::vector<std::unique_ptr<PositionStream>> types;
-      for (const std::string& type : query.event_types) {
-        types.push_back(positions_with(range, IndexKey{KeyKind::EventType, type}));
-      }
-      terms.push_back(union_of(range.direction, std::move(types)));
-    }
+    const auto add_any = [&](KeyKind kind, const std::vector<std::string>& keys) {
+      if (keys.empty()) return;
+      std::vector<std::unique_ptr<PositionStream>> choices;
+      for (const std::string& key : keys) choices.push_back(positions_with(range, IndexKey{kind, key}));
+      terms.push_back(union_of(range.direction, std::move(choices)));
+    };
+    add_any(KeyKind::AggregateType, query.aggregate_types);
+    add_any(KeyKind::EventType, query.event_types);
     if (query.occurred_from && query.occurred_to && *query.occurred_from < *query.occurred_to) {
       const std::int64_t first = day_of(*query.occurred_from), last = day_of(*query.occurred_to);
       if (last - first < kDaysMax) {
@@ -204,6 +201,10 @@ class StoreView final : public ReadView {
 };
 
 }  // namespace
+
+bool is_system(const RecordHeader& header) {
+  return header.kind != RecordKind::Event || header.aggregate_id.starts_with('$') || header.event_type.starts_with('$');
+}
 
 std::shared_ptr<const ReadView> make_read_view(std::shared_ptr<const SegmentList> segments,
                                                std::shared_ptr<const IndexView> index, Position end) {

@@ -9,6 +9,11 @@ bool same_text(const std::optional<std::string>& sent, const std::optional<std::
   return sent.has_value() == stored.has_value() && (!sent || *sent == *stored);
 }
 
+/// A client that did not say who acted left it to the server, which took the principal of that time, or none.
+bool same_user(const EventDraft& sent, const RecordHeader& stored) {
+  return sent.user_id ? stored.user_id == *sent.user_id : stored.user_id == stored.principal;
+}
+
 AppendOutcome conflict(std::uint32_t index, const char* why) {
   return AppendOutcome{.kind = Kind::EventIdConflict, .event_index = index, .detail = why};
 }
@@ -26,7 +31,7 @@ bool same_content(const EventDraft& event, const Record& record) {
   if (given.correlation_id != stored.given.correlation_id) return false;
   if (given.correlation_id && !same_text(event.correlation_id, stored.correlation_id)) return false;
   if (event.expected_sequence && *event.expected_sequence != stored.sequence) return false;
-  return event.occurred_at == stored.occurred_at && same_text(event.user_id, stored.user_id) &&
+  return event.occurred_at == stored.occurred_at && same_user(event, stored) &&
          same_text(event.causation_id, stored.causation_id) && same_text(event.data, record.body().data) &&
          same_text(event.metadata, record.body().metadata);
 }

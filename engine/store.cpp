@@ -49,6 +49,7 @@ class StoreImpl final : public Store {
     if (closing_.load(std::memory_order_acquire)) return refuse(proposal, Kind::Unavailable, "the store is closing");
     auto commit = std::make_unique<PendingCommit>();
     commit->bytes = CommitMachine::bytes_max(proposal);
+    commit->began_nanos = nanos_now();
     const Position end = durable_end();
     auto resolution = resolve(proposal, index_->snapshot(), end);
     if (!resolution) {
@@ -88,6 +89,7 @@ class StoreImpl final : public Store {
   }
 
   StoreHealth health() const override;
+  StoreMetrics metrics() const override;
   const RecoveryReport& recovery() const override { return recovery_; }
   const Uuid& store_id() const override { return genesis_.store_id; }
   const std::string& origin() const override { return genesis_.origin; }
@@ -130,6 +132,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<Committer> committer_;
 
   std::atomic<std::uint64_t> durable_end_{0};
+  std::atomic<std::uint64_t> active_bytes_{0};  // of the active segment that hold groups
   mutable std::mutex segments_mutex_;
   std::shared_ptr<const SegmentList> segments_ = std::make_shared<const SegmentList>();
   mutable std::mutex head_mutex_;
@@ -292,6 +295,7 @@ Status StoreImpl::start() {
   }
   set_segments(std::move(log.sealed));
   durable_end_.store(log.end.next.value(), std::memory_order_release);
+  active_bytes_.store(writer_->active_offset().value(), std::memory_order_relaxed);
 
   next_frontier_ = frontier_;
   machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time);
@@ -351,6 +355,7 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   }
   const Position end = writer.end().next;
   durable_end_.store(end.value(), std::memory_order_release);
+  active_bytes_.store(point.offset.value(), std::memory_order_relaxed);
   publish_state(false);
   {
     const std::lock_guard lock(listeners_mutex_);
@@ -413,6 +418,29 @@ StoreHealth StoreImpl::health() const {
   health.queue_proposals = sequencer_.waiting();
   health.unprepared_segments = writer_->preparer().unprepared();
   return health;
+}
+
+StoreMetrics StoreImpl::metrics() const {
+  const CommitMetrics& commits = committer_->metrics();
+  StoreMetrics metrics;
+  metrics.append_nanos = commits.append_nanos.counts();
+  metrics.commit_nanos = commits.commit_nanos.counts();
+  metrics.sync_nanos = writer_->sync_nanos().counts();
+  metrics.group_records = commits.group_records.counts();
+  metrics.poisoned = committer_->poisoned();
+  const auto list = segments();
+  for (const auto& segment : *list) {
+    metrics.log_bytes += segment == list->back() ? active_bytes_.load(std::memory_order_relaxed) : segment->file_bytes();
+    if (segment->damaged()) ++metrics.log_segments_damaged;
+  }
+  metrics.log_segments = list->size();
+  const auto index = index_->view();
+  for (const auto& run : index->runs()) {
+    metrics.index_bytes += run->file().file_bytes();
+    if (run->damaged()) ++metrics.index_runs_damaged;
+  }
+  metrics.index_parts_waiting = index->frozen().size();
+  return metrics;
 }
 
 Status StoreImpl::close() {

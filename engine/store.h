@@ -10,6 +10,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
+#include "engine/base/histogram.h"
 #include "engine/base/result.h"
 #include "engine/commit/proposal.h"
 #include "engine/index/query.h"
@@ -53,6 +54,21 @@ struct StoreHealth {
   std::uint64_t index_runs = 0;
   std::uint64_t scrub_passes = 0;  ///< how often everything sealed was verified since open
   std::uint64_t scrubbed_bytes = 0;
+};
+
+/// Numbers for whoever watches the store over time, beside those of StoreHealth. Durations in nanoseconds, everything since open.
+struct StoreMetrics {
+  HistogramCounts append_nanos;   ///< of each proposal that was queued, from append() to its callback
+  HistogramCounts commit_nanos;   ///< of each group, from its write to its being readable
+  HistogramCounts sync_nanos;     ///< of each group's fdatasync
+  HistogramCounts group_records;  ///< records in each group
+  bool poisoned = false;          ///< not writable until the process is restarted
+  std::uint64_t log_bytes = 0;    ///< of the segments, without the room that the active one still has
+  std::uint64_t log_segments = 0;
+  std::uint64_t log_segments_damaged = 0;
+  std::uint64_t index_bytes = 0;  ///< of the runs
+  std::uint64_t index_runs_damaged = 0;
+  std::uint64_t index_parts_waiting = 0;  ///< parts in memory that are to be written as runs
 };
 
 /// Head of the log.
@@ -112,6 +128,7 @@ class Store {
   virtual void on_durable(std::function<void(Position end)> listener) = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
+  [[nodiscard]] virtual StoreMetrics metrics() const = 0;
   [[nodiscard]] virtual const RecoveryReport& recovery() const = 0;
   [[nodiscard]] virtual const Uuid& store_id() const = 0;
   [[nodiscard]] virtual const std::string& origin() const = 0;

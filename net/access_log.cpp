@@ -1,33 +1,77 @@
 #include "net/access_log.h"
 
+#include <fmt/format.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <utility>
+
+#include "api/timestamp.h"
+#include "engine/base/clock.h"
+#include "net/log_escape.h"
 
 namespace stele::net {
 
 namespace {
 
-/// What a client chose must not break a line, or a terminal.
-std::string printable(std::string_view text) {
-  std::string result(text.empty() ? std::string_view{"-"} : text.substr(0, 1024));
-  std::replace_if(
-      result.begin(), result.end(),
-      [](char c) {
-        const unsigned char u = static_cast<unsigned char>(c);
-        return u <= 0x20 || u >= 0x7F || u == '"';
-      },
-      '?');
-  return result;
+/// A client may send more than anybody wants to read.
+constexpr std::size_t kTextBytesMax = 1024;
+
+std::string text_line(const AccessLog::Entry& entry) {
+  std::string line = api::format_timestamp(system_clock().now());
+  const auto word = [&](std::string_view text) {
+    line += ' ';
+    append_log_word(line, text.substr(0, kTextBytesMax));
+  };
+  word(entry.remote);
+  word(entry.method);
+  word(entry.path);
+  fmt::format_to(std::back_inserter(line), " {} {} {}", entry.status, entry.bytes, entry.micros);
+  word(entry.correlation_id);
+  word(entry.request_id);
+  const auto named = [&](std::string_view name, std::string_view text) {
+    if (text.empty()) return;
+    line.append(" ").append(name).append("=");
+    append_log_word(line, text.substr(0, kTextBytesMax));
+  };
+  named("route", entry.route);
+  named("problem", entry.problem);
+  named("traceId", entry.trace_id);
+  named("spanId", entry.span_id);
+  named("clientRequestId", entry.client_request_id);
+  return line;
+}
+
+std::string json_line(const AccessLog::Entry& entry) {
+  std::string line = "{\"time\":\"" + api::format_timestamp(system_clock().now()) + R"(","level":"info","message":"request")";
+  const auto named = [&](std::string_view name, std::string_view text) {
+    if (text.empty()) return;
+    line.append(",\"").append(name).append("\":");
+    append_log_json(line, text.substr(0, kTextBytesMax));
+  };
+  named("remote", entry.remote);
+  named("method", entry.method);
+  named("path", entry.path);
+  named("route", entry.route);
+  fmt::format_to(std::back_inserter(line), R"(,"status":{},"bytes":{},"micros":{})", entry.status, entry.bytes, entry.micros);
+  named("problem", entry.problem);
+  named("requestId", entry.request_id);
+  named("clientRequestId", entry.client_request_id);
+  named("correlationId", entry.correlation_id);
+  named("traceId", entry.trace_id);
+  named("spanId", entry.span_id);
+  line += '}';
+  return line;
 }
 
 }  // namespace
 
 struct AccessLog::Impl {
+  LogFormat format;
   // The pool is a member so that it ends, and writes out its queue, with this object rather than with the process.
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
@@ -44,7 +88,7 @@ AccessLog::~AccessLog() {
   }
 }
 
-Result<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& where) {
+Result<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& where, LogFormat format) {
   try {
     spdlog::sink_ptr sink;
     if (where == "-") {
@@ -53,10 +97,11 @@ Result<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& where) {
       sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(where);
     }
     auto impl = std::make_unique<Impl>();
+    impl->format = format;
     impl->pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
     impl->logger = std::make_shared<spdlog::async_logger>("access", std::move(sink), impl->pool,
                                                           spdlog::async_overflow_policy::overrun_oldest);
-    impl->logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %v", spdlog::pattern_time_type::utc);
+    impl->logger->set_pattern("%v");
     impl->logger->set_level(spdlog::level::info);
     return std::unique_ptr<AccessLog>(new AccessLog(std::move(impl)));
   } catch (const std::exception& e) {
@@ -66,8 +111,7 @@ Result<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& where) {
 
 void AccessLog::write(const Entry& entry) noexcept {
   try {
-    impl_->logger->info("{} {} {} {} {} {} {}", printable(entry.remote), printable(entry.method), printable(entry.path),
-                        entry.status, entry.bytes, entry.micros, printable(entry.correlation_id));
+    impl_->logger->info("{}", impl_->format == LogFormat::Json ? json_line(entry) : text_line(entry));
   } catch (...) {  // a lost line is better than a lost answer
   }
 }

@@ -8,23 +8,31 @@
 #include <string_view>
 
 #include "engine/base/result.h"
+#include "net/log_format.h"
 
 namespace stele::net {
 
 class AccessLog {
  public:
+  /// Texts may be empty, and may hold what a client sent.
   struct Entry {
     std::string_view method;
-    std::string_view path;  ///< without the query, which may hold secrets
+    std::string_view path;   ///< without the query, which may hold secrets
+    std::string_view route;  ///< pattern
     int status = 0;
     std::uint64_t bytes = 0;  ///< of the body sent
     std::int64_t micros = 0;  ///< from the first byte of the request to the last of the answer
     std::string_view remote;
-    std::string_view correlation_id;  ///< of the answer; may be empty
+    std::string_view correlation_id;     ///< of the answer
+    std::string_view request_id;         ///< ours
+    std::string_view client_request_id;  ///< X-Request-Id as the client sent it
+    std::string_view trace_id;           ///< of traceparent
+    std::string_view span_id;            ///< of traceparent: the caller's
+    std::string_view problem;            ///< slug
   };
 
   /// `where`: "-" for stdout, else a file that is appended to. Io if it cannot be opened.
-  [[nodiscard]] static Result<std::unique_ptr<AccessLog>> open(const std::string& where);
+  [[nodiscard]] static Result<std::unique_ptr<AccessLog>> open(const std::string& where, LogFormat format);
 
   /// Writes what is queued.
   ~AccessLog();

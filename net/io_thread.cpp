@@ -1,5 +1,6 @@
 #include "net/io_thread.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include "engine/base/clock.h"
 #include "net/access_log.h"
 #include "net/read_pool.h"
 #include "net/response_head.h"
@@ -24,13 +26,15 @@ thread_local const IoThread* current_thread = nullptr;
 
 ServerCore::ServerCore(ServerOptions o)
     : options(std::move(o)),
-      budget(options.limits.connections_max, options.limits.connections_per_address_max,
-             options.limits.bodies_bytes_max) {}
+      traffic(options.traffic ? options.traffic : std::make_shared<api::TrafficMetrics>()),
+      budget(options.limits.connections_max, options.limits.connections_per_address_max, options.limits.bodies_bytes_max,
+             traffic->connections()),
+      request_id_prefix(fmt::format("{:x}", system_clock().now().micros)) {}
 
 ServerCore::~ServerCore() = default;
 
 IoThread::IoThread(ServerCore& core, std::size_t number)
-    : core_(core), number_(number), mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
+    : core_(core), number_(number), counts_(core.traffic->add_thread()), mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
 
 IoThread::~IoThread() { join(); }
 
@@ -146,9 +150,10 @@ void IoThread::wait_for_sweep() {
 void IoThread::sweep() {
   const std::int64_t now = now_ms();
   for (const auto& session : sessions_) session->tick(now);
-  if (number_ == 0 && core_.access_log && now - log_flushed_ms_ >= 1000) {
+  if (number_ == 0 && now - log_flushed_ms_ >= 1000) {
     log_flushed_ms_ = now;
-    core_.access_log->flush();
+    if (core_.access_log) core_.access_log->flush();
+    core_.log.summarise(now);
   }
   if (draining_) {
     if (!aborted_ && now >= drain_deadline_ms_) abort_all();
@@ -171,6 +176,10 @@ std::int64_t IoThread::now_ms() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::string IoThread::next_request_id() {
+  return fmt::format("{}-{:x}-{:x}", core_.request_id_prefix, number_, ++request_ids_);
 }
 
 std::string_view IoThread::date() {

@@ -3,10 +3,8 @@
 // that no session needs a lock; other threads reach it through the mailbox.
 
 #include <atomic>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +15,10 @@
 #include <vector>
 
 #include "net/connection_budget.h"
+#include "net/limited_log.h"
 #include "net/mailbox.h"
 #include "net/server.h"
+#include "net/socket.h"
 
 namespace stele::net {
 
@@ -26,15 +26,15 @@ class AccessLog;
 class ReadPool;
 class Session;
 
-using Executor = boost::asio::io_context::executor_type;
-using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
-
 /// What all sessions of a server share. Outlives them.
 struct ServerCore {
   ServerOptions options;
+  std::shared_ptr<api::TrafficMetrics> traffic;
   ConnectionBudget budget;
   std::unique_ptr<ReadPool> pool;
   std::unique_ptr<AccessLog> access_log;  ///< null = none
+  LimitedLog log;
+  const std::string request_id_prefix;  ///< another one in each process
   std::unique_ptr<api::Handler> handler;
 
   explicit ServerCore(ServerOptions o);
@@ -72,6 +72,10 @@ class IoThread {
   [[nodiscard]] bool draining() const { return draining_; }
   /// Milliseconds of a clock that never jumps, a few of them coarse.
   [[nodiscard]] static std::int64_t now_ms();
+  /// Where answers are counted.
+  [[nodiscard]] api::RequestCounts& counts() { return counts_; }
+  /// An id that no other request of this process has, nor is likely to have in another.
+  [[nodiscard]] std::string next_request_id();
   /// Value for the Date field.
   [[nodiscard]] std::string_view date();
 
@@ -88,6 +92,7 @@ class IoThread {
 
   ServerCore& core_;
   const std::size_t number_;
+  api::RequestCounts& counts_;
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<Executor> work_{context_.get_executor()};
   Timer timer_{context_.get_executor()};
@@ -102,6 +107,7 @@ class IoThread {
   std::int64_t drain_deadline_ms_ = 0;
   std::int64_t straggler_deadline_ms_ = 0;
   std::int64_t log_flushed_ms_ = 0;
+  std::uint64_t request_ids_ = 0;
   std::int64_t date_second_ = -1;
   std::string date_;
   std::thread thread_;

@@ -44,6 +44,7 @@ class HeadParser final : public http::basic_parser<true> {
   int content_lengths = 0;
   int transfer_encodings = 0;
   bool too_many_fields = false;
+  std::string_view host_value;
   std::string_view content_length_value;
   std::string_view transfer_encoding_value;
   std::string_view expect_value;
@@ -69,6 +70,7 @@ class HeadParser final : public http::basic_parser<true> {
     switch (field) {
       case http::field::host:
         ++hosts;
+        host_value = view(value);
         break;
       case http::field::content_length:
         ++content_lengths;
@@ -165,6 +167,16 @@ bool split_target(std::string_view target, RequestHead& head) {
   return true;
 }
 
+/// Letters, digits and marks of a name, an address in brackets and a port (RFC 3986, 3.2); not whether they make sense.
+bool may_be_host(std::string_view text) {
+  constexpr std::string_view marks = "-._~%!$&'()*+;=:[]";
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!plain && marks.find(c) == std::string_view::npos) return false;
+  }
+  return true;
+}
+
 std::optional<std::uint64_t> parse_length(std::string_view text) {
   if (text.empty() || text.size() > 18) return std::nullopt;
   std::uint64_t value = 0;
@@ -241,6 +253,7 @@ std::optional<Refusal> parse_head(std::string_view bytes, const HeadLimits& limi
   if (parser.hosts > 1 || (parser.hosts == 0 && head.version == 11)) {
     return bad_request("HTTP/1.1 needs exactly one Host field.");
   }
+  if (!may_be_host(parser.host_value)) return bad_request("Host is not a name or an address.");
   if (parser.transfer_encodings > 0) {
     if (head.version != 11) return bad_request("Transfer-Encoding is not part of HTTP/1.0.");
     if (parser.content_lengths > 0) return bad_request("Transfer-Encoding and Content-Length exclude each other.");

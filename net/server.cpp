@@ -123,7 +123,8 @@ void Server::Impl::accept_next() {
 void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socket) {
   if (!listener->is_open()) return;
   if (is_exhausted(ec)) {
-    spdlog::warn("cannot accept connections for lack of descriptors or memory: {}", ec.message());
+    core->log.write(LogCause::AcceptFailed, IoThread::now_ms(),
+                    "cannot accept connections for lack of descriptors or memory: ", ec.message());
     retry_timer->expires_after(std::chrono::milliseconds(100));
     retry_timer->async_wait([this](const error_code& cancelled) {
       if (!cancelled && listener->is_open()) accept_next();
@@ -142,10 +143,13 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
         const auto admission = core->budget.enter(address);
         if (admission != ConnectionBudget::Admission::Hopeless) {
           target.adopt(std::move(socket), std::move(address), admission);
+        } else {
+          const LogContext context{{"remote", address}};
+          core->log.write(LogCause::ConnectionRefused, IoThread::now_ms(), "a connection was dropped: far too many are open");
         }
       }
     } catch (const std::exception& e) {
-      spdlog::error("cannot take a connection: {}", e.what());
+      core->log.write(LogCause::AcceptFailed, IoThread::now_ms(), "cannot take a connection: ", e.what());
     }
   }
   accept_next();
@@ -179,6 +183,7 @@ void Server::Impl::wait() {
   waited = true;
   for (const auto& thread : threads) thread->join();
   core->pool->stop();
+  core->log.summarise_all();
   const bool stragglers =
       std::any_of(threads.begin(), threads.end(), [](const auto& thread) { return thread->has_stragglers(); });
   listener.reset();
@@ -210,7 +215,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFact
     }
     STELE_TRY(impl->listen());
     if (!core.options.access_log.empty()) {
-      STELE_ASSIGN(core.access_log, AccessLog::open(core.options.access_log));
+      STELE_ASSIGN(core.access_log, AccessLog::open(core.options.access_log, core.options.log_format));
     }
     core.pool = std::make_unique<ReadPool>(core.options.read_threads, core.options.read_queue_max);
     core.handler = make_handler(*core.pool);

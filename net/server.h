@@ -10,7 +10,10 @@
 #include <string>
 
 #include "api/http.h"
+#include "api/traffic_metrics.h"
 #include "engine/base/result.h"
+#include "net/log_format.h"
+#include "net/server_tls.h"
 
 namespace stele::net {
 
@@ -19,12 +22,13 @@ struct HttpLimits {
   std::size_t header_bytes_max = 16 * 1024;               ///< request line and fields: 414 or 431
   std::size_t fields_max = 100;                           ///< header fields: 431
   std::size_t body_bytes_max = (16 * 1024 + 64) * 1024;   ///< 413, before reading where the length is announced
-  std::uint64_t bodies_bytes_max = 512ULL << 20;          ///< bodies in memory over all connections: 503 beyond
+  std::uint64_t bodies_bytes_max = 512ULL << 20;          ///< bodies and large answers in memory, over all connections: 503 beyond
   std::size_t connections_max = 10'000;                   ///< 503 and close beyond
-  std::size_t connections_per_address_max = 0;            ///< 503 and close beyond; 0 = no limit of its own
+  std::size_t connections_per_address_max = 0;            ///< 503 and close beyond; 0 = half of all, no limit on loopback
   std::uint64_t requests_per_connection_max = 1'000'000;  ///< the last one is answered with Connection: close
 
-  std::int64_t header_ms = 10'000;         ///< from the first byte (or the accept) to the end of the header: 408
+  std::int64_t header_ms = 10'000;         ///< from the first byte (or the accept) to the end of the header: 408. As
+                                           ///< long again for a TLS handshake before it: closed silently
   std::int64_t idle_ms = 60'000;           ///< between requests of a connection: closed silently
   std::int64_t body_grace_ms = 10'000;     ///< a body may always take this long …
   std::uint64_t body_rate_min = 4 * 1024;  ///< … and longer as long as it arrives at this many bytes a second …
@@ -43,9 +47,12 @@ struct ServerOptions {
   std::size_t read_queue_max = 1024;
   int accept_backlog = 1024;
   HttpLimits limits;
+  std::shared_ptr<ServerTls> tls;          ///< null = plain HTTP
   std::int64_t drain_ms = 10'000;          ///< after begin_shutdown(): what is still open then is closed
   std::int64_t handler_grace_ms = 10'000;  ///< after that: how long requests may still be in the handler's hands
+  std::shared_ptr<api::TrafficMetrics> traffic;  ///< counts what passes; none = nobody looks at it
   std::string access_log;                  ///< "" = none, "-" = stdout, else a file that is appended to
+  LogFormat log_format = LogFormat::Text;  ///< of the access log
 };
 
 /// Makes the handler once the scheduler it needs exists. It may throw: start() then fails.

@@ -1,6 +1,5 @@
 #include "net/session.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <boost/asio/error.hpp>
@@ -11,10 +10,14 @@
 #include <limits>
 #include <utility>
 
+#include "api/problem.h"
+#include "api/request_headers.h"
+#include "api/router.h"
 #include "net/access_log.h"
 #include "net/chunked_decoder.h"
 #include "net/read_pool.h"
 #include "net/response_head.h"
+#include "net/server_tls.h"
 
 namespace stele::net {
 
@@ -28,15 +31,20 @@ constexpr std::size_t room_behind_head = 4096;
 constexpr std::size_t small_body_max = 8 * 1024;
 /// A reader must take this much within write_ms.
 constexpr std::size_t write_window = 64 * 1024;
+/// What a slow reader may hold of an answer without taking it from the budget of all connections.
+constexpr std::size_t unheld_max = 128 * 1024;
 /// Buffers larger than this are not kept for the next answer.
 constexpr std::size_t kept_max = 256 * 1024;
+constexpr std::size_t logged_path_max = 1024;
 
 std::int64_t micros_now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
-bool would_block(const error_code& ec) { return ec == asio::error::would_block || ec == asio::error::try_again; }
+api::Response too_many_answers() {
+  return api::problem_response("busy", "Too many large answers are being sent at the moment.");
+}
 
 }  // namespace
 
@@ -45,52 +53,6 @@ struct Session::ReplyTo {
   Session* session;
   std::uint64_t ticket;
   void operator()(api::Response response) const { session->reply(ticket, std::move(response)); }
-};
-
-// Awaiters of Asio operations. They live in the coroutine's frame while it is suspended; what Asio keeps is one
-// pointer.
-struct Session::ReadSome {
-  Socket& socket;
-  asio::mutable_buffer into;
-  error_code ec{};
-  std::size_t bytes = 0;
-  std::coroutine_handle<> self{};
-
-  struct Done {
-    ReadSome* read;
-    void operator()(const error_code& error, std::size_t count) const {
-      read->ec = error;
-      read->bytes = count;
-      read->self.resume();
-    }
-  };
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) {
-    self = handle;
-    socket.async_read_some(into, Done{this});
-  }
-  /// Bytes read; 0 at the end, or when the connection broke or was closed.
-  std::size_t await_resume() const noexcept { return ec ? 0 : bytes; }
-};
-
-struct Session::WaitWritable {
-  Socket& socket;
-  error_code ec{};
-  std::coroutine_handle<> self{};
-
-  struct Done {
-    WaitWritable* wait;
-    void operator()(const error_code& error) const {
-      wait->ec = error;
-      wait->self.resume();
-    }
-  };
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle) {
-    self = handle;
-    socket.async_wait(Socket::wait_write, Done{this});
-  }
-  bool await_resume() const noexcept { return !ec; }
 };
 
 struct Session::AwaitReply {
@@ -120,7 +82,7 @@ Session::Session(IoThread& io, ServerCore& core, Socket socket, std::string addr
     : io_(io),
       core_(core),
       limits_(core.options.limits),
-      socket_(std::move(socket)),
+      transport_(std::move(socket)),
       address_(std::move(address)),
       admission_(admission),
       capacity_(core.options.limits.header_bytes_max + room_behind_head),
@@ -129,7 +91,10 @@ Session::Session(IoThread& io, ServerCore& core, Socket socket, std::string addr
   std::memset(buffer_.get() + capacity_, 0, BodyBuffer::padding);
 }
 
-Session::~Session() { core_.budget.leave(address_); }
+Session::~Session() {
+  core_.budget.give_body_bytes(held_bytes_);
+  core_.budget.leave(address_, admission_);
+}
 
 void Session::start() {
   task_ = run();
@@ -142,18 +107,17 @@ void Session::enter(Phase phase, std::int64_t deadline_ms) {
 }
 
 void Session::tick(std::int64_t now_ms) {
-  // An idle connection keeps no large buffer: it would be missing in the budget of the busy ones.
-  if (phase_ == Phase::Idle && large_body_.capacity() > 0 && now_ms - idle_since_ms_ > 1000) large_body_.free();
+  // An idle connection keeps no large buffer: it would be missing to the busy ones.
+  if (phase_ == Phase::Idle && now_ms - idle_since_ms_ > 1000) shed_buffers();
   if (now_ms < deadline_ms_) return;
   switch (phase_) {
     case Phase::Idle:
     case Phase::Head:
-    case Phase::Body: {
+    case Phase::Body:
       timed_out_ = true;
-      error_code ignored;
-      socket_.cancel(ignored);
+      transport_.cancel();
       break;
-    }
+    case Phase::Handshake:
     case Phase::Handling:
     case Phase::Pulling:
     case Phase::Writing:
@@ -166,19 +130,20 @@ void Session::tick(std::int64_t now_ms) {
 }
 
 void Session::drain() {
-  if (phase_ != Phase::Idle) return;
-  error_code ignored;
-  socket_.cancel(ignored);
+  if (phase_ == Phase::Idle) transport_.cancel();
+  if (phase_ == Phase::Handshake) abort();
 }
 
 void Session::abort() {
   aborted_ = true;
-  close_socket();
+  transport_.close();
 }
 
-void Session::close_socket() {
-  error_code ignored;
-  socket_.close(ignored);
+void Session::shed_buffers() {
+  if (large_body_.capacity() > 0) large_body_.free();
+  for (std::string* buffer : {&response_.body, &out_, &piece_}) {
+    if (buffer->capacity() > 2 * small_body_max) std::string().swap(*buffer);
+  }
 }
 
 std::string_view Session::header(std::string_view name) const {
@@ -203,16 +168,52 @@ Task<> Session::run() {
   try {
     co_await serve();
   } catch (const std::exception& e) {
-    spdlog::error("a connection ended by an exception: {}", e.what());
+    complain(LogCause::RequestFailed, "a connection ended by an exception: ", e.what());
   } catch (...) {
-    spdlog::error("a connection ended by something unknown");
+    complain(LogCause::RequestFailed, "a connection ended by something unknown");
   }
-  close_socket();
+  if (phase_ == Phase::Idle) (void)transport_.close_notify();
+  transport_.close();
   enter(Phase::Finished, std::numeric_limits<std::int64_t>::max());
   io_.retire(this);
 }
 
+/// False: the connection is of no use, or has been answered already.
+Task<bool> Session::handshake() {
+  enter(Phase::Handshake, IoThread::now_ms() + limits_.header_ms);
+  if (!co_await transport_.readable() || aborted_) co_return false;
+  // Plain HTTP begins with the name of a method, TLS with a byte that is no letter.
+  char first = 0;
+  if (::recv(transport_.socket().native_handle(), &first, 1, MSG_PEEK) != 1) co_return false;
+  if (first >= 'A' && first <= 'Z') {
+    refusal_ = {"malformed-request", "Only TLS is spoken on this port: use https."};
+    co_await refuse();
+    co_return false;
+  }
+  const std::shared_ptr<SSL_CTX> context = core_.options.tls->context();
+  TlsConnection& tls = transport_.begin_tls(context.get());
+  for (;;) {
+    bool ready = false;
+    switch (tls.handshake()) {
+      case TlsConnection::Progress::Done:
+        co_return true;
+      case TlsConnection::Progress::WantsToRead:
+        ready = co_await transport_.readable();
+        break;
+      case TlsConnection::Progress::WantsToWrite:
+        ready = co_await transport_.writable();
+        break;
+      case TlsConnection::Progress::Failed:
+        complain(LogCause::RequestRefused, "no TLS: ", tls.failure());
+        co_await linger();  // the alert says why
+        co_return false;
+    }
+    if (!ready || aborted_) co_return false;
+  }
+}
+
 Task<> Session::serve() {
+  if (core_.options.tls != nullptr && !co_await handshake()) co_return;
   if (admission_ != ConnectionBudget::Admission::Welcome) {
     refusal_ = {"busy", admission_ == ConnectionBudget::Admission::TooMany
                             ? "Too many connections are open."
@@ -233,7 +234,7 @@ Task<> Session::serve() {
         while (unread().starts_with("\r\n")) begin_ += 2;
         if (begin_ != end_ && unread() != "\r") {
           began_ms_ = IoThread::now_ms();
-          if (core_.access_log) began_micros_ = micros_now();
+          began_micros_ = micros_now();
           enter(Phase::Head, began_ms_ + limits_.header_ms);
         }
       }
@@ -252,7 +253,7 @@ Task<> Session::serve() {
         }
       }
       if (end_ == capacity_) compact();
-      ReadSome read{socket_, asio::mutable_buffer(buffer_.get() + end_, capacity_ - end_)};
+      Transport::Read read = transport_.read_some(asio::mutable_buffer(buffer_.get() + end_, capacity_ - end_));
       std::size_t bytes = co_await read;
       if (timed_out_) {
         if (phase_ == Phase::Idle) co_return;
@@ -260,10 +261,10 @@ Task<> Session::serve() {
         co_await refuse();
         co_return;
       }
-      if (bytes == 0 && read.ec == asio::error::operation_aborted && io_.draining() && !aborted_) {
+      if (bytes == 0 && read.error() == asio::error::operation_aborted && io_.draining() && !aborted_) {
         // Woken by drain(): a request may have arrived just now, and deserves its answer.
         error_code ec;
-        bytes = socket_.read_some(read.into, ec);
+        bytes = transport_.read_now(read.into(), ec);
         if (ec) co_return;
       }
       if (bytes == 0) co_return;
@@ -318,13 +319,14 @@ Task<> Session::serve() {
         co_return;
       }
     } else {
+      hold_answer();
       begin_answer(!head_only);
       if (!write_now() && !co_await write_rest()) {
         end_request();
         co_return;
       }
     }
-    if (core_.access_log) log_access();
+    account();
     end_request();
     if (close_after_) {
       co_await linger();
@@ -379,7 +381,7 @@ Task<Session::BodyOutcome> Session::read_sized_body(std::size_t head_size, std::
       into = large_body_.room();
       room = std::min(large_body_.room_bytes(), length - received);
     }
-    const std::size_t bytes = co_await ReadSome{socket_, asio::mutable_buffer(into, room)};
+    const std::size_t bytes = co_await transport_.read_some(asio::mutable_buffer(into, room));
     if (timed_out_) co_return refuse_body("request-timeout", "The body did not arrive in time.");
     if (bytes == 0) co_return BodyOutcome::Gone;
     received += bytes;
@@ -429,7 +431,8 @@ Task<Session::BodyOutcome> Session::read_chunked_body(std::size_t head_size) {
     }
     enter(Phase::Body, body_deadline(began, large_body_.size()));
     at = end_ = from;
-    const std::size_t bytes = co_await ReadSome{socket_, asio::mutable_buffer(buffer_.get() + from, capacity_ - from)};
+    const std::size_t bytes =
+        co_await transport_.read_some(asio::mutable_buffer(buffer_.get() + from, capacity_ - from));
     if (timed_out_) co_return refuse_body("request-timeout", "The body did not arrive in time.");
     if (bytes == 0) co_return BodyOutcome::Gone;
     end_ += bytes;
@@ -440,15 +443,13 @@ void Session::call_handler() {
   const std::uint64_t ticket = ++tickets_;
   reply_ready_ = false;
   ticket_open_.store(ticket, std::memory_order_relaxed);
-  const char* what = "something unknown";
   try {
     core_.handler->handle(*this, api::Reply(ReplyTo{this, ticket}));
     return;
   } catch (const std::exception& e) {
-    what = e.what();
-    spdlog::error("a request handler threw: {}", what);
+    complain(LogCause::RequestFailed, "a request handler threw: ", e.what());
   } catch (...) {
-    spdlog::error("a request handler threw {}", what);
+    complain(LogCause::RequestFailed, "a request handler threw something unknown");
   }
   reply(ticket, api::problem_response("internal-error", "The request could not be handled."));
 }
@@ -471,7 +472,56 @@ void Session::deliver() {
   if (waiting_) std::exchange(waiting_, {}).resume();
 }
 
+void Session::identify() {
+  if (response_.problem == nullptr && !core_.access_log) return;
+  response_.headers.emplace_back("X-Request-Id", io_.next_request_id());
+}
+
+void Session::complain(LogCause cause, std::string_view message, std::string_view detail) noexcept {
+  // While a handler has the request, the answer is not ours to look at.
+  const bool answered = phase_ != Phase::Handling || reply_ready_;
+  const api::Route* const route = answered ? response_.route : nullptr;
+  const api::ProblemKind* const problem = answered ? response_.problem : nullptr;
+  const LogContext context{{"remote", address_},
+                           {"method", head_.method_name},
+                           {"path", head_.path.substr(0, logged_path_max)},
+                           {"route", route == nullptr ? std::string_view{} : route->pattern},
+                           {"problem", problem == nullptr ? std::string_view{} : problem->slug},
+                           {"requestId", answered ? sent_field("X-Request-Id") : std::string_view{}}};
+  core_.log.write(cause, IoThread::now_ms(), message, detail);
+}
+
+std::string_view Session::sent_field(std::string_view name) const {
+  for (const auto& [sent, value] : response_.headers) {
+    if (same_ignoring_case(sent, name)) return value;
+  }
+  return {};
+}
+
+bool Session::hold(std::size_t bytes) {
+  if (bytes <= unheld_max || bytes <= held_bytes_) return true;
+  if (!core_.budget.take_body_bytes(bytes - held_bytes_)) return false;
+  held_bytes_ = bytes;
+  return true;
+}
+
+/// A reader may take its time over a large answer: all that wait for their readers must fit into the budget. An answer
+/// that says what was stored is never refused; it leaves less for others.
+void Session::hold_answer() {
+  const std::size_t bytes = response_.body.capacity();
+  if (hold(bytes)) return;
+  if (head_.method == api::Method::Get || head_.method == api::Method::Head) {
+    const api::Route* const route = response_.route;
+    response_ = too_many_answers();
+    response_.route = route;
+  } else {
+    core_.budget.force_body_bytes(bytes - held_bytes_);
+    held_bytes_ = bytes;
+  }
+}
+
 void Session::begin_answer(bool with_body) {
+  identify();
   const bool may = may_have_body(response_.status);
   Framing framing;
   framing.close = close_after_;
@@ -506,8 +556,7 @@ void Session::consume(std::size_t bytes) {
 /// The usual case: the socket takes all of it at once, without a suspension. False: go on with write_rest().
 bool Session::write_now() {
   error_code ec;
-  const std::size_t bytes =
-      pending_bytes_ == pending_[0].size() ? socket_.write_some(pending_[0], ec) : socket_.write_some(pending_, ec);
+  const std::size_t bytes = transport_.write_now(pending_, pending_bytes_, ec);
   if (ec) return false;
   consume(bytes);
   return pending_bytes_ == 0;
@@ -518,9 +567,9 @@ Task<bool> Session::write_rest() {
   enter(Phase::Writing, IoThread::now_ms() + limits_.write_ms);
   while (pending_bytes_ > 0) {
     error_code ec;
-    const std::size_t bytes = socket_.write_some(pending_, ec);
+    const std::size_t bytes = transport_.write_now(pending_, pending_bytes_, ec);
     if (would_block(ec)) {
-      if (!co_await WaitWritable{socket_} || aborted_) co_return false;
+      if (!co_await transport_.writable() || aborted_) co_return false;
       continue;
     }
     if (ec) co_return false;
@@ -558,10 +607,13 @@ Task<bool> Session::stream() {
     enter(Phase::Pulling, IoThread::now_ms() + limits_.request_ms);
     Result<bool> pulled = co_await Pull{*this};
     if (aborted_) co_return false;
-    if (!pulled) {
-      spdlog::error("a response body broke off: {}", pulled.error().describe());
+    if (!pulled || !hold(piece_.capacity())) {
+      if (!pulled) complain(LogCause::RequestFailed, "a response body broke off: ", pulled.error().describe());
       if (first) {
-        response_ = api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
+        const api::Route* const route = response_.route;
+        response_ = pulled ? too_many_answers()
+                           : api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
+        response_.route = route;
         begin_answer(true);
         if (write_now()) co_return true;
         co_return co_await write_rest();
@@ -569,7 +621,7 @@ Task<bool> Session::stream() {
       if (!chunked) {
         // Without chunks an orderly end would look like a whole body: reset the connection.
         const struct ::linger hard { 1, 0 };
-        (void)::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        (void)::setsockopt(transport_.socket().native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
       }
       co_return false;
     }
@@ -578,6 +630,7 @@ Task<bool> Session::stream() {
     if (io_.draining()) close_after_ = true;
     out_.clear();
     if (first) {
+      identify();
       Framing framing;
       framing.chunked = chunked;
       framing.close = close_after_;
@@ -607,36 +660,55 @@ Task<bool> Session::stream() {
 Task<> Session::refuse() {
   timed_out_ = false;
   close_after_ = true;
-  response_ = api::problem_response(refusal_.slug, std::move(refusal_.detail));
+  response_ = api::problem_response(refusal_.slug, refusal_.detail);
   begin_answer(head_.method != api::Method::Head);
+  const bool connection = admission_ != ConnectionBudget::Admission::Welcome;
+  complain(connection ? LogCause::ConnectionRefused : LogCause::RequestRefused,
+           connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
   const bool written = write_now() || co_await write_rest();
-  if (core_.access_log) log_access();
+  account();
   end_request();
   if (written) co_await linger();
 }
 
 /// Closing with unread bytes in the kernel would reset the connection, and the client might never see our last answer.
 Task<> Session::linger() {
-  error_code ec;
-  socket_.shutdown(Socket::shutdown_send, ec);
-  if (ec) co_return;
   enter(Phase::Lingering, IoThread::now_ms() + limits_.linger_ms);
+  while (!transport_.close_notify()) {
+    if (!co_await transport_.writable() || aborted_) co_return;
+  }
+  transport_.end_tls();  // what still comes is dropped as it is
+  error_code ec;
+  transport_.socket().shutdown(Socket::shutdown_send, ec);
+  if (ec) co_return;
   while (!aborted_) {
-    if (co_await ReadSome{socket_, asio::mutable_buffer(buffer_.get(), capacity_)} == 0) co_return;
+    if (co_await transport_.read_some(asio::mutable_buffer(buffer_.get(), capacity_)) == 0) co_return;
   }
 }
 
-void Session::log_access() {
+void Session::account() {
+  const std::int64_t micros = began_micros_ == 0 ? 0 : std::max<std::int64_t>(micros_now() - began_micros_, 1);
+  io_.counts().record(response_, head_.method, static_cast<std::uint64_t>(micros) * 1000);
+  if (response_.status == 401 || response_.status == 403) complain(LogCause::AccessDenied, "a request was denied access");
+  if (core_.access_log) log_access(micros);
+}
+
+void Session::log_access(std::int64_t micros) {
   AccessLog::Entry entry;
   entry.method = head_.method_name;
   entry.path = head_.path;
   entry.status = response_.status;
   entry.bytes = body_bytes_sent_;
-  entry.micros = began_micros_ == 0 ? 0 : micros_now() - began_micros_;
+  entry.micros = micros;
   entry.remote = address_;
-  for (const auto& [name, value] : response_.headers) {
-    if (same_ignoring_case(name, "X-Correlation-Id")) entry.correlation_id = value;
-  }
+  entry.correlation_id = sent_field("X-Correlation-Id");
+  entry.request_id = sent_field("X-Request-Id");
+  entry.client_request_id = header("X-Request-Id");
+  const std::string_view traceparent = header("traceparent");
+  entry.trace_id = api::trace_id_of(traceparent);
+  entry.span_id = api::span_id_of(traceparent);
+  if (response_.route != nullptr) entry.route = response_.route->pattern;
+  if (response_.problem != nullptr) entry.problem = response_.problem->slug;
   core_.access_log->write(entry);
 }
 
@@ -647,10 +719,13 @@ void Session::end_request() {
   large_body_.clear();
   joined_.clear();
   response_.headers.clear();
+  response_.route = nullptr;
+  response_.problem = nullptr;
   response_.source.reset();
   std::string().swap(response_.body);  // the next answer brings its own
   if (out_.capacity() > kept_max) std::string().swap(out_);
   if (piece_.capacity() > kept_max) std::string().swap(piece_);
+  core_.budget.give_body_bytes(std::exchange(held_bytes_, 0));
 }
 
 }  // namespace stele::net

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/buffer.hpp>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +19,7 @@
 #include "net/io_thread.h"
 #include "net/request_head.h"
 #include "net/task.h"
+#include "net/transport.h"
 
 namespace stele::net {
 
@@ -45,11 +45,9 @@ class Session final : private api::Request {
   std::size_t slot = 0;  ///< place in its thread's list
 
  private:
-  enum class Phase { Idle, Head, Body, Handling, Pulling, Writing, Lingering, Finished };
+  enum class Phase { Handshake, Idle, Head, Body, Handling, Pulling, Writing, Lingering, Finished };
   enum class BodyOutcome { Whole, Refused, Gone };
   struct ReplyTo;
-  struct ReadSome;
-  struct WaitWritable;
   struct AwaitReply;
   struct Pull;
 
@@ -60,10 +58,12 @@ class Session final : private api::Request {
   [[nodiscard]] std::string_view header(std::string_view name) const override;
   [[nodiscard]] std::string_view body() const override { return body_; }
   [[nodiscard]] std::string_view remote_address() const override { return address_; }
+  [[nodiscard]] std::string_view client_certificate() const override { return transport_.client_name(); }
   void resume(std::function<void()> work) const override;
 
   Task<> run();
   Task<> serve();
+  Task<bool> handshake();
   Task<BodyOutcome> read_sized_body(std::size_t head_size, std::size_t length);
   Task<BodyOutcome> read_chunked_body(std::size_t head_size);
   Task<bool> send_continue();
@@ -75,22 +75,33 @@ class Session final : private api::Request {
   void call_handler();
   void reply(std::uint64_t ticket, api::Response&& response);
   void pull_piece();
+  /// Takes what `bytes` in memory for the answer need from the budget of all connections; false if that is used up.
+  [[nodiscard]] bool hold(std::size_t bytes);
+  void hold_answer();
+  void shed_buffers();
   void begin_answer(bool with_body);
   bool write_now();
   void consume(std::size_t bytes);
-  void log_access();
+  /// Counts and logs an answer that was written.
+  void account();
+  void log_access(std::int64_t micros);
+  /// Gives the answer at hand a request id, if anybody will look for it.
+  void identify();
+  /// A log line about the request at hand.
+  void complain(LogCause cause, std::string_view message, std::string_view detail = {}) noexcept;
+  /// Of the answer at hand; empty if it has none.
+  [[nodiscard]] std::string_view sent_field(std::string_view name) const;
   void end_request();
   BodyOutcome refuse_body(std::string_view slug, std::string detail);
   void enter(Phase phase, std::int64_t deadline_ms);
   [[nodiscard]] std::int64_t body_deadline(std::int64_t began_ms, std::size_t received) const;
   [[nodiscard]] std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
   void compact();
-  void close_socket();
 
   IoThread& io_;
   ServerCore& core_;
   const HttpLimits& limits_;
-  Socket socket_;
+  Transport transport_;
   const std::string address_;
   const ConnectionBudget::Admission admission_;
   Task<> task_;
@@ -128,9 +139,10 @@ class Session final : private api::Request {
   std::string piece_;
 
   std::string out_;  ///< head, and body if it is small
-  std::array<boost::asio::const_buffer, 3> pending_;
+  Transport::Buffers pending_;
   std::size_t pending_bytes_ = 0;
   std::uint64_t body_bytes_sent_ = 0;
+  std::uint64_t held_bytes_ = 0;  ///< of the budget, for the answer at hand
 };
 
 }  // namespace stele::net

@@ -11,6 +11,7 @@
 
 #include "api/json_writer.h"
 #include "tools/command_line.h"
+#include "tools/credentials.h"
 #include "tools/http_client.h"
 #include "tools/problem.h"
 
@@ -20,6 +21,8 @@ namespace {
 
 struct AppendFlags {
   std::string url = "http://127.0.0.1:8080";
+  HttpTls tls;
+  Credentials credentials;
   std::string source;  ///< "-" or empty
   std::string type, aggregate, aggregate_type, user, data, metadata, event_id, correlation_id, causation_id,
       occurred_at;
@@ -47,6 +50,8 @@ struct AppendFlags {
         ->group("Event");
     add_number(app, "--sequence", sequence, 0, 1ULL << 62, "The sequence number it must get; 0: any")->group("Event");
     add_url(app, url);
+    add_tls(app, tls);
+    credentials.declare(app);
     app.add_option("--idempotency-key", idempotency_key, "Idempotency-Key: makes a repeat without eventId harmless too")
         ->type_name("KEY")
         ->group("Server");
@@ -119,6 +124,8 @@ int append_command(int argc, const char* const* argv) {
   if (const auto code = parse(*app, argc, argv)) return *code;
   auto url = parse_http_url(flags.url);
   if (!url) return usage_error(url.error());
+  auto token = flags.credentials.token();
+  if (!token) return usage_error(token.error());
 
   HttpRequest request;
   request.method = "POST";
@@ -139,7 +146,8 @@ int append_command(int argc, const char* const* argv) {
   if (!flags.idempotency_key.empty()) request.headers.emplace_back("Idempotency-Key", flags.idempotency_key);
   request.body = body;
 
-  HttpClient client(std::move(url).value());
+  HttpClient client(std::move(url).value(), flags.tls);
+  client.authorize(std::move(token).value());
   const auto response = client.send(request);
   if (!response) {
     fmt::print(stderr, "stele append: {}\n", response.error().describe());

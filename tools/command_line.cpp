@@ -168,11 +168,22 @@ void name_environment(CLI::App& app) {
 }
 
 void add_url(CLI::App& app, std::string& to) {
-  app.add_option("--url", to, "The server, http only; STELE_URL sets it too")
+  app.add_option("--url", to, "The server, http or https; STELE_URL sets it too")
       ->type_name("URL")
       ->default_str(to)
       ->envname("STELE_URL")
       ->group("Server");
+}
+
+void add_tls(CLI::App& app, HttpTls& to) {
+  const auto file = [&app](const char* flag, std::string& path, const char* help) {
+    return app.add_option(flag, path, help)->type_name("FILE")->envname(environment_name(flag + 2))->group("Server");
+  };
+  file("--ca", to.ca, "https: believe the authorities in this file, in PEM, instead of the system's");
+  auto* const certificate = file("--client-cert", to.client_certificate, "https: the certificate to show, in PEM");
+  auto* const key = file("--client-key", to.client_key, "https: its private key, in PEM");
+  certificate->needs(key);
+  key->needs(certificate);
 }
 
 }  // namespace stele::tools

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/http_client.h"
+
 namespace stele::tools {
 
 inline constexpr int kExitOk = 0;
@@ -49,5 +51,8 @@ void name_environment(CLI::App& app);
 
 /// `--url`, default http://127.0.0.1:8080 or STELE_URL.
 void add_url(CLI::App& app, std::string& to);
+
+/// `--ca`, `--client-cert` and `--client-key`, or STELE_CA, STELE_CLIENT_CERT and STELE_CLIENT_KEY.
+void add_tls(CLI::App& app, HttpTls& to);
 
 }  // namespace stele::tools

@@ -1,12 +1,14 @@
 #include "tools/http_client.h"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/url/parse.hpp>
@@ -26,7 +28,8 @@ constexpr std::size_t kBodyBytesMax = 64U << 20;
 Error transport_error(const char* what, const std::string& authority, const beast::error_code& code) {
   std::string words = code.message();
   if (code == beast::error::timeout) words = "timed out";
-  if (code == http::error::end_of_stream || code == http::error::partial_message || code == asio::error::eof) {
+  if (code == http::error::end_of_stream || code == http::error::partial_message || code == asio::error::eof ||
+      code == asio::ssl::error::stream_truncated) {
     words = "the server closed the connection";
   }
   return Error{ErrorKind::Io, fmt::format("{} {}: {}", what, authority, words)};
@@ -46,14 +49,16 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
     return Error{ErrorKind::InvalidArgument, fmt::format("'{}' {}", text, why)};
   };
   const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
-  if (!parsed) return refuse("is not a URL; write it like http://127.0.0.1:8080");
+  if (!parsed) return refuse("is not a URL; write it like http://127.0.0.1:8080 or https://stele.example.org");
   const auto& url = *parsed;
-  if (url.scheme() == "https") return refuse("is https, which this command does not speak; use http, or a TLS tunnel");
-  if (url.scheme() != "http" || url.encoded_host().empty()) return refuse("is not an http URL");
-  if (url.has_query() || url.has_fragment() || url.has_userinfo()) return refuse("must be only http://host:port");
+  if ((url.scheme() != "http" && url.scheme() != "https") || url.encoded_host().empty()) {
+    return refuse("is not an http or https URL");
+  }
+  if (url.has_query() || url.has_fragment() || url.has_userinfo()) return refuse("must be only http://host:port or https://host:port");
   HttpUrl result;
+  result.tls = url.scheme() == "https";
   result.host = std::string(url.host_address());
-  if (url.has_port()) result.port = std::string(url.port());
+  result.port = url.has_port() ? std::string(url.port()) : result.tls ? "443" : "80";
   result.authority = std::string(url.encoded_host());
   if (url.has_port()) result.authority += ":" + result.port;
   result.prefix = std::string(url.encoded_path());
@@ -71,7 +76,7 @@ std::string_view HttpResponse::header(std::string_view name) const {
 /// Asio's own blocking calls know no deadline, so each step is an asynchronous one that is run to its end.
 class HttpClient::Connection {
  public:
-  [[nodiscard]] Status connect(const HttpUrl& url, std::chrono::seconds limit) {
+  [[nodiscard]] Status connect(const HttpUrl& url, const HttpTls& files, std::chrono::seconds limit) {
     beast::error_code code;
     asio::ip::tcp::resolver resolver(io_);
     const auto endpoints = resolver.resolve(url.host, url.port, code);
@@ -81,22 +86,69 @@ class HttpClient::Connection {
     run();
     if (code) return transport_error("cannot connect to", url.authority, code);
     stream_.socket().set_option(asio::ip::tcp::no_delay(true), code);
+    if (url.tls) return begin_tls(url, files, limit);
     return {};
   }
 
+  /// Starts one operation with start(stream, done) and runs it to its end.
   template <class Start>
   [[nodiscard]] beast::error_code step(std::chrono::seconds limit, Start start) {
     beast::error_code code;
     stream_.expires_after(limit);
-    start([&code](beast::error_code e, std::size_t) { code = e; });
+    const auto done = [&code](beast::error_code e, std::size_t) { code = e; };
+    if (tls_) {
+      start(*tls_, done);
+    } else {
+      start(stream_, done);
+    }
     run();
     return code;
   }
 
-  beast::tcp_stream& stream() { return stream_; }
   beast::flat_buffer& buffer() { return buffer_; }
 
  private:
+  [[nodiscard]] Status begin_tls(const HttpUrl& url, const HttpTls& files, std::chrono::seconds limit) {
+    context_.emplace(asio::ssl::context::tls_client);
+    STELE_TRY(load(*context_, files));
+    tls_.emplace(stream_, *context_);
+    beast::error_code code;
+    // A server that has several names learns which one is meant; addresses are no names (RFC 6066, 3).
+    asio::ip::make_address(url.host, code);
+    if (code) SSL_set_tlsext_host_name(tls_->native_handle(), url.host.c_str());
+    tls_->set_verify_callback(asio::ssl::host_name_verification(url.host));
+    stream_.expires_after(limit);
+    tls_->async_handshake(asio::ssl::stream_base::client, [&code](beast::error_code e) { code = e; });
+    run();
+    if (!code) return {};
+    const long verdict = SSL_get_verify_result(tls_->native_handle());
+    if (verdict == X509_V_OK) return transport_error("no TLS with", url.authority, code);
+    return Error{ErrorKind::InvalidArgument,
+                 fmt::format("the certificate of {} is not trusted: {}; --ca names the authority to believe",
+                             url.authority, X509_verify_cert_error_string(verdict))};
+  }
+
+  [[nodiscard]] static Status load(asio::ssl::context& context, const HttpTls& files) {
+    beast::error_code code;
+    const auto refuse = [&](const char* what, const std::string& file) {
+      return Error{ErrorKind::InvalidArgument, fmt::format("cannot use {}: {}", what, code.message()), 0, file};
+    };
+    SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
+    context.set_verify_mode(asio::ssl::verify_peer, code);
+    if (files.ca.empty()) {
+      context.set_default_verify_paths(code);
+    } else {
+      context.load_verify_file(files.ca, code);
+    }
+    if (code) return refuse("the authority's certificate", files.ca);
+    if (files.client_certificate.empty()) return {};
+    context.use_certificate_chain_file(files.client_certificate, code);
+    if (code) return refuse("the client's certificate", files.client_certificate);
+    context.use_private_key_file(files.client_key, asio::ssl::context::pem, code);
+    if (code) return refuse("the client's key", files.client_key);
+    return {};
+  }
+
   void run() {
     io_.restart();
     io_.run();
@@ -104,10 +156,13 @@ class HttpClient::Connection {
 
   asio::io_context io_{1};
   beast::tcp_stream stream_{io_};
+  std::optional<asio::ssl::context> context_;
+  std::optional<asio::ssl::stream<beast::tcp_stream&>> tls_;  ///< on `stream_`, whose deadline holds for it too
   beast::flat_buffer buffer_;
 };
 
-HttpClient::HttpClient(HttpUrl url, HttpTimeouts timeouts) : url_(std::move(url)), timeouts_(timeouts) {}
+HttpClient::HttpClient(HttpUrl url, HttpTls tls, HttpTimeouts timeouts)
+    : url_(std::move(url)), tls_(std::move(tls)), timeouts_(timeouts) {}
 HttpClient::~HttpClient() = default;
 
 Result<HttpResponse> HttpClient::send(const HttpRequest& request) { return stream(request, nullptr); }
@@ -115,7 +170,7 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request) { return strea
 Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& sink) {
   if (!connection_) {
     auto fresh = std::make_unique<Connection>();
-    STELE_TRY(fresh->connect(url_, timeouts_.connect));
+    STELE_TRY(fresh->connect(url_, tls_, timeouts_.connect));
     connection_ = std::move(fresh);
   }
   // Held here until the exchange has ended well, so that every early return drops the connection.
@@ -127,13 +182,15 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
   message.version(11);
   message.set(http::field::host, url_.authority);
   message.set(http::field::user_agent, "stele-cli");
+  if (!token_.empty()) message.set(http::field::authorization, "Bearer " + token_);
   for (const auto& [name, value] : request.headers) message.set(name, value);
   message.body() = {request.body.data(), request.body.size()};
   if (request.method != "GET" && request.method != "HEAD") message.content_length(request.body.size());
 
   http::request_serializer<http::span_body<const char>> serializer(message);
-  const auto sent = connection->step(
-      timeouts_.transfer, [&](auto done) { http::async_write(connection->stream(), serializer, std::move(done)); });
+  const auto sent = connection->step(timeouts_.transfer, [&](auto& stream, auto done) {
+    http::async_write(stream, serializer, std::move(done));
+  });
   // A server that refuses early (413) answers and closes while we still send: its answer is worth more than our broken
   // pipe.
   const bool answer_may_wait = sent == beast::errc::broken_pipe || sent == beast::errc::connection_reset;
@@ -142,8 +199,8 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
   if (request.method == "HEAD") parser.skip(true);
-  auto code = connection->step(timeouts_.transfer, [&](auto done) {
-    http::async_read_header(connection->stream(), connection->buffer(), parser, std::move(done));
+  auto code = connection->step(timeouts_.transfer, [&](auto& stream, auto done) {
+    http::async_read_header(stream, connection->buffer(), parser, std::move(done));
   });
   if (code) return transport_error("lost the connection to", url_.authority, sent ? sent : code);
 
@@ -159,8 +216,8 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();
     parser.get().body().more = true;
-    code = connection->step(timeouts_.transfer, [&](auto done) {
-      http::async_read(connection->stream(), connection->buffer(), parser, std::move(done));
+    code = connection->step(timeouts_.transfer, [&](auto& stream, auto done) {
+      http::async_read(stream, connection->buffer(), parser, std::move(done));
     });
     if (code == http::error::need_buffer) code = {};
     if (code) return transport_error("the answer was cut off by", url_.authority, code);

@@ -1,5 +1,5 @@
 #pragma once
-// A small blocking HTTP/1.1 client for the command line: one connection, kept alive, plain http.
+// A small blocking HTTP/1.1 client for the command line: one connection, kept alive, plain or over TLS.
 
 #include <chrono>
 #include <functional>
@@ -13,14 +13,15 @@
 
 namespace stele::tools {
 
-/// `http://host[:port][/prefix]`, taken apart.
+/// `http[s]://host[:port][/prefix]`, taken apart.
 struct HttpUrl {
+  bool tls = false;
   std::string host;  ///< as the resolver wants it: no brackets around IPv6
-  std::string port = "80";
+  std::string port;  ///< 80 or 443 if the URL names none
   std::string authority;  ///< for the Host field
   std::string prefix;     ///< without a slash at its end; empty or begins with one
 };
-/// InvalidArgument with a message for people; https is refused as not supported.
+/// InvalidArgument with a message for people.
 [[nodiscard]] Result<HttpUrl> parse_http_url(std::string_view text);
 
 struct HttpRequest {
@@ -39,6 +40,13 @@ struct HttpResponse {
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
 
+/// Files in PEM for https, each of them optional.
+struct HttpTls {
+  std::string ca{};                  ///< whom to believe instead of the system's authorities
+  std::string client_certificate{};  ///< shown to a server that asks for one, with those between it and the root …
+  std::string client_key{};          ///< … and its private key
+};
+
 struct HttpTimeouts {
   std::chrono::seconds connect{10};
   std::chrono::seconds transfer{60};  ///< without any progress, while sending or receiving
@@ -47,10 +55,13 @@ struct HttpTimeouts {
 /// Not thread-safe. Connects when needed; after an error the next request connects anew.
 class HttpClient {
  public:
-  explicit HttpClient(HttpUrl url, HttpTimeouts timeouts = {});
+  explicit HttpClient(HttpUrl url, HttpTls tls = {}, HttpTimeouts timeouts = {});
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
+
+  /// The bearer token of all requests from now on; empty: none.
+  void authorize(std::string token) { token_ = std::move(token); }
 
   /// Sends a request and reads its whole answer (at most 64 MiB). Io if the exchange failed anywhere: the server may or
   /// may not have acted. A status of any class is not an error here.
@@ -64,7 +75,9 @@ class HttpClient {
  private:
   class Connection;
   HttpUrl url_;
+  HttpTls tls_;
   HttpTimeouts timeouts_;
+  std::string token_;
   std::unique_ptr<Connection> connection_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "tools/command_line.h"
+#include "tools/credentials.h"
 #include "tools/importer.h"
 #include "tools/quantity.h"
 
@@ -16,12 +17,16 @@ namespace {
 struct ImportFlags {
   std::string file;
   std::string url = "http://127.0.0.1:8080";
+  HttpTls tls;
+  Credentials credentials;
   std::uint64_t line_bytes_max = 2U << 20;
   ImportOptions import;
 
   void declare(CLI::App& app) {
     app.add_option("FILE", file, "Events as NDJSON, plain or compressed with zstd; - for stdin")->required();
     add_url(app, url);
+    add_tls(app, tls);
+    credentials.declare(app);
     add_duration(app, "--retry-for", import.retry_for, std::chrono::microseconds{0}, std::chrono::hours{24},
                  "How long to keep trying when the server is away or busy")
         ->group("Server");
@@ -59,13 +64,19 @@ int import_command(int argc, const char* const* argv) {
     fmt::print(stderr, "stele import: {}\n", url.error().describe());
     return kExitUsage;
   }
+  auto token = flags.credentials.token();
+  if (!token) {
+    fmt::print(stderr, "stele import: {}\n", token.error().describe());
+    return kExitUsage;
+  }
   auto reader = LineReader::open(flags.file, flags.line_bytes_max);
   if (!reader) {
     fmt::print(stderr, "stele import: {}\n", reader.error().describe());
     return kExitFailure;
   }
 
-  HttpClient client(std::move(url).value());
+  HttpClient client(std::move(url).value(), flags.tls);
+  client.authorize(std::move(token).value());
   Progress progress(flags.import.quiet ? Progress::Mode::Quiet : Progress::mode_for_stderr());
   Importer importer(client, flags.import, progress);
   const Status status = importer.run(**reader);

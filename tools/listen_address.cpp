@@ -17,9 +17,18 @@ bool ListenAddress::is_loopback() const {
   return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-std::string ListenAddress::url(std::uint16_t actual_port) const {
-  return host.find(':') == std::string::npos ? fmt::format("http://{}:{}", host, actual_port)
-                                             : fmt::format("http://[{}]:{}", host, actual_port);
+std::string ListenAddress::url(std::string_view scheme, std::uint16_t actual_port) const {
+  return host.find(':') == std::string::npos ? fmt::format("{}://{}:{}", scheme, host, actual_port)
+                                             : fmt::format("{}://[{}]:{}", scheme, host, actual_port);
+}
+
+std::string refusal_to_listen(const ListenAddress& address, bool has_authentication, bool has_tls, bool insecure) {
+  if (address.is_loopback() || insecure || (has_authentication && has_tls)) return {};
+  return fmt::format(
+      "refusing to listen on {}: it is not a loopback address, and there is no {}.\n"
+      "Keep it on 127.0.0.1 behind a proxy that has both, or say --insecure if {}.",
+      address.host, has_authentication ? "TLS" : (has_tls ? "authentication" : "authentication and no TLS"),
+      has_authentication ? "keys and events may be read on the way" : "everyone who can reach it may read and append");
 }
 
 std::optional<ListenAddress> parse_listen_address(std::string_view text) {

@@ -13,6 +13,7 @@
 #include "tools/import.h"
 #include "tools/query.h"
 #include "tools/serve.h"
+#include "tools/token.h"
 #include "tools/version.h"
 
 namespace {
@@ -35,6 +36,7 @@ constexpr std::array kCommands{
     Command{"append", "append one event, or a list of them, all or nothing", &append_command},
     Command{"query", "print events that match filters", &query_command},
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
+    Command{"token", "make, list and revoke API keys", &token_command},
     Command{"version", "print the version", &print_version},
 };
 

@@ -33,13 +33,14 @@ constexpr std::array<Unit, 15> kByteUnits{{{"", 1},
                                            {"tb", 1'000'000'000'000},
                                            {"bytes", 1}}};
 
-constexpr std::array<Unit, 7> kDurationUnits{{{"us", 1},
+constexpr std::array<Unit, 8> kDurationUnits{{{"us", 1},
                                               {"ms", 1'000},
                                               {"s", 1'000'000},
                                               {"sec", 1'000'000},
                                               {"min", 60'000'000},
                                               {"m", 60'000'000},
-                                              {"h", 3'600'000'000}}};
+                                              {"h", 3'600'000'000},
+                                              {"d", 86'400'000'000}}};
 
 /// Number times unit, exact or nothing.
 template <std::size_t N>

@@ -9,6 +9,7 @@
 
 #include "api/percent.h"
 #include "tools/command_line.h"
+#include "tools/credentials.h"
 #include "tools/http_client.h"
 #include "tools/problem.h"
 #include "tools/table.h"
@@ -19,6 +20,8 @@ namespace {
 
 struct QueryFlags {
   std::string url = "http://127.0.0.1:8080";
+  HttpTls tls;
+  Credentials credentials;
   std::string format = "ndjson";
   std::uint64_t limit = 0;
   std::vector<std::string> event_types;
@@ -75,6 +78,8 @@ struct QueryFlags {
         ->group("Output");
     add("--min-position", min_position, "N", "Wait (not for long) until this position can be read")->group("Server");
     add_url(app, url);
+    add_tls(app, tls);
+    credentials.declare(app);
   }
 
   [[nodiscard]] std::string target() const {
@@ -155,10 +160,16 @@ int query_command(int argc, const char* const* argv) {
     fmt::print(stderr, "stele query: {}\n", url.error().describe());
     return kExitUsage;
   }
+  auto token = flags.credentials.token();
+  if (!token) {
+    fmt::print(stderr, "stele query: {}\n", token.error().describe());
+    return kExitUsage;
+  }
   HttpRequest request;
   request.target = flags.target();
   request.headers.emplace_back("Accept", "application/x-ndjson");
-  HttpClient client(std::move(url).value());
+  HttpClient client(std::move(url).value(), flags.tls);
+  client.authorize(std::move(token).value());
   LinePrinter printer(flags.format == "table", flags.limit);
   const auto response = client.stream(request, [&](std::string_view piece) { return printer.take(piece); });
   if (!response) {

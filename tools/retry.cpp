@@ -48,6 +48,7 @@ Result<HttpResponse> RetryingSender::send(const HttpRequest& request) {
       }
       return response;
     }
+    if (!response && response.error().kind == ErrorKind::InvalidArgument) return response;
     const auto now = Clock::now();
     if (attempt == 0) outage_began = now;
     const std::string reason = response ? read_problem(*response).describe() : response.error().message;

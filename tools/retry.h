@@ -21,7 +21,7 @@ class RetryingSender {
 
   /// Repeats after transport errors, 408, 429, 502, 503, 504 and 507, with growing pauses and jitter, not sooner than
   /// Retry-After says, for `retry_for` since the outage began. Then the last error, or an Error made of the last
-  /// answer.
+  /// answer. InvalidArgument (a certificate that is not trusted) is returned at once.
   [[nodiscard]] Result<HttpResponse> send(const HttpRequest& request);
 
  private:

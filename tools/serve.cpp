@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -18,7 +19,9 @@
 #include "api/service.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
+#include "net/log_format.h"
 #include "net/server.h"
+#include "net/server_tls.h"
 #include "net/signals.h"
 #include "tools/command_line.h"
 #include "tools/quantity.h"
@@ -28,20 +31,41 @@ namespace stele::tools {
 
 namespace {
 
-void set_up_log(const std::string& level) {
+void set_up_log(const std::string& level, net::LogFormat format) {
   auto logger = spdlog::stderr_color_mt("stele");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  logger->set_formatter(std::make_unique<net::LogFormatter>(format));
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
 }
 
-/// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few.
-void raise_file_limit() {
+/// For scripts as much as for people, so it does not depend on the log level.
+void announce(net::LogFormat format, spdlog::level::level_enum level, const std::string& message) {
+  if (format == net::LogFormat::Text) {
+    fmt::print(stderr, "{}\n", message);
+  } else {
+    spdlog::memory_buf_t line;
+    net::LogFormatter(format).format(spdlog::details::log_msg("stele", level, message), line);
+    std::fwrite(line.data(), 1, line.size(), stderr);
+  }
+  std::fflush(stderr);
+}
+
+/// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few. Connections get no
+/// more than half of what there is, because the store cannot do without the rest.
+void share_file_limit(std::size_t& connections_max) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t before = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) spdlog::warn("cannot raise the limit of open files");
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    spdlog::warn("cannot raise the limit of open files");
+    limit.rlim_cur = before;
+  }
+  if (connections_max <= limit.rlim_cur / 2) return;
+  spdlog::warn("only {} open files are allowed, so {} connections instead of {}", limit.rlim_cur, limit.rlim_cur / 2,
+               connections_max);
+  connections_max = std::max<std::size_t>(limit.rlim_cur / 2, 1);
 }
 
 /// What an operator can do about a folder that does not open.
@@ -68,10 +92,15 @@ const char* advice_for(ErrorKind kind) {
   }
 }
 
-int fail_to_open(const std::string& folder, const Error& error) {
-  fmt::print(stderr, "stele serve: cannot open the data folder {}: {}\n", folder, error.describe());
-  if (const std::string_view advice = advice_for(error.kind); !advice.empty()) fmt::print(stderr, "{}\n", advice);
+int fail(net::LogFormat format, const std::string& message) {
+  announce(format, spdlog::level::err, "stele serve: " + message);
   return kExitFailure;
+}
+
+int fail_to_open(net::LogFormat format, const std::string& folder, const Error& error) {
+  const std::string_view advice = advice_for(error.kind);
+  return fail(format, fmt::format("cannot open the data folder {}: {}{}{}", folder, error.describe(), advice.empty() ? "" : "\n",
+                                  advice));
 }
 
 void log_recovery(const Store& store, const std::string& folder) {
@@ -138,36 +167,67 @@ class HealthLog {
   std::thread thread_;
 };
 
-int run(ServeOptions& options, net::ShutdownSignals& signals) {
+/// What SIGHUP does.
+std::function<void()> reloader(std::shared_ptr<net::ServerTls> tls) {
+  return [tls = std::move(tls)] {
+    if (tls == nullptr) {
+      spdlog::info("there is nothing to reload");
+    } else if (const Status reloaded = tls->reload(); !reloaded) {
+      spdlog::error("TLS goes on with what it has: {}", reloaded.error().describe());
+    } else {
+      spdlog::info("TLS reloaded: {}", tls->description());
+    }
+  };
+}
+
+int run(ServeOptions& options, net::Signals& signals) {
+  if (options.has_tls()) {
+    auto loaded = net::ServerTls::load(options.tls);
+    if (!loaded) {
+      fmt::print(stderr, "stele serve: TLS: {}\n", loaded.error().describe());
+      return kExitFailure;
+    }
+    options.server.tls = std::move(loaded).value();
+    spdlog::info("TLS: {}", options.server.tls->description());
+  }
   options.store.on_replay = replay_logger();
   auto opened = Store::open(options.store);
-  if (!opened) return fail_to_open(options.store.folder, opened.error());
+  if (!opened) return fail_to_open(options.log_format, options.store.folder, opened.error());
   const std::unique_ptr<Store> store = std::move(opened).value();
   log_recovery(*store, options.store.folder);
 
+  auto authenticator = options.access.open(options.store.folder);
+  if (!authenticator) {
+    return fail(options.log_format, "cannot set up authentication: " + authenticator.error().describe());
+  }
+  options.service.authenticator = std::move(authenticator).value();
+
+  options.server.traffic = options.service.traffic = std::make_shared<api::TrafficMetrics>();
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
     return std::make_unique<api::Service>(*store, scheduler, options.service);
   });
   if (!started) {
-    fmt::print(stderr, "stele serve: cannot listen on {}:{}: {}\n", options.listen.host, options.listen.port,
-               started.error().describe());
-    return kExitFailure;
+    return fail(options.log_format, fmt::format("cannot listen on {}:{}: {}", options.listen.host, options.listen.port,
+                                                started.error().describe()));
   }
   const std::unique_ptr<net::Server> server = std::move(started).value();
-  signals.drain(*server);
-  if (!options.listen.is_loopback())
-    spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
-  // For scripts as much as for people, so it does not depend on the log level.
-  fmt::print(stderr, "listening on {}\n", options.listen.url(server->port()));
-  std::fflush(stderr);
+  signals.drain(*server, reloader(options.server.tls));
+  if (!options.listen.is_loopback() && options.insecure) {
+    if (options.authenticates()) {
+      spdlog::warn("what goes over the network at {} can be read on the way (--insecure)", options.listen.host);
+    } else {
+      spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
+    }
+  }
+  announce(options.log_format, spdlog::level::info,
+           "listening on " + options.listen.url(options.has_tls() ? "https" : "http", server->port()));
 
   std::optional<HealthLog> health_log(*store);
   server->wait();
   health_log.reset();
   signals.on_signal({});
   if (const Status closed = store->close(); !closed) {
-    fmt::print(stderr, "stele serve: closing the store failed: {}\n", closed.error().describe());
-    return kExitFailure;
+    return fail(options.log_format, "closing the store failed: " + closed.error().describe());
   }
   spdlog::info("closed {}", options.store.folder);
   return kExitOk;
@@ -188,9 +248,9 @@ int serve_command(int argc, const char* const* argv) {
     fmt::print("{}", app->config_to_str(true, false));
     return kExitOk;
   }
-  net::ShutdownSignals signals;
-  set_up_log(options.log_level);
-  raise_file_limit();
+  net::Signals signals;
+  set_up_log(options.log_level, options.log_format);
+  share_file_limit(options.server.limits.connections_max);
   return run(options, signals);
 }
 

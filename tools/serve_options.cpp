@@ -77,8 +77,20 @@ void ServeOptions::declare(CLI::App& app) {
       ->type_name("HOST:PORT")
       ->default_str("127.0.0.1:8080")
       ->group(group);
-  app.add_flag("--insecure", insecure, "Allow another address than loopback: anyone who reaches it can read and append")
+  app.add_flag("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
       ->group(group);
+  app.add_option("--tls-cert", tls.certificate,
+                 "Speak TLS: the server's certificate and those between it and the root, in PEM; SIGHUP reads it again")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--tls-key", tls.key, "Its private key, in PEM; nobody else may be able to read it")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--tls-client-ca", tls.client_ca,
+                 "Ask clients for a certificate of one of these authorities; lists of revoked ones may follow, in PEM")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_flag("--tls-client-optional", tls.client_optional, "Let clients do without a certificate")->group(group);
   add_number(app, "--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores")->group(group);
   add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: as many as cores")
       ->group(group);
@@ -91,19 +103,21 @@ void ServeOptions::declare(CLI::App& app) {
       ->delimiter(',')
       ->group(group);
 
+  access.declare(app);
+
   group = "Limits";
   auto& http = server.limits;
   auto& limits = service.limits;
   add_number(app, "--connections-max", http.connections_max, 1, 1'000'000, "Open connections; beyond: 503")
       ->group(group);
   add_number(app, "--connections-per-address-max", http.connections_per_address_max, 0, 1'000'000,
-             "The same for one client address; 0: no limit")
+             "The same for one client address; 0: half of them, and no limit on loopback")
       ->group(group);
   add_bytes(app, "--header-size-max", http.header_bytes_max, {1024, 1U << 20}, "Request line and header fields")
       ->group(group);
   add_bytes(app, "--body-size-max", limits.body_bytes_max, {1024, 1U << 30}, "Body of a request")->group(group);
   add_bytes(app, "--bodies-size-max", http.bodies_bytes_max, {1U << 20, 1ULL << 40},
-            "Bodies of all requests under way; beyond: 503")
+            "Bodies of all requests under way and large answers to slow readers; beyond: 503")
       ->group(group);
   add_number(app, "--events-max", limits.events_max, 1, 10'000, "Events in one append")->group(group);
   add_bytes(app, "--event-data-size-max", limits.data_bytes_max, {2, 16U << 20}, "Data of one event")->group(group);
@@ -144,6 +158,11 @@ void ServeOptions::declare(CLI::App& app) {
       ->default_str(log_level)
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}).description(""))
       ->group(group);
+  app.add_option("--log-format", log_format_name, "text, or json: one object a line, in both logs")
+      ->type_name("FORMAT")
+      ->default_str(log_format_name)
+      ->check(CLI::IsMember({"text", "json"}).description(""))
+      ->group(group);
   app.add_option("--access-log", server.access_log, "File for one line a request, '-' for stdout; none if not given")
       ->type_name("FILE")
       ->group(group);
@@ -165,16 +184,15 @@ void ServeOptions::declare(CLI::App& app) {
 
 std::string ServeOptions::apply() {
   if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
-  if (!listen.is_loopback() && !insecure) {
-    return fmt::format(
-        "refusing to listen on {}: it is not a loopback address, and there is no authentication or TLS in this "
-        "version.\n"
-        "Keep it on 127.0.0.1 behind a proxy that authenticates, or say --insecure if everyone who can reach it may "
-        "read and append.",
-        listen.host);
-  }
+  if (auto complaint = access.complaint(); !complaint.empty()) return complaint;
+  if (tls.certificate.empty() != tls.key.empty()) return "--tls-cert and --tls-key belong together";
+  if (!tls.client_ca.empty() && !has_tls()) return "--tls-client-ca needs --tls-cert and --tls-key";
+  if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";
+  if (auto refusal = refusal_to_listen(listen, authenticates(), has_tls(), insecure); !refusal.empty()) return refusal;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
+  log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
+  server.log_format = log_format;
   server.host = listen.host;
   server.port = listen.port;
   server.drain_ms = in_ms(drain_timeout);

@@ -10,6 +10,7 @@
 #include "api/options.h"
 #include "engine/store.h"
 #include "net/server.h"
+#include "tools/access_options.h"
 #include "tools/listen_address.h"
 
 namespace stele::tools {
@@ -18,10 +19,13 @@ struct ServeOptions {
   StoreOptions store;
   api::ServiceOptions service;
   net::ServerOptions server;
+  AccessOptions access;
   ListenAddress listen{"127.0.0.1", 8080};
+  net::TlsFiles tls;
   bool insecure = false;
   bool print_config = false;
   std::string log_level = "info";
+  net::LogFormat log_format = net::LogFormat::Text;
 
   // Durations as flags have them; apply() converts.
   std::chrono::microseconds header_timeout{};
@@ -32,12 +36,16 @@ struct ServeOptions {
   std::chrono::microseconds drain_timeout{};
   std::chrono::microseconds position_wait{};
   std::uint64_t depth_max = 0;
+  std::string log_format_name = "text";
 
   ServeOptions();
   /// Declares the flags; `*this` must outlive the parsing.
   void declare(CLI::App& app);
   /// After parsing: fills in what follows from other options. A message for people if they contradict each other.
   [[nodiscard]] std::string apply();
+  [[nodiscard]] bool has_tls() const { return !tls.certificate.empty(); }
+  /// Whoever gets in has shown who they are: by key, token or certificate.
+  [[nodiscard]] bool authenticates() const { return access.required() || (!tls.client_ca.empty() && !tls.client_optional); }
 };
 
 }  // namespace stele::tools

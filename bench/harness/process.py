@@ -21,7 +21,7 @@ END_SECONDS_MAX = 20
 
 
 def fail(message):
-    sys.exit(f"bench/run: {message}")
+    sys.exit(f"bench/{pathlib.Path(sys.argv[0]).name}: {message}")
 
 
 def progress(text):
@@ -100,7 +100,7 @@ class SteleServer:
 
     name = "stele"
 
-    def __init__(self, binary, folder, data=None):
+    def __init__(self, binary, folder, data=None, arguments=()):
         self.scratch = None if data else pathlib.Path(tempfile.mkdtemp(prefix="stele.", dir=folder))
         self.data = data or self.scratch / "data"
         self.lines = []
@@ -108,7 +108,7 @@ class SteleServer:
         self.listening = threading.Event()
         started = time.monotonic()
         self.process = subprocess.Popen(
-            [binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"], text=True,
+            [binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0", *arguments], text=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("STELE_")},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:

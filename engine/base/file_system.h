@@ -56,7 +56,18 @@ enum class OpenMode {
   Read,       ///< must exist
   ReadWrite,  ///< must exist
   CreateNew,  ///< must not exist; mode 0640
+  CreatePrivate,  ///< must not exist; mode 0600
   OpenOrCreate,
+};
+
+/// What can be told of a file or folder without opening it. Two looks that are equal saw the same content, as far as the
+/// operating system can tell.
+struct FileInfo {
+  std::uint32_t permissions = 0;  ///< the nine bits rwxrwxrwx
+  std::uint64_t id = 0;           ///< another file under the same name has another one
+  std::uint64_t size = 0;
+  std::int64_t changed_ns = 0;  ///< when content or permissions were last changed
+  bool operator==(const FileInfo&) const = default;
 };
 
 /// Held while it lives; released by the destructor or the end of the process.
@@ -74,6 +85,10 @@ class FileSystem {
   [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
   /// Creates the folder and its parents (mode 0750) and syncs each parent that gained an entry. Existing is fine.
   [[nodiscard]] virtual Status create_folders(const std::string& folder) = 0;
+  /// create_folders(), except that the last folder gets mode 0700 if it is created.
+  [[nodiscard]] virtual Status create_private_folder(const std::string& folder) = 0;
+  /// NotFound if nothing has this name.
+  [[nodiscard]] virtual Result<FileInfo> look_at(const std::string& path) = 0;
   [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   /// fsync of the folder: created, renamed and removed entries are on stable storage on return.

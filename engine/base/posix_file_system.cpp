@@ -19,6 +19,8 @@ namespace {
 
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kFolderMode = 0750;
+constexpr mode_t kPrivateFileMode = 0600;
+constexpr mode_t kPrivateFolderMode = 0700;
 
 /// Runs a system call again for as long as a signal interrupts it.
 template <class Call>
@@ -235,14 +237,17 @@ class PosixFileSystem final : public FileSystem {
         flags |= O_RDWR;
         break;
       case OpenMode::CreateNew:
+      case OpenMode::CreatePrivate:
         flags |= O_RDWR | O_CREAT | O_EXCL;
         break;
       case OpenMode::OpenOrCreate:
         flags |= O_RDWR | O_CREAT;
         break;
     }
-    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags, kFileMode); }));
-    if (fd.get() < 0) return failure(mode == OpenMode::CreateNew ? "cannot create" : "cannot open", path);
+    const bool is_private = mode == OpenMode::CreatePrivate;
+    const mode_t permissions = is_private ? kPrivateFileMode : kFileMode;
+    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags, permissions); }));
+    if (fd.get() < 0) return failure(is_private || mode == OpenMode::CreateNew ? "cannot create" : "cannot open", path);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
   }
 
@@ -269,25 +274,17 @@ class PosixFileSystem final : public FileSystem {
     return names;
   }
 
-  Status create_folders(const std::string& folder) override {
-    std::size_t end = 0;
-    while (end < folder.size()) {
-      end = std::min(folder.find('/', end + 1), folder.size());
-      const std::string path = folder.substr(0, end);
-      if (::mkdir(path.c_str(), kFolderMode) == 0) {
-        STELE_TRY(sync_folder(parent_of(path)));
-      } else if (errno != EEXIST) {
-        const int code = errno;
-        struct stat about {};
-        // A parent on a read-only file system or without write permission may already be there, which is all that is
-        // asked.
-        if (::stat(path.c_str(), &about) != 0) return os_error(code, "cannot create the folder", path);
-      }
-    }
+  Status create_folders(const std::string& folder) override { return create(folder, kFolderMode); }
+
+  Status create_private_folder(const std::string& folder) override { return create(folder, kPrivateFolderMode); }
+
+  Result<FileInfo> look_at(const std::string& path) override {
     struct stat about {};
-    if (::stat(folder.c_str(), &about) != 0) return failure("cannot look up", folder);
-    if (!S_ISDIR(about.st_mode)) return os_error(ENOTDIR, "a file lies where a folder should be", folder);
-    return {};
+    if (::stat(path.c_str(), &about) != 0) return failure("cannot look up", path);
+    return FileInfo{.permissions = static_cast<std::uint32_t>(about.st_mode & 0777),
+                    .id = about.st_ino,
+                    .size = static_cast<std::uint64_t>(about.st_size),
+                    .changed_ns = about.st_ctim.tv_sec * 1'000'000'000 + about.st_ctim.tv_nsec};
   }
 
   Status rename(const std::string& from, const std::string& to) override {
@@ -300,12 +297,7 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
-  Status sync_folder(const std::string& folder) override {
-    const Descriptor fd(uninterrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-    if (fd.get() < 0) return failure("cannot open the folder", folder);
-    if (::fsync(fd.get()) != 0) return failure("cannot sync the folder", folder);
-    return {};
-  }
+  Status sync_folder(const std::string& folder) override { return sync(folder); }
 
   Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override {
     Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode); }));
@@ -322,6 +314,35 @@ class PosixFileSystem final : public FileSystem {
     const std::string pid = fmt::format("{}\n", ::getpid());
     if (::ftruncate(fd.get(), 0) == 0) static_cast<void>(::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0);
     return std::unique_ptr<FolderLock>(std::make_unique<PosixFolderLock>(std::move(fd)));
+  }
+
+ private:
+  static Status create(const std::string& folder, mode_t last_mode) {
+    std::size_t end = 0;
+    while (end < folder.size()) {
+      end = std::min(folder.find('/', end + 1), folder.size());
+      const std::string path = folder.substr(0, end);
+      if (::mkdir(path.c_str(), end == folder.size() ? last_mode : kFolderMode) == 0) {
+        STELE_TRY(sync(parent_of(path)));
+      } else if (errno != EEXIST) {
+        const int code = errno;
+        struct stat about {};
+        // A parent on a read-only file system or without write permission may already be there, which is all that is
+        // asked.
+        if (::stat(path.c_str(), &about) != 0) return os_error(code, "cannot create the folder", path);
+      }
+    }
+    struct stat about {};
+    if (::stat(folder.c_str(), &about) != 0) return failure("cannot look up", folder);
+    if (!S_ISDIR(about.st_mode)) return os_error(ENOTDIR, "a file lies where a folder should be", folder);
+    return {};
+  }
+
+  static Status sync(const std::string& folder) {
+    const Descriptor fd(uninterrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    if (fd.get() < 0) return failure("cannot open the folder", folder);
+    if (::fsync(fd.get()) != 0) return failure("cannot sync the folder", folder);
+    return {};
   }
 };
 

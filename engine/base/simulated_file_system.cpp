@@ -228,7 +228,7 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
   const std::string name = Disk::normal(path);
   const auto found = disk_->live.find(name);
   const bool exists = found != disk_->live.end();
-  if (exists && mode == OpenMode::CreateNew) return os_error(EEXIST, "cannot create", path);
+  if (exists && (mode == OpenMode::CreateNew || mode == OpenMode::CreatePrivate)) return os_error(EEXIST, "cannot create", path);
   if (exists && !found->second) return os_error(EISDIR, "cannot open", path);
   if (!exists) {
     if (mode == OpenMode::Read || mode == OpenMode::ReadWrite) return os_error(ENOENT, "cannot open", path);
@@ -284,6 +284,20 @@ Status SimulatedFileSystem::create_folders(const std::string& folder) {
     disk_->sync_folder(Disk::parent(path));
   }
   return {};
+}
+
+Status SimulatedFileSystem::create_private_folder(const std::string& folder) { return create_folders(folder); }
+
+Result<FileInfo> SimulatedFileSystem::look_at(const std::string& path) {
+  const Guard guard(disk_->mutex);
+  if (const auto failing = disk_->begin(SimulatedCall::Lookup)) {
+    return os_error(failing->os_error, "cannot look up", path);
+  }
+  const auto found = disk_->live.find(Disk::normal(path));
+  if (found == disk_->live.end()) return os_error(ENOENT, "cannot look up", path);
+  const auto& image = found->second;
+  if (!image) return FileInfo{.permissions = 0700};
+  return FileInfo{.permissions = 0600, .id = reinterpret_cast<std::uintptr_t>(image.get()), .size = image->size()};
 }
 
 Status SimulatedFileSystem::rename(const std::string& from, const std::string& to) {

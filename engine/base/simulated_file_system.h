@@ -11,6 +11,7 @@
 //
 // A crash test runs the store until cut_power() or cut_power_at_call() strikes, destroys the store, calls crash() and
 // opens again. Thread-safe. Folders cannot be renamed or removed. The space of a removed file is free at once.
+// Permissions are not simulated: everything counts as private.
 
 #include <cstdint>
 #include <memory>
@@ -30,7 +31,7 @@ enum class SimulatedCall {
   Truncate,
   Map,  ///< map and map_writable
   Close,
-  Lookup,  ///< File::size, exists and list
+  Lookup,  ///< File::size, exists, list and look_at
   CreateFolders,
   Rename,
   Remove,
@@ -56,6 +57,8 @@ class SimulatedFileSystem final : public FileSystem {
   [[nodiscard]] Result<bool> exists(const std::string& path) override;
   [[nodiscard]] Result<std::vector<std::string>> list(const std::string& folder) override;
   [[nodiscard]] Status create_folders(const std::string& folder) override;
+  [[nodiscard]] Status create_private_folder(const std::string& folder) override;
+  [[nodiscard]] Result<FileInfo> look_at(const std::string& path) override;
   [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
   [[nodiscard]] Status remove(const std::string& path) override;
   [[nodiscard]] Status sync_folder(const std::string& folder) override;

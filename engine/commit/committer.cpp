@@ -2,6 +2,8 @@
 
 #include <sys/prctl.h>
 
+#include <algorithm>
+
 namespace stele {
 
 using Kind = AppendOutcome::Kind;
@@ -108,6 +110,7 @@ Status Committer::write_group(Group& group) {
     hooks_.rolled(rolled);
   }
   const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
+  began_nanos_ = nanos_now();
   STELE_TRY(GroupWriter::write(writer_, group));
   index(group, places);
   publish(group);
@@ -121,6 +124,7 @@ void Committer::begin() {
   if (unsynced_.group.empty()) return settle({});
   Group& group = unsynced_.group;
   const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
+  began_nanos_ = nanos_now();
   if (group.headers.size() < overlap_records_min_) {
     const Status written = GroupWriter::write(writer_, group);
     if (written) index(group, places);
@@ -151,6 +155,8 @@ void Committer::index(Group& group, const RecordPlaces& places) {
 
 void Committer::publish(const Group& group) {
   hooks_.durable(group, writer_);
+  metrics_.commit_nanos.record(nanos_since(began_nanos_));
+  metrics_.group_records.record(group.headers.size());
   groups_.fetch_add(1, std::memory_order_relaxed);
   records_.fetch_add(group.headers.size(), std::memory_order_relaxed);
 }
@@ -173,8 +179,10 @@ void Committer::settle(const Status& written) {
   } else if (!unsynced_.group.empty()) {
     publish(unsynced_.group);
   }
+  const std::int64_t now = unsynced_.decided.empty() ? 0 : nanos_now();
   for (Decided& decided : unsynced_.decided) {
     PendingCommit& commit = *decided.commit;
+    metrics_.append_nanos.record(static_cast<std::uint64_t>(std::max<std::int64_t>(now - commit.began_nanos, 0)));
     commit.callback(Decision{std::move(commit.proposal), std::move(decided.outcome), std::move(decided.duplicates)});
   }
   unsynced_.decided.clear();

@@ -10,12 +10,20 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/histogram.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/group_writer.h"
 #include "engine/commit/sequencer.h"
 #include "engine/log/log_writer.h"
 
 namespace stele {
+
+/// How appending goes. Any thread may read.
+struct CommitMetrics {
+  Histogram append_nanos{kDurationBounds};  ///< of each proposal, from being proposed to its answer
+  Histogram commit_nanos{kDurationBounds};  ///< of each group, from its write to its being readable
+  Histogram group_records{kCountBounds};    ///< of each group
+};
 
 /// Called on the committer's thread.
 struct CommitterHooks {
@@ -52,6 +60,7 @@ class Committer {
   [[nodiscard]] std::string roll_trouble() const;
   [[nodiscard]] std::uint64_t groups() const { return groups_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t records() const { return records_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const CommitMetrics& metrics() const { return metrics_; }
 
  private:
   struct Decided {
@@ -92,6 +101,8 @@ class Committer {
   std::atomic<bool> poisoned_{false};
   std::atomic<std::uint64_t> groups_{0};
   std::atomic<std::uint64_t> records_{0};
+  CommitMetrics metrics_;
+  std::int64_t began_nanos_ = 0;  // of the write under way
   mutable std::mutex trouble_mutex_;
   std::string poison_reason_;
   std::string roll_trouble_;

@@ -28,7 +28,7 @@ RecordHeader EventDraft::header() const {
   header.aggregate_id = aggregate_id;
   header.aggregate_type = aggregate_type;
   header.event_type = event_type;
-  header.user_id = user_id;
+  header.user_id = user_id ? user_id : principal;
   header.principal = principal;
   header.correlation_id = correlation_id;
   header.causation_id = causation_id;

@@ -20,8 +20,8 @@ struct EventDraft {
   std::string aggregate_id;
   std::optional<std::string> aggregate_type;  ///< none = inherit
   std::string event_type;
-  std::optional<std::string> user_id;
-  std::optional<std::string> principal;
+  std::optional<std::string> user_id;    ///< as the client sent it; none = the principal, if there is one
+  std::optional<std::string> principal;  ///< who was authenticated
   std::optional<std::string> correlation_id;
   std::optional<std::string> causation_id;
   std::uint32_t schema_version = 1;

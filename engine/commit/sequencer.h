@@ -22,6 +22,7 @@ struct PendingCommit {
   Resolution resolution;
   AppendCallback callback;
   Timestamp stamp;          ///< given when it is ordered
+  std::int64_t began_nanos = 0;  ///< nanos_now() when it was proposed, for the metrics
   std::uint64_t bytes = 0;  ///< upper bound of its records
 };
 using Batch = std::vector<std::unique_ptr<PendingCommit>>;

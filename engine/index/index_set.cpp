@@ -61,6 +61,11 @@ Result<std::optional<Position>> IndexView::position_of(std::string_view id, Sequ
 
 Result<std::vector<AggregateSummary>> IndexView::aggregates(const AggregateQuery& query, std::size_t limit) const {
   constexpr std::size_t kStep = 256;
+  std::vector<std::string> wanted = query.aggregate_types;
+  std::sort(wanted.begin(), wanted.end());
+  const auto has = [](const std::vector<std::string>& sorted, const std::optional<std::string>& type) {
+    return type && std::binary_search(sorted.begin(), sorted.end(), *type);
+  };
   std::vector<AggregateSummary> found;
   std::string from = query.after ? *query.after + '\0' : std::string();
   while (found.size() < limit) {
@@ -80,6 +85,7 @@ Result<std::vector<AggregateSummary>> IndexView::aggregates(const AggregateQuery
       if (!query.include_system && id.starts_with('$')) continue;
       STELE_ASSIGN(auto summary, aggregate(id));
       if (!summary || (query.aggregate_type && summary->aggregate_type != query.aggregate_type)) continue;
+      if (!wanted.empty() && !has(wanted, summary->aggregate_type)) continue;
       found.push_back(std::move(*summary));
     }
     if (!more) return found;

@@ -16,7 +16,8 @@ enum class Direction { Ascending, Descending };
 struct EventQuery {
   std::optional<std::string> aggregate_id;
   std::optional<std::string> aggregate_type;
-  std::vector<std::string> event_types;  ///< any of these
+  std::vector<std::string> aggregate_types;  ///< any of these; beside aggregate_type, which must match too
+  std::vector<std::string> event_types;      ///< any of these
   std::optional<std::string> user_id;
   std::optional<std::string> correlation_id;
   std::optional<Timestamp> from;           ///< inclusive
@@ -43,6 +44,7 @@ struct AggregateSummary {
 
 struct AggregateQuery {
   std::optional<std::string> aggregate_type;
+  std::vector<std::string> aggregate_types;  ///< any of these; beside aggregate_type, which must match too
   std::string prefix;               ///< of the aggregate id
   std::optional<std::string> after;  ///< only ids greater than this, in byte order
   bool include_system = false;

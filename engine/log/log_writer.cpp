@@ -112,7 +112,9 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
   finish_frame(frame, header);
   poisoned_ = true;  // unless both calls succeed
   STELE_TRY(active_->file->write_at(active_->end, frame));
+  const std::int64_t began = nanos_now();
   STELE_TRY(active_->file->sync_data());
+  sync_nanos_.record(nanos_since(began));
   poisoned_ = false;
 
   if (active_->offsets->size() == 0) active_->first_time = first_time;

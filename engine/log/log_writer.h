@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "engine/base/histogram.h"
 #include "engine/log/frame.h"
 #include "engine/log/offset_table.h"
 #include "engine/log/segment.h"
@@ -89,6 +90,8 @@ class LogWriter {
   [[nodiscard]] SegmentId active_segment() const { return active_ ? active_->id : SegmentId{}; }
   [[nodiscard]] ByteOffset active_offset() const { return active_ ? active_->end : ByteOffset{}; }
   [[nodiscard]] const SegmentPreparer& preparer() const { return preparer_; }
+  /// Nanoseconds that the syncs of groups took; any thread.
+  [[nodiscard]] const Histogram& sync_nanos() const { return sync_nanos_; }
   [[nodiscard]] Status close();
 
  private:
@@ -103,6 +106,7 @@ class LogWriter {
   std::optional<ActiveSegment> active_;
   bool next_is_wanted_ = false;
   bool poisoned_ = false;
+  Histogram sync_nanos_{kDurationBounds};
 };
 
 }  // namespace stele

@@ -28,6 +28,8 @@ class Segment {
   [[nodiscard]] SegmentId id() const { return id_; }
   [[nodiscard]] Position first() const { return first_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Of the file; of the active segment, its whole room.
+  [[nodiscard]] std::uint64_t file_bytes() const { return mapping_->size(); }
 
   /// Copies the record out of the mapping, checks bounds, checksum and position, and decodes it. A failure also marks the segment.
   [[nodiscard]] Status read(Position position, Record& to) const;

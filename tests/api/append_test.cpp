@@ -195,7 +195,9 @@ TEST_CASE("Append.BadRequestsAreRefusedAndStoreNothing") {
   const std::string json = "application/json";
   CHECK(slug(good, {}) == "415 unsupported-media-type");
   CHECK(slug(good, {{"Content-Type", "text/plain"}}) == "415 unsupported-media-type");
-  CHECK(slug(good, {{"Content-Type", json}, {"Content-Encoding", "gzip"}}) == "415 unsupported-media-type");
+  CHECK(slug(good, {{"Content-Type", json}, {"Content-Encoding", "br"}}) == "415 unsupported-media-type");
+  CHECK(slug(good, {{"Content-Type", json}, {"Content-Encoding", "gzip, zstd"}}) == "415 unsupported-media-type");
+  CHECK(slug(good, {{"Content-Type", json}, {"Content-Encoding", "gzip"}}) == "400 malformed-encoding");
   CHECK(slug(good, {{"Content-Type", json}, {"Accept", "text/html"}}) == "406 not-acceptable");
   CHECK(slug(good, {{"Content-Type", json}, {"Accept", "application/x-ndjson"}}) == "406 not-acceptable");
   CHECK(slug("{", {{"Content-Type", json}}) == "400 malformed-json");

@@ -166,5 +166,6 @@ TEST_CASE("Problem.FilePathsAreCutToTheirLastPart") {
   CHECK(without_paths("(/a/b)") == "(b)");
   CHECK(without_paths("either/or and 1 / 2") == "either/or and 1 / 2");
   CHECK(without_paths("/data/x") == "x");
+  CHECK(without_paths("damaged [/data/x at byte 7]") == "damaged [x at byte 7]");
   CHECK(without_paths("") == "");
 }

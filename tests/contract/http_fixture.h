@@ -51,6 +51,8 @@ class Api {
   [[nodiscard]] HttpClient client() const { return HttpClient(port()); }
   [[nodiscard]] int port() const { return server_->port(); }
   [[nodiscard]] ServerProcess& server() { return *server_; }
+  /// Its data folder.
+  [[nodiscard]] const std::string& data() const { return options_.data; }
   /// SIGKILL, then a new server on the same folder and port.
   void kill_and_restart();
 

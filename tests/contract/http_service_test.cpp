@@ -40,7 +40,7 @@ TEST_CASE("Service.DescribesItself") {
   const Json api = get_json(client, "/openapi.json");
   CHECK(api.text("/openapi").starts_with("3.1"));
   for (const char* const path : {"/v1/events", "/v1/events/{eventId}", "/v1/events/{eventId}/data", "/v1/head",
-                                 "/v1/aggregates", "/v1/aggregates/{aggregateId}", "/healthz", "/readyz"}) {
+                                 "/v1/aggregates", "/v1/aggregates/{aggregateId}", "/healthz", "/readyz", "/metrics"}) {
     std::string pointer = "/paths/";
     for (const char c : std::string_view(path)) pointer += c == '/' ? std::string("~1") : std::string(1, c);
     INFO("path ", path);

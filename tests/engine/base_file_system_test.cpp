@@ -144,6 +144,26 @@ TEST_CASE_TEMPLATE("FileSystem.FoldersAreCreatedWithTheirParents", Kind, Posix, 
   CHECK(files.sync_folder(root + "/none").error().kind == ErrorKind::NotFound);
 }
 
+TEST_CASE_TEMPLATE("FileSystem.ALookTellsAFileFromTheOneThatTakesItsPlace", Kind, Posix, Simulated) {
+  Kind kind;
+  FileSystem& files = kind.files();
+  const std::string folder = kind.root() + "/a/private";
+  REQUIRE(files.create_private_folder(folder));
+  CHECK(files.create_private_folder(folder));
+  CHECK(files.look_at(folder).value().permissions == 0700);
+  const std::string path = folder + "/secret";
+  CHECK(files.look_at(path).error().kind == ErrorKind::NotFound);
+  REQUIRE(opened(files, path, OpenMode::CreatePrivate)->write_at(ByteOffset{0}, "old"));
+  CHECK_FALSE(files.open(path, OpenMode::CreatePrivate));
+  const FileInfo before = files.look_at(path).value();
+  CHECK(before.permissions == 0600);
+  CHECK(before.size == 3);
+  CHECK(files.look_at(path).value() == before);
+  REQUIRE(opened(files, path + ".new", OpenMode::CreatePrivate)->write_at(ByteOffset{0}, "new"));
+  REQUIRE(files.rename(path + ".new", path));
+  CHECK_FALSE(files.look_at(path).value() == before);
+}
+
 TEST_CASE_TEMPLATE("FileSystem.ListRenameRemove", Kind, Posix, Simulated) {
   Kind kind;
   FileSystem& files = kind.files();

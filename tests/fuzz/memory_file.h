@@ -66,6 +66,8 @@ class MemoryFileSystem final : public FileSystem {
   Result<bool> exists(const std::string&) override { return true; }
   Result<std::vector<std::string>> list(const std::string&) override { return not_here(); }
   Status create_folders(const std::string&) override { return not_here(); }
+  Status create_private_folder(const std::string&) override { return not_here(); }
+  Result<FileInfo> look_at(const std::string&) override { return FileInfo{.permissions = 0640, .size = bytes_.size()}; }
   Status rename(const std::string&, const std::string&) override { return not_here(); }
   Status remove(const std::string&) override { return not_here(); }
   Status sync_folder(const std::string&) override { return not_here(); }

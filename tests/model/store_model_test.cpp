@@ -41,6 +41,15 @@ struct Stored {
   std::uint16_t commit_count = 1;
 };
 
+bool any_of(const std::vector<std::string>& wanted, const std::optional<std::string>& value) {
+  return wanted.empty() || (value && std::find(wanted.begin(), wanted.end(), *value) != wanted.end());
+}
+
+/// What the record shows as its user.
+const std::optional<std::string>& user_of(const EventDraft& draft) {
+  return draft.user_id ? draft.user_id : draft.principal;
+}
+
 /// The reference: decides proposals one after another over a vector.
 class Model {
  public:
@@ -117,13 +126,10 @@ class Model {
   }
 
  private:
-  static bool any_of(const std::vector<std::string>& wanted, const std::optional<std::string>& value) {
-    return wanted.empty() || (value && std::find(wanted.begin(), wanted.end(), *value) != wanted.end());
-  }
   static bool matches(const EventMatch& match, const Stored& record) {
     return !record.genesis && any_of(match.event_types, record.draft.event_type) &&
            any_of(match.aggregate_types, record.aggregate_type) &&
-           any_of(match.aggregate_ids, record.draft.aggregate_id) && any_of(match.user_ids, record.draft.user_id);
+           any_of(match.aggregate_ids, record.draft.aggregate_id) && any_of(match.user_ids, user_of(record.draft));
   }
 
   [[nodiscard]] AppendOutcome repeat(const Proposal& proposal) const {
@@ -141,7 +147,7 @@ class Model {
       }
       const EventDraft& stored = record.draft;
       const bool same = sent.aggregate_id == stored.aggregate_id && sent.event_type == stored.event_type &&
-                        sent.aggregate_type == stored.aggregate_type && sent.user_id == stored.user_id &&
+                        sent.aggregate_type == stored.aggregate_type && user_of(stored) == (sent.user_id ? sent.user_id : stored.principal) &&
                         sent.causation_id == stored.causation_id && sent.occurred_at == stored.occurred_at &&
                         sent.data == stored.data && sent.metadata == stored.metadata &&
                         sent.given.schema_version == stored.given.schema_version &&
@@ -361,6 +367,10 @@ class ModelRun {
       case 7:
         std::reverse(made.events.begin(), made.events.end());
         break;
+      case 8:
+        event.principal = "another principal";
+        event.user_id.reset();
+        break;
       default:
         break;
     }
@@ -454,7 +464,7 @@ class ModelRun {
     CHECK(got.aggregate_id == wanted.draft.aggregate_id);
     CHECK(got.aggregate_type == wanted.aggregate_type);
     CHECK(got.event_type == wanted.draft.event_type);
-    CHECK(got.user_id == wanted.draft.user_id);
+    CHECK(got.user_id == user_of(wanted.draft));
     CHECK(got.principal == wanted.draft.principal);
     CHECK(got.correlation_id == wanted.draft.correlation_id);
     CHECK(got.causation_id == wanted.draft.causation_id);
@@ -510,12 +520,14 @@ class ModelRun {
     AggregateQuery query;
     if (random_.one_in(2)) query.prefix = random_.aggregate().substr(0, random_.below(4));
     if (random_.one_in(3)) query.aggregate_type = random_.aggregate_type();
+    for (std::uint64_t i = random_.below(3); i > 0; --i) query.aggregate_types.push_back(random_.aggregate_type());
     if (random_.one_in(3)) query.after = random_.aggregate();
     query.include_system = random_.one_in(3);
     std::vector<const AggregateSummary*> wanted;
     for (const auto& [id, summary] : all) {
       const bool in = id.starts_with(query.prefix) &&
                       (!query.aggregate_type || summary.aggregate_type == query.aggregate_type) &&
+                      any_of(query.aggregate_types, summary.aggregate_type) &&
                       (!query.after || id > *query.after) && (query.include_system || !id.starts_with('$'));
       if (in) wanted.push_back(&summary);
     }
@@ -534,6 +546,8 @@ class ModelRun {
     const Stored& some = model_.at(random_.below(size));
     if (random_.one_in(4)) query.aggregate_id = some.draft.aggregate_id;
     if (random_.one_in(5)) query.aggregate_type = random_.one_in(2) ? some.aggregate_type : random_.aggregate_type();
+    for (std::uint64_t i = random_.one_in(4) ? 1 + random_.below(2) : 0; i > 0; --i)
+      query.aggregate_types.push_back(random_.aggregate_type());
     for (std::uint64_t i = random_.one_in(3) ? 1 + random_.below(3) : 0; i > 0; --i)
       query.event_types.push_back(random_.event_type());
     if (random_.one_in(6)) query.user_id = random_.user();
@@ -559,9 +573,10 @@ class ModelRun {
     const auto& occurred = record.draft.occurred_at;
     return (!query.aggregate_id || record.draft.aggregate_id == *query.aggregate_id) &&
            (!query.aggregate_type || record.aggregate_type == query.aggregate_type) &&
+           any_of(query.aggregate_types, record.aggregate_type) &&
            (query.event_types.empty() || std::find(query.event_types.begin(), query.event_types.end(),
                                                    record.draft.event_type) != query.event_types.end()) &&
-           (!query.user_id || record.draft.user_id == query.user_id) &&
+           (!query.user_id || user_of(record.draft) == query.user_id) &&
            (!query.correlation_id || record.draft.correlation_id == query.correlation_id) &&
            (!query.from || record.time >= *query.from) && (!query.to || record.time < *query.to) &&
            (!query.occurred_from || (occurred && *occurred >= *query.occurred_from)) &&

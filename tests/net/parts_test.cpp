@@ -72,30 +72,92 @@ TEST_CASE("ResponseHead.HasWhatHttpDemandsAndNoInjectedLines") {
 
 TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   using Admission = ConnectionBudget::Admission;
-  ConnectionBudget budget(3, 2, 100);
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(3, 2, 100, counts);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::TooManyFromAddress);
+  CHECK(budget.enter("b") == Admission::Welcome);  // one that is refused takes nobody's place
   CHECK(budget.enter("b") == Admission::TooMany);
-  for (int i = 0; i < 4; ++i) budget.leave(i < 3 ? "a" : "b");
+  CHECK(budget.connections() == 5);
+  budget.leave("a", Admission::TooManyFromAddress);
+  budget.leave("b", Admission::TooMany);
+  CHECK(budget.enter("a") == Admission::TooMany);
+  budget.leave("a", Admission::TooMany);
+  budget.leave("b", Admission::Welcome);
+  CHECK(budget.enter("a") == Admission::TooManyFromAddress);
+  budget.leave("a", Admission::TooManyFromAddress);
+  for (int i = 0; i < 2; ++i) budget.leave("a", Admission::Welcome);
   CHECK(budget.connections() == 0);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.take_body_bytes(100));
   CHECK_FALSE(budget.take_body_bytes(1));
   budget.give_body_bytes(50);
   CHECK(budget.take_body_bytes(50));
+  budget.force_body_bytes(10);
+  budget.give_body_bytes(10);
+  CHECK_FALSE(budget.take_body_bytes(1));
+}
+
+TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll") {
+  using Admission = ConnectionBudget::Admission;
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(4, 0, 0, counts);
+  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) {
+    CHECK(budget.enter(loopback) == Admission::Welcome);
+  }
+  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) budget.leave(loopback, Admission::Welcome);
+  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+  CHECK(budget.enter("192.0.2.1") == Admission::TooManyFromAddress);
+  CHECK(budget.enter("192.0.2.2") == Admission::Welcome);
+  budget.leave("192.0.2.1", Admission::TooManyFromAddress);
+  for (int i = 0; i < 2; ++i) budget.leave("192.0.2.1", Admission::Welcome);
+  budget.leave("192.0.2.2", Admission::Welcome);
+  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+
+  api::ConnectionCounts strict_counts;
+  ConnectionBudget strict(9, 1, 0, strict_counts);
+  CHECK(strict.enter("127.0.0.1") == Admission::Welcome);
+  CHECK(strict.enter("127.0.0.1") == Admission::TooManyFromAddress);
+}
+
+TEST_CASE("ConnectionBudget.WhatOneAddressIsRefusedIsBoundedTooSoThatOthersAreWelcome") {
+  using Admission = ConnectionBudget::Admission;
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1000, 0, 0, counts);
+  std::size_t held = 0;
+  while (budget.enter("192.0.2.1") != Admission::Hopeless) ++held;
+  CHECK(held == 564);
+  CHECK(budget.connections() == 564);
+  CHECK(budget.enter("192.0.2.2") == Admission::Welcome);
+}
+
+TEST_CASE("ConnectionBudget.ANetworkOfOneIpv6HostIsOneAddress") {
+  using Admission = ConnectionBudget::Admission;
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(9, 2, 0, counts);
+  CHECK(budget.enter("2001:db8:0:1::1") == Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:1:ffff::2") == Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:1::3") == Admission::TooManyFromAddress);
+  CHECK(budget.enter("2001:db8:0:2::1") == Admission::Welcome);
+  CHECK(budget.enter("fe80::1%eth0") == Admission::Welcome);
+  budget.leave("2001:db8:0:1::9", Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:1::4") == Admission::Welcome);
 }
 
 TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
-  ConnectionBudget budget(1, 0, 0);
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 0, counts);
   int refused = 0;
   while (budget.enter("a") != ConnectionBudget::Admission::Hopeless) ++refused;
-  CHECK(refused == 65);
-  CHECK(budget.connections() == 65);
+  CHECK(refused == 17);
+  CHECK(budget.connections() == 17);
 }
 
 TEST_CASE("BodyBuffer.TakesFromTheBudgetWhatItHolds") {
-  ConnectionBudget budget(1, 0, 400'000);
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 400'000, counts);
   {
     BodyBuffer buffer(budget);
     CHECK(buffer.append(std::string(100'000, 'a'), 10'000'000));

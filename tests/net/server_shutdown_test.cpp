@@ -120,8 +120,8 @@ TEST_CASE("ServerShutdown.UnderLoadEveryAnswerIsWholeOrAbsent") {
   server.handler = nullptr;
 }
 
-TEST_CASE("ShutdownSignals.RememberAndDeliver") {
-  net::ShutdownSignals signals;
+TEST_CASE("Signals.RememberAndDeliver") {
+  net::Signals signals;
   REQUIRE(::kill(::getpid(), SIGTERM) == 0);
   std::atomic<int> got{0};
   signals.on_signal([&](int number) { got = number; });
@@ -132,7 +132,11 @@ TEST_CASE("ShutdownSignals.RememberAndDeliver") {
 
   // Threads started from here on leave the signals alone, those of a server too.
   TestServer server(quick());
-  signals.drain(*server.server);
+  std::atomic<int> reloads{0};
+  signals.drain(*server.server, [&] { ++reloads; });
+  REQUIRE(::kill(::getpid(), SIGHUP) == 0);
+  while (reloads != 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(server.client().get("/a").status == 200);
   REQUIRE(::kill(::getpid(), SIGTERM) == 0);
   server.server->wait();
   server.handler = nullptr;

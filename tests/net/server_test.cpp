@@ -278,7 +278,7 @@ TEST_CASE("Server.WritesAnAccessLogWithoutQueries") {
   std::getline(in, second);
   CHECK(first.find("127.0.0.1 POST /header 200 ") != std::string::npos);
   CHECK(first.find("secret") == std::string::npos);
-  CHECK(first.ends_with(" correlation"));
+  CHECK(first.find(" correlation ") != std::string::npos);
   CHECK(second.find("GET /throw 500 ") != std::string::npos);
   (void)std::remove(file.c_str());
 }

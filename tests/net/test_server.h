@@ -125,6 +125,7 @@ class FakeHandler final : public api::Handler {
       response.headers.emplace_back("X-Correlation-Id", "correlation");
       return reply(std::move(response));
     }
+    if (path == "/certificate") return reply(text(200, std::string(request.client_certificate())));
     if (path == "/remote") return reply(text(200, std::string(request.remote_address())));
     reply(text(200, std::string(path) + "?" + std::string(request.query()) + ":" + std::string(request.body())));
   }

@@ -1,17 +1,21 @@
 #include "tests/support/http_client.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <strings.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <limits>
+#include <optional>
 
 namespace stele::tests {
 
@@ -60,14 +64,30 @@ struct HttpClient::State {
     return asio::error::timed_out;
   }
 
+  /// Calls `use` with what the bytes go through.
+  template <class Use>
+  void on_stream(Use use) {
+    if (tls) {
+      use(*tls);
+    } else {
+      use(socket);
+    }
+  }
+
   bool connect() {
     close();
+    tls.reset();
     buffer.clear();
     error_code ignored;
     socket.open(tcp::v4(), ignored);
     if (receive_buffer > 0) socket.set_option(asio::socket_base::receive_buffer_size(receive_buffer), ignored);
     const tcp::endpoint endpoint(asio::ip::address_v4::loopback(), static_cast<unsigned short>(port));
-    const error_code ec = run([&](auto done) { socket.async_connect(endpoint, done); });
+    error_code ec = run([&](auto done) { socket.async_connect(endpoint, done); });
+    if (!ec && context) {
+      tls.emplace(socket, *context);
+      ec = run([&](auto done) { tls->async_handshake(asio::ssl::stream_base::client, done); });
+    }
+    last = ec;
     open = !ec;
     if (!open) close();
     if (open) socket.set_option(tcp::no_delay(true), ignored);
@@ -81,9 +101,11 @@ struct HttpClient::State {
   }
 
   error_code write(std::string_view bytes) {
-    return run([&](auto done) {
-      asio::async_write(socket, asio::buffer(bytes.data(), bytes.size()),
-                        [done](error_code ec, std::size_t) { done(ec); });
+    return last = run([&](auto done) {
+      on_stream([&](auto& stream) {
+        asio::async_write(stream, asio::buffer(bytes.data(), bytes.size()),
+                          [done](error_code ec, std::size_t) { done(ec); });
+      });
     });
   }
 
@@ -92,11 +114,14 @@ struct HttpClient::State {
     if (!open) return false;
     std::size_t bytes = 0;
     const error_code ec = run([&](auto done) {
-      socket.async_read_some(buffer.prepare(64 * 1024), [done, &bytes](error_code e, std::size_t n) {
-        bytes = n;
-        done(e);
+      on_stream([&](auto& stream) {
+        stream.async_read_some(buffer.prepare(64 * 1024), [done, &bytes](error_code e, std::size_t n) {
+          bytes = n;
+          done(e);
+        });
       });
     });
+    last = ec;
     buffer.commit(bytes);
     if (ec) close();
     return !ec;
@@ -114,6 +139,9 @@ struct HttpClient::State {
   int receive_buffer = 0;
   asio::io_context io{1};
   tcp::socket socket;
+  std::optional<asio::ssl::context> context;
+  std::optional<asio::ssl::stream<tcp::socket&>> tls;
+  error_code last;
   boost::beast::flat_buffer buffer;
   bool open = false;
 };
@@ -159,6 +187,60 @@ HttpResponse HttpClient::request(const std::string& method, const std::string& t
   return read_response(method == "HEAD");
 }
 
+void HttpClient::use_tls(const ClientTls& tls) {
+  auto& context = state_->context.emplace(asio::ssl::context::tls_client);
+  context.set_verify_mode(asio::ssl::verify_peer);
+  context.set_verify_callback(asio::ssl::host_name_verification("localhost"));
+  if (!tls.ca.empty()) context.add_certificate_authority(asio::buffer(tls.ca));
+  if (!tls.identity.certificate.empty()) {
+    context.use_certificate_chain(asio::buffer(tls.identity.certificate));
+    context.use_private_key(asio::buffer(tls.identity.key), asio::ssl::context::pem);
+  }
+  SSL_CTX* const raw = context.native_handle();
+  SSL_CTX_set_min_proto_version(raw, tls.version_min);
+  SSL_CTX_set_max_proto_version(raw, tls.version_max);
+  if (!tls.ciphers.empty()) SSL_CTX_set_cipher_list(raw, tls.ciphers.c_str());
+  SSL_CTX_set_alpn_protos(raw, reinterpret_cast<const unsigned char*>(tls.protocols.data()),
+                          static_cast<unsigned>(tls.protocols.size()));
+}
+
+std::string HttpClient::tls_version() const { return state_->tls ? SSL_get_version(state_->tls->native_handle()) : ""; }
+
+std::string HttpClient::tls_cipher() const {
+  return state_->tls ? SSL_get_cipher_name(state_->tls->native_handle()) : "";
+}
+
+std::string HttpClient::tls_protocol() const {
+  const unsigned char* chosen = nullptr;
+  unsigned size = 0;
+  if (state_->tls) SSL_get0_alpn_selected(state_->tls->native_handle(), &chosen, &size);
+  return {reinterpret_cast<const char*>(chosen), size};
+}
+
+std::string HttpClient::server_name() const {
+  char name[128] = "";
+  const X509* const shown = state_->tls ? SSL_get0_peer_certificate(state_->tls->native_handle()) : nullptr;
+  if (shown != nullptr) {
+    X509_NAME_get_text_by_NID(X509_get_subject_name(shown), NID_commonName, name, static_cast<int>(sizeof name));
+  }
+  return name;
+}
+
+bool HttpClient::renegotiate() {
+  SSL* const ssl = state_->tls->native_handle();
+  if (SSL_renegotiate(ssl) != 1) return false;
+  // Asio drives the handshake that is wanted now with the next write.
+  if (state_->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")) return false;
+  return read_response().status == 200 && SSL_renegotiate_pending(ssl) == 0;
+}
+
+std::string HttpClient::error() const { return state_->last.message(); }
+
+bool HttpClient::closed_in_order() {
+  (void)read_to_end();
+  return state_->tls && state_->last == asio::error::eof;
+}
+
 bool HttpClient::connect() { return state_->connect(); }
 
 bool HttpClient::send_raw(std::string_view bytes) {
@@ -173,8 +255,11 @@ HttpResponse HttpClient::read_response(bool of_head) {
   parser.body_limit((std::numeric_limits<std::uint64_t>::max)());
   parser.skip(of_head);
   const error_code ec = state_->run([&](auto done) {
-    http::async_read(state_->socket, state_->buffer, parser, [done](error_code e, std::size_t) { done(e); });
+    state_->on_stream([&](auto& stream) {
+      http::async_read(stream, state_->buffer, parser, [done](error_code e, std::size_t) { done(e); });
+    });
   });
+  state_->last = ec;
   if (parser.is_header_done()) {
     const auto& message = parser.get();
     response.version = static_cast<int>(message.version());
@@ -210,8 +295,11 @@ bool HttpClient::closed_by_server() {
   if (state_->buffer.size() > 0) return false;
   char byte = 0;
   const error_code ec = state_->run([&](auto done) {
-    state_->socket.async_read_some(asio::buffer(&byte, 1), [done](error_code e, std::size_t) { done(e); });
+    state_->on_stream([&](auto& stream) {
+      stream.async_read_some(asio::buffer(&byte, 1), [done](error_code e, std::size_t) { done(e); });
+    });
   });
+  state_->last = ec;
   if (!ec || ec == asio::error::timed_out) return false;
   state_->close();
   return true;

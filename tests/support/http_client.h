@@ -1,6 +1,6 @@
 #pragma once
-// A small blocking HTTP/1.1 client for tests: one keep-alive connection to 127.0.0.1. No call blocks longer than the
-// client's time limit. Not thread-safe; one client a thread.
+// A small blocking HTTP/1.1 client for tests: one keep-alive connection to 127.0.0.1, plain or over TLS. No call blocks
+// longer than the client's time limit. Not thread-safe; one client a thread.
 
 #include <chrono>
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "tests/support/certificates.h"
 
 namespace stele::tests {
 
@@ -27,6 +29,16 @@ struct HttpResponse {
   [[nodiscard]] bool has_header(std::string_view name) const;
 };
 
+/// How a client speaks TLS. It must see a certificate for localhost.
+struct ClientTls {
+  std::string ca{};          ///< in PEM: whom it believes
+  Identity identity{};       ///< what it shows; may be empty
+  int version_min = 0;       ///< TLS1_2_VERSION …; 0 = whatever the library speaks
+  int version_max = 0;       ///< the same
+  std::string ciphers{};     ///< of TLS 1.2 and before; empty = the library's
+  std::string protocols{};   ///< offered with ALPN, each behind its length
+};
+
 class HttpClient {
  public:
   /// Connects when it is first needed, and again when the server closed the connection after a whole response.
@@ -43,7 +55,20 @@ class HttpClient {
   [[nodiscard]] HttpResponse request(const std::string& method, const std::string& target, std::string_view body = {},
                                      const Headers& headers = {});
 
-  /// Connects now; false if it is refused.
+  /// From the next connection on.
+  void use_tls(const ClientTls& tls);
+  /// Of the connection at hand, empty without TLS: "TLSv1.3", the cipher, the protocol chosen with ALPN.
+  [[nodiscard]] std::string tls_version() const;
+  [[nodiscard]] std::string tls_cipher() const;
+  [[nodiscard]] std::string tls_protocol() const;
+  /// Whose certificate the server has shown: its common name.
+  [[nodiscard]] std::string server_name() const;
+  /// Asks for another handshake on the connection at hand; whether the server agrees.
+  [[nodiscard]] bool renegotiate();
+  /// How the last call that failed did so.
+  [[nodiscard]] std::string error() const;
+
+  /// Connects now, TLS included; false if it is refused.
   bool connect();
   /// Sends bytes as they are; false if the connection breaks.
   bool send_raw(std::string_view bytes);
@@ -55,6 +80,8 @@ class HttpClient {
   [[nodiscard]] std::string read_to_end();
   /// Waits for the server to close; false if bytes come or the limit passes instead.
   [[nodiscard]] bool closed_by_server();
+  /// Reads all that comes until the server closes; whether it said so in TLS before it did (close_notify).
+  [[nodiscard]] bool closed_in_order();
   /// Ends the sending half.
   void shutdown_send();
   /// A small receive buffer, to play a slow reader; call before connect().

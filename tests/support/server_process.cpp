@@ -254,14 +254,15 @@ ServerProcess ServerProcess::start(const Options& options) {
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   ServerProcess server;
   server.process_ = ChildProcess::start(arguments, options.environment);
-  static constexpr std::string_view kReady = "listening on http://127.0.0.1:";
+  static constexpr std::string_view kReady = "listening on ";  // and then the URL
   const std::string line = server.process_->wait_for_stderr(kReady);
   if (line.empty()) {
     const int code = server.process_->wait();
     throw std::runtime_error("server ended with code " + std::to_string(code) + " before it listened; stderr:\n" +
                              server.process_->err());
   }
-  server.port_ = std::atoi(line.c_str() + kReady.size());
+  server.url_ = line.substr(kReady.size());
+  server.port_ = std::atoi(line.c_str() + line.rfind(':') + 1);
   return server;
 }
 

@@ -81,7 +81,7 @@ class ServerProcess {
   [[nodiscard]] static ServerProcess start(const Options& options);
 
   [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] const std::string& url() const { return url_; }
   [[nodiscard]] pid_t pid() const { return process_->pid(); }
   [[nodiscard]] std::string err() const { return process_->err(); }
   [[nodiscard]] bool running() { return process_->running(); }
@@ -97,6 +97,7 @@ class ServerProcess {
  private:
   std::unique_ptr<ChildProcess> process_;
   int port_ = 0;
+  std::string url_;
 };
 
 }  // namespace stele::tests

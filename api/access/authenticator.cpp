@@ -1,0 +1,137 @@
+#include "api/access/authenticator.h"
+
+#include <algorithm>
+
+#include "engine/base/digest.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::uint64_t kJwksBytesMax = 1U << 20;
+constexpr std::string_view kScheme = "bearer ";
+constexpr std::string_view kChallenge = R"(Bearer realm="stele")";
+constexpr std::string_view kInvalidToken = R"(Bearer realm="stele", error="invalid_token")";
+
+Result<JwkSet> load_jwks(FileSystem& files, const std::string& path) {
+  STELE_ASSIGN(const std::unique_ptr<File> file, files.open(path, OpenMode::Read));
+  STELE_ASSIGN(const std::uint64_t size, file->size());
+  if (size > kJwksBytesMax) return Error{.kind = ErrorKind::TooLarge, .message = "the JWKS is too large", .file = path};
+  std::string content(size, '\0');
+  STELE_TRY(file->read_at(ByteOffset{0}, content));
+  auto keys = JwkSet::parse(content);
+  if (!keys) keys.error().file = path;
+  return keys;
+}
+
+/// `token68` of RFC 9110.
+bool is_token_text(std::string_view text) {
+  const std::size_t end = text.find_last_not_of('=');
+  if (end == std::string_view::npos) return false;
+  return std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end) + 1, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~' || c == '+' || c == '/';
+  });
+}
+
+/// What follows the scheme; none if it is another one.
+std::optional<std::string_view> bearer_credentials(std::string_view field) {
+  if (field.size() < kScheme.size()) return std::nullopt;
+  const bool bearer = std::equal(kScheme.begin(), kScheme.end(), field.begin(), [](char lower, char c) {
+    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == lower;
+  });
+  if (!bearer) return std::nullopt;
+  field.remove_prefix(std::min(field.find_first_not_of(' ', kScheme.size()), field.size()));
+  return field;
+}
+
+}  // namespace
+
+Authenticator::Authenticator(KeyStore keys, AuthenticatorOptions options)
+    : options_(std::move(options)),
+      clock_(options_.clock ? *options_.clock : system_clock()),
+      key_store_(std::move(keys)),
+      api_keys_([this] { return key_store_.look_at(kApiKeysFile); },
+                [this]() -> Result<ApiKeyTable> {
+                  STELE_ASSIGN(const std::vector<ApiKey> list, read_api_keys(key_store_));
+                  return ApiKeyTable(list);
+                },
+                [this](const std::string& line) { options_.report("API keys: " + line); }, options_.look_interval),
+      jwks_(
+          [this]() -> Result<std::optional<FileInfo>> {
+            STELE_ASSIGN(const FileInfo info, options_.files->look_at(options_.jwks_file));
+            return std::optional(info);
+          },
+          [this] { return load_jwks(*options_.files, options_.jwks_file); },
+          [this](const std::string& line) { options_.report("JWKS: " + line); }, options_.look_interval) {}
+
+Result<std::shared_ptr<Authenticator>> Authenticator::open(KeyStore keys, AuthenticatorOptions options) {
+  if (options.files == nullptr) options.files = &posix_file_system();
+  std::shared_ptr<Authenticator> made(new Authenticator(std::move(keys), std::move(options)));
+  STELE_TRY(made->api_keys_.start());
+  if (!made->options_.jwks_file.empty()) STELE_TRY(made->jwks_.start());
+  return made;
+}
+
+std::variant<Caller, Problem> Authenticator::authenticate(const Request& request) {
+  const std::string_view field = request.header("Authorization");
+  if (field.empty()) {
+    return Problem("credentials-required", "Send Authorization: Bearer with an API key or a JWT.")
+        .header("WWW-Authenticate", std::string(kChallenge));
+  }
+  const auto credentials = bearer_credentials(field);
+  if (!credentials) {
+    return Problem("credentials-required", "Only the scheme Bearer is understood.")
+        .header("WWW-Authenticate", std::string(kChallenge));
+  }
+  const Outcome outcome = check(*credentials);
+  if (const auto* principal = std::get_if<std::shared_ptr<const Principal>>(&outcome)) return Caller(*principal);
+
+  if (const auto wait = failures_.failed(request.remote_address(), clock_.monotonic_micros())) {
+    return Problem("too-many-requests", "Too many bad credentials came from this address.")
+        .header("Retry-After", std::to_string(*wait));
+  }
+  return Problem("invalid-credentials", std::string(std::get<std::string_view>(outcome)))
+      .header("WWW-Authenticate", std::string(kInvalidToken));
+}
+
+Authenticator::Outcome Authenticator::check(std::string_view credentials) {
+  if (!is_token_text(credentials)) return "What follows Bearer can be no API key and no JWT.";
+  return credentials.starts_with(kApiKeyPrefix) ? check_api_key(credentials) : check_jwt(credentials);
+}
+
+Authenticator::Outcome Authenticator::check_api_key(std::string_view secret) {
+  const auto keys = api_keys_.current();
+  const ApiKeyTable::Entry* const found = keys->find(secret);
+  if (found == nullptr) return "The API key is not known.";
+  if (found->revoked) return "The API key was revoked.";
+  if (found->expired(clock_.now())) return "The API key has expired.";
+  return found->principal;
+}
+
+Authenticator::Outcome Authenticator::check_jwt(std::string_view token) {
+  if (options_.jwks_file.empty()) return "It is no API key, and JWTs are not taken here.";
+  if (token.size() > kJwtBytesMax) return "The JWT is too long.";
+  const auto keys = jwks_.current();
+  const Digest digest = sha256({token});
+  const Timestamp now = clock_.now();
+  if (auto known = verified_.find(digest, keys, now)) return known;
+  const auto verified = verify_jwt(token, *keys, options_.jwt, now);
+  if (const auto* fault = std::get_if<JwtFault>(&verified)) return *fault;
+  const auto& good = std::get<VerifiedJwt>(verified);
+  verified_.put(digest, keys, good);
+  return good.principal;
+}
+
+std::vector<std::string> Authenticator::warnings() const {
+  std::vector<std::string> found;
+  if (auto text = api_keys_.trouble(); !text.empty()) found.push_back("API keys: " + text);
+  if (auto text = jwks_.trouble(); !text.empty()) found.push_back("JWKS: " + text);
+  return found;
+}
+
+bool Authenticator::has_credentials() {
+  return !options_.jwks_file.empty() || api_keys_.current()->has_usable(clock_.now());
+}
+
+}  // namespace stele::api

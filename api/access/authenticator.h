@@ -1,0 +1,70 @@
+#pragma once
+// From the Authorization field of a request to the caller.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "api/access/api_key.h"
+#include "api/access/failure_limiter.h"
+#include "api/access/jwt_cache.h"
+#include "api/access/principal.h"
+#include "api/access/reloaded.h"
+#include "api/http.h"
+#include "api/problem.h"
+#include "engine/base/clock.h"
+
+namespace stele::api {
+
+/// How long a server may count on its last look at the key files. Whoever changes them waits so long before saying that
+/// it is done.
+inline constexpr std::chrono::milliseconds kLookInterval{10};
+
+struct AuthenticatorOptions {
+  std::string jwks_file;  ///< empty: no JWTs
+  JwtPolicy jwt;
+  std::chrono::nanoseconds look_interval{0};  ///< how long a look at the files counts
+  FileSystem* files = nullptr;                ///< none = posix_file_system(); must outlive the authenticator
+  const Clock* clock = nullptr;               ///< none = system_clock(); must outlive the authenticator
+  /// Gets a line for people when a file cannot be read again; never a secret.
+  std::function<void(const std::string&)> report = [](const std::string&) {};
+};
+
+/// Checks bearer credentials: API keys and JWTs. Both files are looked at for every check, or once an interval, so that
+/// a revoked key is refused without a restart. Thread-safe. A check costs one hash and one look-up; of a JWT the first
+/// also a signature check.
+class Authenticator {
+ public:
+  /// An error that names the file if one of them cannot be used at the start.
+  [[nodiscard]] static Result<std::shared_ptr<Authenticator>> open(KeyStore keys, AuthenticatorOptions options);
+
+  /// The caller, or 401 (no credentials, or bad ones) or 429 (bad ones too often from one address).
+  [[nodiscard]] std::variant<Caller, Problem> authenticate(const Request& request);
+
+  /// What the operator should know: files that cannot be read again.
+  [[nodiscard]] std::vector<std::string> warnings() const;
+  /// Whether there is any key that is neither revoked nor expired, or a JWKS.
+  [[nodiscard]] bool has_credentials();
+
+ private:
+  Authenticator(KeyStore keys, AuthenticatorOptions options);
+
+  using Outcome = std::variant<std::shared_ptr<const Principal>, std::string_view>;
+  [[nodiscard]] Outcome check(std::string_view credentials);
+  [[nodiscard]] Outcome check_api_key(std::string_view secret);
+  [[nodiscard]] Outcome check_jwt(std::string_view token);
+
+  const AuthenticatorOptions options_;
+  const Clock& clock_;
+  const KeyStore key_store_;
+  Reloaded<ApiKeyTable> api_keys_;
+  Reloaded<JwkSet> jwks_;
+  JwtCache verified_;
+  FailureLimiter failures_;
+};
+
+}  // namespace stele::api

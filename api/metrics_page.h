@@ -1,0 +1,19 @@
+#pragma once
+// GET /metrics.
+
+#include <string>
+#include <string_view>
+
+#include "api/traffic_metrics.h"
+#include "engine/store.h"
+
+namespace stele::api {
+
+inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything there is to know about the running server, in the text format of Prometheus. Takes a fraction of a millisecond and reads
+/// /proc; any thread.
+[[nodiscard]] std::string metrics_page(const Store& store, const TrafficMetrics& traffic, std::string_view version,
+                                       bool shutting_down);
+
+}  // namespace stele::api

@@ -1,0 +1,609 @@
+// Access control as a client meets it: roles, limits to aggregate types, in whose name events are stored.
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <map>
+#include <set>
+
+#include "api/openapi.h"
+#include "api/router.h"
+#include "tests/api/access_support.h"
+#include "tests/api/support.h"
+
+using namespace stele;
+using namespace stele::api;
+using namespace stele::api::test;
+
+namespace {
+
+using Headers = TestService::Headers;
+
+Headers bearer(const std::string& token) { return {{"Authorization", "Bearer " + token}}; }
+
+ServiceOptions with(std::shared_ptr<Authenticator> authenticator) {
+  ServiceOptions options;
+  options.authenticator = std::move(authenticator);
+  return options;
+}
+
+/// A service with a key for each role, and one limited to the type A.
+struct Fixture {
+  SetClock clock;
+  TestKeys keys;
+  std::map<Role, std::string> of;
+  std::string limited;
+  TestService service;
+
+  Fixture() : service(with(make())) {}
+
+  Answer get(const std::string& target, const std::string& token, Headers headers = {}) {
+    headers.merge(bearer(token));
+    return service.get(target, headers);
+  }
+  Answer post(const std::string& body, const std::string& token, Headers headers = {}) {
+    headers.merge(bearer(token));
+    return service.post(body, headers);
+  }
+  /// An event that is stored; its id.
+  std::string stored(const std::string& aggregate, const std::string& type, const std::string& members = "") {
+    const std::string typed = type.empty() ? "" : R"("aggregateType":")" + type + '"';
+    const std::string all = typed + (typed.empty() || members.empty() ? "" : ",") + members;
+    const Answer answer = post(event(aggregate, R"("secret of )" + aggregate + '"', all), of[Role::Admin]);
+    REQUIRE(answer.status == 201);
+    return answer.text("/eventId");
+  }
+
+ private:
+  std::shared_ptr<Authenticator> make() {
+    for (const Role role : roles()) of[role] = keys.add(role, std::string(name_of(role)));
+    limited = keys.add(Role::Writer, "limited", {"A", "A2"});
+    AuthenticatorOptions options;
+    options.clock = &clock;
+    return keys.open(std::move(options));
+  }
+};
+
+std::string typed(const std::string& aggregate, const std::string& type, const std::string& members = "") {
+  return event(aggregate, "1", R"("aggregateType":")" + type + '"' + (members.empty() ? "" : "," + members));
+}
+
+/// The aggregate ids of a list of events or aggregates, page or lines.
+std::string ids_of(const Answer& answer) {
+  std::string found;
+  const std::string mark = "\"aggregateId\":\"";
+  for (std::size_t at = answer.body.find(mark); at != std::string::npos; at = answer.body.find(mark, at + 1)) {
+    const std::size_t from = at + mark.size();
+    found += (found.empty() ? "" : ",") + answer.body.substr(from, answer.body.find('"', from) - from);
+  }
+  return found;
+}
+
+const char* const kReading[] = {"reader", "writer", "service", "auditor", "admin"};
+
+}  // namespace
+
+TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
+  Fixture f;
+  const std::string id = f.stored("a", "A");
+  // What is meant to be, beside the table in the code: pattern and method -> roles; open ones have no entry.
+  const std::set<std::string> reading(std::begin(kReading), std::end(kReading));
+  const std::map<std::string, std::set<std::string>> meant = {
+      {"GET /v1/events", reading},        {"POST /v1/events", {"writer", "service", "admin"}},
+      {"GET /v1/events/{}", reading},     {"GET /v1/events/{}/data", reading},
+      {"GET /v1/head", reading},          {"GET /v1/aggregates", reading},
+      {"GET /v1/aggregates/{}", reading}, {"GET /metrics", {"auditor", "admin"}},
+  };
+  const std::set<std::string> open = {"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /problems",
+                                      "GET /problems/{}"};
+  const std::map<Resource, std::string> targets = {{Resource::Event, "/v1/events/" + id},
+                                                   {Resource::EventData, "/v1/events/" + id + "/data"},
+                                                   {Resource::Aggregate, "/v1/aggregates/a"},
+                                                   {Resource::Problem, "/problems/busy"}};
+  for (const Route& route : routes()) {
+    const auto named = targets.find(route.resource);
+    const std::string target = named == targets.end() ? std::string(route.pattern) : named->second;
+    REQUIRE(target.find("{}") == std::string::npos);
+    for (const Method method : {Method::Get, Method::Head, Method::Post}) {
+      if (!allows(route, method)) continue;
+      const std::string name = (method == Method::Post ? "POST " : "GET ") + std::string(route.pattern);
+      CAPTURE(name);
+      const auto roles_meant = meant.find(name);
+      const bool is_open = open.contains(name);
+      REQUIRE((roles_meant != meant.end()) != is_open);
+      const auto send = [&](Headers headers) {
+        if (method == Method::Post) headers.emplace("Content-Type", "application/json");
+        return f.service.send(method, target, method == Method::Post ? event("matrix") : "", headers);
+      };
+      f.clock.time.micros += 60'000'000;  // bad credentials were long ago
+      const Answer without = send({});
+      const Answer bad = send(bearer("stele_x"));
+      if (is_open) {
+        CHECK(without.status == 200);
+        CHECK(bad.status == 200);
+      } else {
+        CHECK(without.status == 401);
+        CHECK(without.slug() == "credentials-required");
+        CHECK(without.header("WWW-Authenticate") == R"(Bearer realm="stele")");
+        CHECK(bad.status == 401);
+        CHECK(bad.slug() == "invalid-credentials");
+        CHECK(bad.header("WWW-Authenticate") == R"(Bearer realm="stele", error="invalid_token")");
+      }
+      for (const auto& [role, token] : f.of) {
+        CAPTURE(name_of(role));
+        const Answer answer = send(bearer(token));
+        const bool allowed = is_open || roles_meant->second.contains(std::string(name_of(role)));
+        CHECK(answer.status == (allowed ? (method == Method::Post ? 201 : 200) : 403));
+        if (!allowed) CHECK(answer.slug() == "insufficient-role");
+        CHECK(allowed == grants(role, needed_for(route, method)));
+      }
+      CHECK(send({{"Authorization", "Bearer " + f.of[Role::Admin] + ", Bearer " + f.of[Role::Admin]}}).status ==
+            (is_open ? 200 : 401));
+    }
+    CHECK(f.service.send(Method::Options, target).status == 204);
+  }
+}
+
+TEST_CASE("Access.TheDescriptionNamesTheRolesOfTheCode") {
+  simdjson::dom::parser parser;
+  const simdjson::padded_string text{std::string(openapi_json())};
+  simdjson::dom::element document;
+  REQUIRE(parser.parse(text).get(document) == simdjson::SUCCESS);
+  std::size_t described = 0;
+  for (const auto path : simdjson::dom::object(document["paths"])) {
+    std::string pattern(path.key);
+    if (const std::size_t brace = pattern.find('{'); brace != std::string::npos) {
+      pattern.replace(brace, pattern.find('}') - brace + 1, "{}");
+    }
+    CAPTURE(pattern);
+    const auto found =
+        std::find_if(routes().begin(), routes().end(), [&](const Route& r) { return r.pattern == pattern; });
+    REQUIRE(found != routes().end());
+    for (const auto& [key, method] : {std::pair{"get", Method::Get}, std::pair{"post", Method::Post}}) {
+      simdjson::dom::object operation;
+      const bool has = simdjson::dom::object(path.value)[key].get(operation) == simdjson::SUCCESS;
+      CHECK(has == allows(*found, method));
+      if (!has) continue;
+      ++described;
+      CAPTURE(key);
+      const Permission needed = needed_for(*found, method);
+      simdjson::dom::array security;
+      const bool is_open = operation["security"].get(security) == simdjson::SUCCESS && security.size() == 0;
+      CHECK(is_open == (needed == Permission::Open));
+      std::set<std::string> named;
+      simdjson::dom::array list;
+      if (operation["x-roles"].get(list) == simdjson::SUCCESS) {
+        for (const simdjson::dom::element role : list) named.emplace(std::string_view(role));
+      }
+      for (const Role role : roles()) {
+        CAPTURE(name_of(role));
+        CHECK(named.contains(std::string(name_of(role))) == (!is_open && grants(role, needed)));
+      }
+    }
+  }
+  std::size_t methods = 0;
+  for (const Route& route : routes()) methods += (route.reads ? 1 : 0) + (route.appends ? 1 : 0);
+  CHECK(described == methods);
+}
+
+TEST_CASE("Access.WithoutAnAuthenticatorAnyoneMayDoAnything") {
+  TestService service;
+  CHECK(service.post(event("a", "1", R"("userId":"ada")"), bearer("nonsense")).status == 201);
+  CHECK(service.get("/v1/events?includeSystem=true").at("/events/0/kind") == "\"genesis\"");
+}
+
+TEST_CASE("Access.OnlyBearerCredentialsAreTaken") {
+  Fixture f;
+  const std::string& token = f.of[Role::Reader];
+  for (const std::string& field : {"bearer " + token, "BEARER   " + token, "Bearer " + token}) {
+    CAPTURE(field);
+    CHECK(f.service.get("/v1/head", {{"Authorization", field}}).status == 200);
+  }
+  for (const std::string& field :
+       {std::string("Basic YTpi"), token, "Bearer" + token, std::string("Token x"), std::string("Bearer")}) {
+    CAPTURE(field);
+    const Answer answer = f.service.get("/v1/head", {{"Authorization", field}});
+    CHECK(answer.status == 401);
+    CHECK(answer.slug() == "credentials-required");
+  }
+  for (const std::string& field :
+       {std::string("Bearer "), "Bearer " + token + " x", "Bearer " + token + "x",
+        "Bearer " + token.substr(0, token.size() - 1), std::string("Bearer ="), std::string("Bearer a.b.c"),
+        std::string("Bearer \xC3\xBC"), "Bearer " + std::string(10'000, 'a')}) {
+    CAPTURE(field);
+    const Answer answer = f.service.get("/v1/head", {{"Authorization", field}});
+    CHECK(answer.status == 401);
+    CHECK(answer.slug() == "invalid-credentials");
+    CHECK(answer.body.find(token) == std::string::npos);
+  }
+}
+
+TEST_CASE("Access.RefusalsCarryTheCorrelationId") {
+  Fixture f;
+  CHECK(f.service.get("/v1/head", {{"X-Correlation-Id", "c1"}}).header("X-Correlation-Id") == "c1");
+  CHECK(f.service.post(event("a"), {{"X-Correlation-Id", "c2"}}).header("X-Correlation-Id") == "c2");
+}
+
+TEST_CASE("Access.AKeyCountsUntilItIsRevokedOrExpires") {
+  SetClock clock;
+  TestKeys keys;
+  const std::string ends = keys.add(Role::Reader, "ends", {}, Timestamp{clock.time.micros + 1000});
+  const std::string stays = keys.add(Role::Reader, "stays");
+  AuthenticatorOptions options;
+  options.clock = &clock;
+  TestService service(with(keys.open(std::move(options))));
+  const auto status = [&](const std::string& token) { return service.get("/v1/head", bearer(token)).status; };
+  CHECK(status(ends) == 200);
+  clock.time.micros += 999;
+  CHECK(status(ends) == 200);
+  clock.time.micros += 1;
+  CHECK(status(ends) == 401);
+  CHECK(service.get("/v1/head", bearer(ends)).body.find("expired") != std::string::npos);
+  CHECK(status(stays) == 200);
+  keys.revoke(stays);
+  CHECK(status(stays) == 401);
+  // A key that is made while the service runs.
+  CHECK(status(keys.add(Role::Reader, "late")) == 200);
+}
+
+TEST_CASE("Access.AKeyFileThatCannotBeReadLeavesTheOldKeysInForceAndIsTold") {
+  TestKeys keys;
+  const std::string token = keys.add(Role::Reader, "ada");
+  std::vector<std::string> told;
+  AuthenticatorOptions options;
+  options.report = [&](const std::string& line) { told.push_back(line); };
+  TestService service(with(keys.open(std::move(options))));
+  const std::string path = keys.store().folder() + "/" + kApiKeysFile;
+  REQUIRE(::chmod(path.c_str(), 0644) == 0);
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("chmod 600") != std::string::npos);
+  const Answer ready = service.get("/readyz");
+  CHECK(ready.status == 200);
+  CHECK(ready.text("/warnings/0").find("API keys") != std::string::npos);
+  CHECK(ready.body.find(keys.store().folder()) == std::string::npos);
+  REQUIRE(::chmod(path.c_str(), 0600) == 0);
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  CHECK(told.size() == 2);
+  CHECK(service.get("/readyz").at("/warnings") == "[]");
+  std::filesystem::remove(path);
+  CHECK(service.get("/v1/head", bearer(token)).status == 401);
+}
+
+TEST_CASE("Access.JwtsCountAsTheirClaimsSay") {
+  SetClock clock;
+  TestKeys keys;
+  const SigningKey key(SigningKey::Kind::Ed25519, "k1");
+  const SigningKey next(SigningKey::Kind::P256, "k2");
+  keys.write("jwks.json", jwks({key.jwk()}));
+  AuthenticatorOptions options;
+  options.clock = &clock;
+  options.jwks_file = keys.file("jwks.json");
+  options.jwt = {"issuer", "stele"};
+  TestService service(with(keys.open(std::move(options))));
+  const auto token = [&](const SigningKey& by, const std::string& extra) {
+    return by.token(R"({"iss":"issuer","aud":"stele","sub":"ada","exp":)" +
+                    std::to_string(clock.time.micros / 1'000'000 + 60) + extra + "}");
+  };
+  const std::string writer = token(key, R"(,"stele_role":"writer","stele_aggregate_types":["A"])");
+  const Answer stored = service.post(typed("a", "A"), bearer(writer));
+  REQUIRE(stored.status == 201);
+  CHECK(stored.text("/userId") == "ada");
+  CHECK(service.post(typed("b", "B"), bearer(writer)).status == 403);
+  CHECK(service.get("/v1/head", bearer(token(key, R"(,"stele_role":"root")"))).status == 401);
+  CHECK(service.post(typed("a", "A"), bearer(token(key, R"(,"stele_role":"reader")"))).status == 403);
+  CHECK(service.get("/v1/head", bearer(token(next, R"(,"stele_role":"reader")"))).status == 401);
+
+  // Another JWKS counts from the next request on, also for tokens that were good a moment ago.
+  CHECK(service.get("/v1/head", bearer(writer)).status == 200);
+  keys.write("jwks.json", jwks({next.jwk()}));
+  CHECK(service.get("/v1/head", bearer(writer)).status == 401);
+  const std::string reader = token(next, R"(,"stele_role":"reader")");
+  CHECK(service.get("/v1/head", bearer(reader)).status == 200);
+  // A botched one changes nothing.
+  keys.write("jwks.json", "{");
+  CHECK(service.get("/v1/head", bearer(reader)).status == 200);
+  CHECK(service.get("/readyz").text("/warnings/0").find("JWKS") != std::string::npos);
+  // Time runs out for a token that is remembered, too.
+  clock.time.micros += (60 + kJwtLeewaySeconds) * 1'000'000;
+  CHECK(service.get("/v1/head", bearer(reader)).status == 401);
+}
+
+TEST_CASE("Access.BadCredentialsAreSlowedDownAndGoodOnesAreNot") {
+  Fixture f;
+  int refused = 0;
+  for (int i = 0; i < 60; ++i) {
+    const Answer answer = f.get("/v1/head", "stele_wrong" + std::to_string(i));
+    if (answer.status == 401) {
+      CHECK(refused == 0);
+      continue;
+    }
+    REQUIRE(answer.status == 429);
+    CHECK(answer.slug() == "too-many-requests");
+    CHECK_FALSE(answer.header("Retry-After").empty());
+    ++refused;
+    if (refused == 5) break;
+  }
+  CHECK(refused == 5);
+  CHECK(f.get("/v1/head", f.of[Role::Reader]).status == 200);
+  CHECK(f.service.get("/v1/head").status == 401);
+  CHECK(f.service.get("/healthz").status == 200);
+}
+
+TEST_CASE("Access.TheStoresOwnRecordsAreForAuditorsAndAdmins") {
+  Fixture f;
+  for (const char* target : {"/v1/events?includeSystem=true", "/v1/aggregates?includeSystem=true"}) {
+    CAPTURE(target);
+    for (const auto& [role, token] : f.of) {
+      CAPTURE(name_of(role));
+      const bool may = role == Role::Auditor || role == Role::Admin;
+      for (const char* accept : {"application/json", "application/x-ndjson"}) {
+        const Answer answer = f.get(target, token, {{"Accept", accept}});
+        CHECK(answer.status == (may ? 200 : 403));
+        CHECK((answer.body.find("$") != std::string::npos) == may);
+        if (!may) CHECK(answer.text("/errors/0/parameter") == "includeSystem");
+      }
+    }
+    CHECK(f.get(target, f.of[Role::Reader]).slug() == "insufficient-role");
+  }
+  CHECK(f.get("/v1/events?includeSystem=false", f.of[Role::Reader]).status == 200);
+
+  // Nor by their ids, or through a condition.
+  const Answer genesis = f.get("/v1/events?includeSystem=true", f.of[Role::Auditor]);
+  const std::string event_path = "/v1/events/" + genesis.text("/events/0/eventId");
+  const std::string id = genesis.text("/events/0/aggregateId");
+  for (const std::string& target : {event_path, "/v1/aggregates/" + id}) {
+    CAPTURE(target);
+    CHECK(f.get(target, f.of[Role::Auditor]).status == 200);
+    CHECK(f.get(target, f.of[Role::Service]).status == 404);
+  }
+  const Answer probed = f.post(R"({"events":[)" + event("a") + R"(],"condition":{"aggregates":[{"aggregateId":")" + id +
+                                   R"(","lastSequenceNumber":7}]}})",
+                               f.of[Role::Service]);
+  CHECK(probed.slug() == "condition-failed");
+  CHECK(probed.at("/mismatches") == "[]");
+  CHECK(probed.at("/conflictingEvents") == "[]");
+}
+
+TEST_CASE("Access.EventsCarryTheirAuthor") {
+  Fixture f;
+  const Answer own = f.post(event("a"), f.of[Role::Writer]);
+  REQUIRE(own.status == 201);
+  CHECK(own.text("/userId") == "writer");
+  CHECK(f.post(event("a", "1", R"("userId":"writer")"), f.of[Role::Writer]).status == 201);
+  const Answer other = f.post(event("a", "1", R"("userId":"ada")"), f.of[Role::Writer]);
+  CHECK(other.status == 403);
+  CHECK(other.slug() == "foreign-user-id");
+  CHECK(other.text("/errors/0/pointer") == "/userId");
+  const std::string list = "[" + event("a") + "," + event("a", "1", R"("userId":"ada")") + "]";
+  CHECK(f.post(list, f.of[Role::Writer]).text("/errors/0/pointer") == "/1/userId");
+  CHECK(f.post(list, f.of[Role::Writer]).at("/eventIndex") == "1");
+  CHECK(f.post(R"( {"events":)" + list + "}", f.of[Role::Writer]).text("/errors/0/pointer") == "/events/1/userId");
+  Headers headers = bearer(f.of[Role::Writer]);
+  headers["Content-Type"] = "application/x-ndjson";
+  const Answer lines = f.service.send(Method::Post, "/v1/events",
+                                      event("a") + "\n\n" + event("a", "1", R"("userId":"ada")") + "\n", headers);
+  CHECK(lines.text("/errors/0/pointer") == "/1/userId");
+  CHECK(lines.at("/errors/0/line") == "3");
+  for (const Role role : {Role::Service, Role::Admin}) {
+    const Answer answer = f.post(event("a", "1", R"("userId":"ada")"), f.of[role]);
+    CHECK(answer.status == 201);
+    CHECK(answer.text("/userId") == "ada");
+  }
+  CHECK(f.service.store().head().size == 5);
+  Record record;
+  REQUIRE(f.service.store().view()->read(Position{3}, record));
+  CHECK(record.header().principal == "service");
+  CHECK(record.header().user_id == "ada");
+  // As any other filter.
+  CHECK(f.get("/v1/events?userId=writer", f.of[Role::Reader]).at("/events/1/position") == "2");
+}
+
+TEST_CASE("Access.ARepeatIsKnownWhoeverGaveTheUserId") {
+  Fixture f;
+  const std::string first = R"("eventId":"0190a6b2-7c3e-7d10-8a4b-000000000001")";
+  const std::string second = R"("eventId":"0190a6b2-7c3e-7d10-8a4b-000000000002")";
+  const std::string writer = f.of[Role::Writer];
+  REQUIRE(f.post(event("a", "1", first), writer).status == 201);
+  REQUIRE(f.post(event("a", "1", second + R"(,"userId":"ada")"), f.of[Role::Service]).status == 201);
+  const auto again = [&](const std::string& members, Role role) {
+    return f.post(event("a", "1", members), f.of[role]);
+  };
+  CHECK(again(first, Role::Writer).status == 200);
+  CHECK(again(first + R"(,"userId":"writer")", Role::Writer).status == 200);
+  // Sent without a userId both times: the same content, also with a key of another name (one that took its place).
+  CHECK(again(first, Role::Service).status == 200);
+  CHECK(again(first, Role::Service).text("/userId") == "writer");
+  CHECK(again(second + R"(,"userId":"ada")", Role::Service).status == 200);
+  CHECK(again(second + R"(,"userId":"ada")", Role::Admin).status == 200);
+  CHECK(again(second, Role::Service).slug() == "event-id-conflict");
+  CHECK(again(second, Role::Writer).slug() == "event-id-conflict");
+  CHECK(again(first + R"(,"userId":"eve")", Role::Service).slug() == "event-id-conflict");
+  CHECK(f.service.store().head().size == 3);
+}
+
+TEST_CASE("Access.AnIdempotencyKeyIsItsCallersOwn") {
+  Fixture f;
+  const Headers key = {{"Idempotency-Key", "k"}};
+  const Answer first = f.post(event("a"), f.of[Role::Writer], key);
+  REQUIRE(first.status == 201);
+  CHECK(f.post(event("a"), f.of[Role::Writer], key).status == 200);
+  const Answer other = f.post(event("a", "2"), f.of[Role::Service], key);
+  CHECK(other.status == 201);
+  CHECK(other.text("/eventId") != first.text("/eventId"));
+}
+
+TEST_CASE("AccessLimit.ListsShowOnlyItsTypes") {
+  Fixture f;
+  f.stored("a", "A");
+  f.stored("b", "B");
+  f.stored("c", "A2");
+  f.stored("none", "");
+  const Headers lines = {{"Accept", "application/x-ndjson"}};
+  CHECK(ids_of(f.get("/v1/events", f.of[Role::Reader])) == "a,b,c,none");
+  for (const Headers& headers : {Headers{}, lines}) {
+    CHECK(ids_of(f.get("/v1/events", f.limited, headers)) == "a,c");
+    CHECK(ids_of(f.get("/v1/events?order=desc", f.limited, headers)) == "c,a");
+    CHECK(ids_of(f.get("/v1/events?aggregateType=A2", f.limited, headers)) == "c");
+    CHECK(ids_of(f.get("/v1/events?aggregateType=B", f.limited, headers)).empty());
+    CHECK(ids_of(f.get("/v1/events?aggregateType=B&order=desc", f.limited, headers)).empty());
+    CHECK(ids_of(f.get("/v1/events?aggregateId=b", f.limited, headers)).empty());
+    CHECK(ids_of(f.get("/v1/events?aggregateId=none", f.limited, headers)).empty());
+    CHECK(ids_of(f.get("/v1/events?aggregateId=a", f.limited, headers)) == "a");
+    CHECK(ids_of(f.get("/v1/events?userId=admin&eventType=T&from=2020-01-01T00:00:00Z", f.limited, headers)) == "a,c");
+    CHECK(ids_of(f.get("/v1/aggregates", f.limited, headers)) == "a,c");
+    CHECK(ids_of(f.get("/v1/aggregates?aggregateType=B", f.limited, headers)).empty());
+    CHECK(ids_of(f.get("/v1/aggregates?prefix=b", f.limited, headers)).empty());
+  }
+  // Page by page, with cursors that hold nothing of the others.
+  const Answer page = f.get("/v1/events?limit=1", f.limited);
+  CHECK(ids_of(page) == "a");
+  const Answer next = f.get("/v1/events?limit=1&cursor=" + page.text("/nextCursor"), f.limited);
+  CHECK(ids_of(next) == "c");
+  CHECK(next.at("/nextCursor") == "null");
+  const Answer aggregates = f.get("/v1/aggregates?limit=1", f.limited);
+  CHECK(ids_of(f.get("/v1/aggregates?limit=1&cursor=" + aggregates.text("/nextCursor"), f.limited)) == "c");
+  // An auditor with a limit is not shown what has no type either.
+  const std::string auditor = f.keys.add(Role::Auditor, "a", {"B"});
+  CHECK(ids_of(f.get("/v1/events?includeSystem=true", auditor)) == "b");
+}
+
+TEST_CASE("AccessLimit.SingleResourcesAreAsIfAbsent") {
+  Fixture f;
+  const std::string own = f.stored("a", "A");
+  const std::string foreign = f.stored("b", "B");
+  const std::string untyped = f.stored("none", "");
+  CHECK(f.get("/v1/events/" + own, f.limited).status == 200);
+  CHECK(f.get("/v1/events/" + own + "/data", f.limited).status == 200);
+  CHECK(f.get("/v1/aggregates/a", f.limited).status == 200);
+  const std::string absent = "0190a6b2-7c3e-7d10-8a4b-1f2e3d4c5b6a";
+  const auto without_id = [](std::string body, const std::string& id) {
+    for (std::size_t at = body.find(id); at != std::string::npos; at = body.find(id)) body.erase(at, id.size());
+    return body;
+  };
+  for (const std::string& id : {foreign, untyped}) {
+    for (const char* rest : {"", "/data"}) {
+      const Answer hidden = f.get("/v1/events/" + id + rest, f.limited);
+      const Answer none = f.get("/v1/events/" + absent + rest, f.limited);
+      CHECK(hidden.status == 404);
+      CHECK(without_id(hidden.body, id) == without_id(none.body, absent));
+    }
+  }
+  f.stored("hidden", "B");
+  for (const char* id : {"hidden", "none"}) {
+    const Answer hidden = f.get("/v1/aggregates/" + std::string(id), f.limited);
+    CHECK(hidden.status == 404);
+    CHECK(without_id(hidden.body, id) == without_id(f.get("/v1/aggregates/unknown", f.limited).body, "unknown"));
+  }
+}
+
+TEST_CASE("AccessLimit.AppendsAreOfItsTypesOnly") {
+  Fixture f;
+  f.stored("b", "B");
+  f.stored("none", "");
+  const std::uint64_t before = f.service.store().head().size;
+  struct Row {
+    std::string body;
+    std::string pointer;
+  };
+  const std::vector<Row> rows = {
+      {typed("x", "B"), "/aggregateType"},
+      {event("x"), "/aggregateType"},
+      {event("b"), "/aggregateId"},
+      {event("none"), "/aggregateId"},
+      {typed("b", "B"), "/aggregateType"},
+      {"[" + typed("a", "A") + "," + typed("x", "B") + "]", "/1/aggregateType"},
+      {"[" + typed("a", "A") + "," + event("b") + "]", "/1/aggregateId"},
+      {R"({"events":[)" + typed("a", "A") + "," + event("x") + "]}", "/events/1/aggregateType"},
+      {typed("x", "a"), "/aggregateType"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.body);
+    const Answer answer = f.post(row.body, f.limited);
+    CHECK(answer.status == 403);
+    CHECK(answer.slug() == "aggregate-type-not-allowed");
+    CHECK(answer.text("/errors/0/pointer") == row.pointer);
+  }
+  // An allowed type for an aggregate that has another one: not even the name of that.
+  for (const char* id : {"b", "none"}) {
+    const Answer answer = f.post(typed(id, "A"), f.limited);
+    CHECK(answer.status == 403);
+    CHECK(answer.slug() == "aggregate-type-not-allowed");
+    CHECK(answer.at("/storedAggregateType") == "none");
+    CHECK(answer.body.find("\"B\"") == std::string::npos);
+  }
+  // Hidden behind an event of the same list that names a type.
+  CHECK(f.post("[" + typed("b", "A") + "," + event("b") + "]", f.limited).slug() == "aggregate-type-not-allowed");
+  CHECK(f.service.store().head().size == before);
+
+  CHECK(f.post(typed("a", "A"), f.limited).status == 201);
+  CHECK(f.post(event("a"), f.limited).status == 201);
+  CHECK(f.post("[" + typed("new", "A2") + "," + event("new") + "]", f.limited).status == 201);
+  const Answer other = f.post(typed("a", "A2"), f.limited);
+  CHECK(other.status == 422);
+  CHECK(other.text("/storedAggregateType") == "A");
+}
+
+TEST_CASE("AccessLimit.ConflictsShowNothingOfOthers") {
+  Fixture f;
+  const std::string foreign = f.stored("b", "B");
+  f.stored("a", "A");
+  // An id that another's event has.
+  for (const std::string& body :
+       {typed("a", "A", R"("eventId":")" + foreign + '"'), event("a", "1", R"("eventId":")" + foreign + '"')}) {
+    const Answer taken = f.post(body, f.limited);
+    CHECK(taken.status == 409);
+    CHECK(taken.slug() == "event-id-conflict");
+    CHECK(taken.body.find("secret") == std::string::npos);
+    CHECK(taken.body.find("\"b\"") == std::string::npos);
+  }
+  // The very event of another: no receipt.
+  const std::string same = event("b", R"("secret of b")", R"("aggregateType":"B","eventId":")" + foreign + '"');
+  REQUIRE(f.post(same, f.of[Role::Admin]).status == 200);
+  CHECK(f.post(same, f.limited).status == 403);
+  const std::string untyped_id = f.stored("b", "", R"("causationId":"c")");
+  const std::string again = event("b", R"("secret of b")", R"("causationId":"c","eventId":")" + untyped_id + '"');
+  REQUIRE(f.post(again, f.of[Role::Admin]).status == 200);
+  CHECK(f.post(again, f.limited).status == 403);
+  // What is its own is shown.
+  const Answer conflict = f.post(typed("a", "A", R"("sequenceNumber":1)"), f.limited);
+  CHECK(conflict.slug() == "sequence-conflict");
+  CHECK(ids_of(conflict) == "a,a");
+  // Not so that of an aggregate it may not see.
+  const Answer number = f.post(event("b", "1", R"("sequenceNumber":9)"), f.limited);
+  CHECK(number.status == 403);
+  CHECK(number.at("/currentSequenceNumber") == "none");
+}
+
+TEST_CASE("AccessLimit.ConditionsAreAboutItsTypes") {
+  Fixture f;
+  f.stored("b", "B");
+  f.stored("a", "A");
+  const auto commit = [&](const std::string& condition) {
+    return f.post(R"({"events":[)" + typed("n", "A") + R"(],"condition":)" + condition + "}", f.limited);
+  };
+  for (const auto& [condition, pointer] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"failIfEventsMatch":[{"aggregateTypes":["B"]}]})", "/condition/failIfEventsMatch/0/aggregateTypes/0"},
+           {R"({"failIfEventsMatch":[{"aggregateTypes":["A"]},{"aggregateTypes":["A2","C"]}]})",
+            "/condition/failIfEventsMatch/1/aggregateTypes/1"},
+           {R"({"aggregates":[{"aggregateId":"a","lastSequenceNumber":1},{"aggregateId":"b","lastSequenceNumber":5}]})",
+            "/condition/aggregates/1/aggregateId"}}) {
+    CAPTURE(condition);
+    const Answer answer = commit(condition);
+    CHECK(answer.status == 403);
+    CHECK(answer.slug() == "aggregate-type-not-allowed");
+    CHECK(answer.text("/errors/0/pointer") == pointer);
+  }
+  // Without types: those of the limit. The event of b does not count, and is not shown.
+  CHECK(commit(R"({"failIfEventsMatch":[{"aggregateIds":["b"]}]})").status == 201);
+  const Answer own = commit(R"({"failIfEventsMatch":[{"userIds":["admin"]}]})");
+  CHECK(own.slug() == "condition-failed");
+  CHECK(ids_of(own) == "a");
+  const Answer stale = commit(R"({"aggregates":[{"aggregateId":"a","lastSequenceNumber":0}]})");
+  CHECK(stale.slug() == "condition-failed");
+  CHECK(stale.at("/mismatches/0/currentSequenceNumber") == "1");
+  CHECK(commit(R"({"aggregates":[{"aggregateId":"unknown","lastSequenceNumber":0}]})").status == 201);
+  CHECK(commit(R"({"aggregates":[{"aggregateId":"unknown","lastSequenceNumber":"exists"}]})")
+            .at("/mismatches/0/currentSequenceNumber") == "0");
+}

@@ -1,0 +1,189 @@
+// GET /metrics: what a Prometheus server meets.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/contract/http_fixture.h"
+#include "tests/contract/metrics_text.h"
+
+namespace stele::tests {
+
+namespace {
+
+MetricsText scrape(HttpClient& client) {
+  const HttpResponse response = client.get("/metrics");
+  REQUIRE(response.status == 200);
+  CHECK(response.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
+  return MetricsText(response.body);
+}
+
+/// An answer is counted just after it was sent: looks again until `is_there`. The test's time limit ends a wait in vain.
+MetricsText scrape_until(HttpClient& client, const std::function<bool(const MetricsText&)>& is_there) {
+  for (;;) {
+    MetricsText metrics = scrape(client);
+    if (is_there(metrics)) return metrics;
+    std::this_thread::yield();
+  }
+}
+
+const MetricLabels kPostEvents201 = {{"route", "/v1/events"}, {"method", "POST"}, {"status", "201"}};
+
+}  // namespace
+
+TEST_CASE("Metrics.TheReaderOfTheTestsIsStrict") {
+  const std::string good = "# HELP a_total x\n# TYPE a_total counter\na_total{b=\"c\\n\\\"\\\\\"} 1\n";
+  CHECK(MetricsText(good).value("a_total", {{"b", "c\n\"\\"}}) == 1);
+  const std::string histogram = "# HELP h x\n# TYPE h histogram\n";
+  for (const std::string& bad :
+       {std::string("a_total 1\n"), std::string("# HELP a_total x\n# TYPE a_total counter\na_total 1"),
+        std::string("# HELP a x\n# TYPE a counter\na 1\n"), std::string("# HELP a_total x\n# TYPE a_total counter\na_total -1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na 1\na 1\n"), std::string("# HELP a x\n# TYPE a gauge\na{b=\"\\x\"} 1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na{b=\"c} 1\n"), std::string("# HELP a x\n# TYPE a gauge\na{0=\"c\"} 1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na one\n"), std::string("# TYPE a gauge\na 1\n"),
+        histogram + "h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n", histogram + "h_bucket{le=\"+Inf\"} 1\nh_count 1\n",
+        histogram + "h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(MetricsText{bad}, std::runtime_error);
+  }
+}
+
+TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
+  Api api;
+  HttpClient client = api.client();
+  append(client, event_json("m"));
+  const MetricsText metrics = scrape(client);
+  const std::set<std::string> expected = {
+      "stele_build_info", "stele_ready", "stele_writable", "stele_poisoned", "stele_warnings", "stele_append_duration_seconds",
+      "stele_commit_duration_seconds", "stele_log_sync_duration_seconds", "stele_commit_group_records",
+      "stele_records_appended_total", "stele_append_queue_commits", "stele_durable_position", "stele_log_size_bytes",
+      "stele_log_segments", "stele_log_damaged_segments", "stele_log_unprepared_segments_total", "stele_index_size_bytes",
+      "stele_index_runs", "stele_index_damaged_runs", "stele_index_waiting_parts", "stele_scrubber_passes_total",
+      "stele_scrubber_bytes_total", "stele_recovery_info", "stele_recovery_records", "stele_recovery_replayed_records",
+      "stele_recovery_cut_bytes", "stele_recovery_rewritten_bytes", "stele_http_requests_total",
+      "stele_http_request_duration_seconds", "stele_http_problems_total", "stele_http_connections",
+      "stele_http_connections_accepted_total", "stele_http_connections_refused_total", "stele_http_body_bytes",
+      "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds",
+      "process_max_fds", "process_threads", "process_start_time_seconds"};
+  for (const std::string& name : expected) {
+    CAPTURE(name);
+    CHECK(metrics.families().contains(name));
+  }
+}
+
+TEST_CASE("Metrics.CountersMoveWithTraffic") {
+  Api api;
+  HttpClient client = api.client();
+  HttpClient scraper = api.client();
+  const MetricsText before = scrape(scraper);
+  CHECK(before.value("stele_records_appended_total") == 1);  // genesis
+  CHECK(before.value("stele_durable_position") == 0);
+  CHECK(before.value("stele_append_duration_seconds_count") == 0);
+  for (int i = 0; i < 5; ++i) append(client, event_json("a"));
+  append(client, "[" + event_json("b") + "," + event_json("b") + "]");
+  const std::string id = append(client, event_json("c")).text("/eventId");
+  CHECK(client.get("/v1/events/" + id).status == 200);
+  check_problem(client.get("/v1/events/" + fresh_uuid()), 404);
+  check_problem(client.get("/v1/events?limit=0"), 400);
+  check_problem(client.get("/nowhere/" + fresh("x")), 404);
+  check_problem(client.request("DELETE", "/v1/events"), 405);
+
+  const MetricsText after = scrape_until(scraper, [](const MetricsText& metrics) {
+    return metrics.value("stele_http_problems_total", {{"problem", "method-not-allowed"}}) == 1;
+  });
+  CHECK(after.value("stele_records_appended_total") == 9);
+  CHECK(after.value("stele_durable_position") == 8);
+  CHECK(after.value("stele_append_duration_seconds_count") == 7);
+  CHECK(after.value("stele_append_duration_seconds_sum") > 0);
+  CHECK(after.value("stele_commit_duration_seconds_count") == 8);
+  CHECK(after.value("stele_log_sync_duration_seconds_count") == 8);
+  CHECK(after.value("stele_commit_group_records_count") == 8);
+  CHECK(after.value("stele_commit_group_records_sum") == 9);
+  CHECK(after.value("stele_commit_group_records_bucket", {{"le", "1"}}) == 7);
+  CHECK(after.value("stele_commit_group_records_bucket", {{"le", "2"}}) == 8);
+  CHECK(after.value("stele_log_size_bytes") > before.value("stele_log_size_bytes"));
+  CHECK(after.value("stele_log_size_bytes") < 1'000'000);  // of 32 MiB that are reserved
+  CHECK(after.value("stele_http_requests_total", kPostEvents201) == 7);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events/{}"}, {"method", "GET"}, {"status", "200"}}) == 1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events/{}"}, {"method", "GET"}, {"status", "404"}}) == 1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events"}, {"method", "GET"}, {"status", "400"}}) == 1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events"}, {"method", "DELETE"}, {"status", "405"}}) == 1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "none"}, {"method", "GET"}, {"status", "404"}}) == 1);
+  CHECK(after.value("stele_http_request_duration_seconds_count", {{"route", "/v1/events"}, {"method", "POST"}}) == 7);
+  CHECK(after.value("stele_http_problems_total", {{"problem", "event-not-found"}}) == 1);
+  CHECK(after.value("stele_http_problems_total", {{"problem", "invalid-parameter"}}) == 1);
+  CHECK(after.value("stele_http_problems_total", {{"problem", "not-found"}}) == 1);
+  CHECK(after.value("stele_http_connections") == 2);
+  CHECK(after.value("stele_writable") == 1);
+  CHECK(after.value("stele_ready") == 1);
+  CHECK(after.value("stele_poisoned") == 0);
+  CHECK(after.value("process_open_fds") > 3);
+  CHECK(after.value("process_resident_memory_bytes") > 1'000'000);
+  CHECK(after.value("process_start_time_seconds") > 1.6e9);
+  CHECK(after.value("process_cpu_seconds_total") >= before.value("process_cpu_seconds_total"));
+}
+
+TEST_CASE("Metrics.NoLabelHoldsWhatAClientChose") {
+  Api api;
+  HttpClient client = api.client();
+  const std::string mark = "attackermark";
+  CHECK(client.post("/v1/events", event_json(mark, mark, "{}", R"(,"userId":")" + mark + '"')).status == 201);
+  CHECK(client.get("/v1/aggregates/" + mark).status == 200);
+  CHECK(client.get("/" + mark).status == 404);
+  CHECK(client.request("ATTACKERMARK", "/v1/events").status == 405);
+  CHECK(client.get("/problems/" + mark).status == 404);
+  const HttpResponse page = client.get("/metrics?" + mark);
+  CHECK(page.status == 200);
+  std::string lower = page.body;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  CHECK(lower.find(mark) == std::string::npos);
+}
+
+TEST_CASE("Metrics.RefusalsBeforeAHandlerAndRefusedConnectionsAreCounted") {
+  Api api({"--connections-max", "2"});
+  HttpClient client = api.client();
+  {
+    HttpClient broken = api.client();
+    REQUIRE(broken.connect());
+    REQUIRE(broken.send_raw("GET / HTTP/1.1\r\n\r\n"));  // no Host
+    check_problem(broken.read_response(), 400, "malformed-request");
+  }
+  scrape_until(client, [](const MetricsText& metrics) {
+    return metrics.value("stele_http_problems_total", {{"problem", "malformed-request"}}) == 1 &&
+           metrics.value("stele_http_connections") == 1;
+  });
+  HttpClient second = api.client();
+  CHECK(second.get("/healthz").status == 200);
+  HttpClient third = api.client();
+  REQUIRE(third.connect());
+  check_problem(third.read_response(), 503, "busy");
+  const MetricsText metrics = scrape_until(client, [](const MetricsText& m) {
+    return m.value("stele_http_connections_refused_total", {{"reason", "too-many"}}) == 1 &&
+           m.value("stele_http_problems_total", {{"problem", "busy"}}) == 1;
+  });
+  CHECK(metrics.value("stele_http_connections_accepted_total") == 4);
+  CHECK(metrics.value("stele_http_requests_total", {{"route", "none"}, {"method", "other"}, {"status", "503"}}) == 1);
+}
+
+TEST_CASE("Metrics.AfterARestartTheyTellWhatWasRecovered") {
+  Api api;
+  HttpClient client = api.client();
+  for (int i = 0; i < 3; ++i) append(client, event_json("r"));
+  api.kill_and_restart();
+  HttpClient again = api.client();
+  const MetricsText metrics = scrape(again);
+  CHECK(metrics.value("stele_recovery_records") == 4);
+  CHECK(metrics.value("stele_recovery_replayed_records") == 4);
+  CHECK(metrics.value("stele_records_appended_total") == 0);
+  CHECK(metrics.value("stele_durable_position") == 3);
+  CHECK(metrics.value("stele_log_size_bytes") > 0);
+  CHECK(metrics.families().at("stele_recovery_info").samples.size() == 1);
+}
+
+}  // namespace stele::tests
