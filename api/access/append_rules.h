@@ -14,8 +14,7 @@ namespace stele::api {
 /// The refusal (403) if it may not append this:
 /// - an event in the name of another user, unless the role allows it;
 /// - with a limit to aggregate types: an event of another type or of none, and a condition that names another type or
-/// an
-///   aggregate of one. An entry of failIfEventsMatch without aggregateTypes means those of the limit, as in lists.
+///   an aggregate of one. An entry of failIfEventsMatch without aggregateTypes means those of the limit, as in lists.
 /// An aggregate whose type is not in the event is looked up in `store`. What the commit itself finds out (the aggregate
 /// has another type than the event says) is to be refused with foreign_type() as well.
 /// `body` is what was parsed; it says where the fault lies.

@@ -42,7 +42,7 @@ struct ActiveSegment {
   std::shared_ptr<OffsetTable> offsets;
 };
 
-/// One thread. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown: use it no more.
+/// One thread at a time. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown: use it no more.
 class LogWriter {
  public:
   LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment);
