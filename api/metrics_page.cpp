@@ -102,6 +102,7 @@ void add_store(Families& to, const Store& store, bool shutting_down) {
   to.gauge("stele_index_runs", health.index_runs, "Files of the index.");
   to.gauge("stele_index_damaged_runs", metrics.index_runs_damaged, "Files of the index that are being made again.");
   to.gauge("stele_index_waiting_parts", metrics.index_parts_waiting, "Parts of the index in memory that wait to be written.");
+  to.gauge("stele_index_merge_due", metrics.index_merge_due ? 1 : 0, "1 while files of the index are merged, or wait for it.");
   to.counter("stele_scrubber_passes_total", health.scrub_passes, "How often everything stored was verified.");
   to.counter("stele_scrubber_bytes_total", health.scrubbed_bytes, "Bytes that were verified.");
 

@@ -440,6 +440,7 @@ StoreMetrics StoreImpl::metrics() const {
     if (run->damaged()) ++metrics.index_runs_damaged;
   }
   metrics.index_parts_waiting = index->frozen().size();
+  metrics.index_merge_due = keeper_->merge_due();
   return metrics;
 }
 

@@ -69,6 +69,7 @@ struct StoreMetrics {
   std::uint64_t index_bytes = 0;  ///< of the runs
   std::uint64_t index_runs_damaged = 0;
   std::uint64_t index_parts_waiting = 0;  ///< parts in memory that are to be written as runs
+  bool index_merge_due = false;  ///< runs are being merged, or wait for it
 };
 
 /// Head of the log.

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import time
 import urllib.parse
 
 from harness.process import fail, progress
@@ -57,7 +58,15 @@ class Stored:
         folder = self.bench.folder / f"stored-{events}"
         if not folder.exists():
             self.keys[events] = self.fill(folder, events)
+            self.settle(folder)
         return folder
+
+    def settle(self, folder):
+        """Waits for the merges that so fast a filling leaves behind; a store that grew over days has none."""
+        progress("waiting for merges of the index")
+        with self.bench.stele(folder) as server:
+            while b"stele_index_merge_due 1" in self.bench.get(server, "/metrics"):
+                time.sleep(0.1)
 
     def killed(self, events):
         """The same and a tail at its fullest, left behind by a process that was killed: the folder, its events, its tail."""

@@ -86,6 +86,11 @@ bool IndexKeeper::is_stuck() const {
   return attempt(Task::Flush).trouble.has_value();
 }
 
+bool IndexKeeper::merge_due() const {
+  const auto view = set_.view();
+  return !due(view->runs()).empty();
+}
+
 std::string IndexKeeper::trouble() const {
   const std::lock_guard lock(mutex_);
   std::string text;

@@ -51,6 +51,8 @@ class IndexKeeper {
 
   /// True while wait_for_room() would fail.
   [[nodiscard]] bool is_stuck() const;
+  /// True while runs are being merged, or wait for it.
+  [[nodiscard]] bool merge_due() const;
   /// Why parts cannot be written or runs not be merged or repaired, empty if nothing is wrong.
   [[nodiscard]] std::string trouble() const;
 

@@ -130,14 +130,7 @@ Result<std::unique_ptr<SnapshotFileWriter>> SnapshotFileWriter::create(FileSyste
   return std::unique_ptr<SnapshotFileWriter>(new SnapshotFileWriter(std::move(pages), name, store_id, keys_max));
 }
 
-Status SnapshotFileWriter::append(std::string_view bytes) {
-  // In small steps, because the limiter and the syncs in between work by the call.
-  constexpr std::size_t kStepBytes = 1 << 20;
-  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kStepBytes))) {
-    STELE_TRY(pages_->append(bytes.substr(0, kStepBytes)));
-  }
-  return {};
-}
+Status SnapshotFileWriter::append(std::string_view bytes) { return pages_->append(bytes); }
 
 Status SnapshotFileWriter::add_deletion(std::string_view key) {
   ++deletions_;

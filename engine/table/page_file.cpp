@@ -9,7 +9,7 @@
 namespace stele {
 namespace {
 
-constexpr std::uint64_t kWriteBytes = 1ULL << 20;
+constexpr std::uint64_t kWriteBytes = 256 * 1024;
 constexpr std::uint64_t kSyncEveryBytes = 8ULL << 20;
 constexpr std::uint64_t kChecksumsPerPage = kPageBytes / sizeof(std::uint64_t);
 constexpr std::size_t kHeaderFixedBytes = 72;
@@ -45,9 +45,14 @@ Result<std::unique_ptr<PageFileWriter>> PageFileWriter::create(FileSystem& file_
 }
 
 Status PageFileWriter::append(std::string_view bytes) {
+  while (buffer_.size() + bytes.size() >= kWriteBytes) {
+    const std::size_t fitting = kWriteBytes - buffer_.size();
+    buffer_.append(bytes.substr(0, fitting));
+    bytes.remove_prefix(fitting);
+    STELE_TRY(write_whole_pages());
+  }
   buffer_.append(bytes);
-  if (buffer_.size() < kWriteBytes) return {};
-  return write_whole_pages();
+  return {};
 }
 
 Status PageFileWriter::pad_to_page() {

@@ -35,6 +35,7 @@ class PageFileWriter {
 
   /// Where the next byte goes. The first page is the header's.
   [[nodiscard]] std::uint64_t offset() const { return written_ + buffer_.size(); }
+  /// Written, limited and synced in small steps, however many bytes there are.
   [[nodiscard]] Status append(std::string_view bytes);
   /// Zeros up to a page border.
   [[nodiscard]] Status pad_to_page();

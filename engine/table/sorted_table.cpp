@@ -144,8 +144,7 @@ Result<TableRoot> TableWriter::finish() {
   const std::string_view blocks = filter_.finish();
   root_.filter_offset = file_.offset();
   root_.filter_blocks = blocks.size() / kBloomBlockBytes;
-  constexpr std::size_t kStep = 1ULL << 20;  // so that it is written, and synced, in small steps
-  for (std::size_t at = 0; at < blocks.size(); at += kStep) STELE_TRY(file_.append(blocks.substr(at, kStep)));
+  STELE_TRY(file_.append(blocks));
   return root_;
 }
 

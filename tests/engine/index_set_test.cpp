@@ -109,6 +109,23 @@ TEST_CASE("IndexSet.AViewKeepsItsPartsWhileTheIndexGrows") {
   CHECK(ok(index.view()->find_event(records[19].event_id)) == Position{19});
 }
 
+TEST_CASE("IndexKeeper.AMergeIsDueUntilItIsDone") {
+  SampleRecords samples(1);
+  constexpr int kPartRecords = 4;
+  for (std::size_t i = 0; i < kPartRecords * kMergeFanout; ++i) samples.add();
+  TestIndex index(kPartRecords, IndexShape::Runs);
+  const auto insert_part = [&](std::size_t part) {
+    index.insert(std::span(samples.headers()).subspan(part * kPartRecords, kPartRecords));
+  };
+  for (std::size_t part = 0; part + 1 < kMergeFanout; ++part) insert_part(part);
+  CHECK_FALSE(index.keeper().merge_due());
+  insert_part(kMergeFanout - 1);
+  CHECK(index.keeper().merge_due());
+  index.keeper().work_off();
+  CHECK_FALSE(index.keeper().merge_due());
+  CHECK(index.view()->runs().size() == 1);
+}
+
 TEST_CASE("IndexView.AggregatesPageThroughManyPartsInByteOrder") {
   IndexShape shape = IndexShape::Memory;
   SUBCASE("in memory") { shape = IndexShape::Memory; }

@@ -40,6 +40,7 @@ class TestIndex {
   [[nodiscard]] std::shared_ptr<const IndexView> view() const { return set_.view(); }
   [[nodiscard]] IndexSet::Snapshot snapshot() const { return set_.snapshot(); }
   [[nodiscard]] IndexSet& set() { return set_; }
+  [[nodiscard]] IndexKeeper& keeper() { return *keeper_; }
   [[nodiscard]] SimulatedFileSystem& disk() { return disk_; }
   [[nodiscard]] RunFiles files() { return {&disk_, "/index", Uuid{{7}}, 42}; }
 
