@@ -1,6 +1,7 @@
 #include "engine/read_view.h"
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 
 #include "engine/index/position_stream.h"
@@ -10,6 +11,9 @@ namespace {
 
 /// Longer ranges of occurredAt are filtered while reading instead of being put together from the lists of their days.
 constexpr std::int64_t kDaysMax = 62;
+/// No record in memory takes so long, and few that a disk has to bring are faster.
+constexpr std::chrono::microseconds kSlowRead{100};
+constexpr std::size_t kAheadMax = 128;
 
 class QueryStream final : public EventStream {
  public:
@@ -32,7 +36,7 @@ class QueryStream final : public EventStream {
       const std::span<const Position> ahead = positions_->ahead();
       if (ahead.size() > 0) prefetch_record(*segments_, ahead[0]);
       if (ahead.size() > 1) prefetch_offset(*segments_, ahead[1]);
-      STELE_TRY(read_record(*segments_, *found, to));
+      STELE_TRY(read(*found, ahead, to));
       if (wanted(to.header())) return true;
     }
     empty_ = true;
@@ -48,6 +52,21 @@ class QueryStream final : public EventStream {
     } else {
       at_ = Position{from.value() - 1};
     }
+  }
+
+  /// A disk takes its time for one record, but hardly more for many at once: after a record that was slow to come, those behind it
+  /// are asked for together.
+  Status read(Position position, std::span<const Position> ahead, Record& to) {
+    if (asked_for_ > 0) {
+      --asked_for_;
+      return read_record(*segments_, position, to);
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    STELE_TRY(read_record(*segments_, position, to));
+    if (std::chrono::steady_clock::now() - begin < kSlowRead) return {};
+    asked_for_ = std::min(ahead.size(), kAheadMax);
+    read_ahead(*segments_, ahead.first(asked_for_));
+    return {};
   }
 
   /// What the streams of positions do not decide.
@@ -66,6 +85,7 @@ class QueryStream final : public EventStream {
   std::unique_ptr<PositionStream> positions_;
   Position at_;
   bool empty_ = false;
+  std::size_t asked_for_ = 0;  // the next so many records
 };
 
 class StoreView final : public ReadView {

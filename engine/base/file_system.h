@@ -27,6 +27,8 @@ class Mapping {
   [[nodiscard]] virtual char* writable() = 0;
   /// Asks the processor to load bytes that will be copied out soon. Only a hint: any range is allowed, nothing is read from the disk.
   virtual void prefetch(ByteOffset /*from*/, std::size_t /*size*/) const {}
+  /// Asks the system to begin to read from the disk what is not in memory, and does not wait for it. Only a hint, as above.
+  virtual void read_ahead(ByteOffset /*from*/, std::size_t /*size*/) const {}
 };
 
 /// An open file. One thread writes at a time; reads and mappings may run beside it. EINTR and short transfers are handled inside.

@@ -100,6 +100,13 @@ class PosixMapping final : public Mapping {
     for (std::uint64_t at = from.value(); at < end; at += kLineBytes) __builtin_prefetch(bytes_ + at);
   }
 
+  void read_ahead(ByteOffset from, std::size_t size) const override {
+    constexpr std::uint64_t kPageBytes = 4096;
+    const std::uint64_t begin = from.value() / kPageBytes * kPageBytes;
+    const std::uint64_t end = std::min(size_, from.value() + size);
+    if (begin < end) (void)::madvise(bytes_ + begin, end - begin, MADV_WILLNEED);
+  }
+
   char* writable() override { return writable_ ? bytes_ : nullptr; }
 
  private:

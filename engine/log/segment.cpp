@@ -64,6 +64,15 @@ void Segment::prefetch_offset(Position position) const {
   }
 }
 
+void Segment::read_ahead(Position position) const {
+  const auto offset = offset_of(position);
+  if (offset) mapping_->read_ahead(ByteOffset{*offset}, kFirstBytes);
+}
+
+void Segment::read_offset_ahead(Position position) const {
+  if (!offsets_) mapping_->read_ahead(table_.plus(position.since(first_) * sizeof(std::uint32_t)), sizeof(std::uint32_t));
+}
+
 Status Segment::read_unmarked(Position position, Record& to) const {
   STELE_ASSIGN(const std::uint32_t offset, offset_of(position));
   const auto beyond = [offset] {
@@ -104,6 +113,11 @@ void prefetch_record(const SegmentList& segments, Position position) {
 
 void prefetch_offset(const SegmentList& segments, Position position) {
   segment_of(segments, position).prefetch_offset(position);
+}
+
+void read_ahead(const SegmentList& segments, std::span<const Position> positions) {
+  for (const Position position : positions) segment_of(segments, position).read_offset_ahead(position);
+  for (const Position position : positions) segment_of(segments, position).read_ahead(position);
 }
 
 Result<Position> first_at_or_after(const SegmentList& segments, Position begin, Position end, Timestamp time) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ class Segment {
   void prefetch(Position position) const;
   /// The same of the entry that tells where the record is: prefetch() and read() wait for it.
   void prefetch_offset(Position position) const;
+  /// Begin to read the record from the disk, or the entry that tells where it is, if they are not in memory. read_ahead() waits for
+  /// the entry.
+  void read_ahead(Position position) const;
+  void read_offset_ahead(Position position) const;
   /// True once a read has failed, or the scrubber has found damage.
   [[nodiscard]] bool damaged() const { return damaged_.load(std::memory_order_acquire); }
   /// What was found first, empty if nothing.
@@ -67,6 +72,8 @@ using SegmentList = std::vector<std::shared_ptr<const Segment>>;
 /// As the functions of Segment, of a position that could be read.
 void prefetch_record(const SegmentList& segments, Position position);
 void prefetch_offset(const SegmentList& segments, Position position);
+/// Begins to read all these records from the disk at once, where they are not in memory.
+void read_ahead(const SegmentList& segments, std::span<const Position> positions);
 
 /// First position in [begin, end) whose record's time is at least `time`; `end` if none is. Times never decrease in log order, so
 /// this is a binary search over the records themselves.

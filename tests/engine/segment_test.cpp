@@ -67,6 +67,8 @@ TEST_CASE("Segment.RecordsOfEverySizeAtEveryPlaceInAPageComeBack") {
   for (std::size_t i = 0; i < sample.bodies().size(); ++i) {
     sample.segment().prefetch_offset(Position{i});
     sample.segment().prefetch(Position{i});
+    sample.segment().read_offset_ahead(Position{i});
+    sample.segment().read_ahead(Position{i});
     REQUIRE(sample.segment().read(Position{i}, record));
     REQUIRE(record.header().position == Position{i});
     REQUIRE(record.body().data == sample.bodies()[i]);
@@ -85,6 +87,7 @@ TEST_CASE("Segment.APageThatCannotBeReadHarmsOnlyTheRecordsOnIt") {
   for (std::uint64_t i = 0; i < 16; ++i) REQUIRE(sample.segment().read(Position{i}, record));
   CHECK_FALSE(sample.segment().damaged());
   sample.segment().prefetch(Position{16});
+  sample.segment().read_ahead(Position{16});
   CHECK_FALSE(sample.segment().damaged());
   const Status beyond = sample.segment().read(Position{16}, record);
   REQUIRE_FALSE(beyond);
