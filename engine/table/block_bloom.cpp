@@ -1,7 +1,8 @@
 #include "engine/table/block_bloom.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "engine/base/check.h"
 
 namespace stele {
 namespace {
@@ -26,26 +27,32 @@ bool bloom_may_contain(const BloomBlock& block, std::uint64_t hash) {
   return missing == 0;
 }
 
-BlockBloomBuilder::BlockBloomBuilder(std::uint64_t keys_max) {
-  const std::uint64_t blocks = (keys_max * kBitsPerKey + kBlockBits - 1) / kBlockBits;
-  blocks_.resize(std::max<std::uint64_t>((blocks + kFolds - 1) / kFolds * kFolds, kFolds));
+std::uint64_t bloom_blocks(std::uint64_t keys) {
+  const std::uint64_t blocks = (keys * kBitsPerKey + kBlockBits - 1) / kBlockBits;
+  return std::max<std::uint64_t>((blocks + kFolds - 1) / kFolds * kFolds, kFolds);
 }
 
 void BlockBloomBuilder::add(std::uint64_t hash) {
-  BloomBlock& block = blocks_[bloom_block_of(hash, blocks_.size())];
+  const std::uint64_t number = bloom_block_of(hash, filter_blocks_);
+  if (number < first_ || number - first_ >= blocks_.size()) return;
+  BloomBlock& block = blocks_[number - first_];
   for (std::size_t i = 0; i < block.size(); ++i) block[i] |= mask(i, hash);
-  ++keys_;
 }
 
-std::string_view BlockBloomBuilder::finish() {
+void BlockBloomBuilder::fold(std::uint64_t keys) {
+  STELE_CHECK(blocks_.size() == filter_blocks_);
   // h mod n mod n/2 = h mod n/2, so the upper half folds onto the lower one.
-  while (blocks_.size() % 2 == 0 && keys_ * kBitsPerKey <= blocks_.size() / 2 * kBlockBits) {
+  while (blocks_.size() % 2 == 0 && keys * kBitsPerKey <= blocks_.size() / 2 * kBlockBits) {
     const std::size_t half = blocks_.size() / 2;
     for (std::size_t b = 0; b < half; ++b) {
       for (std::size_t i = 0; i < blocks_[b].size(); ++i) blocks_[b][i] |= blocks_[b + half][i];
     }
     blocks_.resize(half);
   }
+  filter_blocks_ = blocks_.size();
+}
+
+std::string_view BlockBloomBuilder::blocks() const {
   return {reinterpret_cast<const char*>(blocks_.data()), blocks_.size() * kBloomBlockBytes};
 }
 

@@ -19,18 +19,29 @@ using BloomBlock = std::array<std::uint32_t, 8>;
 }
 [[nodiscard]] bool bloom_may_contain(const BloomBlock& block, std::uint64_t hash);
 
-/// Builds a filter in memory.
+/// How many blocks a filter of so many keys has.
+[[nodiscard]] std::uint64_t bloom_blocks(std::uint64_t keys);
+
+/// Builds a filter, or a stretch of its blocks, in memory.
 class BlockBloomBuilder {
  public:
-  /// `keys_max`: an upper bound; if far fewer come, finish() folds the filter to what they need.
-  explicit BlockBloomBuilder(std::uint64_t keys_max);
+  /// The blocks [first, first + count) of a filter of `blocks`.
+  BlockBloomBuilder(std::uint64_t blocks, std::uint64_t first, std::uint64_t count)
+      : filter_blocks_(blocks), first_(first), blocks_(count) {}
+  /// A whole filter. `keys_max`: an upper bound; if far fewer come, fold() makes it what they need.
+  explicit BlockBloomBuilder(std::uint64_t keys_max) : BlockBloomBuilder(bloom_blocks(keys_max), 0, bloom_blocks(keys_max)) {}
+
+  /// Keys of other stretches leave no trace.
   void add(std::uint64_t hash);
-  /// The blocks, one after another; they belong to the builder.
-  [[nodiscard]] std::string_view finish();
+  /// Of a whole filter, which has `keys`.
+  void fold(std::uint64_t keys);
+  /// One after another; they belong to the builder.
+  [[nodiscard]] std::string_view blocks() const;
 
  private:
+  std::uint64_t filter_blocks_;
+  std::uint64_t first_;
   std::vector<BloomBlock> blocks_;
-  std::uint64_t keys_ = 0;
 };
 
 }  // namespace stele

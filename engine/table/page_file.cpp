@@ -60,6 +60,18 @@ Status PageFileWriter::pad_to_page() {
   return {};
 }
 
+Status PageFileWriter::read_back(std::uint64_t page, std::span<char, kPageBytes> to) const {
+  const std::uint64_t at = page * kPageBytes;
+  STELE_CHECK(page > 0 && at + kPageBytes <= offset());
+  if (at >= written_) {
+    std::copy_n(buffer_.data() + (at - written_), kPageBytes, to.data());
+    return {};
+  }
+  STELE_TRY(file_->read_at(ByteOffset{at}, to));
+  if (xxh3({to.data(), to.size()}) == checksums_[page - 1]) return {};
+  return corrupt("a page does not come back as it was written", file_->path(), at);
+}
+
 Status PageFileWriter::write_whole_pages() {
   const std::uint64_t bytes = buffer_.size() / kPageBytes * kPageBytes;
   if (bytes == 0) return {};

@@ -39,6 +39,8 @@ class PageFileWriter {
   [[nodiscard]] Status append(std::string_view bytes);
   /// Zeros up to a page border.
   [[nodiscard]] Status pad_to_page();
+  /// A whole page that was appended. Corrupt if it does not come back as it was written.
+  [[nodiscard]] Status read_back(std::uint64_t page, std::span<char, kPageBytes> to) const;
   /// Checksums, header with `directory`, fdatasync.
   [[nodiscard]] Status finish(const PageFileKind& kind, const Uuid& store_id, std::string_view directory);
 

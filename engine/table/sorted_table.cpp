@@ -97,6 +97,12 @@ std::string TablePageBuilder::finish() {
   return page;
 }
 
+TableWriter::TableWriter(PageFileWriter& file, std::uint64_t filter_seed, std::uint64_t keys_max,
+                         std::uint64_t filter_bytes_max)
+    : file_(file), filter_seed_(filter_seed), filter_bytes_max_(filter_bytes_max) {
+  if (bloom_blocks(keys_max) * kBloomBlockBytes <= filter_bytes_max) filter_.emplace(keys_max);
+}
+
 Status TableWriter::add(std::string_view key, std::string_view value) {
   STELE_CHECK(key.size() <= kTableKeyBytesMax && value.size() <= kTableValueBytesMax);
   if (root_.keys == 0) {
@@ -105,7 +111,7 @@ Status TableWriter::add(std::string_view key, std::string_view value) {
     STELE_CHECK(last_key_ < key);
   }
   last_key_ = key;
-  filter_.add(table_key_hash(key, filter_seed_));
+  if (filter_) filter_->add(table_key_hash(key, filter_seed_));
   ++root_.keys;
   return add_to_level(0, key, value);
 }
@@ -123,6 +129,7 @@ Status TableWriter::flush(std::size_t level) {
   const std::uint64_t page = file_.offset() / kPageBytes;
   const std::string first_key = levels_[level].page.first_key();
   STELE_TRY(file_.append(levels_[level].page.finish()));
+  if (level == 0 && !filter_) leaves_.push_back(page);
   ++levels_[level].pages;
   levels_[level].last_page = page;
   std::string child;
@@ -141,11 +148,36 @@ Result<TableRoot> TableWriter::finish() {
   if (root_.keys == 0) return root_;
   root_.last_key = last_key_.substr(0, kTableBoundBytes);
   STELE_TRY(file_.pad_to_page());
-  const std::string_view blocks = filter_.finish();
   root_.filter_offset = file_.offset();
-  root_.filter_blocks = blocks.size() / kBloomBlockBytes;
-  STELE_TRY(file_.append(blocks));
+  if (filter_) {
+    filter_->fold(root_.keys);
+    root_.filter_blocks = filter_->blocks().size() / kBloomBlockBytes;
+    STELE_TRY(file_.append(filter_->blocks()));
+  } else {
+    root_.filter_blocks = bloom_blocks(root_.keys);
+    STELE_TRY(write_filter_in_stretches());
+  }
   return root_;
+}
+
+Status TableWriter::write_filter_in_stretches() {
+  const std::uint64_t step = std::max<std::uint64_t>(filter_bytes_max_ / kBloomBlockBytes, 1);
+  std::array<char, kPageBytes> page;
+  TablePageCursor cursor;
+  for (std::uint64_t first = 0; first < root_.filter_blocks; first += step) {
+    BlockBloomBuilder stretch(root_.filter_blocks, first, std::min(step, root_.filter_blocks - first));
+    for (const std::uint64_t leaf : leaves_) {
+      STELE_TRY(file_.read_back(leaf, page));
+      STELE_TRY(cursor.open({page.data(), page.size()}));
+      STELE_TRY(cursor.first());
+      while (cursor.valid()) {
+        stretch.add(table_key_hash(cursor.key(), filter_seed_));
+        STELE_TRY(cursor.next());
+      }
+    }
+    STELE_TRY(file_.append(stretch.blocks()));
+  }
+  return {};
 }
 
 Status TablePageCursor::open(std::string_view page) {

@@ -56,13 +56,17 @@ class TablePageBuilder {
   std::uint16_t entries_ = 0;
 };
 
+/// What a table's filter may take of memory while it is made.
+inline constexpr std::uint64_t kFilterBytesMax = 16ULL << 20;
+
 /// Adds a table to a file that is being written. Nothing else may be appended to the file between add() calls but whole values that
-/// the entries refer to.
+/// the entries refer to. Memory does not grow with the table, but for 8 bytes a page: a filter of more than `filter_bytes_max` is made
+/// in stretches, for each of which the keys are read again.
 class TableWriter {
  public:
   /// `keys_max`: an upper bound of the number of keys, for the filter.
-  TableWriter(PageFileWriter& file, std::uint64_t filter_seed, std::uint64_t keys_max)
-      : file_(file), filter_seed_(filter_seed), filter_(keys_max) {}
+  TableWriter(PageFileWriter& file, std::uint64_t filter_seed, std::uint64_t keys_max,
+              std::uint64_t filter_bytes_max = kFilterBytesMax);
 
   /// Keys in strictly ascending order of their bytes.
   [[nodiscard]] Status add(std::string_view key, std::string_view value);
@@ -76,10 +80,13 @@ class TableWriter {
   };
   [[nodiscard]] Status add_to_level(std::size_t level, std::string_view key, std::string_view value);
   [[nodiscard]] Status flush(std::size_t level);
+  [[nodiscard]] Status write_filter_in_stretches();
 
   PageFileWriter& file_;
   const std::uint64_t filter_seed_;
-  BlockBloomBuilder filter_;
+  const std::uint64_t filter_bytes_max_;
+  std::optional<BlockBloomBuilder> filter_;  // one that fits in memory
+  std::vector<std::uint64_t> leaves_;        // else the pages of the keys
   std::vector<Level> levels_;  // leaves first
   TableRoot root_;
   std::string last_key_;

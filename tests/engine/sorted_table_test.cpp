@@ -22,10 +22,11 @@ std::unique_ptr<SimulatedFileSystem> make_disk() {
   return disk;
 }
 
-std::string write_table(FileSystem& disk, const std::map<std::string, std::string>& entries) {
+std::string write_table(FileSystem& disk, const std::map<std::string, std::string>& entries, std::uint64_t keys_max,
+                        std::uint64_t filter_bytes_max = kFilterBytesMax) {
   auto writer = PageFileWriter::create(disk, "/t/table", nullptr);
   REQUIRE(writer);
-  TableWriter table(**writer, 7, entries.size() * 4);
+  TableWriter table(**writer, 7, keys_max, filter_bytes_max);
   for (const auto& [key, value] : entries) REQUIRE(table.add(key, value));
   const auto root = table.finish();
   REQUIRE(root);
@@ -33,6 +34,10 @@ std::string write_table(FileSystem& disk, const std::map<std::string, std::strin
   root->encode(directory);
   REQUIRE((*writer)->finish(kKind, kStore, directory));
   return directory;
+}
+
+std::string write_table(FileSystem& disk, const std::map<std::string, std::string>& entries) {
+  return write_table(disk, entries, entries.size() * 4);
 }
 
 struct OpenTable {
@@ -102,6 +107,36 @@ TEST_CASE("SortedTable.FindsEveryKeyAndNoOther") {
     }
     CHECK(maybe < 100);
   }
+}
+
+TEST_CASE("SortedTable.AFilterMadeInStretchesIsTheSame") {
+  struct Case {
+    std::size_t keys;
+    std::uint64_t filter_bytes_max;
+  };
+  // Some keys are read back from the file, some from pages that are not written yet.
+  for (const auto& [keys, filter_bytes_max] : {Case{300, 0}, Case{300, 96}, Case{20'000, 4096}}) {
+    CAPTURE(keys);
+    const auto entries = sample(keys, keys);
+    const auto disk = make_disk();
+    write_table(*disk, entries, keys);
+    const std::string whole = *disk->live_contents("/t/table");
+    write_table(*disk, entries, keys * 3, filter_bytes_max);
+    CHECK(*disk->live_contents("/t/table") == whole);
+  }
+}
+
+TEST_CASE("SortedTable.APageThatDoesNotComeBackEndsTheTable") {
+  const auto disk = make_disk();
+  auto writer = PageFileWriter::create(*disk, "/t/table", nullptr);
+  REQUIRE(writer);
+  TableWriter table(**writer, 7, 100'000, 4096);
+  for (const auto& [key, value] : sample(20'000, 1)) REQUIRE(table.add(key, value));
+  // Behind its back, and far enough in front that it was written.
+  REQUIRE((*disk->open("/t/table", OpenMode::ReadWrite))->write_at(ByteOffset{kPageBytes + 100}, "damage"));
+  const auto root = table.finish();
+  REQUIRE_FALSE(root);
+  CHECK(root.error().kind == ErrorKind::Corrupt);
 }
 
 TEST_CASE("SortedTable.CursorRunsThroughTheEntriesFromAnyKey") {
