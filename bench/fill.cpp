@@ -7,15 +7,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
-#include <deque>
 #include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -23,6 +20,7 @@
 
 #include "api/event_parser.h"
 #include "bench/aggregate_mix.h"
+#include "bench/decision_queue.h"
 #include "bench/event_pool.h"
 #include "engine/store.h"
 
@@ -58,30 +56,6 @@ class FillClock final : public Clock {
 
  private:
   std::atomic<std::int64_t> now_{0};
-};
-
-/// Decisions on their way back from the committer's thread.
-class Returned {
- public:
-  void put(Decision decision) {
-    {
-      const std::lock_guard lock(mutex_);
-      decisions_.push_back(std::move(decision));
-    }
-    filled_.notify_one();
-  }
-  Decision take() {
-    std::unique_lock lock(mutex_);
-    filled_.wait(lock, [&] { return !decisions_.empty(); });
-    Decision decision = std::move(decisions_.front());
-    decisions_.pop_front();
-    return decision;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::deque<Decision> decisions_;
 };
 
 class Filler {
@@ -222,7 +196,7 @@ class Filler {
   std::int64_t time_ = 0;
   api::Limits limits_;
   api::AppendContext context_;
-  Returned returned_;  // outlives the store, whose thread fills it
+  DecisionQueue returned_;  // outlives the store, whose thread fills it
   std::unique_ptr<Store> store_;
   std::string body_;
   std::size_t in_flight_ = 0;

@@ -3,17 +3,16 @@
 
 #include <benchmark/benchmark.h>
 
-#include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "bench/decision_queue.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
 
@@ -188,36 +187,12 @@ void hash_100_records(benchmark::State& state) {
 }
 BENCHMARK(hash_100_records)->UseRealTime();
 
-/// Decisions on their way back from the committer's thread.
-class Returned {
- public:
-  void put(Decision decision) {
-    {
-      const std::lock_guard lock(mutex_);
-      decisions_.push_back(std::move(decision));
-    }
-    filled_.notify_one();
-  }
-  Decision take() {
-    std::unique_lock lock(mutex_);
-    filled_.wait(lock, [&] { return !decisions_.empty(); });
-    Decision decision = std::move(decisions_.front());
-    decisions_.pop_front();
-    return decision;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::deque<Decision> decisions_;
-};
-
 /// Commits of 100 events through Store::append(), several in flight, each durable. What the proposer does (ids, seeds,
 /// body digests) is measured too; the proposals themselves are used again, so that making test data is not.
 void commit_100_events(benchmark::State& state) {
   const ScratchFolder folder;
   const std::unique_ptr<Store> store = open_store(folder.path());
-  Returned returned;
+  bench::DecisionQueue returned;
   std::deque<Proposal> idle;
   for (std::size_t i = 0; i < kCommitsInFlight; ++i) {
     idle.push_back(make_proposal(i * kCommitEvents, kCommitEvents, 10'000));
