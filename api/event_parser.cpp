@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "api/control_characters.h"
+#include "api/derived_event_id.h"
 #include "api/json_diagnosis.h"
 #include "api/json_text.h"
-#include "api/plain_text.h"
 #include "api/timestamp.h"
-#include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -606,28 +606,6 @@ std::optional<Problem> parse_append(std::string_view body, BodyFormat format, co
   }
   thread_local dom::parser kept;
   return parse(kept);
-}
-
-Uuid derived_event_id(std::string_view caller, std::string_view key, std::size_t index) {
-  // Lengths go in as well, so that no two triples give the same bytes.
-  const std::string sizes = "stele idempotency key " + std::to_string(caller.size()) + ' ' +
-                            std::to_string(key.size()) + ' ' + std::to_string(index) + ' ';
-  const Digest digest = sha256({sizes, caller, key});
-  Uuid id;
-  std::copy_n(digest.begin(), id.bytes.size(), id.bytes.begin());
-  id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0F) | 0x80);
-  id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3F) | 0x80);
-  return id;
-}
-
-bool has_control_characters(std::string_view utf8) {
-  const char* const end = utf8.data() + utf8.size();
-  for (const char* at = utf8.data(); (at = end_of_plain(at, end)) < end; ++at) {
-    const auto c = static_cast<unsigned char>(*at);
-    if (c < 0x20 || c == 0x7F) return true;
-    if (c == 0xC2 && end - at > 1 && static_cast<unsigned char>(at[1]) < 0xA0) return true;
-  }
-  return false;
 }
 
 }  // namespace stele::api

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/derived_event_id.h"
 #include "engine/base/clock.h"
 #include "engine/base/uuid.h"
 
