@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/event_parser.h"
+#include "api/append_parser.h"
 #include "bench/aggregate_mix.h"
 #include "bench/event_pool.h"
 #include "engine/store.h"
