@@ -3,9 +3,9 @@
 
 #include <memory>
 
+#include "api/append_parser.h"
 #include "api/call.h"
 #include "api/content_coding.h"
-#include "api/event_parser.h"
 #include "engine/store.h"
 
 namespace stele::api {

@@ -1,38 +1,45 @@
 #pragma once
-// From the bytes of a request body to a Proposal, or to everything that is wrong with them.
+// One event of a request: a JSON object to an EventDraft.
 
+#include <simdjson.h>
+
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "api/append_context.h"
+#include "api/event_faults.h"
+#include "api/json_text.h"
 #include "api/options.h"
-#include "api/problem.h"
+#include "engine/base/clock.h"
 #include "engine/commit/proposal.h"
 
 namespace stele::api {
 
-enum class BodyFormat {
-  Json,    ///< one event, an array of events, or {"events": […], "condition": {…}}
-  Ndjson,  ///< one event a line; empty lines do not count
+/// Reads the events of one request, one after the other.
+class EventParser {
+ public:
+  EventParser(const Limits& limits, const AppendContext& context, const Clock& clock, EventFaults& faults)
+      : limits_(limits), context_(context), clock_(clock), faults_(faults) {}
+
+  /// Fills `draft` (fresh) from `object`, which stands next in the text under `cursor` and is behind it afterwards.
+  /// `index` is the event's place in the request. If there are any faults then, `draft` is meaningless.
+  void parse(const simdjson::dom::object& object, JsonCursor& cursor, std::size_t index, EventDraft& draft);
+
+ private:
+  bool text(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
+  void identifier(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
+  void event_type(const simdjson::dom::element& value, std::string& to);
+  void occurred_at(const simdjson::dom::element& value, EventDraft& draft);
+  bool event_id(const simdjson::dom::element& value, EventDraft& draft);
+  void body_member(const JsonSpan& span, std::string_view pointer, std::size_t bytes_max,
+                   std::optional<std::string>& to);
+
+  const Limits& limits_;
+  const AppendContext& context_;
+  const Clock& clock_;
+  EventFaults& faults_;
 };
-
-/// What the events of a request inherit from it.
-struct AppendContext {
-  std::string correlation_id;                  ///< for events that name none themselves
-  std::optional<std::string> idempotency_key;  ///< gives ids to the events that have none
-  std::string_view caller;                     ///< whose keys they are; empty without authentication
-};
-
-/// Fills `to` (fresh) from `body`, which SIMDJSON_PADDING readable bytes must follow. Ids are given, seeds and digests
-/// not yet: call EventDraft::seal(). On a refusal `to` is meaningless. Any thread; keeps a parser a thread.
-[[nodiscard]] std::optional<Problem> parse_append(std::string_view body, BodyFormat format, const Limits& limits,
-                                                  const AppendContext& context, const Clock& clock, Proposal& to);
-
-/// The id of event `index` of a request with an Idempotency-Key: SHA-256 of caller, key and place in the form of a UUID
-/// version 8.
-[[nodiscard]] Uuid derived_event_id(std::string_view caller, std::string_view key, std::size_t index);
-
-/// C0, DEL or C1: what no text of an envelope may contain.
-[[nodiscard]] bool has_control_characters(std::string_view utf8);
 
 }  // namespace stele::api

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "api/event_parser.h"
+#include "api/body_format.h"
 
 namespace stele::api {
 

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/event_parser.h"
+#include "api/append_parser.h"
 #include "bench/aggregate_mix.h"
 #include "bench/decision_queue.h"
 #include "bench/event_pool.h"

@@ -53,6 +53,7 @@ class BodyBuffer {
   }
 
   [[nodiscard]] bool append(std::string_view bytes, std::size_t final_size) {
+    if (bytes.empty()) return true;  // there may be no memory yet to copy to
     if (!reserve(bytes.size(), final_size)) return false;
     std::memcpy(room(), bytes.data(), bytes.size());
     size_ += bytes.size();

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "api/access/principal.h"
-#include "api/event_parser.h"
+#include "api/body_format.h"
 #include "api/problem.h"
 #include "engine/store.h"
 

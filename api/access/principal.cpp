@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "api/event_parser.h"
+#include "api/control_characters.h"
 #include "engine/read_view.h"
 
 namespace stele::api {

@@ -1,6 +1,6 @@
 // From request bodies to proposals, and what is said about bad ones.
 
-#include "api/event_parser.h"
+#include "api/append_parser.h"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/derived_event_id.h"
 #include "engine/base/clock.h"
 #include "engine/base/uuid.h"
 

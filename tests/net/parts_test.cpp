@@ -170,6 +170,15 @@ TEST_CASE("BodyBuffer.TakesFromTheBudgetWhatItHolds") {
   CHECK(budget.take_body_bytes(400'000));
 }
 
+TEST_CASE("BodyBuffer.AppendingNothingTakesNothing") {
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 0, counts);
+  BodyBuffer buffer(budget);
+  CHECK(buffer.append({}, 10'000'000));
+  CHECK(buffer.capacity() == 0);
+  CHECK(buffer.view().empty());
+}
+
 TEST_CASE("ReadPool.RefusesWhatItsQueueCannotHold") {
   ReadPool pool(1, 2);
   std::mutex mutex;

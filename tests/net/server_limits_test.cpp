@@ -179,12 +179,11 @@ TEST_CASE("ServerLimits.ASlowReaderIsCutAndHoldsUpNobody") {
   }
 }
 
-TEST_CASE("ServerLimits.AReaderThatKeepsUpMayTakeLongerThanTheDeadline") {
-  net::ServerOptions options = quick();
-  options.limits.write_ms = 1'000;
-  TestServer server(options);
-  HttpClient reader = server.client();
-  CHECK(reader.get("/large?30000000").body.size() == 30'000'000);
+// How the deadline moves with what such a reader takes is told in Deadlines, where no machine that stands still for a
+// moment can make it a slow one.
+TEST_CASE("ServerLimits.AReaderThatKeepsUpGetsAllOfALargeAnswer") {
+  TestServer server(quick());
+  CHECK(server.client().get("/large?30000000").body.size() == 30'000'000);
 }
 
 TEST_CASE("ServerLimits.ConnectionsInTotalAreBounded") {

@@ -1,0 +1,35 @@
+#pragma once
+// The `condition` of an append: the aggregates whose last number is expected, and the events that must not be there.
+
+#include <simdjson.h>
+
+#include <string>
+
+#include "api/event_faults.h"
+#include "api/options.h"
+#include "engine/commit/proposal.h"
+
+namespace stele::api {
+
+/// Reads one condition. Unlike an event it needs no bytes of the body: all of it is in simdjson's tree.
+class ConditionParser {
+ public:
+  ConditionParser(const Limits& limits, EventFaults& faults, Condition& to)
+      : limits_(limits), faults_(faults), to_(to) {}
+
+  /// After a fault the condition is meaningless.
+  void parse(const simdjson::dom::element& value);
+
+ private:
+  /// Calls `read` with each object of a list, and its pointer.
+  template <class Read>
+  void each(const simdjson::dom::element& value, const std::string& pointer, Read read);
+  void aggregate(const simdjson::dom::object& object, const std::string& pointer);
+  void match(const simdjson::dom::object& object, const std::string& pointer);
+
+  const Limits& limits_;
+  EventFaults& faults_;
+  Condition& to_;
+};
+
+}  // namespace stele::api
