@@ -79,6 +79,12 @@ class Scheduler {
 class Handler {
  public:
   virtual ~Handler() = default;
+  /// Asked before a body is read that needs memory of its own or waits for a `100 Continue`: whether what it holds can
+  /// make a difference. If not, handle() is called with an empty body, and the connection ends with the answer.
+  [[nodiscard]] virtual bool wants_body(const Request& request) {
+    static_cast<void>(request);
+    return true;
+  }
   /// Must not block: slow work goes to the read pool. `request` lives until `reply` has been called. `reply` runs on
   /// any thread, or inside the call.
   virtual void handle(const Request& request, Reply reply) = 0;

@@ -188,6 +188,7 @@ Task<> Session::serve() {
     idle_since_ms_ = IoThread::now_ms();
     enter(Phase::Idle, idle_since_ms_ + (number == 1 ? limits_.header_ms : limits_.idle_ms));
     std::int64_t body_began_ms = 0;
+    bool body_wanted = true;
     for (;;) {
       if (phase_ == Phase::Idle && reader_.has_begun()) {
         began_ms_ = IoThread::now_ms();
@@ -196,6 +197,12 @@ Task<> Session::serve() {
       }
       const RequestReader::Step step = phase_ == Phase::Idle ? RequestReader::Step::Read : reader_.next();
       if (step == RequestReader::Step::Whole) break;
+      if (step == RequestReader::Step::Ask) {
+        body_wanted = core_.handler->wants_body(*this);
+        if (body_wanted) continue;
+        reader_.skip_body();
+        break;
+      }
       if (step == RequestReader::Step::Refused) {
         refusal_ = reader_.refusal();
         co_await refuse();
@@ -228,7 +235,7 @@ Task<> Session::serve() {
       if (bytes == 0) co_return;
       reader_.received(bytes);
     }
-    close_after_ = !reader_.head().keep_alive || number >= limits_.requests_per_connection_max;
+    close_after_ = !body_wanted || !reader_.head().keep_alive || number >= limits_.requests_per_connection_max;
 
     enter(Phase::Handling, began_ms_ + limits_.request_ms);
     call_handler();
