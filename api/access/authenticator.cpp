@@ -139,7 +139,7 @@ std::vector<std::string> Authenticator::warnings() const {
 }
 
 bool Authenticator::has_credentials() {
-  return !options_.jwks_file.empty() || api_keys_.current()->has_usable(clock_.now());
+  return (!options_.jwks_file.empty() && jwks_.current()->size() > 0) || api_keys_.current()->has_usable(clock_.now());
 }
 
 }  // namespace stele::api

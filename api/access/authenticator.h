@@ -50,7 +50,7 @@ class Authenticator {
 
   /// What the operator should know: files that cannot be read again.
   [[nodiscard]] std::vector<std::string> warnings() const;
-  /// Whether there is any key that is neither revoked nor expired, or a JWKS.
+  /// Whether there is any key that is neither revoked nor expired, or a key in the JWKS.
   [[nodiscard]] bool has_credentials();
 
  private:

@@ -335,6 +335,22 @@ TEST_CASE("Access.AJwksThatComesBackAsItWasIsNoTroubleAnyMore") {
   CHECK(told[1].find("works again") != std::string::npos);
 }
 
+TEST_CASE("Access.AnEmptyJwksTrustsNobody") {
+  TestKeys keys;
+  const SigningKey key(SigningKey::Kind::Ed25519, "k1");
+  keys.write("jwks.json", jwks({key.jwk()}));
+  AuthenticatorOptions options;
+  options.jwks_file = keys.file("jwks.json");
+  options.jwt = {"issuer", "stele"};
+  TestService service(with(keys.open(std::move(options))));
+  const std::string token =
+      key.token(R"({"iss":"issuer","aud":"stele","sub":"ada","stele_role":"reader","exp":4102444800})");
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  keys.write("jwks.json", jwks({}));
+  CHECK(service.get("/v1/head", bearer(token)).status == 401);
+  CHECK(service.get("/readyz").at("/warnings") == "[]");
+}
+
 TEST_CASE("Access.BadCredentialsAreSlowedDownAndGoodOnesAreNot") {
   Fixture f;
   int refused = 0;
