@@ -48,6 +48,7 @@ class BodySource {
   [[nodiscard]] virtual Result<bool> next(std::string& to) = 0;
 };
 
+struct Principal;
 struct ProblemKind;
 struct Route;
 
@@ -58,8 +59,9 @@ struct Response {
   std::string body;
   std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
   // For metrics and logs:
-  const Route* route = nullptr;          ///< the one the request went to; null = none was found
-  const ProblemKind* problem = nullptr;  ///< what kind of refusal this is; null = none
+  const Route* route = nullptr;                ///< the one the request went to; null = none was found
+  const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none
+  std::shared_ptr<const Principal> principal;  ///< who asked; null = nobody knows
 };
 
 /// Called exactly once, on any thread, to answer a request.

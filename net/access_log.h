@@ -29,6 +29,7 @@ class AccessLog {
     std::string_view trace_id;           ///< of traceparent
     std::string_view span_id;            ///< of traceparent: the caller's
     std::string_view problem;            ///< slug
+    std::string_view principal;          ///< who was authenticated
   };
 
   /// `where`: "-" for stdout, else a file that is appended to. Io if it cannot be opened.

@@ -330,9 +330,9 @@ void Session::hold_answer() {
 }
 
 void Session::replace_answer(api::Response&& response) {
-  const api::Route* const route = response_.route;
+  response.route = response_.route;
+  response.principal = std::move(response_.principal);
   response_ = std::move(response);
-  response_.route = route;
 }
 
 void Session::begin_answer(bool with_body) {
@@ -459,6 +459,7 @@ void Session::end_request() {
   response_.headers.clear();
   response_.route = nullptr;
   response_.problem = nullptr;
+  response_.principal.reset();
   response_.source.reset();
   std::string().swap(response_.body);  // the next answer brings its own
   writer_.end_answer();

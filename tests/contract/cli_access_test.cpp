@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "tests/api/access_support.h"
 #include "tests/contract/http_fixture.h"
@@ -315,6 +316,34 @@ TEST_CASE("Access.ClientCommandsSendTheirToken") {
     CHECK(run_stele({"query", "--url", url, "--token-file", guarded.folder.file("bad")}).exit_code == 2);
   }
   CHECK(run_stele({"query", "--url", url, "--token-file", guarded.folder.file("none")}).exit_code == 2);
+}
+
+TEST_CASE("Access.TheLogsSayWhoAsked") {
+  const test::TempFolder folder;
+  Guarded guarded({"--access-log", folder.file("access.log"), "--log-format", "json"});
+  HttpClient client = guarded.client();
+  const std::string reader = guarded.create("reader", "ada");
+  CHECK(client.get("/v1/head", bearer(reader)).status == 200);
+  CHECK(client.post("/v1/events", event_json("a"), "application/json", bearer(reader)).status == 403);
+  CHECK(client.get("/v1/head", bearer("stele_wrong")).status == 401);
+  CHECK(guarded.server.stop() == 0);
+  std::ifstream in(folder.file("access.log"), std::ios::binary);
+  std::vector<Json> lines;
+  for (std::string line; std::getline(in, line);) lines.emplace_back(line);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].text("/principal") == "ada");
+  CHECK(lines[1].text("/principal") == "ada");
+  CHECK(lines[1].number("/status") == 403);
+  CHECK_FALSE(lines[2].has("/principal"));
+  std::istringstream log(guarded.server.err());
+  std::vector<Json> denied;
+  for (std::string line; std::getline(log, line);) {
+    const Json entry(line);
+    if (contains(entry.text("/message"), "denied")) denied.push_back(entry);
+  }
+  REQUIRE(denied.size() == 2);
+  CHECK(denied[0].text("/principal") == "ada");
+  CHECK_FALSE(denied[1].has("/principal"));
 }
 
 TEST_CASE("Access.NoSecretGetsAnywhere") {
