@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -149,6 +150,41 @@ TEST_CASE("Token.ManyAtOnceLoseNoKey") {
     CHECK(client.get("/v1/head", bearer(trimmed(maker->out()))).status == 200);
   }
   CHECK(guarded.list().size() == 12);
+}
+
+TEST_CASE("Token.KeysThatHaveEndedMakeRoomForNewOnes") {
+  const test::TempFolder folder;
+  const std::string place = folder.file("keys");
+  const auto store = api::KeyStore::open(posix_file_system(), place, api::KeyStore::IfMissing::Create);
+  REQUIRE(store);
+  std::vector<api::ApiKey> keys(api::kApiKeysMax);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    keys[i].id = "key" + std::to_string(i);
+    keys[i].principal.name = "ada";
+    keys[i].hash = api::hash_of_secret(keys[i].id);
+  }
+  keys[7].expires = Timestamp{2'000'000};
+  keys[8].revoked = Timestamp{1'000'000};
+  keys[9].expires = Timestamp{4'102'444'800'000'000};  // 2100
+  REQUIRE(api::write_api_keys(*store, keys));
+  const auto create = [&] {
+    return run_stele({"token", "create", "--key-store", place, "--name", "eve", "--role", "reader"});
+  };
+  const auto has = [&](const std::string& id) {
+    const auto now = api::read_api_keys(*store);
+    REQUIRE(now);
+    CHECK(now->size() == api::kApiKeysMax);
+    return std::any_of(now->begin(), now->end(), [&](const api::ApiKey& key) { return key.id == id; });
+  };
+  CHECK(create().exit_code == 0);
+  CHECK_FALSE(has("key8"));
+  CHECK(has("key7"));
+  CHECK(create().exit_code == 0);
+  CHECK_FALSE(has("key7"));
+  const auto full = create();
+  CHECK(full.exit_code == 1);
+  CHECK(contains(full.err, "10,000 keys"));
+  CHECK(has("key9"));
 }
 
 TEST_CASE("Token.WrongUsageIsNamed") {
