@@ -144,6 +144,12 @@ int create(int argc, const char* const* argv) {
   });
   if (!stored) return failure("create", stored.error());
   fmt::print("{}\n", secret);
+  if (std::fflush(stdout) != 0) {
+    fmt::print(stderr,
+               "stele token create: the secret of API key {} cannot be written to stdout and is lost; revoke it\n",
+               key.id);
+    return kExitFailure;
+  }
   fmt::print(stderr, "API key {} for {} ({}){}. Its secret cannot be shown again.\n", key.id, name, role,
              key.expires ? ", good until " + api::format_timestamp(*key.expires) : "");
   return kExitOk;

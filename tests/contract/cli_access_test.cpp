@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -185,6 +186,14 @@ TEST_CASE("Token.KeysThatHaveEndedMakeRoomForNewOnes") {
   CHECK(full.exit_code == 1);
   CHECK(contains(full.err, "10,000 keys"));
   CHECK(has("key9"));
+}
+
+TEST_CASE("Token.ASecretThatCannotBeWrittenIsAFailure") {
+  const test::TempFolder folder;
+  const std::string command = std::string(STELE_BINARY) + " token create --key-store " + folder.file("keys") +
+                              " --name ada --role reader > /dev/full 2> " + folder.file("err");
+  CHECK(std::system(command.c_str()) != 0);
+  CHECK(contains(content_of(folder.file("err")), "is lost"));
 }
 
 TEST_CASE("Token.WrongUsageIsNamed") {
