@@ -43,7 +43,7 @@ struct ConnectionCounts {
   std::atomic<std::uint64_t> refused{0};                ///< for their number, with an answer
   std::atomic<std::uint64_t> refused_from_address{0};   ///< for their number from one address, with an answer
   std::atomic<std::uint64_t> refused_without_answer{0};
-  std::atomic<std::uint64_t> body_bytes{0};             ///< memory that holds request bodies
+  std::atomic<std::uint64_t> body_bytes{0};   ///< memory that holds request bodies and large answers
 };
 
 class TrafficMetrics {
@@ -56,6 +56,9 @@ class TrafficMetrics {
   [[nodiscard]] RequestCounts& add_thread();
   [[nodiscard]] ConnectionCounts& connections() { return connections_; }
   [[nodiscard]] const ConnectionCounts& connections() const { return connections_; }
+  /// Lines that the access log has lost.
+  [[nodiscard]] std::atomic<std::uint64_t>& access_lines_dropped() { return access_lines_dropped_; }
+  [[nodiscard]] std::uint64_t access_lines_dropped() const { return access_lines_dropped_.load(); }
 
   // What all threads have counted; combinations that never occurred are left out. `route` is a pattern, or "none" for requests that were
   // answered before they had one. Any thread.
@@ -71,6 +74,7 @@ class TrafficMetrics {
   mutable std::mutex mutex_;
   std::deque<RequestCounts> threads_;
   ConnectionCounts connections_;
+  std::atomic<std::uint64_t> access_lines_dropped_{0};
 };
 
 }  // namespace stele::api

@@ -125,4 +125,12 @@ void AccessLog::flush() noexcept {
   }
 }
 
+std::uint64_t AccessLog::dropped() const noexcept {
+  try {
+    return impl_->pool->overrun_counter();
+  } catch (...) {  // a lock that cannot be taken
+    return 0;
+  }
+}
+
 }  // namespace stele::net

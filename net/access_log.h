@@ -44,6 +44,8 @@ class AccessLog {
   void write(const Entry& entry) noexcept;
   /// Makes what was written visible in the file soon. Any thread; never blocks, never throws.
   void flush() noexcept;
+  /// Lines that were dropped since it was opened.
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
 
  private:
   struct Impl;
