@@ -104,6 +104,16 @@ TEST_CASE("Log.EveryLineOfTheServersLogIsJson") {
   CHECK(listening);
 }
 
+TEST_CASE("Log.WhyTheServerDoesNotStartIsJsonToo") {
+  const test::TempFolder folder;
+  const auto failed = run_stele({"serve", "--data", folder.file("data"), "--log-format", "json", "--tls-cert",
+                                 folder.file("none.pem"), "--tls-key", folder.file("none.pem")});
+  CHECK(failed.exit_code == 1);
+  const auto lines = lines_of(failed.err);
+  REQUIRE_FALSE(lines.empty());
+  for (const std::string& line : lines) CHECK(Json(line).has("/message"));
+}
+
 TEST_CASE("Log.LinesThatTheAccessLogLosesAreCountedAndTold") {
   const test::TempFolder folder;
   const std::string fifo = folder.file("access.fifo");
