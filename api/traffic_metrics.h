@@ -25,8 +25,8 @@ class RequestCounts {
  public:
   RequestCounts();
 
-  /// Counts an answer that was written. `nanos`: from the first byte of the request to the last of the answer; 0 = no request began, the
-  /// connection was refused.
+  /// Counts an answer. `nanos`: from the first byte of the request to the last of the answer; 0 = there is no such
+  /// time, because the connection was refused or the answer did not get to its end.
   void record(const Response& response, Method method, std::uint64_t nanos) noexcept;
 
  private:
@@ -43,6 +43,7 @@ struct ConnectionCounts {
   std::atomic<std::uint64_t> refused{0};                ///< for their number, with an answer
   std::atomic<std::uint64_t> refused_from_address{0};   ///< for their number from one address, with an answer
   std::atomic<std::uint64_t> refused_without_answer{0};
+  std::atomic<std::uint64_t> answers_cut{0};  ///< that did not get to their end
   std::atomic<std::uint64_t> body_bytes{0};   ///< memory that holds request bodies and large answers
 };
 

@@ -41,6 +41,7 @@ std::string text_line(const AccessLog::Entry& entry) {
   named("route", entry.route);
   named("problem", entry.problem);
   named("principal", entry.principal);
+  if (entry.cut) line += " cut=true";
   named("traceId", entry.trace_id);
   named("spanId", entry.span_id);
   named("clientRequestId", entry.client_request_id);
@@ -61,6 +62,7 @@ std::string json_line(const AccessLog::Entry& entry) {
   fmt::format_to(std::back_inserter(line), R"(,"status":{},"bytes":{},"micros":{})", entry.status, entry.bytes, entry.micros);
   named("problem", entry.problem);
   named("principal", entry.principal);
+  if (entry.cut) line += R"(,"cut":true)";
   named("requestId", entry.request_id);
   named("clientRequestId", entry.client_request_id);
   named("correlationId", entry.correlation_id);

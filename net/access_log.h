@@ -30,6 +30,7 @@ class AccessLog {
     std::string_view span_id;            ///< of traceparent: the caller's
     std::string_view problem;            ///< slug
     std::string_view principal;          ///< who was authenticated
+    bool cut = false;                    ///< the answer did not get to its end
   };
 
   /// `where`: "-" for stdout, else a file that is appended to. Io if it cannot be opened.

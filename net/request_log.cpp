@@ -23,10 +23,11 @@ std::string_view sent_field(const api::Response& answer, std::string_view name) 
 
 }  // namespace
 
-void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros) {
+void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros, bool whole) {
   const RequestHead& head = about.request.head();
   const api::Response& answer = *about.answer;
   AccessLog::Entry entry;
+  entry.cut = !whole;
   entry.method = head.method_name;
   entry.path = head.path;
   entry.status = answer.status;

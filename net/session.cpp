@@ -241,6 +241,7 @@ Task<> Session::serve() {
     call_handler();
     co_await AwaitReply{*this};
     if (aborted_) {
+      account(false);
       end_request();
       co_return;
     }
@@ -249,6 +250,7 @@ Task<> Session::serve() {
     const bool head_only = reader_.head().method == api::Method::Head;
     if (response_.source != nullptr && !head_only && may_have_body(response_.status)) {
       if (!co_await stream()) {
+        account(false);
         end_request();
         co_return;
       }
@@ -256,11 +258,12 @@ Task<> Session::serve() {
       hold_answer();
       begin_answer(!head_only);
       if (!writer_.write_now(transport_) && !co_await write_rest()) {
+        account(false);
         end_request();
         co_return;
       }
     }
-    account();
+    account(true);
     end_request();
     if (close_after_) {
       co_await linger();
@@ -425,7 +428,7 @@ Task<> Session::refuse() {
   complain(connection ? LogCause::ConnectionRefused : LogCause::RequestRefused,
            connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
   const bool written = writer_.write_now(transport_) || co_await write_rest();
-  account();
+  account(written);
   end_request();
   if (written) co_await linger();
 }
@@ -445,12 +448,14 @@ Task<> Session::linger() {
   }
 }
 
-void Session::account() {
+void Session::account(bool whole) {
   const std::int64_t micros = began_micros_ == 0 ? 0 : std::max<std::int64_t>(micros_now() - began_micros_, 1);
-  io_.counts().record(response_, reader_.head().method, static_cast<std::uint64_t>(micros) * 1000);
+  // How long an answer took is not known if the client left before its end.
+  io_.counts().record(response_, reader_.head().method, whole ? static_cast<std::uint64_t>(micros) * 1000 : 0);
+  if (!whole) core_.traffic->connections().answers_cut.fetch_add(1, std::memory_order_relaxed);
   if (response_.status == 401 || response_.status == 403)
     complain(LogCause::AccessDenied, "a request was denied access");
-  if (core_.access_log) log_access(*core_.access_log, logged(), writer_.body_bytes_sent(), micros);
+  if (core_.access_log) log_access(*core_.access_log, logged(), writer_.body_bytes_written(), micros, whole);
 }
 
 void Session::end_request() {

@@ -11,9 +11,12 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <thread>
 
 #include "tests/api/access_support.h"
 #include "tests/contract/http_fixture.h"
+#include "tests/contract/metrics_text.h"
+#include "tests/support/raw_client.h"
 
 namespace stele::tests {
 
@@ -389,6 +392,45 @@ TEST_CASE("Access.TheLogsSayWhoAsked") {
   REQUIRE(denied.size() == 2);
   CHECK(denied[0].text("/principal") == "ada");
   CHECK_FALSE(denied[1].has("/principal"));
+}
+
+TEST_CASE("Access.WhoLeavesBeforeTheEndOfAnAnswerIsLoggedToo") {
+  const test::TempFolder folder;
+  Guarded guarded({"--access-log", folder.file("access.log"), "--log-format", "json"});
+  HttpClient client = guarded.client();
+  const std::string admin = guarded.create("admin", "ada");
+  const std::string event = event_json("a", "T", '"' + std::string(500'000, 'd') + '"');
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(client.post("/v1/events", event, "application/json", bearer(admin)).status == 201);
+  }
+  for (const char* const accept : {"application/x-ndjson", "application/json"}) {
+    RawClient thief(guarded.server.port(), RawClient::Options{.receive_buffer = 4096});
+    REQUIRE(thief.send("GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + admin +
+                       "\r\nAccept: " + accept + "\r\n\r\n"));
+    REQUIRE(thief.wait_for_bytes(1000));
+    thief.reset();
+  }
+  const auto cut = [&] {
+    return MetricsText(client.get("/metrics", bearer(admin)).body).value("stele_http_answers_cut_total");
+  };
+  while (cut() != 2) std::this_thread::yield();
+  CHECK(guarded.server.stop() == 0);
+  std::ifstream in(folder.file("access.log"), std::ios::binary);
+  int found = 0;
+  for (std::string line; std::getline(in, line);) {
+    const Json entry(line);
+    if (entry.text("/method") != "GET" || entry.text("/path") != "/v1/events") {
+      CHECK_FALSE(entry.has("/cut"));
+      continue;
+    }
+    ++found;
+    CHECK(entry.at("/cut").minified() == "true");
+    CHECK(entry.text("/principal") == "ada");
+    CHECK(entry.number("/status") == 200);
+    CHECK(entry.number("/bytes") > 0);
+    CHECK(entry.number("/bytes") < 10'000'000);
+  }
+  CHECK(found == 2);
 }
 
 TEST_CASE("Access.NoSecretGetsAnywhere") {
