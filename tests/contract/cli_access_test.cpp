@@ -450,8 +450,8 @@ TEST_CASE("Access.NoSecretGetsAnywhere") {
   std::string shown;
   HttpClient client = guarded.client();
   for (const std::string& token : secrets) {
-    for (const char* target : {"/v1/head", "/v1/events?includeSystem=true", "/readyz", "/openapi.json", "/problems",
-                               "/v1/events?limit=0", "/nothing"}) {
+    for (const char* target : {"/v1/head", "/v1/events?includeSystem=true", "/readyz", "/metrics", "/openapi.json",
+                               "/problems", "/v1/events?limit=0", "/nothing"}) {
       const HttpResponse response = client.get(target, bearer(token));
       shown += response.body;
       for (const auto& [name, value] : response.headers) shown += name + value;
