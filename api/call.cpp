@@ -24,6 +24,7 @@ void Call::send(Response response) {
   if (!reply_) return;
   if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
   response.route = route_;
+  response.principal = caller_.shared_principal();
   add_cors(response);
   compress_response(*request_, response, on_read_pool_);
   const Reply reply = std::exchange(reply_, nullptr);

@@ -48,6 +48,7 @@ class BodySource {
   [[nodiscard]] virtual Result<bool> next(std::string& to) = 0;
 };
 
+struct Principal;
 struct ProblemKind;
 struct Route;
 
@@ -58,8 +59,9 @@ struct Response {
   std::string body;
   std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
   // For metrics and logs:
-  const Route* route = nullptr;          ///< the one the request went to; null = none was found
-  const ProblemKind* problem = nullptr;  ///< what kind of refusal this is; null = none
+  const Route* route = nullptr;                ///< the one the request went to; null = none was found
+  const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none
+  std::shared_ptr<const Principal> principal;  ///< who asked; null = nobody knows
 };
 
 /// Called exactly once, on any thread, to answer a request.
@@ -79,6 +81,12 @@ class Scheduler {
 class Handler {
  public:
   virtual ~Handler() = default;
+  /// Asked before a body is read that needs memory of its own or waits for a `100 Continue`: whether what it holds can
+  /// make a difference. If not, handle() is called with an empty body, and the connection ends with the answer.
+  [[nodiscard]] virtual bool wants_body(const Request& request) {
+    static_cast<void>(request);
+    return true;
+  }
   /// Must not block: slow work goes to the read pool. `request` lives until `reply` has been called. `reply` runs on
   /// any thread, or inside the call.
   virtual void handle(const Request& request, Reply reply) = 0;

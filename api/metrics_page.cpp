@@ -136,7 +136,13 @@ void add_traffic(Families& to, const TrafficMetrics& traffic) {
   to.sample(static_cast<double>(connections.refused.load()), {{"reason", "too-many"}});
   to.sample(static_cast<double>(connections.refused_from_address.load()), {{"reason", "too-many-from-address"}});
   to.sample(static_cast<double>(connections.refused_without_answer.load()), {{"reason", "overflow"}});
-  to.gauge("stele_http_body_bytes", connections.body_bytes.load(), "Memory that holds request bodies.");
+  to.counter("stele_http_answers_cut_total", connections.answers_cut.load(),
+             "Answers that did not get to their end, because the client left, was too slow, or stored bytes could not "
+             "be read.");
+  to.gauge("stele_http_body_bytes", connections.body_bytes.load(),
+           "Memory that holds request bodies and large answers.");
+  to.counter("stele_access_log_lines_dropped_total", traffic.access_lines_dropped(),
+             "Lines of the access log that were lost because it was written too slowly.");
 }
 
 void add_process(Families& to) {

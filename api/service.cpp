@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::string_view kEventsPath = "/v1/events";
 
+bool is_append(const Request& request) { return request.method() == Method::Post && request.path() == kEventsPath; }
+
 void answer(Call& call, std::variant<Response, Problem> result) {
   if (auto* response = std::get_if<Response>(&result)) {
     call.send(std::move(*response));
@@ -90,8 +92,13 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
 }
 
+bool Service::wants_body(const Request& request) {
+  if (!is_append(request)) return false;
+  return !options_.authenticator || options_.authenticator->grants(request, route_of(Resource::Events).append);
+}
+
 void Service::handle(const Request& request, Reply reply) {
-  if (request.method() == Method::Post && request.path() == kEventsPath) {
+  if (is_append(request)) {
     appender_.handle(request, std::move(reply));
     return;
   }

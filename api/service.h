@@ -21,6 +21,8 @@ class Service : public Handler {
   /// begins.
   Service(Store& store, Scheduler& scheduler, ServiceOptions options);
 
+  /// Only events that the caller may append: strangers shall take no memory from callers.
+  [[nodiscard]] bool wants_body(const Request& request) override;
   void handle(const Request& request, Reply reply) override;
   /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.
   void begin_shutdown() override;

@@ -25,8 +25,8 @@ class RequestCounts {
  public:
   RequestCounts();
 
-  /// Counts an answer that was written. `nanos`: from the first byte of the request to the last of the answer; 0 = no request began, the
-  /// connection was refused.
+  /// Counts an answer. `nanos`: from the first byte of the request to the last of the answer; 0 = there is no such
+  /// time, because the connection was refused or the answer did not get to its end.
   void record(const Response& response, Method method, std::uint64_t nanos) noexcept;
 
  private:
@@ -43,7 +43,8 @@ struct ConnectionCounts {
   std::atomic<std::uint64_t> refused{0};                ///< for their number, with an answer
   std::atomic<std::uint64_t> refused_from_address{0};   ///< for their number from one address, with an answer
   std::atomic<std::uint64_t> refused_without_answer{0};
-  std::atomic<std::uint64_t> body_bytes{0};             ///< memory that holds request bodies
+  std::atomic<std::uint64_t> answers_cut{0};  ///< that did not get to their end
+  std::atomic<std::uint64_t> body_bytes{0};   ///< memory that holds request bodies and large answers
 };
 
 class TrafficMetrics {
@@ -56,6 +57,9 @@ class TrafficMetrics {
   [[nodiscard]] RequestCounts& add_thread();
   [[nodiscard]] ConnectionCounts& connections() { return connections_; }
   [[nodiscard]] const ConnectionCounts& connections() const { return connections_; }
+  /// Lines that the access log has lost.
+  [[nodiscard]] std::atomic<std::uint64_t>& access_lines_dropped() { return access_lines_dropped_; }
+  [[nodiscard]] std::uint64_t access_lines_dropped() const { return access_lines_dropped_.load(); }
 
   // What all threads have counted; combinations that never occurred are left out. `route` is a pattern, or "none" for requests that were
   // answered before they had one. Any thread.
@@ -71,6 +75,7 @@ class TrafficMetrics {
   mutable std::mutex mutex_;
   std::deque<RequestCounts> threads_;
   ConnectionCounts connections_;
+  std::atomic<std::uint64_t> access_lines_dropped_{0};
 };
 
 }  // namespace stele::api

@@ -40,6 +40,8 @@ std::string text_line(const AccessLog::Entry& entry) {
   };
   named("route", entry.route);
   named("problem", entry.problem);
+  named("principal", entry.principal);
+  if (entry.cut) line += " cut=true";
   named("traceId", entry.trace_id);
   named("spanId", entry.span_id);
   named("clientRequestId", entry.client_request_id);
@@ -59,6 +61,8 @@ std::string json_line(const AccessLog::Entry& entry) {
   named("route", entry.route);
   fmt::format_to(std::back_inserter(line), R"(,"status":{},"bytes":{},"micros":{})", entry.status, entry.bytes, entry.micros);
   named("problem", entry.problem);
+  named("principal", entry.principal);
+  if (entry.cut) line += R"(,"cut":true)";
   named("requestId", entry.request_id);
   named("clientRequestId", entry.client_request_id);
   named("correlationId", entry.correlation_id);
@@ -120,6 +124,14 @@ void AccessLog::flush() noexcept {
   try {
     impl_->logger->flush();
   } catch (...) {  // the next time, then
+  }
+}
+
+std::uint64_t AccessLog::dropped() const noexcept {
+  try {
+    return impl_->pool->overrun_counter();
+  } catch (...) {  // a lock that cannot be taken
+    return 0;
   }
 }
 

@@ -29,6 +29,8 @@ class AccessLog {
     std::string_view trace_id;           ///< of traceparent
     std::string_view span_id;            ///< of traceparent: the caller's
     std::string_view problem;            ///< slug
+    std::string_view principal;          ///< who was authenticated
+    bool cut = false;                    ///< the answer did not get to its end
   };
 
   /// `where`: "-" for stdout, else a file that is appended to. Io if it cannot be opened.
@@ -43,6 +45,8 @@ class AccessLog {
   void write(const Entry& entry) noexcept;
   /// Makes what was written visible in the file soon. Any thread; never blocks, never throws.
   void flush() noexcept;
+  /// Lines that were dropped since it was opened.
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
 
  private:
   struct Impl;

@@ -152,7 +152,7 @@ void IoThread::sweep() {
   for (const auto& session : sessions_) session->tick(now);
   if (number_ == 0 && now - log_flushed_ms_ >= 1000) {
     log_flushed_ms_ = now;
-    if (core_.access_log) core_.access_log->flush();
+    if (core_.access_log) flush_access_log(now);
     core_.log.summarise(now);
   }
   if (draining_) {
@@ -166,6 +166,15 @@ void IoThread::sweep() {
     finish_if_done();
   }
   wait_for_sweep();
+}
+
+void IoThread::flush_access_log(std::int64_t now) {
+  core_.access_log->flush();
+  std::atomic<std::uint64_t>& counted = core_.traffic->access_lines_dropped();
+  const std::uint64_t dropped = core_.access_log->dropped();
+  if (counted.exchange(dropped) == dropped) return;
+  core_.log.write(LogCause::AccessLineDropped, now, "the access log is written too slowly, lines were dropped: ",
+                  std::to_string(dropped) + " since the start");
 }
 
 void IoThread::finish_if_done() {

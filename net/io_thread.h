@@ -88,6 +88,7 @@ class IoThread {
   void schedule_local();
   void run_local();
   void abort_all();
+  void flush_access_log(std::int64_t now);
   void finish_if_done();
 
   ServerCore& core_;

@@ -12,9 +12,12 @@ struct Kind {
 };
 
 constexpr std::array kKinds{
-    Kind{spdlog::level::warn, "connections refused"}, Kind{spdlog::level::warn, "connections that could not be accepted"},
-    Kind{spdlog::level::info, "requests refused"},    Kind{spdlog::level::warn, "requests denied access"},
+    Kind{spdlog::level::warn, "connections refused"},
+    Kind{spdlog::level::warn, "connections that could not be accepted"},
+    Kind{spdlog::level::info, "requests refused"},
+    Kind{spdlog::level::warn, "requests denied access"},
     Kind{spdlog::level::err, "requests failed"},
+    Kind{spdlog::level::warn, "times that lines of the access log were dropped"},
 };
 
 }  // namespace

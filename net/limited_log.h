@@ -17,6 +17,7 @@ enum class LogCause {
   RequestRefused,  ///< malformed, too large or too slow: before a handler saw it
   AccessDenied,
   RequestFailed,  ///< through a fault of ours or of the disk
+  AccessLineDropped,
 };
 
 /// Thread-safe. What the lines are about is said by a LogContext.
@@ -32,11 +33,11 @@ class LimitedLog {
   void summarise_all();
 
  private:
-  static constexpr std::size_t causes = 5;
+  static constexpr std::size_t causes = 6;
   void tell(std::size_t cause, std::uint64_t held_back);
 
   LogLimiter limiters_[causes] = {LogLimiter(lines_a_minute), LogLimiter(lines_a_minute), LogLimiter(lines_a_minute),
-                                  LogLimiter(lines_a_minute), LogLimiter(lines_a_minute)};
+                                  LogLimiter(lines_a_minute), LogLimiter(lines_a_minute), LogLimiter(lines_a_minute)};
 };
 
 }  // namespace stele::net

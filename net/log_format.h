@@ -21,7 +21,7 @@ enum class LogFormat { Text, Json };
 class LogContext {
  public:
   using Field = std::pair<std::string_view, std::string_view>;
-  static constexpr std::size_t fields_max = 6;
+  static constexpr std::size_t fields_max = 7;
 
   /// Fields with an empty value are left out.
   LogContext(std::initializer_list<Field> fields);

@@ -47,7 +47,8 @@ class HeadParser final : public http::basic_parser<true> {
   std::string_view host_value;
   std::string_view content_length_value;
   std::string_view transfer_encoding_value;
-  std::string_view expect_value;
+  bool expects_continue = false;
+  bool expects_else = false;
 
  private:
   void on_request_impl(http::verb verb, BeastView method, BeastView request_target, int version,
@@ -81,7 +82,8 @@ class HeadParser final : public http::basic_parser<true> {
         transfer_encoding_value = view(value);
         break;
       case http::field::expect:
-        expect_value = view(value);
+        if (value.empty()) break;
+        (same_ignoring_case(view(value), "100-continue") ? expects_continue : expects_else) = true;
         break;
       default:
         break;
@@ -267,11 +269,11 @@ std::optional<Refusal> parse_head(std::string_view bytes, const HeadLimits& limi
       return bad_request("Content-Length is not one plain number.");
     }
   }
-  if (!parser.expect_value.empty() && head.version == 11) {
-    if (!same_ignoring_case(parser.expect_value, "100-continue")) {
+  if (head.version == 11) {
+    if (parser.expects_else) {
       return Refusal{"expectation-failed", "The only expectation met here is 100-continue."};
     }
-    head.expects_continue = true;
+    head.expects_continue = parser.expects_continue;
   }
   if (!split_target(view(parser.target), head)) return bad_request("The request target is not a path.");
   head.keep_alive = parser.keep_alive();

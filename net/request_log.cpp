@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "api/access/principal.h"
 #include "api/problem.h"
 #include "api/request_headers.h"
 #include "api/router.h"
@@ -22,10 +23,11 @@ std::string_view sent_field(const api::Response& answer, std::string_view name) 
 
 }  // namespace
 
-void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros) {
+void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros, bool whole) {
   const RequestHead& head = about.request.head();
   const api::Response& answer = *about.answer;
   AccessLog::Entry entry;
+  entry.cut = !whole;
   entry.method = head.method_name;
   entry.path = head.path;
   entry.status = answer.status;
@@ -40,6 +42,7 @@ void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_b
   entry.span_id = api::span_id_of(traceparent);
   if (answer.route != nullptr) entry.route = answer.route->pattern;
   if (answer.problem != nullptr) entry.problem = answer.problem->slug;
+  if (answer.principal != nullptr) entry.principal = answer.principal->name;
   log.write(entry);
 }
 
@@ -49,11 +52,13 @@ void log_complaint(LimitedLog& log, const LoggedRequest& about, LogCause cause, 
   const api::Response* const answer = about.answer;
   const api::Route* const route = answer == nullptr ? nullptr : answer->route;
   const api::ProblemKind* const problem = answer == nullptr ? nullptr : answer->problem;
+  const api::Principal* const principal = answer == nullptr ? nullptr : answer->principal.get();
   const LogContext context{{"remote", about.remote},
                            {"method", head.method_name},
                            {"path", head.path.substr(0, logged_path_max)},
                            {"route", route == nullptr ? std::string_view{} : route->pattern},
                            {"problem", problem == nullptr ? std::string_view{} : problem->slug},
+                           {"principal", principal == nullptr ? std::string_view{} : principal->name},
                            {"requestId", answer == nullptr ? std::string_view{} : sent_field(*answer, "X-Request-Id")}};
   log.write(cause, now_ms, message, detail);
 }

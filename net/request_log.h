@@ -18,8 +18,8 @@ struct LoggedRequest {
   std::string_view remote;
 };
 
-/// The line of the access log. There is an answer.
-void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros);
+/// The line of the access log. There is an answer; not `whole`: it did not get to its end.
+void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros, bool whole);
 
 /// A line of the server's log.
 void log_complaint(LimitedLog& log, const LoggedRequest& about, LogCause cause, std::int64_t now_ms,

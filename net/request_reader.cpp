@@ -35,6 +35,8 @@ RequestReader::Step RequestReader::next() {
   switch (part_) {
     case Part::Head:
       return read_head();
+    case Part::BodyAhead:
+      return begin_body();
     case Part::BodyInPlace:
       return read_body_in_place();
     case Part::LargeBody:
@@ -82,15 +84,22 @@ RequestReader::Step RequestReader::read_head() {
     refusal_ = std::move(*refusal);
     return Step::Refused;
   }
-  return begin_body(head_bytes);
+  return judge_body(head_bytes);
 }
 
-RequestReader::Step RequestReader::begin_body(std::size_t head_bytes) {
+RequestReader::Step RequestReader::judge_body(std::size_t head_bytes) {
   const std::uint64_t announced = head_.content_length.value_or(0);
   if (announced > limits_.body_bytes_max) return refuse_too_large();
+  part_ = Part::BodyAhead;
   body_begin_ = begin_ + head_bytes;
   body_length_ = static_cast<std::size_t>(announced);
-  const std::string_view arrived = unread().substr(head_bytes);
+  const bool takes_memory = head_.chunked || body_begin_ + body_length_ > capacity_;
+  const bool waits = head_.expects_continue && end_ - body_begin_ < body_length_;
+  return takes_memory || waits ? Step::Ask : begin_body();
+}
+
+RequestReader::Step RequestReader::begin_body() {
+  const std::string_view arrived(buffer_.get() + body_begin_, end_ - body_begin_);
   if (head_.chunked) {
     part_ = Part::ChunkedBody;
     decoder_.reset();

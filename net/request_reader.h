@@ -24,6 +24,8 @@ class RequestReader {
  public:
   enum class Step {
     Read,      ///< read into room(), count it with received(), ask again
+    Ask,       ///< head() is there; its body would take memory from others, or the client waits for leave to send it.
+               ///< Ask again if somebody wants it, else skip_body()
     Continue,  ///< the client waits for a 100 before it sends the body; ask again afterwards
     Whole,     ///< head() and body() are a request
     Refused,   ///< refusal() says why; the connection has no further request
@@ -40,6 +42,8 @@ class RequestReader {
   [[nodiscard]] bool has_begun();
   /// Call it once has_begun().
   [[nodiscard]] Step next();
+  /// After Ask: head() and an empty body() are the request, and no other can follow on the connection.
+  void skip_body() { body_ = {buffer_.get() + body_begin_, 0}; }
   /// Whether the head is complete, so that it is the body that is missing.
   [[nodiscard]] bool is_in_body() const { return part_ != Part::Head; }
   /// Of the body, without what stands for its coding.
@@ -64,10 +68,11 @@ class RequestReader {
   void shed_buffers();
 
  private:
-  enum class Part { Head, BodyInPlace, LargeBody, ChunkedBody };
+  enum class Part { Head, BodyAhead, BodyInPlace, LargeBody, ChunkedBody };
 
   Step read_head();
-  Step begin_body(std::size_t head_bytes);
+  Step judge_body(std::size_t head_bytes);
+  Step begin_body();
   Step read_body_in_place();
   Step read_large_body();
   Step read_chunked_body();

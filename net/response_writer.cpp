@@ -116,6 +116,8 @@ void ResponseWriter::consume(std::size_t bytes) {
 }
 
 void ResponseWriter::end_answer() {
+  pending_bytes_ = 0;
+  body_bytes_sent_ = 0;
   if (out_.capacity() > kept_max) std::string().swap(out_);
   if (piece_.capacity() > kept_max) std::string().swap(piece_);
   release();

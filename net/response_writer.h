@@ -48,8 +48,10 @@ class ResponseWriter {
   /// How many bytes were written.
   std::size_t write_some(Transport& transport, boost::system::error_code& ec);
   [[nodiscard]] bool is_written() const { return pending_bytes_ == 0; }
-  /// Of the body of this answer, those under way included.
-  [[nodiscard]] std::uint64_t body_bytes_sent() const { return body_bytes_sent_; }
+  /// Of the body of this answer, without what still waits to be written.
+  [[nodiscard]] std::uint64_t body_bytes_written() const {
+    return body_bytes_sent_ > pending_bytes_ ? body_bytes_sent_ - pending_bytes_ : 0;
+  }
 
   /// Forgets the answer and gives back what it held.
   void end_answer();
@@ -67,7 +69,7 @@ class ResponseWriter {
   bool chunked_ = false;
   Transport::Buffers pending_;
   std::size_t pending_bytes_ = 0;
-  std::uint64_t body_bytes_sent_ = 0;
+  std::uint64_t body_bytes_sent_ = 0;  ///< those under way included
 };
 
 }  // namespace stele::net

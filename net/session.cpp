@@ -188,6 +188,7 @@ Task<> Session::serve() {
     idle_since_ms_ = IoThread::now_ms();
     enter(Phase::Idle, idle_since_ms_ + (number == 1 ? limits_.header_ms : limits_.idle_ms));
     std::int64_t body_began_ms = 0;
+    bool body_wanted = true;
     for (;;) {
       if (phase_ == Phase::Idle && reader_.has_begun()) {
         began_ms_ = IoThread::now_ms();
@@ -196,6 +197,12 @@ Task<> Session::serve() {
       }
       const RequestReader::Step step = phase_ == Phase::Idle ? RequestReader::Step::Read : reader_.next();
       if (step == RequestReader::Step::Whole) break;
+      if (step == RequestReader::Step::Ask) {
+        body_wanted = core_.handler->wants_body(*this);
+        if (body_wanted) continue;
+        reader_.skip_body();
+        break;
+      }
       if (step == RequestReader::Step::Refused) {
         refusal_ = reader_.refusal();
         co_await refuse();
@@ -228,12 +235,13 @@ Task<> Session::serve() {
       if (bytes == 0) co_return;
       reader_.received(bytes);
     }
-    close_after_ = !reader_.head().keep_alive || number >= limits_.requests_per_connection_max;
+    close_after_ = !body_wanted || !reader_.head().keep_alive || number >= limits_.requests_per_connection_max;
 
     enter(Phase::Handling, began_ms_ + limits_.request_ms);
     call_handler();
     co_await AwaitReply{*this};
     if (aborted_) {
+      account(false);
       end_request();
       co_return;
     }
@@ -242,6 +250,7 @@ Task<> Session::serve() {
     const bool head_only = reader_.head().method == api::Method::Head;
     if (response_.source != nullptr && !head_only && may_have_body(response_.status)) {
       if (!co_await stream()) {
+        account(false);
         end_request();
         co_return;
       }
@@ -249,11 +258,12 @@ Task<> Session::serve() {
       hold_answer();
       begin_answer(!head_only);
       if (!writer_.write_now(transport_) && !co_await write_rest()) {
+        account(false);
         end_request();
         co_return;
       }
     }
-    account();
+    account(true);
     end_request();
     if (close_after_) {
       co_await linger();
@@ -323,9 +333,9 @@ void Session::hold_answer() {
 }
 
 void Session::replace_answer(api::Response&& response) {
-  const api::Route* const route = response_.route;
+  response.route = response_.route;
+  response.principal = std::move(response_.principal);
   response_ = std::move(response);
-  response_.route = route;
 }
 
 void Session::begin_answer(bool with_body) {
@@ -418,7 +428,7 @@ Task<> Session::refuse() {
   complain(connection ? LogCause::ConnectionRefused : LogCause::RequestRefused,
            connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
   const bool written = writer_.write_now(transport_) || co_await write_rest();
-  account();
+  account(written);
   end_request();
   if (written) co_await linger();
 }
@@ -438,12 +448,14 @@ Task<> Session::linger() {
   }
 }
 
-void Session::account() {
+void Session::account(bool whole) {
   const std::int64_t micros = began_micros_ == 0 ? 0 : std::max<std::int64_t>(micros_now() - began_micros_, 1);
-  io_.counts().record(response_, reader_.head().method, static_cast<std::uint64_t>(micros) * 1000);
+  // How long an answer took is not known if the client left before its end.
+  io_.counts().record(response_, reader_.head().method, whole ? static_cast<std::uint64_t>(micros) * 1000 : 0);
+  if (!whole) core_.traffic->connections().answers_cut.fetch_add(1, std::memory_order_relaxed);
   if (response_.status == 401 || response_.status == 403)
     complain(LogCause::AccessDenied, "a request was denied access");
-  if (core_.access_log) log_access(*core_.access_log, logged(), writer_.body_bytes_sent(), micros);
+  if (core_.access_log) log_access(*core_.access_log, logged(), writer_.body_bytes_written(), micros, whole);
 }
 
 void Session::end_request() {
@@ -452,6 +464,7 @@ void Session::end_request() {
   response_.headers.clear();
   response_.route = nullptr;
   response_.problem = nullptr;
+  response_.principal.reset();
   response_.source.reset();
   std::string().swap(response_.body);  // the next answer brings its own
   writer_.end_answer();

@@ -76,8 +76,8 @@ class Session final : private api::Request {
   /// Another answer to the same route.
   void replace_answer(api::Response&& response);
   void begin_answer(bool with_body);
-  /// Counts and logs an answer that was written.
-  void account();
+  /// Counts and logs an answer that was written; not `whole`: as far as it got.
+  void account(bool whole);
   /// Gives the answer at hand a request id, if anybody will look for it.
   void identify();
   [[nodiscard]] LoggedRequest logged() const;

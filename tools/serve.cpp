@@ -183,10 +183,7 @@ std::function<void()> reloader(std::shared_ptr<net::ServerTls> tls) {
 int run(ServeOptions& options, net::Signals& signals) {
   if (options.has_tls()) {
     auto loaded = net::ServerTls::load(options.tls);
-    if (!loaded) {
-      fmt::print(stderr, "stele serve: TLS: {}\n", loaded.error().describe());
-      return kExitFailure;
-    }
+    if (!loaded) return fail(options.log_format, "TLS: " + loaded.error().describe());
     options.server.tls = std::move(loaded).value();
     spdlog::info("TLS: {}", options.server.tls->description());
   }

@@ -64,6 +64,23 @@ Status change_keys(const KeyStore& store, Change change) {
   return {};
 }
 
+/// When a key ceased or ceases to be good.
+std::optional<Timestamp> end_of(const ApiKey& key) {
+  if (!key.revoked) return key.expires;
+  return key.expires ? std::min(*key.revoked, *key.expires) : *key.revoked;
+}
+
+/// Forgets the key that has been of no use for longest; false if all are good.
+bool forget_one(std::vector<ApiKey>& keys, Timestamp now) {
+  const auto oldest = std::min_element(keys.begin(), keys.end(), [](const ApiKey& a, const ApiKey& b) {
+    const auto end_a = end_of(a), end_b = end_of(b);
+    return end_a && (!end_b || *end_a < *end_b);
+  });
+  if (oldest == keys.end() || !end_of(*oldest) || *end_of(*oldest) > now) return false;
+  keys.erase(oldest);
+  return true;
+}
+
 int create(int argc, const char* const* argv) {
   Place place;
   std::string name, role, expires_at;
@@ -119,14 +136,20 @@ int create(int argc, const char* const* argv) {
   const auto store = place.open(KeyStore::IfMissing::Create);
   if (!store) return failure("create", store.error());
   const Status stored = change_keys(*store, [&](std::vector<ApiKey>& keys) -> Status {
-    if (keys.size() == api::kApiKeysMax) {
-      return Error{.kind = ErrorKind::TooLarge, .message = "there are 10,000 keys already"};
+    if (keys.size() >= api::kApiKeysMax && !forget_one(keys, key.created)) {
+      return Error{.kind = ErrorKind::TooLarge, .message = "there are 10,000 keys that are good"};
     }
     keys.push_back(key);
     return {};
   });
   if (!stored) return failure("create", stored.error());
   fmt::print("{}\n", secret);
+  if (std::fflush(stdout) != 0) {
+    fmt::print(stderr,
+               "stele token create: the secret of API key {} cannot be written to stdout and is lost; revoke it\n",
+               key.id);
+    return kExitFailure;
+  }
   fmt::print(stderr, "API key {} for {} ({}){}. Its secret cannot be shown again.\n", key.id, name, role,
              key.expires ? ", good until " + api::format_timestamp(*key.expires) : "");
   return kExitOk;

@@ -95,6 +95,14 @@ std::variant<Caller, Problem> Authenticator::authenticate(const Request& request
       .header("WWW-Authenticate", std::string(kInvalidToken));
 }
 
+bool Authenticator::grants(const Request& request, Permission needed) {
+  const auto credentials = bearer_credentials(request.header("Authorization"));
+  if (!credentials) return false;
+  const Outcome outcome = check(*credentials);
+  const auto* principal = std::get_if<std::shared_ptr<const Principal>>(&outcome);
+  return principal != nullptr && api::grants((*principal)->role, needed);
+}
+
 Authenticator::Outcome Authenticator::check(std::string_view credentials) {
   if (!is_token_text(credentials)) return "What follows Bearer can be no API key and no JWT.";
   return credentials.starts_with(kApiKeyPrefix) ? check_api_key(credentials) : check_jwt(credentials);
@@ -131,7 +139,7 @@ std::vector<std::string> Authenticator::warnings() const {
 }
 
 bool Authenticator::has_credentials() {
-  return !options_.jwks_file.empty() || api_keys_.current()->has_usable(clock_.now());
+  return (!options_.jwks_file.empty() && jwks_.current()->size() > 0) || api_keys_.current()->has_usable(clock_.now());
 }
 
 }  // namespace stele::api

@@ -45,9 +45,12 @@ class Authenticator {
   /// The caller, or 401 (no credentials, or bad ones) or 429 (bad ones too often from one address).
   [[nodiscard]] std::variant<Caller, Problem> authenticate(const Request& request);
 
+  /// Whether authenticate() would give a caller who may do this. Counts no failure.
+  [[nodiscard]] bool grants(const Request& request, Permission needed);
+
   /// What the operator should know: files that cannot be read again.
   [[nodiscard]] std::vector<std::string> warnings() const;
-  /// Whether there is any key that is neither revoked nor expired, or a JWKS.
+  /// Whether there is any key that is neither revoked nor expired, or a key in the JWKS.
   [[nodiscard]] bool has_credentials();
 
  private:

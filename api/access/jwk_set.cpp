@@ -224,7 +224,7 @@ Result<JwkSet> JwkSet::parse(std::string_view json) {
     if (!key) return refused(at, "is broken, or RSA with fewer than 2048 or more than 8192 bits");
     set.keys_.emplace_back(std::string(kid), *algorithm, std::move(key));
   }
-  if (set.keys_.empty()) return whole("it has no key for EdDSA (Ed25519), ES256 or RS256");
+  if (set.keys_.empty() && index > 0) return whole("it has no key for EdDSA (Ed25519), ES256 or RS256");
   return set;
 }
 

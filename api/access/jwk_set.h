@@ -45,9 +45,9 @@ class JwkSet {
  public:
   JwkSet() = default;
 
-  /// Keys of other kinds or for other uses, as identity providers publish them too, are left out. InvalidArgument if
-  /// the text is no JWKS, if no key is left, if a `kid` is missing or stands twice, if a key is broken or weak, and if
-  /// a private key is in it.
+  /// Keys of other kinds or for other uses, as identity providers publish them too, are left out. An empty list is a
+  /// set that trusts nobody. InvalidArgument if the text is no JWKS, if no key is left of a list, if a `kid` is missing
+  /// or stands twice, if a key is broken or weak, and if a private key is in it.
   [[nodiscard]] static Result<JwkSet> parse(std::string_view json);
 
   [[nodiscard]] const Jwk* find(std::string_view kid) const;

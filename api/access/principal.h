@@ -38,6 +38,7 @@ class Caller {
 
   /// None if authentication is off.
   [[nodiscard]] const Principal* principal() const { return principal_.get(); }
+  [[nodiscard]] const std::shared_ptr<const Principal>& shared_principal() const { return principal_; }
   /// Empty if authentication is off.
   [[nodiscard]] std::string_view name() const { return principal_ ? std::string_view(principal_->name) : ""; }
   [[nodiscard]] bool may(Permission permission) const;

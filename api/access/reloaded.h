@@ -49,6 +49,8 @@ class Reloaded {
     const std::lock_guard lock(mutex_);
     look_again_.store((now + interval_).count(), std::memory_order_relaxed);
     if (!seen) {
+      // It may come back as it was.
+      retry_ = true;
       fail(seen.error());
     } else if (*seen != seen_ || retry_) {
       reload(*seen);

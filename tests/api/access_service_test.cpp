@@ -310,6 +310,47 @@ TEST_CASE("Access.JwtsCountAsTheirClaimsSay") {
   CHECK(service.get("/v1/head", bearer(reader)).status == 401);
 }
 
+TEST_CASE("Access.AJwksThatComesBackAsItWasIsNoTroubleAnyMore") {
+  TestKeys keys;
+  const SigningKey key(SigningKey::Kind::Ed25519, "k1");
+  std::filesystem::create_directory(keys.file("mounted"));
+  keys.write("mounted/jwks.json", jwks({key.jwk()}));
+  std::vector<std::string> told;
+  AuthenticatorOptions options;
+  options.jwks_file = keys.file("mounted/jwks.json");
+  options.jwt = {"issuer", "stele"};
+  options.report = [&](const std::string& line) { told.push_back(line); };
+  TestService service(with(keys.open(std::move(options))));
+  const std::string token =
+      key.token(R"({"iss":"issuer","aud":"stele","sub":"ada","stele_role":"reader","exp":4102444800})");
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  std::filesystem::rename(keys.file("mounted"), keys.file("unmounted"));
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  CHECK(service.get("/readyz").text("/warnings/0").find("JWKS") != std::string::npos);
+  // The file itself never changed.
+  std::filesystem::rename(keys.file("unmounted"), keys.file("mounted"));
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  CHECK(service.get("/readyz").at("/warnings") == "[]");
+  REQUIRE(told.size() == 2);
+  CHECK(told[1].find("works again") != std::string::npos);
+}
+
+TEST_CASE("Access.AnEmptyJwksTrustsNobody") {
+  TestKeys keys;
+  const SigningKey key(SigningKey::Kind::Ed25519, "k1");
+  keys.write("jwks.json", jwks({key.jwk()}));
+  AuthenticatorOptions options;
+  options.jwks_file = keys.file("jwks.json");
+  options.jwt = {"issuer", "stele"};
+  TestService service(with(keys.open(std::move(options))));
+  const std::string token =
+      key.token(R"({"iss":"issuer","aud":"stele","sub":"ada","stele_role":"reader","exp":4102444800})");
+  CHECK(service.get("/v1/head", bearer(token)).status == 200);
+  keys.write("jwks.json", jwks({}));
+  CHECK(service.get("/v1/head", bearer(token)).status == 401);
+  CHECK(service.get("/readyz").at("/warnings") == "[]");
+}
+
 TEST_CASE("Access.BadCredentialsAreSlowedDownAndGoodOnesAreNot") {
   Fixture f;
   int refused = 0;

@@ -266,7 +266,8 @@ TEST_CASE("Jwks.OnlySoundPublicSignatureKeysAreTaken") {
     CAPTURE(bad);
     CHECK_FALSE(parsed({good, bad}));
   }
-  CHECK_FALSE(parsed({}));
+  REQUIRE(parsed({}));
+  CHECK(parsed({})->size() == 0);
   CHECK_FALSE(parsed({p384.jwk()}));
   for (const char* text : {"", "{", "[]", "{}", R"({"keys":{}})", R"({"keys":7})"}) {
     CAPTURE(text);

@@ -4,13 +4,19 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
+#include <thread>
 
 #include "tests/api/access_support.h"
 #include "tests/contract/http_fixture.h"
+#include "tests/contract/metrics_text.h"
+#include "tests/support/raw_client.h"
 
 namespace stele::tests {
 
@@ -148,6 +154,49 @@ TEST_CASE("Token.ManyAtOnceLoseNoKey") {
     CHECK(client.get("/v1/head", bearer(trimmed(maker->out()))).status == 200);
   }
   CHECK(guarded.list().size() == 12);
+}
+
+TEST_CASE("Token.KeysThatHaveEndedMakeRoomForNewOnes") {
+  const test::TempFolder folder;
+  const std::string place = folder.file("keys");
+  const auto store = api::KeyStore::open(posix_file_system(), place, api::KeyStore::IfMissing::Create);
+  REQUIRE(store);
+  std::vector<api::ApiKey> keys(api::kApiKeysMax);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    keys[i].id = "key" + std::to_string(i);
+    keys[i].principal.name = "ada";
+    keys[i].hash = api::hash_of_secret(keys[i].id);
+  }
+  keys[7].expires = Timestamp{2'000'000};
+  keys[8].revoked = Timestamp{1'000'000};
+  keys[9].expires = Timestamp{4'102'444'800'000'000};  // 2100
+  REQUIRE(api::write_api_keys(*store, keys));
+  const auto create = [&] {
+    return run_stele({"token", "create", "--key-store", place, "--name", "eve", "--role", "reader"});
+  };
+  const auto has = [&](const std::string& id) {
+    const auto now = api::read_api_keys(*store);
+    REQUIRE(now);
+    CHECK(now->size() == api::kApiKeysMax);
+    return std::any_of(now->begin(), now->end(), [&](const api::ApiKey& key) { return key.id == id; });
+  };
+  CHECK(create().exit_code == 0);
+  CHECK_FALSE(has("key8"));
+  CHECK(has("key7"));
+  CHECK(create().exit_code == 0);
+  CHECK_FALSE(has("key7"));
+  const auto full = create();
+  CHECK(full.exit_code == 1);
+  CHECK(contains(full.err, "10,000 keys"));
+  CHECK(has("key9"));
+}
+
+TEST_CASE("Token.ASecretThatCannotBeWrittenIsAFailure") {
+  const test::TempFolder folder;
+  const std::string command = std::string(STELE_BINARY) + " token create --key-store " + folder.file("keys") +
+                              " --name ada --role reader > /dev/full 2> " + folder.file("err");
+  CHECK(std::system(command.c_str()) != 0);
+  CHECK(contains(content_of(folder.file("err")), "is lost"));
 }
 
 TEST_CASE("Token.WrongUsageIsNamed") {
@@ -317,6 +366,73 @@ TEST_CASE("Access.ClientCommandsSendTheirToken") {
   CHECK(run_stele({"query", "--url", url, "--token-file", guarded.folder.file("none")}).exit_code == 2);
 }
 
+TEST_CASE("Access.TheLogsSayWhoAsked") {
+  const test::TempFolder folder;
+  Guarded guarded({"--access-log", folder.file("access.log"), "--log-format", "json"});
+  HttpClient client = guarded.client();
+  const std::string reader = guarded.create("reader", "ada");
+  CHECK(client.get("/v1/head", bearer(reader)).status == 200);
+  CHECK(client.post("/v1/events", event_json("a"), "application/json", bearer(reader)).status == 403);
+  CHECK(client.get("/v1/head", bearer("stele_wrong")).status == 401);
+  CHECK(guarded.server.stop() == 0);
+  std::ifstream in(folder.file("access.log"), std::ios::binary);
+  std::vector<Json> lines;
+  for (std::string line; std::getline(in, line);) lines.emplace_back(line);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].text("/principal") == "ada");
+  CHECK(lines[1].text("/principal") == "ada");
+  CHECK(lines[1].number("/status") == 403);
+  CHECK_FALSE(lines[2].has("/principal"));
+  std::istringstream log(guarded.server.err());
+  std::vector<Json> denied;
+  for (std::string line; std::getline(log, line);) {
+    const Json entry(line);
+    if (contains(entry.text("/message"), "denied")) denied.push_back(entry);
+  }
+  REQUIRE(denied.size() == 2);
+  CHECK(denied[0].text("/principal") == "ada");
+  CHECK_FALSE(denied[1].has("/principal"));
+}
+
+TEST_CASE("Access.WhoLeavesBeforeTheEndOfAnAnswerIsLoggedToo") {
+  const test::TempFolder folder;
+  Guarded guarded({"--access-log", folder.file("access.log"), "--log-format", "json"});
+  HttpClient client = guarded.client();
+  const std::string admin = guarded.create("admin", "ada");
+  const std::string event = event_json("a", "T", '"' + std::string(500'000, 'd') + '"');
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(client.post("/v1/events", event, "application/json", bearer(admin)).status == 201);
+  }
+  for (const char* const accept : {"application/x-ndjson", "application/json"}) {
+    RawClient thief(guarded.server.port(), RawClient::Options{.receive_buffer = 4096});
+    REQUIRE(thief.send("GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + admin +
+                       "\r\nAccept: " + accept + "\r\n\r\n"));
+    REQUIRE(thief.wait_for_bytes(1000));
+    thief.reset();
+  }
+  const auto cut = [&] {
+    return MetricsText(client.get("/metrics", bearer(admin)).body).value("stele_http_answers_cut_total");
+  };
+  while (cut() != 2) std::this_thread::yield();
+  CHECK(guarded.server.stop() == 0);
+  std::ifstream in(folder.file("access.log"), std::ios::binary);
+  int found = 0;
+  for (std::string line; std::getline(in, line);) {
+    const Json entry(line);
+    if (entry.text("/method") != "GET" || entry.text("/path") != "/v1/events") {
+      CHECK_FALSE(entry.has("/cut"));
+      continue;
+    }
+    ++found;
+    CHECK(entry.at("/cut").minified() == "true");
+    CHECK(entry.text("/principal") == "ada");
+    CHECK(entry.number("/status") == 200);
+    CHECK(entry.number("/bytes") > 0);
+    CHECK(entry.number("/bytes") < 10'000'000);
+  }
+  CHECK(found == 2);
+}
+
 TEST_CASE("Access.NoSecretGetsAnywhere") {
   const test::TempFolder folder;
   const api::test::SigningKey key(api::test::SigningKey::Kind::Ed25519, "k1");
@@ -334,8 +450,8 @@ TEST_CASE("Access.NoSecretGetsAnywhere") {
   std::string shown;
   HttpClient client = guarded.client();
   for (const std::string& token : secrets) {
-    for (const char* target : {"/v1/head", "/v1/events?includeSystem=true", "/readyz", "/openapi.json", "/problems",
-                               "/v1/events?limit=0", "/nothing"}) {
+    for (const char* target : {"/v1/head", "/v1/events?includeSystem=true", "/readyz", "/metrics", "/openapi.json",
+                               "/problems", "/v1/events?limit=0", "/nothing"}) {
       const HttpResponse response = client.get(target, bearer(token));
       shown += response.body;
       for (const auto& [name, value] : response.headers) shown += name + value;

@@ -1,13 +1,18 @@
 // What the server's logs say about requests, and what no request can make them say.
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/contract/metrics_text.h"
 
 namespace stele::tests {
 
@@ -97,6 +102,49 @@ TEST_CASE("Log.EveryLineOfTheServersLogIsJson") {
     listening = listening || entry.text("/message").starts_with("listening on http://127.0.0.1:");
   }
   CHECK(listening);
+}
+
+TEST_CASE("Log.WhyTheServerDoesNotStartIsJsonToo") {
+  const test::TempFolder folder;
+  const auto failed = run_stele({"serve", "--data", folder.file("data"), "--log-format", "json", "--tls-cert",
+                                 folder.file("none.pem"), "--tls-key", folder.file("none.pem")});
+  CHECK(failed.exit_code == 1);
+  const auto lines = lines_of(failed.err);
+  REQUIRE_FALSE(lines.empty());
+  for (const std::string& line : lines) CHECK(Json(line).has("/message"));
+}
+
+TEST_CASE("Log.LinesThatTheAccessLogLosesAreCountedAndTold") {
+  const test::TempFolder folder;
+  const std::string fifo = folder.file("access.fifo");
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  REQUIRE(reader >= 0);
+  ServerProcess server = ServerProcess::start({folder.file("data"), {"--access-log", fifo}, {}, 0});
+  // Nobody reads the log: what does not fit into the pipe and the queue is lost.
+  HttpClient client(server.port());
+  std::string requests;
+  for (int i = 0; i < 1000; ++i) requests += "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+  const auto dropped = [&] {
+    HttpClient scraper(server.port());
+    return MetricsText(scraper.get("/metrics").body).value("stele_access_log_lines_dropped_total");
+  };
+  CHECK(dropped() == 0);
+  REQUIRE(client.connect());
+  while (dropped() == 0) {
+    REQUIRE(client.send_raw(requests));
+    for (int i = 0; i < 1000; ++i) REQUIRE(client.read_response().status == 200);
+  }
+  REQUIRE(::fcntl(reader, F_SETFL, 0) == 0);
+  std::thread drain([&] {
+    std::string bytes(1 << 16, '\0');
+    while (::read(reader, bytes.data(), bytes.size()) > 0) {
+    }
+  });
+  CHECK(server.stop() == 0);
+  drain.join();
+  ::close(reader);
+  CHECK(server.err().find("lines were dropped") != std::string::npos);
 }
 
 TEST_CASE("Log.NothingAClientSendsBreaksOutOfItsLine") {

@@ -69,6 +69,7 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
       "stele_recovery_cut_bytes", "stele_recovery_rewritten_bytes", "stele_http_requests_total",
       "stele_http_request_duration_seconds", "stele_http_problems_total", "stele_http_connections",
       "stele_http_connections_accepted_total", "stele_http_connections_refused_total", "stele_http_body_bytes",
+      "stele_http_answers_cut_total", "stele_access_log_lines_dropped_total",
       "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds",
       "process_max_fds", "process_threads", "process_start_time_seconds"};
   for (const std::string& name : expected) {

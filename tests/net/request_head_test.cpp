@@ -88,6 +88,7 @@ TEST_CASE("RequestHead.WhatTwoParsersCouldReadDifferentlyIsRefused") {
       {"long version", "GET / HTTP/1.11\r\nHost: a\r\n\r\n", "malformed-request"},
       {"expectation", start + "Expect: 100-continue\r\n\r\n", "served"},
       {"other expectation", start + "Expect: wonders\r\n\r\n", "expectation-failed"},
+      {"other expectation first", start + "Expect: wonders\r\nExpect: 100-continue\r\n\r\n", "expectation-failed"},
       {"unfinished", start, "unfinished"},
   };
   for (const Case& c : cases) {

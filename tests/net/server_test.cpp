@@ -213,6 +213,35 @@ TEST_CASE("Server.ExpectContinueIsAnsweredBeforeTheBody") {
   CHECK(client.request("POST", "/e", "abc", {{"Expect", "wonders"}}).status == 417);
 }
 
+TEST_CASE("Server.ABodyThatNobodyWantsIsNeitherReadNorTakenForARequest") {
+  net::ServerOptions options = quick();
+  options.limits.bodies_bytes_max = 1000;
+  TestServer server(options);
+  const std::string head = "POST /unwanted HTTP/1.1\r\nHost: a\r\n";
+  const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const std::string& rest :
+       {"Content-Length: 100000\r\n\r\n" + hidden, "Transfer-Encoding: chunked\r\n\r\n" + hidden,
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+        std::string("Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")}) {
+    CAPTURE(rest);
+    HttpClient client = server.client();
+    REQUIRE(client.send_raw(head + rest));
+    const HttpResponse answer = client.read_response();
+    CHECK(answer.status == 200);
+    CHECK(answer.body == "/unwanted?:");
+    CHECK(answer.header("Connection") == "close");
+    CHECK(client.read_raw(1).empty());
+  }
+  // What is there already, or fits into the room that is there, costs nothing.
+  HttpClient client = server.client();
+  REQUIRE(client.send_raw(head + "Content-Length: 3\r\n\r\nabc"));
+  CHECK(client.read_response().body == "/unwanted?:abc");
+  REQUIRE(client.send_raw(head + "Content-Length: 3\r\n\r\na"));
+  REQUIRE(client.send_raw("bc"));
+  CHECK(client.read_response().body == "/unwanted?:abc");
+  CHECK(server.handler->requests == 6);
+}
+
 TEST_CASE("Server.ManyConnectionsAtOnce") {
   net::ServerOptions options;
   options.io_threads = 2;

@@ -49,6 +49,7 @@ class FakeHandler final : public api::Handler {
   }
 
   void begin_shutdown() override { shutting_down = true; }
+  bool wants_body(const api::Request& request) override { return request.path() != "/unwanted"; }
 
   void handle(const api::Request& request, api::Reply reply) override {
     ++requests;
