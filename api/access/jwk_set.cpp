@@ -188,7 +188,8 @@ Result<JwkSet> JwkSet::parse(std::string_view json) {
   dom::parser parser;
   dom::object root;
   dom::array list;
-  if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS ||
+  // An empty view may have no address, and simdjson copies from it.
+  if (json.empty() || parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS ||
       root["keys"].get(list) != simdjson::SUCCESS) {
     return whole("it is no JWKS: a JSON object with a list `keys`");
   }

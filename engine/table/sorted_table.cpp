@@ -355,8 +355,14 @@ Status Table::Cursor::seek(std::string_view key) {
     }
   }
   valid_ = levels_.back()->cursor.valid();
-  // All keys of this leaf are smaller: the next leaf's first is the one.
-  return valid_ ? Status{} : next();
+  if (valid_) return {};
+  // All keys of this leaf are smaller: the next leaf's first is the one, unless its parent calls it by a later key.
+  STELE_TRY(next());
+  if (valid_ && this->key() < key) {
+    valid_ = false;
+    return table_->corrupt("the keys of a table are out of order");
+  }
+  return {};
 }
 
 Status Table::Cursor::next() {

@@ -273,6 +273,7 @@ TEST_CASE("Jwks.OnlySoundPublicSignatureKeysAreTaken") {
     CAPTURE(text);
     CHECK_FALSE(JwkSet::parse(text));
   }
+  CHECK_FALSE(JwkSet::parse({}));
 }
 
 TEST_CASE("Roles.NamesAreThereAndBack") {

@@ -167,6 +167,44 @@ TEST_CASE("SortedTable.CursorRunsThroughTheEntriesFromAnyKey") {
   }
 }
 
+TEST_CASE("SortedTable.CursorGivesNoKeyBeforeTheOneAskedFor") {
+  const auto disk = make_disk();
+  auto writer = PageFileWriter::create(*disk, "/t/table", nullptr);
+  REQUIRE(writer);
+  TablePageBuilder leaf, root;
+  const auto flush = [&](const std::string& key_in_root) {
+    std::string child;
+    put_varint(child, (*writer)->offset() / kPageBytes);
+    REQUIRE(root.add(key_in_root, child));
+    REQUIRE((*writer)->append(leaf.finish()));
+  };
+  REQUIRE(leaf.add("a", {}));
+  flush("a");
+  REQUIRE(leaf.add("b", {}));
+  REQUIRE(leaf.add("bc", {}));
+  flush("r");  // not what the leaf begins with
+  std::string directory;
+  TableRoot{.keys = 3, .root_page = (*writer)->offset() / kPageBytes, .height = 2, .first_key = "a", .last_key = "bc"}
+      .encode(directory);
+  REQUIRE((*writer)->append(root.finish()));
+  REQUIRE((*writer)->finish(kKind, kStore, directory));
+
+  const OpenTable open = open_table(*disk);
+  Table::Cursor cursor(open.table);
+  REQUIRE(cursor.seek("aa"));
+  REQUIRE(cursor.valid());
+  CHECK(cursor.key() == "b");
+  CHECK_FALSE(open.file->damaged());
+  for (const std::string sought : {"bc", "c"}) {
+    CAPTURE(sought);
+    const Status moved = cursor.seek(sought);
+    REQUIRE_FALSE(moved);
+    CHECK(moved.error().kind == ErrorKind::Corrupt);
+    CHECK_FALSE(cursor.valid());
+    CHECK(open.file->damaged());
+  }
+}
+
 TEST_CASE("PageFile.AFlippedBitIsFoundOrHarmless") {
   const auto disk = make_disk();
   const auto entries = sample(600, 3);
