@@ -73,6 +73,8 @@ class Scheduler {
   virtual ~Scheduler() = default;
   /// Runs `work` on the read pool, where blocking on a cold disk is allowed. False if its bounded queue is full.
   [[nodiscard]] virtual bool run_on_read_pool(std::function<void()> work) = 0;
+  /// How much work waits for the read pool now.
+  [[nodiscard]] virtual std::size_t reads_waiting() const { return 0; }
   /// Runs `work` after `delay`, on any thread. It must be quick. Not run after shutdown.
   virtual void after(std::chrono::milliseconds delay, std::function<void()> work) = 0;
 };

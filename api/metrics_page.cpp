@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/access/authenticator.h"
 #include "api/process_metrics.h"
 
 namespace stele::api {
@@ -136,6 +137,7 @@ void add_traffic(Families& to, const TrafficMetrics& traffic) {
   to.sample(static_cast<double>(connections.refused.load()), {{"reason", "too-many"}});
   to.sample(static_cast<double>(connections.refused_from_address.load()), {{"reason", "too-many-from-address"}});
   to.sample(static_cast<double>(connections.refused_without_answer.load()), {{"reason", "overflow"}});
+  to.counter("stele_tls_handshakes_failed_total", connections.handshakes_failed.load(), "Connections on which TLS was not agreed on.");
   to.counter("stele_http_answers_cut_total", connections.answers_cut.load(),
              "Answers that did not get to their end, because the client left, was too slow, or stored bytes could not "
              "be read.");
@@ -159,11 +161,17 @@ void add_process(Families& to) {
 
 }  // namespace
 
-std::string metrics_page(const Store& store, const TrafficMetrics& traffic, std::string_view version, bool shutting_down) {
+std::string metrics_page(const MetricsSources& of) {
   Families families;
-  families.family(MetricType::Gauge, "stele_build_info", "The version that runs; always 1.").sample(1, {{"version", version}});
-  add_store(families, store, shutting_down);
-  add_traffic(families, traffic);
+  families.family(MetricType::Gauge, "stele_build_info", "The version that runs; always 1.").sample(1, {{"version", of.version}});
+  add_store(families, of.store, of.shutting_down);
+  families.gauge("stele_read_queue_requests", of.reads_waiting, "Reads that wait for a thread.");
+  add_traffic(families, of.traffic);
+  if (of.authenticator != nullptr) {
+    const JwtCache& cache = of.authenticator->verified_jwts();
+    families.counter("stele_jwt_cache_hits_total", cache.hits(), "JWTs whose signature was verified a moment ago.");
+    families.counter("stele_jwt_cache_misses_total", cache.misses(), "JWTs whose signature had to be verified.");
+  }
   add_process(families);
   return families.text();
 }

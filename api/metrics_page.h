@@ -11,9 +11,20 @@ namespace stele::api {
 
 inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
+class Authenticator;
+
+/// What the page tells about.
+struct MetricsSources {
+  const Store& store;
+  const TrafficMetrics& traffic;
+  const Authenticator* authenticator;  ///< null = authentication is off
+  std::size_t reads_waiting;           ///< for the read pool
+  std::string_view version;
+  bool shutting_down;
+};
+
 /// Everything there is to know about the running server, in the text format of Prometheus. Takes a fraction of a millisecond and reads
 /// /proc; any thread.
-[[nodiscard]] std::string metrics_page(const Store& store, const TrafficMetrics& traffic, std::string_view version,
-                                       bool shutting_down);
+[[nodiscard]] std::string metrics_page(const MetricsSources& of);
 
 }  // namespace stele::api

@@ -257,7 +257,12 @@ Response Service::metrics() const {
   static const TrafficMetrics none;
   Response response;
   response.content_type = kMetricsType;
-  response.body = metrics_page(store_, options_.traffic ? *options_.traffic : none, options_.version, shutting_down_.load());
+  response.body = metrics_page({.store = store_,
+                                .traffic = options_.traffic ? *options_.traffic : none,
+                                .authenticator = options_.authenticator.get(),
+                                .reads_waiting = scheduler_.reads_waiting(),
+                                .version = options_.version,
+                                .shutting_down = shutting_down_.load()});
   return response;
 }
 

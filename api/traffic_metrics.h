@@ -43,6 +43,7 @@ struct ConnectionCounts {
   std::atomic<std::uint64_t> refused{0};                ///< for their number, with an answer
   std::atomic<std::uint64_t> refused_from_address{0};   ///< for their number from one address, with an answer
   std::atomic<std::uint64_t> refused_without_answer{0};
+  std::atomic<std::uint64_t> handshakes_failed{0};
   std::atomic<std::uint64_t> answers_cut{0};  ///< that did not get to their end
   std::atomic<std::uint64_t> body_bytes{0};   ///< memory that holds request bodies and large answers
 };

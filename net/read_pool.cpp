@@ -43,6 +43,11 @@ bool ReadPool::push(std::function<void()> work, bool bounded) {
 
 bool ReadPool::run_on_read_pool(std::function<void()> work) { return push(std::move(work), true); }
 
+std::size_t ReadPool::reads_waiting() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
 bool ReadPool::run_unrefusable(std::function<void()> work) { return push(std::move(work), false); }
 
 void ReadPool::after(std::chrono::milliseconds delay, std::function<void()> work) {

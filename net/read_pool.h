@@ -25,6 +25,7 @@ class ReadPool final : public api::Scheduler {
   ReadPool& operator=(const ReadPool&) = delete;
 
   [[nodiscard]] bool run_on_read_pool(std::function<void()> work) override;
+  [[nodiscard]] std::size_t reads_waiting() const override;
   void after(std::chrono::milliseconds delay, std::function<void()> work) override;
 
   /// For the next piece of an answer that has begun and cannot be refused any more; there is at most one a connection,
@@ -41,7 +42,7 @@ class ReadPool final : public api::Scheduler {
   bool push(std::function<void()> work, bool bounded);
 
   const std::size_t queue_max_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable has_work_;
   std::deque<std::function<void()>> queue_;
   bool stopping_ = false;

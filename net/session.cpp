@@ -148,6 +148,7 @@ Task<bool> Session::handshake() {
   char first = 0;
   if (::recv(transport_.socket().native_handle(), &first, 1, MSG_PEEK) != 1) co_return false;
   if (first >= 'A' && first <= 'Z') {
+    core_.traffic->connections().handshakes_failed.fetch_add(1, std::memory_order_relaxed);
     refusal_ = {"malformed-request", "Only TLS is spoken on this port: use https."};
     co_await refuse();
     co_return false;
@@ -166,6 +167,7 @@ Task<bool> Session::handshake() {
         ready = co_await transport_.writable();
         break;
       case TlsConnection::Progress::Failed:
+        core_.traffic->connections().handshakes_failed.fetch_add(1, std::memory_order_relaxed);
         complain(LogCause::RequestRefused, "no TLS: ", tls.failure());
         co_await linger();  // the alert says why
         co_return false;

@@ -48,6 +48,7 @@ class Authenticator {
   /// Whether authenticate() would give a caller who may do this. Counts no failure.
   [[nodiscard]] bool grants(const Request& request, Permission needed);
 
+  [[nodiscard]] const JwtCache& verified_jwts() const { return verified_; }
   /// What the operator should know: files that cannot be read again.
   [[nodiscard]] std::vector<std::string> warnings() const;
   /// Whether there is any key that is neither revoked nor expired, or a key in the JWKS.

@@ -12,9 +12,10 @@ std::shared_ptr<const Principal> JwtCache::find(const Digest& token, const std::
   const std::size_t at = place_of(token);
   const std::lock_guard lock(mutexes_[at % kMutexes]);
   const Place& place = places_[at];
-  if (place.keys != keys || place.verified.good_until <= now) return nullptr;
-  if (CRYPTO_memcmp(place.token.data(), token.data(), token.size()) != 0) return nullptr;
-  return place.verified.principal;
+  const bool found = place.keys == keys && place.verified.good_until > now &&
+                     CRYPTO_memcmp(place.token.data(), token.data(), token.size()) == 0;
+  (found ? hits_ : misses_).fetch_add(1, std::memory_order_relaxed);
+  return found ? place.verified.principal : nullptr;
 }
 
 void JwtCache::put(const Digest& token, std::shared_ptr<const JwkSet> keys, const VerifiedJwt& verified) {

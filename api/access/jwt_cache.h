@@ -3,6 +3,8 @@
 // signature check instead of one a request.
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +24,10 @@ class JwtCache {
                                                       Timestamp now);
   void put(const Digest& token, std::shared_ptr<const JwkSet> keys, const VerifiedJwt& verified);
 
+  /// How often find() has found something, and how often not.
+  [[nodiscard]] std::uint64_t hits() const { return hits_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t misses() const { return misses_.load(std::memory_order_relaxed); }
+
  private:
   static constexpr std::size_t kPlaces = 4096;
   static constexpr std::size_t kMutexes = 16;
@@ -35,6 +41,8 @@ class JwtCache {
 
   std::vector<Place> places_;
   std::array<std::mutex, kMutexes> mutexes_;
+  std::atomic<std::uint64_t> hits_{0};
+  std::atomic<std::uint64_t> misses_{0};
 };
 
 }  // namespace stele::api

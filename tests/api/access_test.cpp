@@ -450,4 +450,6 @@ TEST_CASE("JwtCache.KnowsATokenForItsKeysUntilItExpires") {
   CHECK_FALSE(cache.find(token, keys, Timestamp{100}));
   CHECK_FALSE(cache.find(hash_of_secret("other"), keys, Timestamp{99}));
   CHECK_FALSE(cache.find(token, std::make_shared<const JwkSet>(), Timestamp{99}));
+  CHECK(cache.hits() == 1);
+  CHECK(cache.misses() == 4);
 }

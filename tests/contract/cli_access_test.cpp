@@ -310,11 +310,15 @@ TEST_CASE("Access.JwtsAreTakenFromTheConfiguredIssuer") {
   const auto token = [&](const std::string& issuer) {
     return key.token(R"({"iss":")" + issuer + R"(","aud":"stele","sub":"ada","stele_role":"writer","exp":4102444800})");
   };
-  const HttpResponse stored =
-      client.post("/v1/events", event_json("a"), "application/json", bearer(token("https://issuer.example")));
+  const std::string good = token("https://issuer.example");
+  const HttpResponse stored = client.post("/v1/events", event_json("a"), "application/json", bearer(good));
   REQUIRE(stored.status == 201);
   CHECK(Json(stored.body).text("/userId") == "ada");
+  CHECK(client.get("/v1/head", bearer(good)).status == 200);
   check_problem(client.get("/v1/head", bearer(token("https://elsewhere.example"))), 401, "invalid-credentials");
+  const MetricsText metrics(client.get("/metrics", bearer(guarded.create("auditor", "eve"))).body);
+  CHECK(metrics.value("stele_jwt_cache_hits_total") == 1);
+  CHECK(metrics.value("stele_jwt_cache_misses_total") == 2);
   const api::test::SigningKey next(api::test::SigningKey::Kind::Ed25519, "k2");
   write_file(folder.file("jwks.json"), api::test::jwks({next.jwk()}));
   const auto began = std::chrono::steady_clock::now();

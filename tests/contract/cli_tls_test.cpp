@@ -14,6 +14,7 @@
 
 #include "tests/support/certificates.h"
 #include "tests/support/http_client.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 
@@ -92,6 +93,21 @@ TEST_CASE("CliTls.TheCommandsSpeakHttpsWithACertificateOfTheirOwn") {
   CHECK(queried.exit_code == 0);
   CHECK(std::count(queried.out.begin(), queried.out.end(), '\n') == 4);
   CHECK(server.stop() == 0);
+}
+
+TEST_CASE("CliTls.HandshakesThatFailAreCounted") {
+  const DevCertificates certificates;
+  auto server = ServerProcess::start({certificates.data(), certificates.server_flags(), {}, 0});
+  const HttpResponse plain = HttpClient(server.port()).get("/healthz");
+  CHECK(plain.status == 400);
+  HttpClient distrustful(server.port());
+  distrustful.use_tls(ClientTls{});
+  CHECK_FALSE(distrustful.connect());
+  HttpClient client(server.port());
+  client.use_tls(certificates.trusting());
+  CHECK(eventually([&] {
+    return contains(client.get("/metrics").body, "stele_tls_handshakes_failed_total 2\n");
+  }));
 }
 
 TEST_CASE("CliTls.TheCommandsTrustNobodyElse") {

@@ -65,11 +65,12 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
       "stele_records_appended_total", "stele_append_queue_commits", "stele_durable_position", "stele_log_size_bytes",
       "stele_log_segments", "stele_log_damaged_segments", "stele_log_unprepared_segments_total", "stele_index_size_bytes",
       "stele_index_runs", "stele_index_damaged_runs", "stele_index_waiting_parts", "stele_index_merge_due",
-      "stele_scrubber_passes_total", "stele_scrubber_bytes_total", "stele_recovery_info", "stele_recovery_records", "stele_recovery_replayed_records",
-      "stele_recovery_cut_bytes", "stele_recovery_rewritten_bytes", "stele_http_requests_total",
+      "stele_scrubber_passes_total", "stele_scrubber_bytes_total", "stele_recovery_info", "stele_recovery_records",
+      "stele_recovery_replayed_records", "stele_recovery_cut_bytes", "stele_recovery_rewritten_bytes", "stele_http_requests_total",
       "stele_http_request_duration_seconds", "stele_http_problems_total", "stele_http_connections",
       "stele_http_connections_accepted_total", "stele_http_connections_refused_total", "stele_http_body_bytes",
-      "stele_http_answers_cut_total", "stele_access_log_lines_dropped_total",
+      "stele_http_answers_cut_total", "stele_access_log_lines_dropped_total", "stele_read_queue_requests",
+      "stele_tls_handshakes_failed_total",
       "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds",
       "process_max_fds", "process_threads", "process_start_time_seconds"};
   for (const std::string& name : expected) {

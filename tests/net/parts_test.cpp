@@ -199,6 +199,7 @@ TEST_CASE("ReadPool.RefusesWhatItsQueueCannotHold") {
   CHECK(pool.run_on_read_pool([&] { ++ran; }));
   CHECK(pool.run_on_read_pool([&] { throw 1; }));
   CHECK_FALSE(pool.run_on_read_pool([&] { ++ran; }));
+  CHECK(pool.reads_waiting() == 2);
   std::condition_variable done;
   bool last = false;
   CHECK(pool.run_unrefusable([&] {
