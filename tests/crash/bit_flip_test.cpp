@@ -3,9 +3,9 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <random>
 
+#include "tests/support/environment.h"
 #include "tests/support/sample_store.h"
 
 using namespace stele;
@@ -22,8 +22,7 @@ TEST_CASE("BitFlip.IsFoundOrHarmless") {
     REQUIRE((*store)->close());
     read_folder(disk, "/store", files);
   }
-  const char* const wanted = std::getenv("STELE_FLIP_STRIDE");
-  const std::uint64_t stride = wanted != nullptr ? std::max(1UL, std::strtoul(wanted, nullptr, 10)) : 211;
+  const std::uint64_t stride = std::max<std::uint64_t>(1, number_from("STELE_FLIP_STRIDE", 211));
   std::mt19937_64 random{std::random_device{}()};
   std::uint64_t trials = 0, refused = 0, found = 0, harmless = 0;
   for (const auto& [path, contents] : files) {

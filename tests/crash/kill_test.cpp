@@ -3,22 +3,22 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <random>
 
+#include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele::tests;
+using stele::test::number_from;
 
 namespace {
 constexpr int kClients = 8;
 }
 
 TEST_CASE("Kill.NothingAcknowledgedIsLostUnderLoad") {
-  const char* wanted = std::getenv("STELE_KILL_ROUNDS");
-  const int rounds = wanted == nullptr ? 10 : std::atoi(wanted);
+  const auto rounds = static_cast<int>(number_from("STELE_KILL_ROUNDS", 10));
   const std::uint64_t seed = std::random_device{}();
   CAPTURE(seed);
   std::mt19937_64 random(seed);

@@ -4,15 +4,16 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <random>
 
 #include "engine/base/simulated_file_system.h"
 #include "engine/snapshots/snapshot_folder.h"
 #include "engine/snapshots/snapshot_store.h"
+#include "tests/support/environment.h"
 #include "tests/support/snapshot_ledger.h"
 
 using namespace stele;
+using stele::test::number_from;
 using stele::test::SnapshotLedger;
 using stele::test::SteppedClock;
 
@@ -199,11 +200,6 @@ struct Trial {
     CHECK(disk.list(options.folder)->size() <= 1);
   }
 };
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 void run_trials(bool damaging) {
   const std::uint64_t single = number_from("STELE_CRASH_SEED", 0);

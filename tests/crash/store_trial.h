@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <future>
 #include <map>
 #include <random>
@@ -13,15 +12,11 @@
 #include "engine/base/simulated_file_system.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
+#include "tests/support/environment.h"
 
 namespace stele::test {
 
 using Kind = AppendOutcome::Kind;
-
-inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 struct Trial {
   explicit Trial(std::uint64_t trial_seed) : seed(trial_seed), random(trial_seed), disk(trial_seed) {}

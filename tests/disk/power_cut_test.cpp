@@ -6,26 +6,22 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
+#include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/loop_disk.h"
 #include "tests/support/server_process.h"
 
 using namespace stele::tests;
+using stele::test::number_from;
 
 namespace {
 
 constexpr int kClients = 8;
 constexpr std::uint64_t kDiskBytes = 600ULL << 20;
 constexpr std::uint64_t kRoundsOfADisk = 20;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 /// Spreads the cuts over the time between two answers; nothing waits for this to be long enough.
 void pass_time(std::mt19937_64& random, std::uint64_t microseconds_max) {

@@ -9,21 +9,18 @@
 #include <cstdlib>
 #include <random>
 
+#include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele::tests;
+using stele::test::number_from;
 
 namespace {
 
 constexpr std::uint64_t kSegmentBytes = 64 << 10;
 constexpr std::uint64_t kHeaderBytes = 4096;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 /// A server that gets EFBIG where a process is usually killed by SIGXFSZ: a signal that is ignored stays so over exec.
 std::unique_ptr<ChildProcess> start_ignoring_the_signal(const std::string& folder) {

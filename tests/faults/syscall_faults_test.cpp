@@ -25,11 +25,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele::tests;
+using stele::test::number_from;
 namespace fs = std::filesystem;
 
 namespace {
@@ -75,11 +77,6 @@ struct Calls {
   std::map<std::string, int> counts;  ///< of each kind: the most that any thread makes
   std::set<std::string> paths;
 };
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 std::string contents(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
