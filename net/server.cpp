@@ -207,7 +207,7 @@ Server::~Server() {
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFactory make_handler) {
   try {
     if (options.io_threads == 0) options.io_threads = cores();
-    if (options.read_threads == 0) options.read_threads = std::max<std::size_t>(8, 2 * cores());
+    if (options.read_threads == 0) options.read_threads = std::max<std::size_t>(4, 2 * cores());
     auto impl = std::make_unique<Impl>(std::move(options));
     ServerCore& core = *impl->core;
     for (std::size_t i = 0; i < core.options.io_threads; ++i) {

@@ -43,7 +43,7 @@ struct ServerOptions {
   std::string host = "127.0.0.1";  ///< a numeric address or a name; IPv6 with or without brackets
   std::uint16_t port = 0;          ///< 0 = any free one
   std::size_t io_threads = 0;      ///< 0 = as many as cores
-  std::size_t read_threads = 0;    ///< 0 = twice as many as cores, at least eight: they wait for disks, and share with long reads
+  std::size_t read_threads = 0;    ///< 0 = twice as many as cores, at least four: they wait for disks, and for long reads
   std::size_t read_queue_max = 1024;
   int accept_backlog = 1024;
   HttpLimits limits;

@@ -92,7 +92,7 @@ void ServeOptions::declare(CLI::App& app) {
       ->group(group);
   app.add_flag("--tls-client-optional", tls.client_optional, "Let clients do without a certificate")->group(group);
   add_number(app, "--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores")->group(group);
-  add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: by cores, at least 8")
+  add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: two a core, at least 4")
       ->group(group);
   add_number(app, "--read-queue", server.read_queue_max, 1, 1'000'000, "Reads that may wait for a thread; beyond: 503")
       ->group(group);
