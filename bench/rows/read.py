@@ -15,18 +15,25 @@ PAGE_EVENTS = 100
 CONNECTIONS = 64
 
 
-def pages(bench):
+def stored_pages(bench):
+    """A folder with aggregates that have more than a page, and a file with the query of a page of each."""
     data = bench.folder / "pages.data"
     keys = bench.folder / "pages.json"
     code, _ = bench.tool("stele_fill", "--folder", data, "--events", AGGREGATES * EVENTS_EACH, "--aggregates", AGGREGATES,
                          "--even", "--json", keys)
     if code != 0:
         fail("stele_fill failed")
-    ids = json.loads(keys.read_text())["busy_aggregates"]
-    ours_targets, peer_targets = bench.folder / "pages.ours", bench.folder / "pages.peer"
-    queries = [f"/v1/events?aggregateId={name}&limit={PAGE_EVENTS}" for name in ids]
-    ours_targets.write_text("\n".join(queries) + "\n")
-    peer_targets.write_text("".join(f"/pages/{i}\n" for i in range(len(ids))))
+    targets = bench.folder / "pages.ours"
+    targets.write_text("".join(f"/v1/events?aggregateId={name}&limit={PAGE_EVENTS}\n"
+                               for name in json.loads(keys.read_text())["busy_aggregates"]))
+    return data, targets
+
+
+def pages(bench):
+    data, ours_targets = stored_pages(bench)
+    queries = ours_targets.read_text().splitlines()
+    peer_targets = bench.folder / "pages.peer"
+    peer_targets.write_text("".join(f"/pages/{i}\n" for i in range(len(queries))))
 
     ours, peer = [], []
     with bench.stele(data) as server:
@@ -44,5 +51,5 @@ def pages(bench):
     size = sum(map(len, content.values())) / len(content)
     return [Row(5, f"page of {PAGE_EVENTS} events of one aggregate", "nginx, the same bytes from files", "pages/s",
                 rates(ours), rates(peer), ">=", 0.6,
-                f"{len(ids)} pages of {size:,.0f} bytes, {CONNECTIONS} connections; "
+                f"{len(queries)} pages of {size:,.0f} bytes, {CONNECTIONS} connections; "
                 + cpu_note(ours, peer, "nginx", per="page"), runs={"ours": ours, "peer": peer})]
