@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "api/openapi.h"
+#include "api/timestamp.h"
+#include "tests/api/access_support.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -288,6 +290,54 @@ TEST_CASE("Service.HealthAndReadiness") {
   CHECK(closing.at("/shuttingDown") == "true");
   CHECK(closing.at("/ready") == "false");
   CHECK(service.get("/healthz").status == 200);
+}
+
+TEST_CASE("Service.CertificatesThatEndAreAWarningInTimeAndAMetric") {
+  constexpr std::int64_t day = 86'400'000'000;
+  SetClock clock;
+  const Timestamp start = clock.time;
+  const auto at = [&](double days) { return Timestamp{start.micros + static_cast<std::int64_t>(days * day)}; };
+  std::vector<CertificateTerm> terms = {{CertificateUse::Server, "CN=server", at(0), at(90)},
+                                        {CertificateUse::ClientCa, "CN=late", at(0), at(900)},
+                                        {CertificateUse::ClientCa, "CN=early", at(0), at(800)}};
+  ServiceOptions options;
+  options.clock = &clock;
+  options.certificates = [&] { return terms; };
+  TestService service(options);
+  const auto warnings = [&](double days) {
+    clock.time = at(days);
+    const Answer ready = service.get("/readyz");
+    int count = 0;
+    while (ready.at("/warnings/" + std::to_string(count)) != "none") ++count;
+    CHECK(service.get("/metrics").body.find("\nstele_warnings " + std::to_string(count) + "\n") != std::string::npos);
+    return ready.at("/warnings");
+  };
+  CHECK(warnings(1) == "[]");
+  CHECK(warnings(75.9) == "[]");
+  CHECK(warnings(76.1) ==
+        R"(["TLS: the server's certificate, CN=server, expires at )" + format_timestamp(at(90)) + R"("])");
+  CHECK(warnings(89.9) == warnings(76.1));
+  CHECK(warnings(90.1) ==
+        R"(["TLS: the server's certificate, CN=server, expired at )" + format_timestamp(at(90)) + R"("])");
+  const std::string page = service.get("/metrics").body;
+  const auto has = [&](const std::string& use, Timestamp end) {
+    const std::string mark = "\nstele_tls_certificate_expiry_timestamp_seconds{use=\"" + use + "\"} ";
+    const std::size_t found = page.find(mark);
+    return found != std::string::npos &&
+           std::stod(page.substr(found + mark.size())) == static_cast<double>(end.micros) / 1e6;
+  };
+  CHECK(has("server", at(90)));
+  CHECK(has("client-ca", at(800)));
+  // Renewed.
+  terms[0] = {CertificateUse::Server, "CN=server", at(90), at(180)};
+  CHECK(warnings(90.1) == "[]");
+  CHECK(warnings(89) ==
+        R"(["TLS: the server's certificate, CN=server, is not good before )" + format_timestamp(at(90)) + R"("])");
+  // What never lives long is no constant warning.
+  terms = {{CertificateUse::ClientCrl, "CN=daily", at(0), at(1)}, {CertificateUse::ServerChain, "", at(0), at(6)}};
+  CHECK(warnings(0.6) == "[]");
+  CHECK(warnings(0.7).find("a list of revoked client certificates, CN=daily, expires at ") != std::string::npos);
+  CHECK(warnings(4.5).find("a certificate between the server's and the root expires at ") != std::string::npos);
 }
 
 TEST_CASE("Service.MethodsAndPaths") {
