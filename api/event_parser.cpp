@@ -173,8 +173,11 @@ void EventParser::event_type(const dom::element& value, std::string& to) {
 
 void EventParser::occurred_at(const dom::element& value, EventDraft& draft) {
   std::string_view given;
-  if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given);
-  if (!draft.occurred_at) faults_.add("/occurredAt", "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z.");
+  if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given, FinerTimes::Refuse);
+  if (!draft.occurred_at) {
+    faults_.add("/occurredAt",
+                "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most six fractional digits.");
+  }
 }
 
 bool EventParser::event_id(const dom::element& value, EventDraft& draft) {

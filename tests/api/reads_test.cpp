@@ -94,6 +94,41 @@ TEST_CASE("Reads.EveryFilter") {
   CHECK(list("?to=" + time).size() + list("?from=" + time).size() + 1 == list("").size());
 }
 
+TEST_CASE("Reads.BoundsOfTimeCountToTheirLastDigit") {
+  TestService service;
+  const std::string day = "2026-03-01T00:00:00.";
+  for (const std::string micros : {"000000", "123456", "123457", "999999"}) {
+    REQUIRE(service.post(event("a", "\"" + micros + "\"", R"("occurredAt":")" + day + micros + R"(Z")")).status == 201);
+  }
+  REQUIRE(service.post(event("a", R"("end")", R"("occurredAt":"9999-12-31T23:59:59.999999Z")")).status == 201);
+  const auto list = [&](const std::string& query) { return datas(service.get("/v1/events?" + query)); };
+  const std::string a = R"("000000")", b = R"("123456")", c = R"("123457")", d = R"("999999")", end = R"("end")";
+  for (const std::string digits : {"1234561", "12345601", "123456789", "123456999"}) {
+    CAPTURE(digits);
+    CHECK(list("occurredTo=" + day + digits + "Z") == a + "," + b);
+    CHECK(list("occurredFrom=" + day + digits + "Z") == c + "," + d + "," + end);
+  }
+  for (const std::string digits : {"123456", "1234560", "123456000"}) {
+    CAPTURE(digits);
+    CHECK(list("occurredTo=" + day + digits + "Z") == a);
+    CHECK(list("occurredFrom=" + day + digits + "Z") == b + "," + c + "," + d + "," + end);
+  }
+  CHECK(list("occurredTo=" + day + "9999999Z") == a + "," + b + "," + c + "," + d);
+  CHECK(list("occurredFrom=" + day + "0000001Z&occurredTo=" + day + "123457001Z") == b + "," + c);
+  // The last microsecond there is.
+  CHECK(list("occurredFrom=9999-12-31T23:59:59.9999989Z") == end);
+  CHECK(list("occurredFrom=9999-12-31T23:59:59.999999Z&occurredTo=9999-12-31T23:59:59.9999999Z") == end);
+  CHECK(list("occurredFrom=9999-12-31T23:59:59.9999999Z") == "");
+  CHECK(list("to=9999-12-31T23:59:59.9999999Z").size() == list("").size());
+  CHECK(list("from=9999-12-31T23:59:59.9999999Z") == "");
+  // When they were stored.
+  const Answer all = service.get("/v1/events");
+  const std::string time = all.text("/events/2/timestamp");
+  const std::string behind = time.substr(0, time.size() - 1) + "001Z";
+  CHECK(list("to=" + behind).find(c) != std::string::npos);
+  CHECK(list("from=" + behind).find(c) == std::string::npos);
+}
+
 TEST_CASE("Reads.BadParametersAre400") {
   TestService service;
   const auto fault = [&](const std::string& query) {

@@ -190,6 +190,8 @@ TEST_CASE("Append.EveryBrokenMemberIsNamed") {
       {"/occurredAt", with(R"("occurredAt":"2026-02-20")")},
       {"/occurredAt", with(R"("occurredAt":"2026-02-20T10:00:00")")},
       {"/occurredAt", with(R"("occurredAt":1700000000)")},
+      {"/occurredAt", with(R"("occurredAt":"2026-02-20T10:00:00.1234567Z")")},
+      {"/occurredAt", with(R"("occurredAt":"2026-02-20T10:00:00.123456789Z")")},
       {"/eventId", with(R"("eventId":"not-a-uuid")")},
       {"/eventId", with(R"("eventId":"")")},
       {"/eventId", with(R"("eventId":17)")},

@@ -408,6 +408,27 @@ TEST_CASE("Query.TimesMayHaveAnOffset") {
   CHECK(read_pages(client, "?occurredFrom=" + percent("2025-05-14T08:00:00Z"), 50) == expected);
 }
 
+TEST_CASE("Query.BoundsOfTimeCountToTheirLastDigit") {
+  HttpClient client = shared_api().client();
+  const std::string aggregate = fresh("bounds");
+  append(client, event_json(aggregate, "T", "{}", R"(,"occurredAt":"2026-03-01T12:00:00.123456Z")"));
+  const auto found = [&](const std::string& query) {
+    return get_json(client, "/v1/events?aggregateId=" + percent(aggregate) + "&" + query).list("/events").size();
+  };
+  CHECK(found("occurredTo=2026-03-01T12:00:00.123456Z") == 0);
+  CHECK(found("occurredTo=2026-03-01T12:00:00.123456789Z") == 1);
+  CHECK(found("occurredTo=2026-03-01T12:00:00.1234561Z") == 1);
+  CHECK(found("occurredFrom=2026-03-01T12:00:00.123456000Z") == 1);
+  CHECK(found("occurredFrom=2026-03-01T12:00:00.123456001Z") == 0);
+  const std::string time = get_json(client, "/v1/events?aggregateId=" + percent(aggregate)).text("/events/0/timestamp");
+  const std::string stem = time.substr(0, time.size() - 1);
+  CHECK(found("to=" + time) == 0);
+  CHECK(found("to=" + stem + "1Z") == 1);
+  CHECK(found("from=" + stem + "0Z") == 1);
+  CHECK(found("from=" + stem + "1Z") == 0);
+  check_problem(client.get("/v1/events?from=" + stem + "0001Z"), 400, "invalid-parameter");
+}
+
 TEST_CASE("Query.ListsLeaveTheStoresOwnRecordsOutUnlessAsked") {
   HttpClient client = history().client();
   const std::vector<Json> plain = get_json(client, "/v1/events?limit=1000").list("/events");
