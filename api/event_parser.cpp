@@ -78,7 +78,7 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         event_type(field.value, draft.event_type);
         break;
       case Member::AggregateId:
-        identifier(field.value, "/aggregateId", draft.aggregate_id);
+        aggregate_id(field.value, draft.aggregate_id);
         break;
       case Member::AggregateType:
         identifier(field.value, "/aggregateType", draft.aggregate_type.emplace());
@@ -155,6 +155,13 @@ bool EventParser::text(const dom::element& value, std::string_view pointer, std:
 void EventParser::identifier(const dom::element& value, std::string_view pointer, std::string& to) {
   if (text(value, pointer, to) && to.front() == '$')
     faults_.add(pointer, "Identifiers that begin with $ are the store's own.");
+}
+
+void EventParser::aggregate_id(const dom::element& value, std::string& to) {
+  identifier(value, "/aggregateId", to);
+  if (to == "." || to == "..") {
+    faults_.add("/aggregateId", "Must not be . or .., which clients take out of a path, encoded or not.");
+  }
 }
 
 void EventParser::event_type(const dom::element& value, std::string& to) {

@@ -163,6 +163,8 @@ TEST_CASE("Append.EveryBrokenMemberIsNamed") {
       {"/aggregateId", event_json("")},
       {"/aggregateId", event_json(too_long)},
       {"/aggregateId", event_json("$schema/x")},
+      {"/aggregateId", event_json(".")},
+      {"/aggregateId", event_json("..")},
       {"/aggregateId", R"({"eventType":"Tested","aggregateId":"a\u0000b","data":{}})"},
       {"/aggregateId", R"({"eventType":"Tested","aggregateId":"a\nb","data":{}})"},
       {"/aggregateId", R"({"eventType":"Tested","aggregateId":"a\u007fb","data":{}})"},
