@@ -45,8 +45,9 @@ class FilterText {
   std::string text_;
 };
 
-std::uint64_t hash_of(const EventQuery& query) {
+std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
   FilterText text;
+  text.add("store", std::string_view(to_string(store)));
   text.add("aggregateId", query.aggregate_id);
   text.add("aggregateType", query.aggregate_type);
   for (const std::string& type : query.event_types) text.add("eventType", std::string_view(type));
@@ -161,7 +162,8 @@ std::optional<Problem> find(const ReadView& view, const Caller& caller, std::str
 
 }  // namespace
 
-std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits) {
+std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
+                                                         const Uuid& store) {
   const auto format = accepted_format(request.header("Accept"), true);
   if (!format) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
 
@@ -204,14 +206,15 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
   const auto cursor = parameters.text("cursor", kCursorBytesMax);
   if (auto problem = parameters.problem()) return std::move(*problem);
 
-  list.filters = hash_of(query);
+  list.filters = hash_of(query, store);
   list.link_query = parameters.encoded({"cursor", "minPosition"});
   if (cursor) {
     const auto decoded = decode_cursor(*cursor, CursorKind::Events, query.direction, list.filters);
     if (const auto* fault = std::get_if<CursorFault>(&decoded)) {
-      return Problem("invalid-cursor", *fault == CursorFault::Mangled
-                                           ? "The cursor is damaged."
-                                           : "The cursor belongs to a query with other filters or order.")
+      return Problem("invalid-cursor",
+                     *fault == CursorFault::Mangled
+                         ? "The cursor is damaged."
+                         : "The cursor belongs to a query with other filters or order, or to another store.")
           .error({"parameter", "cursor", "Leave it out to begin again.", {}});
     }
     apply_cursor(query, std::get<Cursor>(decoded).position);

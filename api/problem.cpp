@@ -24,8 +24,10 @@ constexpr std::array kKinds{
         "The endpoint has no query parameter of this name. `errors` names it; a misspelt filter is never ignored."},
     ProblemKind{"invalid-parameter", 400, "Invalid query parameter",
                 "A query parameter has a value it cannot have, or stands more than once. `errors` names it."},
-    ProblemKind{"invalid-cursor", 400, "Invalid cursor",
-                "The cursor is damaged or belongs to a query with other filters. Start again without a cursor."},
+    ProblemKind{
+        "invalid-cursor", 400, "Invalid cursor",
+        "The cursor is damaged, or belongs to a query with other filters or to another store. Start again without a "
+        "cursor."},
     ProblemKind{"invalid-header", 400, "Invalid header field",
                 "A header field has a value it cannot have. `errors` names it."},
     ProblemKind{"credentials-required", 401, "Credentials are required",

@@ -207,7 +207,7 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
 }
 
 void Service::events(const std::shared_ptr<Call>& call) {
-  auto parsed = parse_event_list(call->request(), options_.limits);
+  auto parsed = parse_event_list(call->request(), options_.limits, store_.store_id());
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   if (!may_list(call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
@@ -232,7 +232,7 @@ void Service::events(const std::shared_ptr<Call>& call) {
 }
 
 void Service::aggregates(const std::shared_ptr<Call>& call) {
-  auto parsed = parse_aggregate_list(call->request(), options_.limits);
+  auto parsed = parse_aggregate_list(call->request(), options_.limits, store_.store_id());
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   if (!may_list(call, std::get<AggregateListRequest>(parsed).query)) return;
   run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {

@@ -129,6 +129,21 @@ TEST_CASE("Reads.BoundsOfTimeCountToTheirLastDigit") {
   CHECK(list("from=" + behind).find(c) == std::string::npos);
 }
 
+TEST_CASE("Reads.ACursorOfAnotherStoreIsRefused") {
+  TestService one, another;
+  for (TestService* service : {&one, &another}) fill(*service, 8);
+  for (const std::string target :
+       {"/v1/events?limit=3", "/v1/events?aggregateId=a1&order=desc&limit=1", "/v1/aggregates?limit=2"}) {
+    CAPTURE(target);
+    const std::string cursor = one.get(target).text("/nextCursor");
+    CHECK(one.get(target + "&cursor=" + cursor).status == 200);
+    const Answer refused = another.get(target + "&cursor=" + cursor);
+    CHECK(refused.status == 400);
+    CHECK(refused.slug() == "invalid-cursor");
+    CHECK(refused.text("/detail").find("another store") != std::string::npos);
+  }
+}
+
 TEST_CASE("Reads.BadParametersAre400") {
   TestService service;
   const auto fault = [&](const std::string& query) {

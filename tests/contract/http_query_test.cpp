@@ -350,6 +350,26 @@ TEST_CASE("Query.CursorOfAnotherQueryIsRefused") {
   check_problem(client.get("/v1/aggregates?cursor=" + cursor), 400, "invalid-cursor");
 }
 
+TEST_CASE("Query.CursorOfAnotherStoreIsRefused") {
+  Api one, another;
+  HttpClient client = one.client(), stranger = another.client();
+  for (HttpClient* to : {&client, &stranger}) {
+    for (const char* const aggregate : {"a", "b", "c"}) append(*to, event_json(aggregate));
+  }
+  for (const std::string path : {"/v1/events?limit=2", "/v1/aggregates?limit=2"}) {
+    INFO("path ", path);
+    const std::string target = path + "&cursor=" + percent(get_json(client, path).text("/nextCursor"));
+    CHECK(client.get(target).status == 200);
+    check_problem(stranger.get(target), 400, "invalid-cursor");
+  }
+  // The store is the same after a restart.
+  const std::string target =
+      "/v1/events?limit=2&cursor=" + percent(get_json(client, "/v1/events?limit=2").text("/nextCursor"));
+  one.kill_and_restart();
+  HttpClient again = one.client();
+  CHECK(again.get(target).status == 200);
+}
+
 TEST_CASE("Query.MangledCursorsAreRefused") {
   HttpClient client = history().client();
   const std::string cursor = get_json(client, "/v1/events?limit=2").text("/nextCursor");
