@@ -71,11 +71,12 @@ std::uint64_t hash_of(const AggregateQuery& query, const Uuid& store) {
 
 std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request, const Limits& limits,
                                                                  const Uuid& store) {
-  const auto format = accepted_format(request.header("Accept"), true);
-  if (!format) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+  const auto form = accepted_form(request.header("Accept"), true);
+  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
   Parameters parameters(request.query(), {"aggregateType", "prefix", "limit", "cursor", "includeSystem"});
   AggregateListRequest list;
-  list.format = *format;
+  list.format = form->format;
+  list.type = form->type;
   list.query.aggregate_type = parameters.text("aggregateType");
   list.query.prefix = parameters.text("prefix").value_or("");
   list.query.include_system = parameters.flag("includeSystem").value_or(false);
@@ -103,7 +104,7 @@ std::variant<Response, Problem> list_aggregates(const Store& store, const Aggreg
   auto view = store.view();
   Response response;
   if (request.format == BodyFormat::Ndjson) {
-    response.content_type = kNdjsonType;
+    response.content_type = request.type;
     response.source = std::make_unique<AggregateLines>(std::move(view), request.query, request.limit);
     return response;
   }

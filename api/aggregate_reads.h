@@ -18,6 +18,7 @@ namespace stele::api {
 struct AggregateListRequest {
   AggregateQuery query;
   BodyFormat format = BodyFormat::Json;
+  std::string_view type;      ///< of the answer, as the client calls it
   std::size_t limit = 0;      ///< aggregates of a page; of a stream, 0 = no limit
   std::uint64_t filters = 0;  ///< hash of the store's id and the filters, for cursors
   std::string link_query;     ///< the parameters of the next page, but for the cursor

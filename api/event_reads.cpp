@@ -164,15 +164,16 @@ std::optional<Problem> find(const ReadView& view, const Caller& caller, std::str
 
 std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
                                                          const Uuid& store) {
-  const auto format = accepted_format(request.header("Accept"), true);
-  if (!format) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+  const auto form = accepted_form(request.header("Accept"), true);
+  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
 
   Parameters parameters(request.query(),
                         {"aggregateId", "aggregateType", "eventType", "userId", "correlationId", "from", "to",
                          "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order", "limit",
                          "cursor", "schemaVersion", "minPosition", "includeSystem"});
   EventListRequest list;
-  list.format = *format;
+  list.format = form->format;
+  list.type = form->type;
   EventQuery& query = list.query;
   query.aggregate_id = parameters.text("aggregateId");
   query.aggregate_type = parameters.text("aggregateType");
@@ -228,7 +229,7 @@ std::variant<Response, Problem> list_events(const Store& store, const EventListR
   auto stream = view->query(request.query);
   if (!stream) return read_failed();
   Response response;
-  response.content_type = kNdjsonType;
+  response.content_type = request.type;
   response.source = std::make_unique<EventLines>(std::move(view), std::move(*stream), request.limit);
   return response;
 }

@@ -76,8 +76,8 @@ constexpr std::array kKinds{
                 "The data or metadata of an event is beyond the limit. `errors` names it."},
     ProblemKind{"uri-too-long", 414, "Request target too long", "The path and query are longer than the server takes."},
     ProblemKind{"unsupported-media-type", 415, "Unsupported media type",
-                "Events are sent as application/json or application/x-ndjson, in UTF-8, plain or with the content "
-                "encoding gzip or zstd."},
+                "Events are sent as application/json, or as lines: application/x-ndjson, application/ndjson or "
+                "application/jsonl. In UTF-8, plain or with the content encoding gzip or zstd."},
     ProblemKind{"expectation-failed", 417, "Expectation failed", "Only `Expect: 100-continue` is understood."},
     ProblemKind{
         "invalid-event", 422, "Invalid event",

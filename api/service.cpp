@@ -170,7 +170,7 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
     return;
   }
 
-  if (!accepted_format(request.header("Accept"), false)) {
+  if (!accepted_form(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "This resource is application/json."));
   }
   if (!request.query().empty()) {

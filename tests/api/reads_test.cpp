@@ -129,6 +129,23 @@ TEST_CASE("Reads.BoundsOfTimeCountToTheirLastDigit") {
   CHECK(list("from=" + behind).find(c) == std::string::npos);
 }
 
+TEST_CASE("Reads.LinesByAnyOfTheirNames") {
+  TestService service;
+  fill(service, 3);
+  for (const std::string target : {"/v1/events", "/v1/aggregates"}) {
+    const Answer usual = service.get(target, {{"Accept", "application/x-ndjson"}});
+    CHECK(lines_of(usual.body) == 3);
+    for (const std::string type : {"application/ndjson", "application/jsonl"}) {
+      CAPTURE(type);
+      const Answer lines = service.get(target, {{"Accept", type + "; profile=x"}});
+      CHECK(lines.status == 200);
+      CHECK(lines.type == type);
+      CHECK(lines.body == usual.body);
+      CHECK(service.get(target, {{"Accept", type}, {"Accept-Encoding", "gzip"}}).header("Content-Encoding") == "gzip");
+    }
+  }
+}
+
 TEST_CASE("Reads.ACursorOfAnotherStoreIsRefused") {
   TestService one, another;
   for (TestService* service : {&one, &another}) fill(*service, 8);

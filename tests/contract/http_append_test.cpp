@@ -369,6 +369,27 @@ TEST_CASE("Append.ContentTypeMayNameUtf8AndMatchesInAnyCase") {
   }
 }
 
+TEST_CASE("Append.OtherParametersOfAMediaTypeAreIgnoredAndLinesHaveThreeNames") {
+  HttpClient client = shared_api().client();
+  const std::string event = event_json(fresh("media"));
+  for (const std::string parameters : {"", "; profile=x", "; profile=\"a;charset=x,b\"; charset=utf-8", ";v=1;"}) {
+    INFO("parameters: ", parameters);
+    CHECK(client.post("/v1/events", event, "application/json" + parameters).status == 201);
+    CHECK(client.post("/v1/events", event, "application/json", {{"Accept", "application/json" + parameters}}).status ==
+          201);
+    for (const std::string type : {"application/x-ndjson", "application/ndjson", "application/jsonl"}) {
+      INFO("type: ", type);
+      const HttpResponse stored = client.post("/v1/events", event + "\n" + event + "\n", type + parameters);
+      CHECK(stored.status == 201);
+      CHECK(Json(stored.body).list("/events").size() == 2);
+      const HttpResponse lines = client.get("/v1/events?limit=2", {{"Accept", type + parameters}});
+      CHECK(lines.status == 200);
+      CHECK(lines.header("Content-Type") == type);
+      CHECK(std::count(lines.body.begin(), lines.body.end(), '\n') == 2);
+    }
+  }
+}
+
 TEST_CASE("Append.PositionsAndTimesNeverDecrease") {
   HttpClient client = shared_api().client();
   const std::string aggregate = fresh("order");

@@ -103,7 +103,7 @@ TEST_CASE("Aggregate.NamesThatNoClientCanPutIntoAPathAreRefused") {
     const std::string bad = event_json(name), good = event_json(fresh("good"));
     CHECK(names_pointer(check_problem(client.post("/v1/events", bad), 422, "invalid-event"), "/aggregateId"));
     check_problem(client.post("/v1/events", "[" + good + "," + bad + "]"), 422, "invalid-event");
-    for (const char* const type : {"application/x-ndjson"}) {
+    for (const char* const type : {"application/x-ndjson", "application/jsonl"}) {
       const Json refused = check_problem(client.post("/v1/events", good + "\n" + bad, type), 422, "invalid-event");
       CHECK(names_pointer(refused, "/1/aggregateId"));
       CHECK(refused.number("/errors/0/line") == 2);
