@@ -16,9 +16,12 @@ constexpr std::array kKinds{
                 "The request is not valid HTTP. Correct it before sending it again."},
     ProblemKind{"malformed-json", 400, "Malformed JSON",
                 "The body is not JSON text in UTF-8. `detail` says where it breaks. Nothing was stored."},
-    ProblemKind{"malformed-encoding", 400, "Malformed content encoding",
-                "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
-                "stored."},
+    ProblemKind{
+        "malformed-encoding", 400, "Malformed content encoding",
+        "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
+        "stored."},
+    ProblemKind{"invalid-path", 400, "Invalid path",
+                "The path has a `%` that no two hex digits follow, or is not UTF-8 when it is decoded."},
     ProblemKind{
         "unknown-parameter", 400, "Unknown query parameter",
         "The endpoint has no query parameter of this name. `errors` names it; a misspelt filter is never ignored."},

@@ -132,7 +132,7 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
   if (const auto* fault = std::get_if<RouteFault>(&found)) {
     return call->fail(
         *fault == RouteFault::BadEncoding
-            ? Problem("invalid-parameter", "The percent-encoding of the path is broken or does not give UTF-8.")
+            ? Problem("invalid-path", "The percent-encoding of the path is broken or does not give UTF-8.")
             : Problem("not-found",
                       "There is nothing at this path. /openapi.json lists what there is; a slash in an id "
                       "is written %2F."));

@@ -129,6 +129,18 @@ TEST_CASE("Reads.BoundsOfTimeCountToTheirLastDigit") {
   CHECK(list("from=" + behind).find(c) == std::string::npos);
 }
 
+TEST_CASE("Reads.ABrokenEscapeInAPathIsToldAsThat") {
+  TestService service;
+  for (const std::string path :
+       {"/v1/aggregates/%zz", "/v1/aggregates/%ff", "/v1/events/%", "/v1/events/%c3/data", "/problems/%1"}) {
+    CAPTURE(path);
+    const Answer answer = service.get(path);
+    CHECK(answer.status == 400);
+    CHECK(answer.slug() == "invalid-path");
+    CHECK(answer.text("/title") == "Invalid path");
+  }
+}
+
 TEST_CASE("Reads.LinesByAnyOfTheirNames") {
   TestService service;
   fill(service, 3);
