@@ -132,7 +132,9 @@ std::optional<Problem> Parameters::problem() const {
     return problem;
   }
   if (!faults_.empty()) {
-    Problem problem("invalid-parameter", "Parameter " + faults_.front().where + ": " + faults_.front().detail);
+    const FieldError& first = faults_.front();
+    Problem problem("invalid-parameter",
+                    first.where.empty() ? first.detail : "Parameter " + first.where + ": " + first.detail);
     problem.errors(faults_);
     return problem;
   }

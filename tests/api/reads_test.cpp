@@ -188,6 +188,7 @@ TEST_CASE("Reads.BadParametersAre400") {
   CHECK(fault("limit=1001") == "invalid-parameter limit");
   CHECK(fault("order=up") == "invalid-parameter order");
   CHECK(fault("from=now") == "invalid-parameter from");
+  CHECK(fault("to=2026-03-01T12:00:00.1234567890Z") == "invalid-parameter to");
   CHECK(fault("fromSequence=-1") == "invalid-parameter fromSequence");
   CHECK(fault("afterPosition=x") == "invalid-parameter afterPosition");
   CHECK(fault("schemaVersion=0") == "invalid-parameter schemaVersion");
