@@ -8,6 +8,7 @@
 #include "api/parameters.h"
 #include "api/timestamp.h"
 #include "engine/base/digest.h"
+#include "engine/base/uuid.h"
 
 namespace stele::api {
 
@@ -56,8 +57,9 @@ class AggregateLines : public BodySource {
   std::size_t left_;
 };
 
-std::uint64_t hash_of(const AggregateQuery& query) {
-  std::string text = query.include_system ? "system" : "clients";
+std::uint64_t hash_of(const AggregateQuery& query, const Uuid& store) {
+  std::string text = to_string(store);
+  text += query.include_system ? "system" : "clients";
   text += '\0';
   text += query.prefix;
   text += '\0';
@@ -67,12 +69,14 @@ std::uint64_t hash_of(const AggregateQuery& query) {
 
 }  // namespace
 
-std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request, const Limits& limits) {
-  const auto format = accepted_format(request.header("Accept"), true);
-  if (!format) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request, const Limits& limits,
+                                                                 const Uuid& store) {
+  const auto form = accepted_form(request.header("Accept"), true);
+  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
   Parameters parameters(request.query(), {"aggregateType", "prefix", "limit", "cursor", "includeSystem"});
   AggregateListRequest list;
-  list.format = *format;
+  list.format = form->format;
+  list.type = form->type;
   list.query.aggregate_type = parameters.text("aggregateType");
   list.query.prefix = parameters.text("prefix").value_or("");
   list.query.include_system = parameters.flag("includeSystem").value_or(false);
@@ -81,14 +85,14 @@ std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& 
   const auto cursor = parameters.text("cursor", kCursorBytesMax);
   if (auto problem = parameters.problem()) return std::move(*problem);
 
-  list.filters = hash_of(list.query);
+  list.filters = hash_of(list.query, store);
   list.link_query = parameters.encoded({"cursor"});
   if (cursor) {
     auto decoded = decode_cursor(*cursor, CursorKind::Aggregates, Direction::Ascending, list.filters);
     if (const auto* fault = std::get_if<CursorFault>(&decoded)) {
       return Problem("invalid-cursor", *fault == CursorFault::Mangled
                                            ? "The cursor is damaged."
-                                           : "The cursor belongs to a query with other filters.")
+                                           : "The cursor belongs to a query with other filters, or to another store.")
           .error({"parameter", "cursor", "Leave it out to begin again.", {}});
     }
     list.query.after = std::move(std::get<Cursor>(decoded).key);
@@ -100,7 +104,7 @@ std::variant<Response, Problem> list_aggregates(const Store& store, const Aggreg
   auto view = store.view();
   Response response;
   if (request.format == BodyFormat::Ndjson) {
-    response.content_type = kNdjsonType;
+    response.content_type = request.type;
     response.source = std::make_unique<AggregateLines>(std::move(view), request.query, request.limit);
     return response;
   }

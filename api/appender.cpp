@@ -120,14 +120,15 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   const auto format = body_format(request.header("Content-Type"));
   if (!format) {
     return call->fail(Problem("unsupported-media-type",
-                              "The Content-Type must be application/json or application/x-ndjson, in UTF-8."));
+                              "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
+                              "application/jsonl, in UTF-8."));
   }
   const auto coding = body_coding(request.header("Content-Encoding"));
   if (!coding) {
     return call->fail(Problem("unsupported-media-type", "The Content-Encoding must be gzip or zstd, or none.")
                           .header("Accept-Encoding", "gzip, zstd"));
   }
-  if (!accepted_format(request.header("Accept"), false)) {
+  if (!accepted_form(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "The answer is application/json."));
   }
   if (const std::string_view field = request.header("Idempotency-Key"); !field.empty()) {

@@ -1,6 +1,7 @@
 #pragma once
-// Where the next page of a list begins. Opaque to clients: base64url of kind, direction, place, a hash of the query's
-// filters and a checksum, so that a mangled cursor and one of another query are told apart from a good one.
+// Where the next page of a list begins. Opaque to clients: base64url of kind, direction, place, a hash of the store's
+// id and the query's filters, and a checksum, so that a mangled cursor and one of another query or store are told apart
+// from a good one.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,13 +25,13 @@ struct Cursor {
 
 enum class CursorFault {
   Mangled,
-  OtherQuery,  ///< sound, but made by another list, direction or set of filters
+  OtherQuery,  ///< sound, but made by another store, list, direction or set of filters
 };
 
 /// What decode_cursor() looks at; no cursor is nearly as long.
 inline constexpr std::size_t kCursorBytesMax = 64U << 10;
 
-/// `filters` identifies the query: a hash of all its filters.
+/// `filters` identifies the query: a hash of the id of its store and all its filters.
 [[nodiscard]] std::string encode_cursor(const Cursor& cursor, std::uint64_t filters);
 [[nodiscard]] std::variant<Cursor, CursorFault> decode_cursor(std::string_view text, CursorKind kind,
                                                               Direction direction, std::uint64_t filters);

@@ -78,7 +78,7 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         event_type(field.value, draft.event_type);
         break;
       case Member::AggregateId:
-        identifier(field.value, "/aggregateId", draft.aggregate_id);
+        aggregate_id(field.value, draft.aggregate_id);
         break;
       case Member::AggregateType:
         identifier(field.value, "/aggregateType", draft.aggregate_type.emplace());
@@ -157,6 +157,13 @@ void EventParser::identifier(const dom::element& value, std::string_view pointer
     faults_.add(pointer, "Identifiers that begin with $ are the store's own.");
 }
 
+void EventParser::aggregate_id(const dom::element& value, std::string& to) {
+  identifier(value, "/aggregateId", to);
+  if (to == "." || to == "..") {
+    faults_.add("/aggregateId", "Must not be . or .., which clients take out of a path, encoded or not.");
+  }
+}
+
 void EventParser::event_type(const dom::element& value, std::string& to) {
   std::string_view given;
   if (value.get(given) != simdjson::SUCCESS) {
@@ -173,8 +180,11 @@ void EventParser::event_type(const dom::element& value, std::string& to) {
 
 void EventParser::occurred_at(const dom::element& value, EventDraft& draft) {
   std::string_view given;
-  if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given);
-  if (!draft.occurred_at) faults_.add("/occurredAt", "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z.");
+  if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given, FinerTimes::Refuse);
+  if (!draft.occurred_at) {
+    faults_.add("/occurredAt",
+                "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most six fractional digits.");
+  }
 }
 
 bool EventParser::event_id(const dom::element& value, EventDraft& draft) {

@@ -30,6 +30,7 @@ class EventParser {
  private:
   bool text(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
   void identifier(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
+  void aggregate_id(const simdjson::dom::element& value, std::string& to);
   void event_type(const simdjson::dom::element& value, std::string& to);
   void occurred_at(const simdjson::dom::element& value, EventDraft& draft);
   bool event_id(const simdjson::dom::element& value, EventDraft& draft);

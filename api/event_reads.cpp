@@ -45,8 +45,9 @@ class FilterText {
   std::string text_;
 };
 
-std::uint64_t hash_of(const EventQuery& query) {
+std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
   FilterText text;
+  text.add("store", std::string_view(to_string(store)));
   text.add("aggregateId", query.aggregate_id);
   text.add("aggregateType", query.aggregate_type);
   for (const std::string& type : query.event_types) text.add("eventType", std::string_view(type));
@@ -161,16 +162,18 @@ std::optional<Problem> find(const ReadView& view, const Caller& caller, std::str
 
 }  // namespace
 
-std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits) {
-  const auto format = accepted_format(request.header("Accept"), true);
-  if (!format) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
+                                                         const Uuid& store) {
+  const auto form = accepted_form(request.header("Accept"), true);
+  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
 
   Parameters parameters(request.query(),
                         {"aggregateId", "aggregateType", "eventType", "userId", "correlationId", "from", "to",
                          "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order", "limit",
                          "cursor", "schemaVersion", "minPosition", "includeSystem"});
   EventListRequest list;
-  list.format = *format;
+  list.format = form->format;
+  list.type = form->type;
   EventQuery& query = list.query;
   query.aggregate_id = parameters.text("aggregateId");
   query.aggregate_type = parameters.text("aggregateType");
@@ -204,14 +207,15 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
   const auto cursor = parameters.text("cursor", kCursorBytesMax);
   if (auto problem = parameters.problem()) return std::move(*problem);
 
-  list.filters = hash_of(query);
+  list.filters = hash_of(query, store);
   list.link_query = parameters.encoded({"cursor", "minPosition"});
   if (cursor) {
     const auto decoded = decode_cursor(*cursor, CursorKind::Events, query.direction, list.filters);
     if (const auto* fault = std::get_if<CursorFault>(&decoded)) {
-      return Problem("invalid-cursor", *fault == CursorFault::Mangled
-                                           ? "The cursor is damaged."
-                                           : "The cursor belongs to a query with other filters or order.")
+      return Problem("invalid-cursor",
+                     *fault == CursorFault::Mangled
+                         ? "The cursor is damaged."
+                         : "The cursor belongs to a query with other filters or order, or to another store.")
           .error({"parameter", "cursor", "Leave it out to begin again.", {}});
     }
     apply_cursor(query, std::get<Cursor>(decoded).position);
@@ -225,7 +229,7 @@ std::variant<Response, Problem> list_events(const Store& store, const EventListR
   auto stream = view->query(request.query);
   if (!stream) return read_failed();
   Response response;
-  response.content_type = kNdjsonType;
+  response.content_type = request.type;
   response.source = std::make_unique<EventLines>(std::move(view), std::move(*stream), request.limit);
   return response;
 }

@@ -19,13 +19,16 @@ namespace stele::api {
 struct EventListRequest {
   EventQuery query;
   BodyFormat format = BodyFormat::Json;
+  std::string_view type;      ///< of the answer, as the client calls it
   std::size_t limit = 0;      ///< events of a page; of a stream, 0 = no limit
-  std::uint64_t filters = 0;  ///< hash of all that decides which events match, for cursors
+  std::uint64_t filters = 0;  ///< hash of the store's id and all that decides which events match, for cursors
   std::string link_query;     ///< the parameters of the next page, but for the cursor
   std::optional<Position> min_position;
 };
 
-[[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits);
+/// `store` is the id of the one that will be read.
+[[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
+                                                                       const Uuid& store);
 
 /// A page, or a stream of lines up to the head of now.
 [[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request);

@@ -3,8 +3,10 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -75,13 +77,14 @@ class Families {
   std::vector<MetricFamily> all_;
 };
 
-void add_store(Families& to, const Store& store, bool shutting_down) {
-  const StoreHealth health = store.health();
+void add_store(Families& to, const MetricsSources& of) {
+  const Store& store = of.store;
+  const StoreHealth& health = of.health;
   const StoreMetrics metrics = store.metrics();
-  to.gauge("stele_ready", health.writable && !shutting_down ? 1 : 0, "1 if /readyz says yes.");
+  to.gauge("stele_ready", health.writable && !of.shutting_down ? 1 : 0, "1 if /readyz says yes.");
   to.gauge("stele_writable", health.writable ? 1 : 0, "1 if the store accepts events.");
   to.gauge("stele_poisoned", metrics.poisoned ? 1 : 0, "1 if a write of the log failed and the process must be restarted.");
-  to.gauge("stele_warnings", health.warnings.size(), "Warnings that /readyz shows now.");
+  to.gauge("stele_warnings", of.warnings, "Warnings that /readyz shows now.");
 
   to.durations("stele_append_duration_seconds", metrics.append_nanos,
                "Time of a proposed commit from the queue to its durable answer.");
@@ -147,6 +150,18 @@ void add_traffic(Families& to, const TrafficMetrics& traffic) {
              "Lines of the access log that were lost because it was written too slowly.");
 }
 
+void add_certificates(Families& to, const std::vector<CertificateTerm>& terms) {
+  std::map<CertificateUse, Timestamp> first_ends;
+  for (const CertificateTerm& term : terms) {
+    const auto [at, fresh] = first_ends.emplace(term.use, term.until);
+    if (!fresh) at->second = std::min(at->second, term.until);
+  }
+  if (first_ends.empty()) return;
+  to.family(MetricType::Gauge, "stele_tls_certificate_expiry_timestamp_seconds",
+            "Until when the certificates in use are good, in seconds since 1970; of several the first to end.");
+  for (const auto& [use, end] : first_ends) to.sample(static_cast<double>(end.micros) / 1e6, {{"use", name_of(use)}});
+}
+
 void add_process(Families& to) {
   const ProcessMetrics process = process_metrics();
   to.family(MetricType::Counter, "process_cpu_seconds_total", "User and system CPU time.").sample(process.cpu_seconds);
@@ -164,9 +179,10 @@ void add_process(Families& to) {
 std::string metrics_page(const MetricsSources& of) {
   Families families;
   families.family(MetricType::Gauge, "stele_build_info", "The version that runs; always 1.").sample(1, {{"version", of.version}});
-  add_store(families, of.store, of.shutting_down);
+  add_store(families, of);
   families.gauge("stele_read_queue_requests", of.reads_waiting, "Reads that wait for a thread.");
   add_traffic(families, of.traffic);
+  add_certificates(families, of.certificates);
   if (of.authenticator != nullptr) {
     const JwtCache& cache = of.authenticator->verified_jwts();
     families.counter("stele_jwt_cache_hits_total", cache.hits(), "JWTs whose signature was verified a moment ago.");

@@ -3,7 +3,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "api/certificate_term.h"
 #include "api/traffic_metrics.h"
 #include "engine/store.h"
 
@@ -16,8 +18,11 @@ class Authenticator;
 /// What the page tells about.
 struct MetricsSources {
   const Store& store;
+  const StoreHealth& health;
+  std::size_t warnings;  ///< how many /readyz shows
   const TrafficMetrics& traffic;
   const Authenticator* authenticator;  ///< null = authentication is off
+  std::vector<CertificateTerm> certificates;
   std::size_t reads_waiting;           ///< for the read pool
   std::string_view version;
   bool shutting_down;

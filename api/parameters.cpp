@@ -105,8 +105,10 @@ std::optional<Timestamp> Parameters::timestamp(std::string_view name) {
   std::string text = *value;
   // A '+' before the offset that was sent unencoded arrives as a space.
   if (text.size() > 6 && text[text.size() - 6] == ' ') text[text.size() - 6] = '+';
-  auto time = parse_timestamp(text);
-  if (!time) fault(name, "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z.");
+  auto time = parse_timestamp(text, FinerTimes::RoundUp);
+  if (!time) {
+    fault(name, "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most nine fractional digits.");
+  }
   return time;
 }
 
@@ -130,7 +132,9 @@ std::optional<Problem> Parameters::problem() const {
     return problem;
   }
   if (!faults_.empty()) {
-    Problem problem("invalid-parameter", "Parameter " + faults_.front().where + ": " + faults_.front().detail);
+    const FieldError& first = faults_.front();
+    Problem problem("invalid-parameter",
+                    first.where.empty() ? first.detail : "Parameter " + first.where + ": " + first.detail);
     problem.errors(faults_);
     return problem;
   }

@@ -28,6 +28,7 @@ class Parameters {
   [[nodiscard]] std::vector<std::string> texts(std::string_view name, std::size_t bytes_max = 255,
                                                std::size_t count_max = 100);
   [[nodiscard]] std::optional<std::uint64_t> integer(std::string_view name, std::uint64_t min, std::uint64_t max);
+  /// A bound of times, inclusive if it is a lower one and exclusive if it is an upper one: rounded up.
   [[nodiscard]] std::optional<Timestamp> timestamp(std::string_view name);
   [[nodiscard]] std::optional<bool> flag(std::string_view name);
   void fault(std::string_view name, std::string detail);

@@ -13,19 +13,25 @@ namespace {
 
 constexpr std::array kKinds{
     ProblemKind{"malformed-request", 400, "Malformed request",
-                "The request is not valid HTTP. Correct it before sending it again."},
+                "The request is not valid HTTP, or not encrypted where TLS is spoken. Correct it before sending it "
+                "again."},
     ProblemKind{"malformed-json", 400, "Malformed JSON",
                 "The body is not JSON text in UTF-8. `detail` says where it breaks. Nothing was stored."},
-    ProblemKind{"malformed-encoding", 400, "Malformed content encoding",
-                "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
-                "stored."},
+    ProblemKind{
+        "malformed-encoding", 400, "Malformed content encoding",
+        "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
+        "stored."},
+    ProblemKind{"invalid-path", 400, "Invalid path",
+                "The path has a `%` that no two hex digits follow, or is not UTF-8 when it is decoded."},
     ProblemKind{
         "unknown-parameter", 400, "Unknown query parameter",
         "The endpoint has no query parameter of this name. `errors` names it; a misspelt filter is never ignored."},
     ProblemKind{"invalid-parameter", 400, "Invalid query parameter",
                 "A query parameter has a value it cannot have, or stands more than once. `errors` names it."},
-    ProblemKind{"invalid-cursor", 400, "Invalid cursor",
-                "The cursor is damaged or belongs to a query with other filters. Start again without a cursor."},
+    ProblemKind{
+        "invalid-cursor", 400, "Invalid cursor",
+        "The cursor is damaged, or belongs to a query with other filters or to another store. Start again without a "
+        "cursor."},
     ProblemKind{"invalid-header", 400, "Invalid header field",
                 "A header field has a value it cannot have. `errors` names it."},
     ProblemKind{"credentials-required", 401, "Credentials are required",
@@ -67,37 +73,38 @@ constexpr std::array kKinds{
                 "broke it. Nothing was stored."},
     ProblemKind{"data-redacted", 410, "Data is redacted",
                 "The data of this event was removed. Its header and hashes remain."},
-    ProblemKind{"length-required", 411, "Length required", "The request needs a Content-Length or chunked encoding."},
     ProblemKind{"payload-too-large", 413, "Request too large",
                 "The request is larger, or holds more events, than the server takes at once. Send it in parts."},
     ProblemKind{"event-too-large", 413, "Event too large",
                 "The data or metadata of an event is beyond the limit. `errors` names it."},
     ProblemKind{"uri-too-long", 414, "Request target too long", "The path and query are longer than the server takes."},
     ProblemKind{"unsupported-media-type", 415, "Unsupported media type",
-                "Events are sent as application/json or application/x-ndjson, in UTF-8, plain or with the content "
-                "encoding gzip or zstd."},
+                "Events are sent as application/json, or as lines: application/x-ndjson, application/ndjson or "
+                "application/jsonl. In UTF-8, plain or with the content encoding gzip or zstd."},
     ProblemKind{"expectation-failed", 417, "Expectation failed", "Only `Expect: 100-continue` is understood."},
     ProblemKind{
-        "invalid-event", 422, "Invalid event",
+        "invalid-event", 422, "Invalid event or condition",
         "The body is JSON but not what it should be. `errors` lists what is wrong and where. Nothing was stored."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
                 "The type of an aggregate is fixed by its first event. `storedAggregateType` is what it is; null means "
                 "none for ever."},
     ProblemKind{"after-beyond-head", 422, "Position is beyond the head",
                 "`condition.after` names a position that no record has yet. `size` is the number of records."},
-    ProblemKind{"too-many-requests", 429, "Too many requests", "Wait as long as `Retry-After` says."},
+    ProblemKind{"too-many-requests", 429, "Too many requests",
+                "Bad credentials came too often from this address. Wait as long as `Retry-After` says."},
     ProblemKind{"header-too-large", 431, "Header too large",
                 "The header fields are more or larger than the server takes."},
     ProblemKind{"internal-error", 500, "Internal error", "The server failed at something it should not fail at."},
     ProblemKind{"storage-error", 500, "Stored bytes cannot be read",
                 "Bytes that the answer rests on are damaged or cannot be read. The operator's log says which."},
-    ProblemKind{"not-implemented", 501, "Not implemented",
-                "The request uses a part of HTTP that the server does not have."},
-    ProblemKind{"busy", 503, "Busy",
-                "A bounded queue is full. Nothing happened; try again after `Retry-After` seconds."},
-    ProblemKind{"unavailable", 503, "Not accepting events",
-                "The store does not accept events now. Nothing was stored; reads go on. Try again after `Retry-After` "
-                "seconds."},
+    ProblemKind{
+        "busy", 503, "Busy",
+        "A bound of the server is reached: of a queue, of memory or of connections. Nothing happened; try again "
+        "after `Retry-After` seconds."},
+    ProblemKind{
+        "unavailable", 503, "Unavailable",
+        "The store does not accept events now (reads go on), or the server is shutting down. Nothing was stored. "
+        "Try again after `Retry-After` seconds."},
     ProblemKind{"outcome-unknown", 503, "Outcome unknown",
                 "A write failed on the way to the disk, so the events may or may not be stored. Send the same request "
                 "with the same event "

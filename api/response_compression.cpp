@@ -5,6 +5,7 @@
 
 #include "api/compressed_source.h"
 #include "api/compressor.h"
+#include "api/negotiation.h"
 
 namespace stele::api {
 
@@ -12,7 +13,7 @@ namespace {
 
 bool is_compressible(std::string_view content_type) {
   const std::string_view type = content_type.substr(0, content_type.find(';'));
-  return type.starts_with("text/") || type == "application/json" || type == "application/x-ndjson" || type.ends_with("+json");
+  return type.starts_with("text/") || body_format(type) || type.ends_with("+json");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include <iterator>
 #include <utility>
 
 #include "api/access/authenticator.h"
@@ -131,7 +132,7 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
   if (const auto* fault = std::get_if<RouteFault>(&found)) {
     return call->fail(
         *fault == RouteFault::BadEncoding
-            ? Problem("invalid-parameter", "The percent-encoding of the path is broken or does not give UTF-8.")
+            ? Problem("invalid-path", "The percent-encoding of the path is broken or does not give UTF-8.")
             : Problem("not-found",
                       "There is nothing at this path. /openapi.json lists what there is; a slash in an id "
                       "is written %2F."));
@@ -169,7 +170,7 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
     return;
   }
 
-  if (!accepted_format(request.header("Accept"), false)) {
+  if (!accepted_form(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "This resource is application/json."));
   }
   if (!request.query().empty()) {
@@ -206,7 +207,7 @@ void Service::route(const std::shared_ptr<Call>& call, const RouteMatch& match) 
 }
 
 void Service::events(const std::shared_ptr<Call>& call) {
-  auto parsed = parse_event_list(call->request(), options_.limits);
+  auto parsed = parse_event_list(call->request(), options_.limits, store_.store_id());
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   if (!may_list(call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
@@ -231,7 +232,7 @@ void Service::events(const std::shared_ptr<Call>& call) {
 }
 
 void Service::aggregates(const std::shared_ptr<Call>& call) {
-  auto parsed = parse_aggregate_list(call->request(), options_.limits);
+  auto parsed = parse_aggregate_list(call->request(), options_.limits, store_.store_id());
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   if (!may_list(call, std::get<AggregateListRequest>(parsed).query)) return;
   run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {
@@ -253,29 +254,44 @@ Response Service::head() const {
   }));
 }
 
+std::vector<std::string> Service::warnings(const StoreHealth& health) const {
+  std::vector<std::string> all = health.warnings;
+  const auto add = [&](std::vector<std::string> more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  if (options_.authenticator) add(options_.authenticator->warnings());
+  if (options_.certificates) {
+    const Clock& clock = options_.clock ? *options_.clock : system_clock();
+    add(certificate_warnings(options_.certificates(), clock.now()));
+  }
+  return all;
+}
+
 Response Service::metrics() const {
   static const TrafficMetrics none;
+  const StoreHealth health = store_.health();
   Response response;
   response.content_type = kMetricsType;
-  response.body = metrics_page({.store = store_,
-                                .traffic = options_.traffic ? *options_.traffic : none,
-                                .authenticator = options_.authenticator.get(),
-                                .reads_waiting = scheduler_.reads_waiting(),
-                                .version = options_.version,
-                                .shutting_down = shutting_down_.load()});
+  response.body =
+      metrics_page({.store = store_,
+                    .health = health,
+                    .warnings = warnings(health).size(),
+                    .traffic = options_.traffic ? *options_.traffic : none,
+                    .authenticator = options_.authenticator.get(),
+                    .certificates = options_.certificates ? options_.certificates() : std::vector<CertificateTerm>(),
+                    .reads_waiting = scheduler_.reads_waiting(),
+                    .version = options_.version,
+                    .shutting_down = shutting_down_.load()});
   return response;
 }
 
 Response Service::ready(std::string_view path) const {
-  StoreHealth health = store_.health();
-  if (options_.authenticator) {
-    for (std::string& warning : options_.authenticator->warnings()) health.warnings.push_back(std::move(warning));
-  }
+  const StoreHealth health = store_.health();
   const bool closing = shutting_down_.load();
-  const auto warnings = [&] {
+  const auto warnings_json = [&] {
     std::string text;
     JsonWriter json(text);
-    strings(json, health.warnings);
+    strings(json, warnings(health));
     return text;
   };
   const auto text_json = [](std::string_view text) {
@@ -289,7 +305,7 @@ Response Service::ready(std::string_view path) const {
       {"reason", closing                 ? R"("The server is shutting down.")"
                  : health.reason.empty() ? "null"
                                          : text_json(health.reason)},
-      {"warnings", warnings()},
+      {"warnings", warnings_json()},
       {"size", std::to_string(store_.durable_end().value())},
       {"groups", std::to_string(health.groups)},
       {"recordsAppended", std::to_string(health.records_appended)},

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/appender.h"
 #include "api/call.h"
@@ -32,6 +34,8 @@ class Service : public Handler {
   void route(const std::shared_ptr<Call>& call, const RouteMatch& match);
   void events(const std::shared_ptr<Call>& call);
   void aggregates(const std::shared_ptr<Call>& call);
+  /// What the operator should look at, as /readyz shows it; `health` is the store's.
+  [[nodiscard]] std::vector<std::string> warnings(const StoreHealth& health) const;
   [[nodiscard]] Response ready(std::string_view path) const;
   [[nodiscard]] Response head() const;
   [[nodiscard]] Response metrics() const;

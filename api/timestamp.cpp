@@ -52,16 +52,17 @@ class Taker {
     text_.remove_prefix(1);
     return true;
   }
-  std::int64_t fraction() {
-    std::int64_t micros = 0;
+  /// In nanoseconds.
+  std::int64_t fraction(std::size_t digits_max) {
+    std::int64_t nanos = 0;
     std::size_t count = 0;
     for (; count < text_.size() && text_[count] >= '0' && text_[count] <= '9'; ++count) {
-      if (count < 6) micros = micros * 10 + (text_[count] - '0');
+      if (count < digits_max) nanos = nanos * 10 + (text_[count] - '0');
     }
-    if (count == 0 || count > 9) return fail();
-    for (std::size_t i = count; i < 6; ++i) micros *= 10;
+    if (count == 0 || count > digits_max) return fail();
+    for (std::size_t i = count; i < 9; ++i) nanos *= 10;
     text_.remove_prefix(count);
-    return micros;
+    return nanos;
   }
   int fail() {
     failed_ = true;
@@ -89,7 +90,7 @@ void put_pair(char* to, std::uint32_t value) { std::memcpy(to, kDigitPairs.data(
 
 }  // namespace
 
-std::optional<Timestamp> parse_timestamp(std::string_view text) {
+std::optional<Timestamp> parse_timestamp(std::string_view text, FinerTimes finer) {
   Taker in(text);
   const int year = in.digits(4);
   in.expect('-');
@@ -102,7 +103,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   const int minute = in.digits(2);
   in.expect(':');
   const int second = in.digits(2);
-  std::int64_t micros = in.take('.') ? in.fraction() : 0;
+  const std::int64_t nanos = in.take('.') ? in.fraction(finer == FinerTimes::Refuse ? 6 : 9) : 0;
   std::int64_t offset_minutes = 0;
   const bool plus = in.take('+');
   if (plus || in.take('-')) {
@@ -121,7 +122,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
 
   const bool leap = second == 60;
-  if (leap) micros = kSecond - 1;
+  const std::int64_t micros = leap ? kSecond - 1 : nanos / 1000;
   const std::int64_t seconds = (hour * 60 + minute - offset_minutes) * 60 + (leap ? 59 : second);
   const std::int64_t at = days_of(year, date.month().operator unsigned(), date.day().operator unsigned()) * kDay +
                           seconds * kSecond + micros;
@@ -132,7 +133,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
     const std::chrono::sys_days next{std::chrono::days{(at + 1) / kDay}};
     if (std::chrono::year_month_day{next}.day() != std::chrono::day{1}) return std::nullopt;
   }
-  return Timestamp{at};
+  return Timestamp{at + (!leap && nanos % 1000 != 0 ? 1 : 0)};
 }
 
 void write_timestamp(Timestamp time, char* to) {

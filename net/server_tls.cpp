@@ -6,6 +6,8 @@
 #include <openssl/x509v3.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <ctime>
 #include <string_view>
 #include <utility>
 
@@ -97,6 +99,39 @@ Result<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
   return context;
 }
 
+Timestamp time_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  // A date that cannot be read is one that nobody takes: long past.
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return Timestamp{};
+  return Timestamp{static_cast<std::int64_t>(::timegm(&parts)) * 1'000'000};
+}
+
+std::vector<api::CertificateTerm> terms_of(SSL_CTX* context) {
+  using api::CertificateUse;
+  std::vector<api::CertificateTerm> terms;
+  const auto add = [&](CertificateUse use, const X509* certificate) {
+    terms.push_back({use, text_of(X509_get_subject_name(certificate)), time_of(X509_get0_notBefore(certificate)),
+                     time_of(X509_get0_notAfter(certificate))});
+  };
+  add(CertificateUse::Server, SSL_CTX_get0_certificate(context));
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(context, &chain);
+  for (int i = 0; i < sk_X509_num(chain); ++i) add(CertificateUse::ServerChain, sk_X509_value(chain, i));
+  const STACK_OF(X509_OBJECT)* const trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+  for (int i = 0; i < sk_X509_OBJECT_num(trusted); ++i) {
+    const X509_OBJECT* const object = sk_X509_OBJECT_value(trusted, i);
+    if (const X509* const authority = X509_OBJECT_get0_X509(object)) {
+      add(CertificateUse::ClientCa, authority);
+    } else if (const X509_CRL* const list = X509_OBJECT_get0_X509_CRL(object)) {
+      // Without a next update a list is good for ever.
+      if (X509_CRL_get0_nextUpdate(list) == nullptr) continue;
+      terms.push_back({CertificateUse::ClientCrl, text_of(X509_CRL_get_issuer(list)),
+                       time_of(X509_CRL_get0_lastUpdate(list)), time_of(X509_CRL_get0_nextUpdate(list))});
+    }
+  }
+  return terms;
+}
+
 std::string time_text(const ASN1_TIME* time) {
   const BioPointer out(BIO_new(BIO_s_mem()));
   if (out == nullptr || ASN1_TIME_print_ex(out.get(), time, ASN1_DTFLGS_ISO8601) != 1) return "?";
@@ -115,14 +150,21 @@ Result<std::unique_ptr<ServerTls>> ServerTls::load(TlsFiles files) {
 
 Status ServerTls::reload() {
   STELE_ASSIGN(auto fresh, make_context(files_));
+  auto certificates = terms_of(fresh.get());
   const std::lock_guard lock(mutex_);
   context_.swap(fresh);
+  certificates_.swap(certificates);
   return {};
 }
 
 std::shared_ptr<SSL_CTX> ServerTls::context() const {
   const std::lock_guard lock(mutex_);
   return context_;
+}
+
+std::vector<api::CertificateTerm> ServerTls::certificates() const {
+  const std::lock_guard lock(mutex_);
+  return certificates_;
 }
 
 std::string ServerTls::description() const {

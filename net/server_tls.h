@@ -8,7 +8,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
+#include "api/certificate_term.h"
 #include "engine/base/result.h"
 
 namespace stele::net {
@@ -37,6 +39,8 @@ class ServerTls {
   [[nodiscard]] std::shared_ptr<SSL_CTX> context() const;
   /// One line about the server's certificate: whose it is and until when it is valid.
   [[nodiscard]] std::string description() const;
+  /// How long the certificates and lists are good that the handshakes of now use.
+  [[nodiscard]] std::vector<api::CertificateTerm> certificates() const;
 
  private:
   explicit ServerTls(TlsFiles files) : files_(std::move(files)) {}
@@ -44,6 +48,7 @@ class ServerTls {
   const TlsFiles files_;
   mutable std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
+  std::vector<api::CertificateTerm> certificates_;  ///< in context_
 };
 
 }  // namespace stele::net

@@ -128,10 +128,11 @@ std::function<void(std::uint64_t, std::uint64_t)> replay_logger() {
   };
 }
 
-/// Logs what the store warns of when that begins and when it ends.
+/// Logs what the store warns of, and certificates, when that begins and when it ends.
 class HealthLog {
  public:
-  explicit HealthLog(const Store& store) : store_(store), thread_([this] { run(); }) {}
+  HealthLog(const Store& store, std::shared_ptr<const net::ServerTls> tls)
+      : store_(store), tls_(std::move(tls)), thread_([this] { run(); }) {}
   ~HealthLog() {
     {
       const std::lock_guard lock(mutex_);
@@ -150,6 +151,7 @@ class HealthLog {
       const StoreHealth health = store_.health();
       std::set<std::string> now(health.warnings.begin(), health.warnings.end());
       if (!health.reason.empty()) now.insert(health.reason);
+      if (tls_ != nullptr) now.merge(certificate_trouble());
       for (const std::string& warning : now) {
         if (!known.contains(warning)) spdlog::warn("{}", warning);
       }
@@ -160,7 +162,13 @@ class HealthLog {
     }
   }
 
+  [[nodiscard]] std::set<std::string> certificate_trouble() const {
+    const auto warnings = api::certificate_warnings(tls_->certificates(), system_clock().now());
+    return {warnings.begin(), warnings.end()};
+  }
+
   const Store& store_;
+  const std::shared_ptr<const net::ServerTls> tls_;
   std::mutex mutex_;
   std::condition_variable stopped_;
   bool stop_ = false;
@@ -185,6 +193,7 @@ int run(ServeOptions& options, net::Signals& signals) {
     auto loaded = net::ServerTls::load(options.tls);
     if (!loaded) return fail(options.log_format, "TLS: " + loaded.error().describe());
     options.server.tls = std::move(loaded).value();
+    options.service.certificates = [tls = options.server.tls] { return tls->certificates(); };
     spdlog::info("TLS: {}", options.server.tls->description());
   }
   options.store.on_replay = replay_logger();
@@ -219,7 +228,8 @@ int run(ServeOptions& options, net::Signals& signals) {
   announce(options.log_format, spdlog::level::info,
            "listening on " + options.listen.url(options.has_tls() ? "https" : "http", server->port()));
 
-  std::optional<HealthLog> health_log(*store);
+  std::optional<HealthLog> health_log;
+  health_log.emplace(*store, options.server.tls);
   server->wait();
   health_log.reset();
   signals.on_signal({});

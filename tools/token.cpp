@@ -123,8 +123,12 @@ int create(int argc, const char* const* argv) {
   }
   if (!expires_at.empty()) {
     if (expires_in.count() != 0) return usage("create", "--expires-in and --expires-at exclude each other");
-    key.expires = api::parse_timestamp(expires_at);
-    if (!key.expires) return usage("create", "--expires-at must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z");
+    key.expires = api::parse_timestamp(expires_at, api::FinerTimes::RoundUp);
+    if (!key.expires) {
+      return usage("create",
+                   "--expires-at must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most nine "
+                   "fractional digits");
+    }
   } else if (expires_in.count() != 0) {
     key.expires = Timestamp{key.created.micros + expires_in.count()};
   }

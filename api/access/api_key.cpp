@@ -38,7 +38,7 @@ std::optional<std::string> text_of(const dom::object& object, std::string_view n
 bool time_of(const dom::object& object, std::string_view name, std::optional<Timestamp>& to) {
   if (object[name].error() == simdjson::NO_SUCH_FIELD) return true;
   const auto text = text_of(object, name);
-  to = text ? parse_timestamp(*text) : std::nullopt;
+  to = text ? parse_timestamp(*text, FinerTimes::Refuse) : std::nullopt;
   return to.has_value();
 }
 

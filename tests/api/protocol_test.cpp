@@ -15,16 +15,29 @@ using namespace stele::api;
 TEST_CASE("Negotiation.ContentTypes") {
   for (const char* type :
        {"application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8",
-        "application/json ; charset=\"utf-8\"", "application/json;"}) {
+        "application/json ; charset=\"utf-8\"", "application/json;", "application/json; profile=x",
+        "application/json; profile=\"https://example.org/a;b,c\"; charset=utf-8",
+        "application/json; v=\"\\\";charset=x\"", "application/json;charset=utf-8;q",
+        "application/json; charset=\"ut\\f-8\"", "application/json; charset = utf-8",
+        "application/json; xcharset=latin1", "application/json;;charset=utf8"}) {
     CAPTURE(type);
     CHECK(body_format(type) == BodyFormat::Json);
   }
-  CHECK(body_format("application/x-ndjson") == BodyFormat::Ndjson);
-  CHECK(body_format("application/x-ndjson; charset=utf-8") == BodyFormat::Ndjson);
-  for (const char* type :
-       {"", "text/plain", "text/json", "application/jsonx", "application/json, application/json",
-        "application/json; charset=latin1", "application/json; profile=x", "application/x-www-form-urlencoded",
-        "application/cloudevents+json", "json", ";charset=utf-8"}) {
+  for (const std::string type :
+       {"application/x-ndjson", "application/ndjson", "application/jsonl", "Application/JSONL"}) {
+    CAPTURE(type);
+    CHECK(body_format(type) == BodyFormat::Ndjson);
+    CHECK(body_format(type + "; charset=utf-8") == BodyFormat::Ndjson);
+    CHECK(body_format(type + ";profile=x") == BodyFormat::Ndjson);
+    CHECK(!body_format(type + "; charset=latin1"));
+  }
+  for (const char* type : {"", "text/plain", "text/json", "application/jsonx", "application/json, application/json",
+                           "application/json; charset=latin1", "application/json; charset",
+                           "application/json; charset=", "application/json; profile=x; charset=\"utf-16\"",
+                           "application/json; CHARSET=latin1", "application/json; charset=utf-8; charset=latin1",
+                           "application/json; charset = latin1", "application/json; profile=x, text/plain",
+                           "application/x-www-form-urlencoded", "application/cloudevents+json", "application/jsonlines",
+                           "application/x-jsonl", "json", ";charset=utf-8"}) {
     CAPTURE(type);
     CHECK(!body_format(type));
   }
@@ -54,11 +67,39 @@ TEST_CASE("Negotiation.Accept") {
       {"application/json;q=0.001", json, json},
       {"text/*", {}, {}},
       {"application/problem+json, application/json", json, json},
+      {"application/json; profile=x", json, json},
+      {"application/json; profile=\"a, b;q=0\"; q=0.5", json, json},
+      {"application/json; charset=utf-8; q=0", {}, {}},
+      {"application/ndjson", ndjson, {}},
+      {"application/jsonl", ndjson, {}},
+      {"application/jsonl; profile=x, application/json; q=0.9", ndjson, json},
+      {"application/ndjson;q=0.1, application/json", json, json},
+      {"application/x-ndjson;q=0, application/jsonl", ndjson, {}},
   };
+  const auto format = [](const std::optional<AcceptedForm>& form) { return form ? Format(form->format) : Format(); };
   for (const auto& [field, with, without] : cases) {
     CAPTURE(field);
-    CHECK(accepted_format(field, true) == with);
-    CHECK(accepted_format(field, false) == without);
+    CHECK(format(accepted_form(field, true)) == with);
+    CHECK(format(accepted_form(field, false)) == without);
+  }
+}
+
+TEST_CASE("Negotiation.LinesAreCalledAsTheClientCallsThem") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"application/x-ndjson", "application/x-ndjson"},
+      {"Application/NDJSON", "application/ndjson"},
+      {"application/jsonl;q=0.5, text/html", "application/jsonl"},
+      {"application/x-ndjson;q=0, application/jsonl", "application/jsonl"},
+      {"application/ndjson;q=0.8, application/jsonl;q=0.9, application/json;q=0.1", "application/jsonl"},
+      {"application/json;q=0, */*", "application/x-ndjson"},
+      {"application/json, application/jsonl;q=0.1", "application/json"},
+      {"", "application/json"},
+  };
+  for (const auto& [field, expected] : cases) {
+    CAPTURE(field);
+    const auto form = accepted_form(field, true);
+    REQUIRE(form);
+    CHECK(form->type == expected);
   }
 }
 
@@ -141,9 +182,8 @@ TEST_CASE("Problem.EveryKindIsDocumentedOnce") {
   simdjson::dom::parser parser;
   CHECK(parser.parse(describe_problem_kinds()).error() == simdjson::SUCCESS);
   // What net says on its own.
-  for (const char* slug :
-       {"malformed-request", "request-timeout", "length-required", "payload-too-large", "uri-too-long",
-        "expectation-failed", "header-too-large", "not-implemented", "busy", "http-version-not-supported"}) {
+  for (const char* slug : {"malformed-request", "request-timeout", "payload-too-large", "uri-too-long",
+                           "expectation-failed", "header-too-large", "busy", "http-version-not-supported"}) {
     CAPTURE(slug);
     CHECK(find_problem_kind(slug) != nullptr);
   }
@@ -155,9 +195,10 @@ TEST_CASE("Problem.ResponseHasAllMembersEvenForHostileText") {
   const Response response = problem.response("/v1/events");
   CHECK(response.status == 422);
   CHECK(response.content_type == "application/problem+json");
-  CHECK(response.body ==
-        R"({"type":"/problems/invalid-event","title":"Invalid event","status":422,"detail":"bad \"text\"\n?",)"
-        R"("instance":"/v1/events","errors":[{"pointer":"/3/a~1b","detail":"no","line":7}],"extra":[1]})");
+  CHECK(
+      response.body ==
+      R"({"type":"/problems/invalid-event","title":"Invalid event or condition","status":422,"detail":"bad \"text\"\n?",)"
+      R"("instance":"/v1/events","errors":[{"pointer":"/3/a~1b","detail":"no","line":7}],"extra":[1]})");
   CHECK(problem_response("busy", "x").body.find("\"instance\":\"urn:uuid:") != std::string::npos);
 }
 

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "api/openapi.h"
+#include "api/timestamp.h"
+#include "tests/api/access_support.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -92,6 +94,85 @@ TEST_CASE("Reads.EveryFilter") {
   CHECK(list("?to=" + time).size() + list("?from=" + time).size() + 1 == list("").size());
 }
 
+TEST_CASE("Reads.BoundsOfTimeCountToTheirLastDigit") {
+  TestService service;
+  const std::string day = "2026-03-01T00:00:00.";
+  for (const std::string micros : {"000000", "123456", "123457", "999999"}) {
+    REQUIRE(service.post(event("a", "\"" + micros + "\"", R"("occurredAt":")" + day + micros + R"(Z")")).status == 201);
+  }
+  REQUIRE(service.post(event("a", R"("end")", R"("occurredAt":"9999-12-31T23:59:59.999999Z")")).status == 201);
+  const auto list = [&](const std::string& query) { return datas(service.get("/v1/events?" + query)); };
+  const std::string a = R"("000000")", b = R"("123456")", c = R"("123457")", d = R"("999999")", end = R"("end")";
+  for (const std::string digits : {"1234561", "12345601", "123456789", "123456999"}) {
+    CAPTURE(digits);
+    CHECK(list("occurredTo=" + day + digits + "Z") == a + "," + b);
+    CHECK(list("occurredFrom=" + day + digits + "Z") == c + "," + d + "," + end);
+  }
+  for (const std::string digits : {"123456", "1234560", "123456000"}) {
+    CAPTURE(digits);
+    CHECK(list("occurredTo=" + day + digits + "Z") == a);
+    CHECK(list("occurredFrom=" + day + digits + "Z") == b + "," + c + "," + d + "," + end);
+  }
+  CHECK(list("occurredTo=" + day + "9999999Z") == a + "," + b + "," + c + "," + d);
+  CHECK(list("occurredFrom=" + day + "0000001Z&occurredTo=" + day + "123457001Z") == b + "," + c);
+  // The last microsecond there is.
+  CHECK(list("occurredFrom=9999-12-31T23:59:59.9999989Z") == end);
+  CHECK(list("occurredFrom=9999-12-31T23:59:59.999999Z&occurredTo=9999-12-31T23:59:59.9999999Z") == end);
+  CHECK(list("occurredFrom=9999-12-31T23:59:59.9999999Z") == "");
+  CHECK(list("to=9999-12-31T23:59:59.9999999Z").size() == list("").size());
+  CHECK(list("from=9999-12-31T23:59:59.9999999Z") == "");
+  // When they were stored.
+  const Answer all = service.get("/v1/events");
+  const std::string time = all.text("/events/2/timestamp");
+  const std::string behind = time.substr(0, time.size() - 1) + "001Z";
+  CHECK(list("to=" + behind).find(c) != std::string::npos);
+  CHECK(list("from=" + behind).find(c) == std::string::npos);
+}
+
+TEST_CASE("Reads.ABrokenEscapeInAPathIsToldAsThat") {
+  TestService service;
+  for (const std::string path :
+       {"/v1/aggregates/%zz", "/v1/aggregates/%ff", "/v1/events/%", "/v1/events/%c3/data", "/problems/%1"}) {
+    CAPTURE(path);
+    const Answer answer = service.get(path);
+    CHECK(answer.status == 400);
+    CHECK(answer.slug() == "invalid-path");
+    CHECK(answer.text("/title") == "Invalid path");
+  }
+}
+
+TEST_CASE("Reads.LinesByAnyOfTheirNames") {
+  TestService service;
+  fill(service, 3);
+  for (const std::string target : {"/v1/events", "/v1/aggregates"}) {
+    const Answer usual = service.get(target, {{"Accept", "application/x-ndjson"}});
+    CHECK(lines_of(usual.body) == 3);
+    for (const std::string type : {"application/ndjson", "application/jsonl"}) {
+      CAPTURE(type);
+      const Answer lines = service.get(target, {{"Accept", type + "; profile=x"}});
+      CHECK(lines.status == 200);
+      CHECK(lines.type == type);
+      CHECK(lines.body == usual.body);
+      CHECK(service.get(target, {{"Accept", type}, {"Accept-Encoding", "gzip"}}).header("Content-Encoding") == "gzip");
+    }
+  }
+}
+
+TEST_CASE("Reads.ACursorOfAnotherStoreIsRefused") {
+  TestService one, another;
+  for (TestService* service : {&one, &another}) fill(*service, 8);
+  for (const std::string target :
+       {"/v1/events?limit=3", "/v1/events?aggregateId=a1&order=desc&limit=1", "/v1/aggregates?limit=2"}) {
+    CAPTURE(target);
+    const std::string cursor = one.get(target).text("/nextCursor");
+    CHECK(one.get(target + "&cursor=" + cursor).status == 200);
+    const Answer refused = another.get(target + "&cursor=" + cursor);
+    CHECK(refused.status == 400);
+    CHECK(refused.slug() == "invalid-cursor");
+    CHECK(refused.text("/detail").find("another store") != std::string::npos);
+  }
+}
+
 TEST_CASE("Reads.BadParametersAre400") {
   TestService service;
   const auto fault = [&](const std::string& query) {
@@ -107,6 +188,7 @@ TEST_CASE("Reads.BadParametersAre400") {
   CHECK(fault("limit=1001") == "invalid-parameter limit");
   CHECK(fault("order=up") == "invalid-parameter order");
   CHECK(fault("from=now") == "invalid-parameter from");
+  CHECK(fault("to=2026-03-01T12:00:00.1234567890Z") == "invalid-parameter to");
   CHECK(fault("fromSequence=-1") == "invalid-parameter fromSequence");
   CHECK(fault("afterPosition=x") == "invalid-parameter afterPosition");
   CHECK(fault("schemaVersion=0") == "invalid-parameter schemaVersion");
@@ -288,6 +370,54 @@ TEST_CASE("Service.HealthAndReadiness") {
   CHECK(closing.at("/shuttingDown") == "true");
   CHECK(closing.at("/ready") == "false");
   CHECK(service.get("/healthz").status == 200);
+}
+
+TEST_CASE("Service.CertificatesThatEndAreAWarningInTimeAndAMetric") {
+  constexpr std::int64_t day = 86'400'000'000;
+  SetClock clock;
+  const Timestamp start = clock.time;
+  const auto at = [&](double days) { return Timestamp{start.micros + static_cast<std::int64_t>(days * day)}; };
+  std::vector<CertificateTerm> terms = {{CertificateUse::Server, "CN=server", at(0), at(90)},
+                                        {CertificateUse::ClientCa, "CN=late", at(0), at(900)},
+                                        {CertificateUse::ClientCa, "CN=early", at(0), at(800)}};
+  ServiceOptions options;
+  options.clock = &clock;
+  options.certificates = [&] { return terms; };
+  TestService service(options);
+  const auto warnings = [&](double days) {
+    clock.time = at(days);
+    const Answer ready = service.get("/readyz");
+    int count = 0;
+    while (ready.at("/warnings/" + std::to_string(count)) != "none") ++count;
+    CHECK(service.get("/metrics").body.find("\nstele_warnings " + std::to_string(count) + "\n") != std::string::npos);
+    return ready.at("/warnings");
+  };
+  CHECK(warnings(1) == "[]");
+  CHECK(warnings(75.9) == "[]");
+  CHECK(warnings(76.1) ==
+        R"(["TLS: the server's certificate, CN=server, expires at )" + format_timestamp(at(90)) + R"("])");
+  CHECK(warnings(89.9) == warnings(76.1));
+  CHECK(warnings(90.1) ==
+        R"(["TLS: the server's certificate, CN=server, expired at )" + format_timestamp(at(90)) + R"("])");
+  const std::string page = service.get("/metrics").body;
+  const auto has = [&](const std::string& use, Timestamp end) {
+    const std::string mark = "\nstele_tls_certificate_expiry_timestamp_seconds{use=\"" + use + "\"} ";
+    const std::size_t found = page.find(mark);
+    return found != std::string::npos &&
+           std::stod(page.substr(found + mark.size())) == static_cast<double>(end.micros) / 1e6;
+  };
+  CHECK(has("server", at(90)));
+  CHECK(has("client-ca", at(800)));
+  // Renewed.
+  terms[0] = {CertificateUse::Server, "CN=server", at(90), at(180)};
+  CHECK(warnings(90.1) == "[]");
+  CHECK(warnings(89) ==
+        R"(["TLS: the server's certificate, CN=server, is not good before )" + format_timestamp(at(90)) + R"("])");
+  // What never lives long is no constant warning.
+  terms = {{CertificateUse::ClientCrl, "CN=daily", at(0), at(1)}, {CertificateUse::ServerChain, "", at(0), at(6)}};
+  CHECK(warnings(0.6) == "[]");
+  CHECK(warnings(0.7).find("a list of revoked client certificates, CN=daily, expires at ") != std::string::npos);
+  CHECK(warnings(4.5).find("a certificate between the server's and the root expires at ") != std::string::npos);
 }
 
 TEST_CASE("Service.MethodsAndPaths") {

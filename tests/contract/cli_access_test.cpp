@@ -141,6 +141,22 @@ TEST_CASE("Token.AnExpiredKeyIsRefused") {
   CHECK(guarded.list()[0].text("/state") == "expired");
 }
 
+TEST_CASE("Token.AnEndOfAKeyCountsToItsLastDigit") {
+  const test::TempFolder folder;
+  const std::string keys = folder.file("keys");
+  for (const char* const end : {"2099-01-01T00:00:00.123456789Z", "9999-12-31T23:59:59.9999999Z"}) {
+    const auto made =
+        run_stele({"token", "create", "--key-store", keys, "--name", "ada", "--role", "reader", "--expires-at", end});
+    CAPTURE(made.err);
+    CHECK(made.exit_code == 0);
+  }
+  const auto listed = run_stele({"token", "list", "--key-store", keys});
+  CAPTURE(listed.out);
+  CHECK(listed.exit_code == 0);
+  CHECK(contains(listed.out, "2099-01-01T00:00:00.123457Z"));
+  CHECK(contains(listed.out, "9999-12-31T23:59:59.999999Z"));
+}
+
 TEST_CASE("Token.ManyAtOnceLoseNoKey") {
   Guarded guarded;
   std::vector<std::unique_ptr<ChildProcess>> makers;
@@ -223,6 +239,9 @@ TEST_CASE("Token.WrongUsageIsNamed") {
   refused({"create", "--data", data, "--name", "a", "--role", "reader", "--expires-at", "2020-01-01T00:00:00Z"},
           "expired");
   refused({"create", "--data", data, "--name", "a", "--role", "reader", "--expires-at", "tomorrow"}, "RFC 3339");
+  refused(
+      {"create", "--data", data, "--name", "a", "--role", "reader", "--expires-at", "2099-01-01T00:00:00.1234567890Z"},
+      "nine fractional digits");
   refused({"list"}, "--data or --key-store");
   refused({"revoke", "--data", data}, "ID");
   CHECK_FALSE(std::filesystem::exists(data));

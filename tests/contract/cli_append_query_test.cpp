@@ -54,6 +54,29 @@ TEST_CASE_FIXTURE(Fixture, "Append.PrintsTheReceiptAndQueryGivesTheEventBack") {
   CHECK(none.out.empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "Query.BoundsOfTimeCountToTheirLastDigit") {
+  const auto append = [&](const std::string& occurred_at) {
+    return run({"append", "--type", "T", "--aggregate", "a", "--data", "{}", "--occurred-at", occurred_at});
+  };
+  CHECK(append("2026-03-01T12:00:00.123456Z").exit_code == 0);
+  const auto refused = append("2026-03-01T12:00:00.123456789Z");
+  CAPTURE(refused.err);
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.err, "at most six fractional digits"));
+  const auto found = [&](const char* flag, const char* time) {
+    const auto result = run({"query", flag, time});
+    CHECK(result.exit_code == 0);
+    return line_count(result.out);
+  };
+  CHECK(found("--occurred-to", "2026-03-01T12:00:00.123456789Z") == 1);
+  CHECK(found("--occurred-to", "2026-03-01T12:00:00.123456000Z") == 0);
+  CHECK(found("--occurred-from", "2026-03-01T12:00:00.123456Z") == 1);
+  CHECK(found("--occurred-from", "2026-03-01T12:00:00.1234561Z") == 0);
+  CHECK(found("--to", "9999-12-31T23:59:59.999999999Z") == 1);
+  CHECK(found("--from", "9999-12-31T23:59:59.999999999Z") == 0);
+  CHECK(contains(run({"query", "--from", "2026-03-01T12:00:00.1234567890Z"}).err, "at most nine fractional digits"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "Append.TakesDataFromAFileAndFromStdin") {
   std::ofstream(folder.file("data.json")) << R"({"from":"file"})";
   CHECK(run({"append", "--type", "T", "--aggregate", "a", "--data", "@" + folder.file("data.json")}).exit_code == 0);

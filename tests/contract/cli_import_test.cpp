@@ -107,6 +107,21 @@ TEST_CASE_FIXTURE(Fixture, "Import.BadLinesAreNamedAndDoNotLoseTheRest") {
   for (const int good : {1, 5, 8, 17, 18}) CHECK(contains(found.out, "\"data\":{\"n\":" + std::to_string(good) + "}"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "Import.WhatCouldNotComeBackAsItWasIsABadLine") {
+  const auto result = import(event(1) +                                                              // 1
+                             event(2, "a", R"(,"occurredAt":"2026-03-01T12:00:00.1234567Z")") +      // 2
+                             event(3, "..") +                                                        // 3
+                             event(4, ".") +                                                         // 4
+                             event(5, "a", R"(,"occurredAt":"2026-03-01T12:00:00.123456+01:00")"));  // 5
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 1);
+  CHECK(contains(result.err, "2 stored, 0 already there, 3 bad"));
+  CHECK(contains(result.err, "line 2: "));
+  CHECK(contains(result.err, "at most six fractional digits"));
+  CHECK(contains(result.err, "line 3: "));
+  CHECK(contains(result.err, "line 4: "));
+}
+
 TEST_CASE_FIXTURE(Fixture, "Import.StrictSendsNothingBehindABadLine") {
   const auto malformed = import(events(0, 10) + "{\n" + events(10, 20), {"--strict"});
   CHECK(malformed.exit_code == 1);

@@ -258,6 +258,39 @@ TEST_CASE("CliTls.TheCertificateAfterAHangupIsTheNewOne") {
   CHECK(old.server_name() == "server");
 }
 
+TEST_CASE("CliTls.ACertificateThatEndsSoonIsToldUntilItIsRenewed") {
+  const DevCertificates certificates;
+  const TestAuthority authority("Operator");
+  const auto install = [&](int until_days, int from_days = -60) {
+    const Identity made = authority.issue({.common_name = "server",
+                                           .alt_names = {"DNS:localhost", "IP:127.0.0.1"},
+                                           .from_days = from_days,
+                                           .until_days = until_days});
+    write_private(certificates.file("server-key.pem"), made.key);
+    write_private(certificates.file("server.pem"), made.certificate);
+  };
+  install(10);
+  auto server = ServerProcess::start({certificates.data(), certificates.server_flags(), {}, 0});
+  CHECK_FALSE(server.process().wait_for_stderr("CN=server, expires at 2").empty());
+  HttpClient client(server.port());
+  ClientTls tls;
+  tls.ca = authority.certificate();
+  client.use_tls(tls);
+  const auto has = [&](const std::string& target, std::string_view part) {
+    return contains(client.get(target).body, part);
+  };
+  CHECK(has("/readyz", "TLS: the server's certificate, CN=server, expires at 2"));
+  CHECK(has("/readyz", "\"ready\":true"));
+  CHECK_FALSE(has("/metrics", "\nstele_warnings 0\n"));
+  CHECK(has("/metrics", "\nstele_tls_certificate_expiry_timestamp_seconds{use=\"server\"} "));
+  install(90, -1);
+  server.process().signal(SIGHUP);
+  CHECK_FALSE(server.process().wait_for_stderr("TLS reloaded").empty());
+  CHECK_FALSE(has("/readyz", "TLS:"));
+  CHECK_FALSE(server.process().wait_for_stderr("no longer: TLS: ").empty());
+  CHECK(server.stop() == 0);
+}
+
 TEST_CASE("CliTls.WithoutTlsAHangupChangesNothing") {
   const test::TempFolder folder;
   auto server = ServerProcess::start({folder.path(), {"--segment-size", "1MiB"}, {}, 0});

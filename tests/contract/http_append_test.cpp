@@ -163,6 +163,8 @@ TEST_CASE("Append.EveryBrokenMemberIsNamed") {
       {"/aggregateId", event_json("")},
       {"/aggregateId", event_json(too_long)},
       {"/aggregateId", event_json("$schema/x")},
+      {"/aggregateId", event_json(".")},
+      {"/aggregateId", event_json("..")},
       {"/aggregateId", R"({"eventType":"Tested","aggregateId":"a\u0000b","data":{}})"},
       {"/aggregateId", R"({"eventType":"Tested","aggregateId":"a\nb","data":{}})"},
       {"/aggregateId", R"({"eventType":"Tested","aggregateId":"a\u007fb","data":{}})"},
@@ -190,6 +192,8 @@ TEST_CASE("Append.EveryBrokenMemberIsNamed") {
       {"/occurredAt", with(R"("occurredAt":"2026-02-20")")},
       {"/occurredAt", with(R"("occurredAt":"2026-02-20T10:00:00")")},
       {"/occurredAt", with(R"("occurredAt":1700000000)")},
+      {"/occurredAt", with(R"("occurredAt":"2026-02-20T10:00:00.1234567Z")")},
+      {"/occurredAt", with(R"("occurredAt":"2026-02-20T10:00:00.123456789Z")")},
       {"/eventId", with(R"("eventId":"not-a-uuid")")},
       {"/eventId", with(R"("eventId":"")")},
       {"/eventId", with(R"("eventId":17)")},
@@ -362,6 +366,27 @@ TEST_CASE("Append.ContentTypeMayNameUtf8AndMatchesInAnyCase") {
   for (const char* const type :
        {"application/json; charset=utf-8", "APPLICATION/JSON", "application/json;charset=\"UTF-8\""}) {
     CHECK(client.post("/v1/events", event_json(fresh("media")), type).status == 201);
+  }
+}
+
+TEST_CASE("Append.OtherParametersOfAMediaTypeAreIgnoredAndLinesHaveThreeNames") {
+  HttpClient client = shared_api().client();
+  const std::string event = event_json(fresh("media"));
+  for (const std::string parameters : {"", "; profile=x", "; profile=\"a;charset=x,b\"; charset=utf-8", ";v=1;"}) {
+    INFO("parameters: ", parameters);
+    CHECK(client.post("/v1/events", event, "application/json" + parameters).status == 201);
+    CHECK(client.post("/v1/events", event, "application/json", {{"Accept", "application/json" + parameters}}).status ==
+          201);
+    for (const std::string type : {"application/x-ndjson", "application/ndjson", "application/jsonl"}) {
+      INFO("type: ", type);
+      const HttpResponse stored = client.post("/v1/events", event + "\n" + event + "\n", type + parameters);
+      CHECK(stored.status == 201);
+      CHECK(Json(stored.body).list("/events").size() == 2);
+      const HttpResponse lines = client.get("/v1/events?limit=2", {{"Accept", type + parameters}});
+      CHECK(lines.status == 200);
+      CHECK(lines.header("Content-Type") == type);
+      CHECK(std::count(lines.body.begin(), lines.body.end(), '\n') == 2);
+    }
   }
 }
 

@@ -174,7 +174,8 @@ TEST_CASE("BadInput.WrongMediaTypesAre415And406") {
     const std::string good = event_json("never");
     for (const char* const type :
          {"text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-          "application/json; charset=iso-8859-1", "json", "/", "application/jsonx"}) {
+          "application/json; charset=iso-8859-1", "application/json; profile=x; charset=iso-8859-1",
+          "application/jsonl; charset=utf-16", "json", "/", "application/jsonx"}) {
       INFO("type: ", type);
       check_problem(client.post("/v1/events", good, type), 415, "unsupported-media-type");
     }

@@ -350,6 +350,26 @@ TEST_CASE("Query.CursorOfAnotherQueryIsRefused") {
   check_problem(client.get("/v1/aggregates?cursor=" + cursor), 400, "invalid-cursor");
 }
 
+TEST_CASE("Query.CursorOfAnotherStoreIsRefused") {
+  Api one, another;
+  HttpClient client = one.client(), stranger = another.client();
+  for (HttpClient* to : {&client, &stranger}) {
+    for (const char* const aggregate : {"a", "b", "c"}) append(*to, event_json(aggregate));
+  }
+  for (const std::string path : {"/v1/events?limit=2", "/v1/aggregates?limit=2"}) {
+    INFO("path ", path);
+    const std::string target = path + "&cursor=" + percent(get_json(client, path).text("/nextCursor"));
+    CHECK(client.get(target).status == 200);
+    check_problem(stranger.get(target), 400, "invalid-cursor");
+  }
+  // The store is the same after a restart.
+  const std::string target =
+      "/v1/events?limit=2&cursor=" + percent(get_json(client, "/v1/events?limit=2").text("/nextCursor"));
+  one.kill_and_restart();
+  HttpClient again = one.client();
+  CHECK(again.get(target).status == 200);
+}
+
 TEST_CASE("Query.MangledCursorsAreRefused") {
   HttpClient client = history().client();
   const std::string cursor = get_json(client, "/v1/events?limit=2").text("/nextCursor");
@@ -406,6 +426,27 @@ TEST_CASE("Query.TimesMayHaveAnOffset") {
   const std::vector<std::string> expected = history().expected(filter);
   CHECK(read_pages(client, "?occurredFrom=" + percent("2025-05-14T10:00:00+02:00"), 50) == expected);
   CHECK(read_pages(client, "?occurredFrom=" + percent("2025-05-14T08:00:00Z"), 50) == expected);
+}
+
+TEST_CASE("Query.BoundsOfTimeCountToTheirLastDigit") {
+  HttpClient client = shared_api().client();
+  const std::string aggregate = fresh("bounds");
+  append(client, event_json(aggregate, "T", "{}", R"(,"occurredAt":"2026-03-01T12:00:00.123456Z")"));
+  const auto found = [&](const std::string& query) {
+    return get_json(client, "/v1/events?aggregateId=" + percent(aggregate) + "&" + query).list("/events").size();
+  };
+  CHECK(found("occurredTo=2026-03-01T12:00:00.123456Z") == 0);
+  CHECK(found("occurredTo=2026-03-01T12:00:00.123456789Z") == 1);
+  CHECK(found("occurredTo=2026-03-01T12:00:00.1234561Z") == 1);
+  CHECK(found("occurredFrom=2026-03-01T12:00:00.123456000Z") == 1);
+  CHECK(found("occurredFrom=2026-03-01T12:00:00.123456001Z") == 0);
+  const std::string time = get_json(client, "/v1/events?aggregateId=" + percent(aggregate)).text("/events/0/timestamp");
+  const std::string stem = time.substr(0, time.size() - 1);
+  CHECK(found("to=" + time) == 0);
+  CHECK(found("to=" + stem + "1Z") == 1);
+  CHECK(found("from=" + stem + "0Z") == 1);
+  CHECK(found("from=" + stem + "1Z") == 0);
+  check_problem(client.get("/v1/events?from=" + stem + "0001Z"), 400, "invalid-parameter");
 }
 
 TEST_CASE("Query.ListsLeaveTheStoresOwnRecordsOutUnlessAsked") {

@@ -95,14 +95,35 @@ TEST_CASE("Aggregate.NamesMayHaveSlashesPercentSignsAndAnyLetters") {
   CHECK(get_json(client, "/v1/events?aggregateId=" + percent(unique + "%2F")).list("/events").size() == 1);
 }
 
+TEST_CASE("Aggregate.NamesThatNoClientCanPutIntoAPathAreRefused") {
+  HttpClient client = shared_api().client();
+  const std::uint64_t size = log_size(client);
+  for (const std::string name : {".", ".."}) {
+    INFO("name ", name);
+    const std::string bad = event_json(name), good = event_json(fresh("good"));
+    CHECK(names_pointer(check_problem(client.post("/v1/events", bad), 422, "invalid-event"), "/aggregateId"));
+    check_problem(client.post("/v1/events", "[" + good + "," + bad + "]"), 422, "invalid-event");
+    for (const char* const type : {"application/x-ndjson", "application/jsonl"}) {
+      const Json refused = check_problem(client.post("/v1/events", good + "\n" + bad, type), 422, "invalid-event");
+      CHECK(names_pointer(refused, "/1/aggregateId"));
+      CHECK(refused.number("/errors/0/line") == 2);
+    }
+    check_problem(client.post("/v1/events", R"({"events":[)" + bad + "]}"), 422, "invalid-event");
+    // Asking for them is no error.
+    CHECK(get_json(client, "/v1/events?aggregateId=" + name).list("/events").empty());
+  }
+  CHECK(log_size(client) == size);
+  append(client, R"({"events":[)" + event_json(fresh("good")) +
+                     R"(],"condition":{"aggregates":[{"aggregateId":"..","lastSequenceNumber":0}]}})");
+}
+
 TEST_CASE("Aggregate.BrokenNamesInPathsAreRefused") {
   HttpClient client = shared_api().client();
   for (const char* const path :
        {"/v1/aggregates/%", "/v1/aggregates/%G1", "/v1/aggregates/%ff", "/v1/aggregates/a%C3"}) {
     const HttpResponse response = client.get(path);
     INFO(path, " gives ", response.status);
-    CHECK((response.status == 400 || response.status == 404));
-    check_problem(response, response.status);
+    CHECK(check_problem(response, 400, "invalid-path").text("/title") == "Invalid path");
   }
 }
 

@@ -53,6 +53,7 @@ FUZZ_TARGET(append_body, seeds) {
   STELE_CHECK(!proposal.events.empty() && proposal.events.size() <= limits.events_max);
   for (const EventDraft& event : proposal.events) {
     STELE_CHECK(!event.aggregate_id.empty() && event.aggregate_id.size() <= kStringBytesMax);
+    STELE_CHECK(event.aggregate_id != "." && event.aggregate_id != "..");
     STELE_CHECK(!event.event_type.empty() && event.event_type.size() <= kStringBytesMax);
     STELE_CHECK(simdjson::validate_utf8(event.aggregate_id) && simdjson::validate_utf8(event.event_type));
     STELE_CHECK(event.data && event.data->size() <= limits.data_bytes_max);

@@ -2,10 +2,13 @@
 
 #include <sys/stat.h>
 
+#include <cmath>
 #include <filesystem>
 #include <random>
+#include <set>
 #include <thread>
 
+#include "engine/base/clock.h"
 #include "tests/net/tls_fixture.h"
 
 namespace stele::tests {
@@ -298,6 +301,41 @@ TEST_CASE("ServerTls.FilesThatCannotBeUsedAreNamedWithTheReason") {
   const auto expired = net::ServerTls::load(folder.files());
   REQUIRE(expired);
   CHECK(contains((*expired)->description(), "EXPIRED"));
+}
+
+TEST_CASE("ServerTls.TellsHowLongWhatItUsesIsGood") {
+  using api::CertificateUse;
+  constexpr std::int64_t day = 86'400'000'000;
+  TlsFolder folder;
+  const TestAuthority between("Between", folder.authority);
+  folder.install(between.issue({.common_name = "short", .from_days = -20, .until_days = 10}));
+  net::TlsFiles files = folder.mutual_files();
+  write_private(files.client_ca, folder.authority.certificate() + folder.authority.revoke({}));
+  const auto loaded = net::ServerTls::load(files);
+  REQUIRE(loaded);
+  net::ServerTls& tls = **loaded;
+  const std::int64_t now = system_clock().now().micros;
+  const auto days = [&](Timestamp time) { return std::lround(static_cast<double>(time.micros - now) / day); };
+  const auto told = [&] {
+    std::set<std::string> all;
+    for (const api::CertificateTerm& term : tls.certificates()) {
+      all.insert(std::string(name_of(term.use)) + " " + term.name + " " + std::to_string(days(term.from)) + ".." +
+                 std::to_string(days(term.until)));
+    }
+    return all;
+  };
+  using Told = std::set<std::string>;
+  CHECK(told() == Told{"server CN=short -20..10", "server-chain CN=Between -1..30",
+                       "client-ca CN=Test authority -1..30", "client-crl CN=Test authority 0..1"});
+  folder.install(folder.authority.issue({.common_name = "renewed", .from_days = 1, .until_days = 90}));
+  CHECK(told().contains("server CN=short -20..10"));
+  REQUIRE(tls.reload());
+  CHECK(told() ==
+        Told{"server CN=renewed 1..90", "client-ca CN=Test authority -1..30", "client-crl CN=Test authority 0..1"});
+  // What cannot be used changes nothing.
+  write_private(files.client_ca, "");
+  REQUIRE_FALSE(tls.reload());
+  CHECK(told().contains("server CN=renewed 1..90"));
 }
 
 TEST_CASE("ServerTls.AKeyThatOthersCanReadIsRefused") {
