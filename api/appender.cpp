@@ -347,6 +347,9 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
     case Kind::Busy:
       return Problem("busy", "Too many events wait to be stored. Nothing was stored.")
           .header("Retry-After", std::string(kRetrySoon));
+    case Kind::ClockJump:
+      return Problem("clock-jump", "The server's clock jumped ahead. Nothing was stored.")
+          .header("Retry-After", std::string(kRetryLater));
     case Kind::DiskFull:
       return {"disk-full", "There is no room for more events. Nothing was stored."};
     case Kind::OutcomeUnknown:

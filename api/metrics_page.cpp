@@ -83,7 +83,8 @@ void add_store(Families& to, const MetricsSources& of) {
   const StoreMetrics metrics = store.metrics();
   to.gauge("stele_ready", health.writable && !of.shutting_down ? 1 : 0, "1 if /readyz says yes.");
   to.gauge("stele_writable", health.writable ? 1 : 0, "1 if the store accepts events.");
-  to.gauge("stele_poisoned", metrics.poisoned ? 1 : 0, "1 if a write of the log failed and the process must be restarted.");
+  to.gauge("stele_poisoned", metrics.poisoned ? 1 : 0,
+           "1 if the process must be restarted: a write of the log failed, or its folder was changed from outside.");
   to.gauge("stele_warnings", of.warnings, "Warnings that /readyz shows now.");
 
   to.durations("stele_append_duration_seconds", metrics.append_nanos,

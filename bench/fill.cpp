@@ -22,6 +22,7 @@
 #include "bench/aggregate_mix.h"
 #include "bench/decision_queue.h"
 #include "bench/event_pool.h"
+#include "engine/base/standard_descriptors.h"
 #include "engine/store.h"
 
 namespace stele::bench {
@@ -52,7 +53,7 @@ class FillClock final : public Clock {
  public:
   void set(std::int64_t unix_micros) { now_.store(unix_micros, std::memory_order_relaxed); }
   [[nodiscard]] Timestamp now() const override { return Timestamp{now_.load(std::memory_order_relaxed)}; }
-  [[nodiscard]] std::int64_t monotonic_micros() const override { return system_clock().monotonic_micros(); }
+  [[nodiscard]] std::int64_t monotonic_micros() const override { return now().micros; }
 
  private:
   std::atomic<std::int64_t> now_{0};
@@ -214,6 +215,7 @@ class Filler {
 }  // namespace stele::bench
 
 int main(int argc, char** argv) {
+  stele::open_standard_descriptors();
   using namespace stele::bench;
   FillOptions options;
   CLI::App app{"Stores made-up events in a data folder that no server has open."};

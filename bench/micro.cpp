@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bench/decision_queue.h"
+#include "engine/base/standard_descriptors.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
 
@@ -343,6 +344,7 @@ BENCHMARK(page_by_user_newest_first);
 }  // namespace
 
 int main(int argc, char** argv) {
+  stele::open_standard_descriptors();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

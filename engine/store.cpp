@@ -16,6 +16,8 @@
 #include "engine/commit/sequencer.h"
 #include "engine/index/index_keeper.h"
 #include "engine/index/run_folder.h"
+#include "engine/log/log_folder.h"
+#include "engine/log/log_guard.h"
 #include "engine/log/log_writer.h"
 #include "engine/log/state_file.h"
 #include "engine/read_view.h"
@@ -27,6 +29,23 @@ namespace {
 
 using Kind = AppendOutcome::Kind;
 constexpr std::size_t kFrozenPartsAtOpenMax = 32;
+constexpr std::int64_t kDayMicros = 86'400'000'000;
+constexpr std::int64_t kYearMicros = 365 * kDayMicros;
+
+Error no_store(const std::string& folder) {
+  return Error{.kind = ErrorKind::NotFound, .message = "there is no store, and none is to be made", .file = folder};
+}
+
+/// NotFound if the log folder holds no segment.
+Status require_store(FileSystem& files, const std::string& log_folder) {
+  STELE_ASSIGN(const bool exists, files.exists(log_folder));
+  std::vector<std::string> names;
+  if (exists) {
+    STELE_ASSIGN(names, files.list(log_folder));
+  }
+  const bool found = std::any_of(names.begin(), names.end(), [](const auto& name) { return parse_segment_name(name); });
+  return found ? Status() : no_store(log_folder);
+}
 
 class StoreImpl final : public Store {
  public:
@@ -35,7 +54,8 @@ class StoreImpl final : public Store {
         sequencer_(LocalSequencerOptions{.clock = options_.clock,
                                          .proposals_max = options_.queue_proposals_max,
                                          .bytes_max = options_.queue_bytes_max,
-                                         .gather_max = options_.gather_max}) {}
+                                         .gather_max = options_.gather_max,
+                                         .accept_clock_jumps = options_.accept_clock_jumps}) {}
 
   ~StoreImpl() override { (void)close(); }
 
@@ -60,10 +80,11 @@ class StoreImpl final : public Store {
     commit->resolution = std::move(*resolution);
     commit->proposal = std::move(proposal);
     commit->callback = std::move(callback);
-    if (!sequencer_.submit(commit)) {
-      callback = std::move(commit->callback);
-      refuse(commit->proposal, Kind::Busy, "the commit queue is full");
-    }
+    const Submitted submitted = sequencer_.submit(commit);
+    if (submitted == Submitted::Yes) return;
+    callback = std::move(commit->callback);
+    if (submitted == Submitted::Closed) return refuse(commit->proposal, Kind::Unavailable, "the store is closing");
+    refuse(commit->proposal, Kind::Busy, "the commit queue is full");
   }
 
   AppendOutcome finish(const Decision& decision) const override {
@@ -118,10 +139,11 @@ class StoreImpl final : public Store {
   const StoreOptions options_;
   const std::uint32_t process_id_ = static_cast<std::uint32_t>(::getpid());
   std::unique_ptr<FolderLock> lock_;
+  std::unique_ptr<LogGuard> guard_;
   std::unique_ptr<StateFile> state_file_;
   RecoveryReport recovery_;
   Genesis genesis_;
-  std::string open_warning_;
+  std::vector<std::string> open_warnings_;
 
   std::unique_ptr<IndexSet> index_;
   std::unique_ptr<IndexKeeper> keeper_;
@@ -242,9 +264,15 @@ Status StoreImpl::start() {
   const std::string log_folder = options_.folder + "/log";
   const std::string index_folder = options_.folder + "/index";
   const std::string state_path = options_.folder + "/state";
+  const std::string lock_path = options_.folder + "/lock";
+  if (!options_.create) STELE_TRY(require_store(files, log_folder));
   STELE_TRY(files.create_folders(log_folder));
   STELE_TRY(files.create_folders(index_folder));
-  STELE_ASSIGN(lock_, files.lock(options_.folder + "/lock"));
+  STELE_ASSIGN(lock_, files.lock(lock_path));
+  guard_ = std::make_unique<LogGuard>(files, options_.folder, lock_path, lock_->held());
+  if (const std::string& weakness = lock_->held().weakness; !weakness.empty()) {
+    recovery_.notes.push_back("only the lock file keeps other processes out of the folder: " + weakness);
+  }
 
   STELE_ASSIGN(const std::optional<Uuid> stored_id, store_of_log(files, log_folder));
   const Uuid store_id = stored_id ? *stored_id : make_uuid_v7(*options_.clock);
@@ -270,8 +298,14 @@ Status StoreImpl::start() {
   recovery_ = std::move(log.report);
   last_time_ = log.end.last_time;
   const bool has_genesis = log.end.next > Position{0};
-  if (log.end.last_time.micros > options_.clock->now().micros + ClockWatch::kJumpMicros) {
-    open_warning_ = "the newest record is more than 10 s ahead of the system clock";
+  if (!has_genesis && !options_.create) return no_store(log_folder);
+  const std::int64_t ahead = options_.clock->now().micros - log.end.last_time.micros;
+  if (ahead < -ClockWatch::kAlarmMicros) {
+    open_warnings_.emplace_back("the newest record is more than 10 s ahead of the system clock");
+  }
+  if (has_genesis && ahead > kYearMicros) {
+    open_warnings_.push_back("the system clock was " + std::to_string(ahead / kDayMicros) +
+                             " days ahead of the newest record at the start; is it right?");
   }
 
   writer_ = std::make_unique<LogWriter>(PreparerOptions{.file_system = &files,
@@ -279,7 +313,8 @@ Status StoreImpl::start() {
                                                         .folder = log_folder,
                                                         .store_id = store_id,
                                                         .segment_bytes = options_.segment_bytes,
-                                                        .fill_bytes_per_second = options_.fill_bytes_per_second},
+                                                        .fill_bytes_per_second = options_.fill_bytes_per_second,
+                                                        .guard = guard_.get()},
                                         log.end, log.next_segment);
   if (log.tail) {
     STELE_ASSIGN(auto active, writer_->resume(std::move(*log.tail)));
@@ -312,6 +347,7 @@ Status StoreImpl::start() {
     Group group;
     machine_->apply_genesis(store_id, options_.origin, make_uuid_v7(*options_.clock), options_.clock->now(), group);
     STELE_TRY(committer_->write_group(group));
+    recovery_.created = true;
   }
   // The state file only now: it must never know of more than the log holds. Without it all of this still works.
   if (auto state = StateFile::open(files, state_path)) {
@@ -326,6 +362,14 @@ Status StoreImpl::start() {
   scrubber_->start();
   keeper_->start();
   committer_->start();
+  if (options_.guard_interval.count() > 0) {
+    guard_->start(options_.guard_interval, [this](const Error& displaced) {
+      committer_->poison(displaced);
+      // What they would write, remove or find damaged may be another store's.
+      scrubber_->stop();
+      keeper_->stop();
+    });
+  }
   return {};
 }
 
@@ -381,10 +425,13 @@ StoreHealth StoreImpl::health() const {
   StoreHealth health;
   if (committer_->poisoned()) {
     health.writable = false;
-    health.reason = "a write of the log failed; restart the server: " + committer_->poison_reason();
+    health.reason = committer_->poison_reason();
   } else if (closing_.load(std::memory_order_acquire)) {
     health.writable = false;
     health.reason = "closing";
+  } else if (std::string refusal = sequencer_.clock_refusal(); !refusal.empty()) {
+    health.writable = false;
+    health.reason = std::move(refusal);
   } else if (std::string trouble = committer_->roll_trouble(); !trouble.empty()) {
     health.writable = false;
     health.reason = "no room for another segment: " + trouble;
@@ -395,8 +442,9 @@ StoreHealth StoreImpl::health() const {
   const auto warn = [&](std::string warning) {
     if (!warning.empty()) health.warnings.push_back(std::move(warning));
   };
-  warn(open_warning_);
+  for (const std::string& warning : open_warnings_) warn(warning);
   warn(sequencer_.clock_alarm());
+  warn(guard_->trouble());
   if (std::string trouble = writer_->preparer().trouble(); !trouble.empty()) {
     warn("the next segment cannot be prepared: " + trouble);
   }
@@ -452,9 +500,10 @@ Status StoreImpl::close() {
   sequencer_.close();
   if (!committer_) return {};
   committer_->join();
+  guard_->stop();  // it stops the others too
   if (scrubber_) scrubber_->stop();
   keeper_->stop();
-  if (!committer_->poisoned()) publish_state(true);
+  if (!committer_->poisoned() && guard_->look()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();
   lock_.reset();
@@ -468,13 +517,17 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
     return Error{.kind = ErrorKind::InvalidArgument, .message = what};
   };
   if (options.folder.empty()) return invalid("no data folder given");
-  if (options.segment_bytes < 64 * 1024 || options.segment_bytes >= (1ULL << 32)) {
-    return invalid("the segment size must be at least 64 KiB and less than 4 GiB");
+  if (options.segment_bytes < StoreBounds::kSegmentBytesMin || options.segment_bytes > StoreBounds::kSegmentBytesMax) {
+    return invalid("the segment size must be 64 KiB to 4095 MiB");
   }
-  if (options.origin.empty() || options.origin.size() > kStringBytesMax) {
+  if (options.origin.empty() || options.origin.size() > StoreBounds::kOriginBytesMax) {
     return invalid("the origin must have 1 to 255 bytes");
   }
-  if (options.queue_proposals_max == 0 || options.index_part_records_max == 0) return invalid("a bound is zero");
+  if (options.queue_proposals_max < StoreBounds::kQueueProposalsMin) return invalid("the queue must take a proposal");
+  if (options.index_part_records_max < StoreBounds::kIndexPartRecordsMin ||
+      options.index_part_records_max > StoreBounds::kIndexPartRecordsMax) {
+    return invalid("a part of the index must have 1 to 4,194,304 records");
+  }
   if (options.file_system == nullptr) options.file_system = &posix_file_system();
   if (options.clock == nullptr) options.clock = &system_clock();
   auto store = std::make_unique<StoreImpl>(std::move(options));

@@ -8,6 +8,7 @@
 #include <exception>
 #include <string_view>
 
+#include "engine/base/standard_descriptors.h"
 #include "tools/append.h"
 #include "tools/command_line.h"
 #include "tools/import.h"
@@ -54,6 +55,7 @@ void print_help(std::FILE* to) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  stele::open_standard_descriptors();
   try {
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "--help" || name == "-h" || name == "help") {

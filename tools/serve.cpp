@@ -84,8 +84,9 @@ const char* advice_for(ErrorKind kind) {
              "one.";
     case ErrorKind::DiskFull:
       return "There is no room left on the disk. Make room and start again.";
-    case ErrorKind::Io:
     case ErrorKind::NotFound:
+      return "Check the path, and that the disk is mounted. --no-create keeps a new store from being made.";
+    case ErrorKind::Io:
       return "The operating system refused access. Check path, permissions and disk.";
     default:
       return "";
@@ -108,6 +109,8 @@ void log_recovery(const Store& store, const std::string& folder) {
   spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}", folder,
                to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs,
                report.replayed, report.tail_case);
+  // A mistyped path, or a disk that is not mounted, looks like this.
+  if (report.created) spdlog::warn("there was no store in {}: a new, empty one was made", folder);
   if (report.cut_bytes != 0)
     spdlog::warn("cut {} bytes of an unfinished group that was never acknowledged", report.cut_bytes);
   for (const auto& note : report.notes) spdlog::warn("{}", note);

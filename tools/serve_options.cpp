@@ -36,17 +36,19 @@ ServeOptions::ServeOptions() {
 
 void ServeOptions::declare(CLI::App& app) {
   const char* group = "Store";
-  app.add_option("--data", store.folder, "Data folder; made if it does not exist")
+  app.add_option("--data", store.folder, "Data folder; made, with a warning, if it does not exist")
       ->type_name("DIR")
       ->required()
       ->group(group);
+  app.add_flag("--no-create", no_create, "Refuse to start if there is no store in the data folder")->group(group);
   app.add_option("--origin", store.origin, "Name of a new log, kept in its first record")
       ->type_name("NAME")
       ->default_str(store.origin)
       ->group(group);
-  add_bytes(app, "--segment-size", store.segment_bytes, {64U << 10, 64ULL << 30}, "Size of a new segment file")
+  add_bytes(app, "--segment-size", store.segment_bytes,
+            {StoreBounds::kSegmentBytesMin, StoreBounds::kSegmentBytesMax}, "Size of a new segment file")
       ->group(group);
-  add_number(app, "--queue-requests", store.queue_proposals_max, 1, 1'000'000,
+  add_number(app, "--queue-requests", store.queue_proposals_max, StoreBounds::kQueueProposalsMin, 1'000'000,
              "Appends that may wait for the log; beyond: 503")
       ->group(group);
   add_bytes(app, "--queue-size", store.queue_bytes_max, {1U << 20, 64ULL << 30},
@@ -55,7 +57,8 @@ void ServeOptions::declare(CLI::App& app) {
   add_duration(app, "--gather-max", store.gather_max, microseconds{0}, microseconds{100'000},
                "How long a busy log waits for company before it syncs")
       ->group(group);
-  add_number(app, "--index-run-records", store.index_part_records_max, 8, 1ULL << 22,
+  add_number(app, "--index-run-records", store.index_part_records_max, StoreBounds::kIndexPartRecordsMin,
+             StoreBounds::kIndexPartRecordsMax,
              "Records that are indexed in memory before they are written as an index run")
       ->group(group);
   add_bytes(app, "--merge-rate", store.merge_bytes_per_second, {1U << 20, 64ULL << 30},
@@ -63,6 +66,9 @@ void ServeOptions::declare(CLI::App& app) {
       ->group(group);
   add_bytes(app, "--scrub-rate", store.scrub_bytes_per_second, {0, 64ULL << 30},
             "Bytes a second at which stored data is verified in the background; 0 = not at all")
+      ->group(group);
+  app.add_flag("--accept-clock-jump", store.accept_clock_jumps,
+               "Go on appending when the system clock jumps ahead by more than a day")
       ->group(group);
 
   group = "Network";
@@ -183,6 +189,10 @@ void ServeOptions::declare(CLI::App& app) {
 }
 
 std::string ServeOptions::apply() {
+  store.create = !no_create;
+  if (store.origin.empty() || store.origin.size() > StoreBounds::kOriginBytesMax) {
+    return fmt::format("--origin must have 1 to {} bytes", StoreBounds::kOriginBytesMax);
+  }
   if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
   if (auto complaint = access.complaint(); !complaint.empty()) return complaint;
   if (tls.certificate.empty() != tls.key.empty()) return "--tls-cert and --tls-key belong together";

@@ -22,6 +22,7 @@ struct ServeOptions {
   AccessOptions access;
   ListenAddress listen{"127.0.0.1", 8080};
   net::TlsFiles tls;
+  bool no_create = false;
   bool insecure = false;
   bool print_config = false;
   std::string log_level = "info";

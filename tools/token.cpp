@@ -35,8 +35,9 @@ struct Place {
     add_key_store(app, key_store)->envname("STELE_KEY_STORE")->group("Key store");
   }
   [[nodiscard]] bool given() const { return !data.empty() || !key_store.empty(); }
+  [[nodiscard]] std::string folder() const { return key_store_folder(key_store, data); }
   [[nodiscard]] Result<KeyStore> open(KeyStore::IfMissing if_missing) const {
-    return KeyStore::open(posix_file_system(), key_store_folder(key_store, data), if_missing);
+    return KeyStore::open(posix_file_system(), folder(), if_missing);
   }
 };
 
@@ -137,8 +138,13 @@ int create(int argc, const char* const* argv) {
   const std::string secret = api::make_api_secret();
   key.hash = api::hash_of_secret(secret);
   key.id = api::make_api_key_id();
+  const auto was_there = posix_file_system().exists(place.folder());
   const auto store = place.open(KeyStore::IfMissing::Create);
   if (!store) return failure("create", store.error());
+  // A mistyped folder looks like this.
+  if (was_there && !*was_there) {
+    fmt::print(stderr, "stele token create: there was no key store in {}: a new one was made\n", place.folder());
+  }
   const Status stored = change_keys(*store, [&](std::vector<ApiKey>& keys) -> Status {
     if (keys.size() >= api::kApiKeysMax && !forget_one(keys, key.created)) {
       return Error{.kind = ErrorKind::TooLarge, .message = "there are 10,000 keys that are good"};

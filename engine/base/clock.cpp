@@ -1,5 +1,7 @@
 #include "engine/base/clock.h"
 
+#include <time.h>
+
 #include <chrono>
 
 namespace stele {
@@ -12,8 +14,9 @@ class SystemClock final : public Clock {
     return Timestamp{duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
   }
   std::int64_t monotonic_micros() const override {
-    using namespace std::chrono;
-    return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
   }
 };
 

@@ -12,7 +12,7 @@ class Clock {
   virtual ~Clock() = default;
   /// Wall clock, UTC. May jump either way. Any thread.
   [[nodiscard]] virtual Timestamp now() const = 0;
-  /// Microseconds of a clock that never jumps. Any thread.
+  /// Microseconds of a clock that never jumps and goes on while the machine is suspended. Any thread.
   [[nodiscard]] virtual std::int64_t monotonic_micros() const = 0;
 };
 

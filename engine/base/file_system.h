@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -31,6 +32,20 @@ class Mapping {
   virtual void read_ahead(ByteOffset /*from*/, std::size_t /*size*/) const {}
 };
 
+/// What can be told of a file or folder without reading it. Two equal looks saw the same content, as far as the
+/// operating system can tell.
+struct FileInfo {
+  std::uint32_t permissions = 0;  ///< the nine bits rwxrwxrwx
+  std::uint64_t device = 0;       ///< the file system it is on
+  std::uint64_t id = 0;           ///< in its file system; another file under the same name has another one
+  std::uint64_t links = 0;        ///< names it has; 0 = it was removed
+  std::uint64_t size = 0;
+  std::int64_t changed_ns = 0;  ///< when content or permissions were last changed
+  bool operator==(const FileInfo&) const = default;
+  /// Whether both looks saw the same file or folder, whatever its content.
+  [[nodiscard]] bool is_same_file(const FileInfo& other) const { return device == other.device && id == other.id; }
+};
+
 /// An open file. One thread writes at a time; reads and mappings may run beside it. EINTR and short transfers are handled inside.
 /// The destructor closes silently; call close() where a failure matters.
 class File {
@@ -38,6 +53,8 @@ class File {
   virtual ~File() = default;
   [[nodiscard]] virtual const std::string& path() const = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
+  /// Of the open file, whatever its path names by now.
+  [[nodiscard]] virtual Result<FileInfo> about() const = 0;
   /// Writes all bytes or fails; after a failure any part may have been written.
   [[nodiscard]] virtual Status write_at(ByteOffset offset, std::string_view bytes) = 0;
   /// Fills `to` entirely or fails; reading past the end is Corrupt ("file is shorter than expected").
@@ -51,6 +68,9 @@ class File {
   [[nodiscard]] virtual Result<std::unique_ptr<Mapping>> map(std::uint64_t length) const = 0;
   /// Maps [0, length) shared and writable.
   [[nodiscard]] virtual Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t length) = 0;
+  /// Takes the exclusive lock of the file itself (flock) until it is closed. Locked if anyone else has it, in this process
+  /// too; Unsupported if the file system has no such locks.
+  [[nodiscard]] virtual Status lock() = 0;
   [[nodiscard]] virtual Status close() = 0;
 };
 
@@ -62,20 +82,24 @@ enum class OpenMode {
   OpenOrCreate,
 };
 
-/// What can be told of a file or folder without opening it. Two looks that are equal saw the same content, as far as the
-/// operating system can tell.
-struct FileInfo {
-  std::uint32_t permissions = 0;  ///< the nine bits rwxrwxrwx
-  std::uint64_t id = 0;           ///< another file under the same name has another one
-  std::uint64_t size = 0;
-  std::int64_t changed_ns = 0;  ///< when content or permissions were last changed
-  bool operator==(const FileInfo&) const = default;
-};
-
 /// Held while it lives; released by the destructor or the end of the process.
 class FolderLock {
  public:
+  struct Held {
+    FileInfo folder;
+    FileInfo lock_file;
+    std::string weakness;  ///< why the folder itself could not be locked, although its lock file is; empty if it is
+  };
+
   virtual ~FolderLock() = default;
+  /// What was locked. It stays locked, and no other file or folder is the same, whatever happens to the names.
+  [[nodiscard]] const Held& held() const { return held_; }
+
+ protected:
+  explicit FolderLock(Held held) : held_(std::move(held)) {}
+
+ private:
+  const Held held_;
 };
 
 class FileSystem {
@@ -95,7 +119,8 @@ class FileSystem {
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   /// fsync of the folder: created, renamed and removed entries are on stable storage on return.
   [[nodiscard]] virtual Status sync_folder(const std::string& folder) = 0;
-  /// Takes the exclusive lock file `path` (creating it); Locked, naming the holder's process id, if another process has it.
+  /// Takes the exclusive lock of the folder of `path` (flock) and of the lock file `path`, which it creates: that one can be
+  /// made anew, the folder cannot. Locked, naming the holder's process id if it is known, if anyone else has either.
   [[nodiscard]] virtual Result<std::unique_ptr<FolderLock>> lock(const std::string& path) = 0;
 };
 

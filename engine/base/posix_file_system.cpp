@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   /// Linux frees the descriptor whatever close() says, so a failure (EINTR among them) is reported and never repeated.
   [[nodiscard]] bool close() {
     const int fd = std::exchange(fd_, -1);
@@ -67,6 +69,50 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+/// Below are what a process is started with: whatever gets these numbers is written to by those who mean stderr.
+constexpr int kLeastDescriptor = STDERR_FILENO + 1;
+
+/// open(2), without the standard descriptors even where those are closed; negative with errno if it fails.
+Descriptor open_descriptor(const std::string& path, int flags, mode_t permissions = 0) {
+  Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, permissions); }));
+  if (fd.get() < 0 || fd.get() >= kLeastDescriptor) return fd;
+  return Descriptor(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kLeastDescriptor));
+}
+
+FileInfo info_from(const struct stat& about) {
+  return FileInfo{.permissions = static_cast<std::uint32_t>(about.st_mode & 0777),
+                  .device = about.st_dev,
+                  .id = about.st_ino,
+                  .links = about.st_nlink,
+                  .size = static_cast<std::uint64_t>(about.st_size),
+                  .changed_ns = about.st_ctim.tv_sec * 1'000'000'000 + about.st_ctim.tv_nsec};
+}
+
+Result<FileInfo> info_of(int fd, const std::string& path) {
+  struct stat about {};
+  if (::fstat(fd, &about) != 0) return failure("cannot look at the open file", path);
+  return info_from(about);
+}
+
+Status lock_whole(int fd, const std::string& path) {
+  if (uninterrupted([&] { return ::flock(fd, LOCK_EX | LOCK_NB); }) == 0) return {};
+  Error error = failure("cannot lock (flock)", path);
+  switch (error.os_error) {
+    case EWOULDBLOCK:
+      return Error{.kind = ErrorKind::Locked, .message = "in use by another process", .file = path};
+    case EBADF:  // NFS, of what is not open for writing, as a folder never is
+    case EINVAL:
+    case ENOLCK:
+    case ENOSYS:
+    case EOPNOTSUPP:
+      error.kind = ErrorKind::Unsupported;
+      break;
+    default:
+      break;
+  }
+  return error;
+}
 
 class PosixMapping final : public Mapping {
  public:
@@ -119,14 +165,18 @@ class PosixMapping final : public Mapping {
 class PosixFile final : public File {
  public:
   PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
+  ~PosixFile() override { unlock(); }
 
   const std::string& path() const override { return path_; }
 
   Result<std::uint64_t> size() const override {
-    struct stat about {};
-    if (::fstat(fd_.get(), &about) != 0) return failure("cannot read the file's size", path_);
-    return static_cast<std::uint64_t>(about.st_size);
+    STELE_ASSIGN(const FileInfo info, about());
+    return info.size;
   }
+
+  Result<FileInfo> about() const override { return info_of(fd_.get(), path_); }
 
   Status write_at(ByteOffset offset, std::string_view bytes) override {
     std::uint64_t place = offset.value();
@@ -180,12 +230,24 @@ class PosixFile final : public File {
 
   Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t length) override { return map_shared(length, true); }
 
+  Status lock() override {
+    STELE_TRY(lock_whole(fd_.get(), path_));
+    locked_ = true;
+    return {};
+  }
+
   Status close() override {
+    unlock();
     if (!fd_.close()) return failure("cannot close", path_);
     return {};
   }
 
  private:
+  /// A mapping keeps the open file description, and with it the lock, beyond the descriptor.
+  void unlock() {
+    if (std::exchange(locked_, false)) (void)::flock(fd_.get(), LOCK_UN);
+  }
+
   Error too_short(std::uint64_t place) const {
     return Error{
         .kind = ErrorKind::Corrupt, .message = "file is shorter than expected", .file = path_, .offset = place};
@@ -206,26 +268,31 @@ class PosixFile final : public File {
 
   Descriptor fd_;
   std::string path_;
+  bool locked_ = false;
 };
 
-/// Owns the lock: it belongs to the open file description, so that a second open in the same process is refused too,
-/// and it goes with the process however that ends.
+/// Owns the locks: they belong to the open file descriptions, so that a second open in the same process is refused too,
+/// and go with the process however that ends.
 class PosixFolderLock final : public FolderLock {
  public:
-  explicit PosixFolderLock(Descriptor fd) : fd_(std::move(fd)) {}
+  PosixFolderLock(Held held, Descriptor folder, Descriptor file)
+      : FolderLock(std::move(held)), folder_(std::move(folder)), file_(std::move(file)) {}
   ~PosixFolderLock() override {
     // So that the next holder's file never names this process. The file itself stays: removing it would let two
     // processes lock two files of the same name.
-    static_cast<void>(!::ftruncate(fd_.get(), 0));
+    static_cast<void>(!::ftruncate(file_.get(), 0));
   }
 
  private:
-  Descriptor fd_;
+  Descriptor folder_;
+  Descriptor file_;
 };
 
-Error locked_error(int fd, const std::string& path) {
+/// `path`: the lock file, in which the holder has written its process id.
+Error locked_error(const std::string& path) {
+  const Descriptor fd = open_descriptor(path, O_RDONLY);
   char text[24];
-  const auto n = uninterrupted([&] { return ::pread(fd, text, sizeof text, 0); });
+  const auto n = uninterrupted([&] { return ::pread(fd.get(), text, sizeof text, 0); });
   long pid = 0;
   if (n > 0) std::from_chars(text, text + n, pid);
   const std::string holder = pid > 0 ? fmt::format("process {}", pid) : std::string("another process");
@@ -235,7 +302,7 @@ Error locked_error(int fd, const std::string& path) {
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    int flags = O_CLOEXEC;
+    int flags = 0;
     switch (mode) {
       case OpenMode::Read:
         flags |= O_RDONLY;
@@ -253,7 +320,7 @@ class PosixFileSystem final : public FileSystem {
     }
     const bool is_private = mode == OpenMode::CreatePrivate;
     const mode_t permissions = is_private ? kPrivateFileMode : kFileMode;
-    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), flags, permissions); }));
+    Descriptor fd = open_descriptor(path, flags, permissions);
     if (fd.get() < 0) return failure(is_private || mode == OpenMode::CreateNew ? "cannot create" : "cannot open", path);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
   }
@@ -266,8 +333,11 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::vector<std::string>> list(const std::string& folder) override {
-    const std::unique_ptr<DIR, int (*)(DIR*)> open_folder(::opendir(folder.c_str()), ::closedir);
+    Descriptor fd = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
+    if (fd.get() < 0) return failure("cannot list", folder);
+    const std::unique_ptr<DIR, int (*)(DIR*)> open_folder(::fdopendir(fd.get()), ::closedir);
     if (!open_folder) return failure("cannot list", folder);
+    (void)fd.release();
     std::vector<std::string> names;
     while (true) {
       errno = 0;
@@ -288,10 +358,7 @@ class PosixFileSystem final : public FileSystem {
   Result<FileInfo> look_at(const std::string& path) override {
     struct stat about {};
     if (::stat(path.c_str(), &about) != 0) return failure("cannot look up", path);
-    return FileInfo{.permissions = static_cast<std::uint32_t>(about.st_mode & 0777),
-                    .id = about.st_ino,
-                    .size = static_cast<std::uint64_t>(about.st_size),
-                    .changed_ns = about.st_ctim.tv_sec * 1'000'000'000 + about.st_ctim.tv_nsec};
+    return info_from(about);
   }
 
   Status rename(const std::string& from, const std::string& to) override {
@@ -307,20 +374,33 @@ class PosixFileSystem final : public FileSystem {
   Status sync_folder(const std::string& folder) override { return sync(folder); }
 
   Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override {
-    Descriptor fd(uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode); }));
+    // The folder first, so that one who is refused has made no lock file.
+    const std::string folder_path = parent_of(path);
+    Descriptor folder = open_descriptor(folder_path, O_RDONLY | O_DIRECTORY);
+    if (folder.get() < 0) return failure("cannot open the folder", folder_path);
+    FolderLock::Held held;
+    STELE_ASSIGN(held.folder, info_of(folder.get(), folder_path));
+    if (const Status locked = lock_whole(folder.get(), folder_path); !locked) {
+      if (locked.error().kind == ErrorKind::Locked) return locked_error(path);
+      if (locked.error().kind != ErrorKind::Unsupported) return locked.error();
+      held.weakness = locked.error().describe();
+    }
+    Descriptor fd = open_descriptor(path, O_RDWR | O_CREAT, kFileMode);
     if (fd.get() < 0) return failure("cannot open the lock file", path);
     struct flock whole {};
     whole.l_type = F_WRLCK;
     whole.l_whence = SEEK_SET;
     if (uninterrupted([&] { return ::fcntl(fd.get(), F_OFD_SETLK, &whole); }) != 0) {
-      if (errno == EAGAIN || errno == EACCES) return locked_error(fd.get(), path);
+      if (errno == EAGAIN || errno == EACCES) return locked_error(path);
       return failure("cannot lock", path);
     }
+    STELE_ASSIGN(held.lock_file, info_of(fd.get(), path));
     // The process id only serves the other one's message: a full disk, for one, is no reason to refuse a reader the
     // folder.
     const std::string pid = fmt::format("{}\n", ::getpid());
     if (::ftruncate(fd.get(), 0) == 0) static_cast<void>(::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0);
-    return std::unique_ptr<FolderLock>(std::make_unique<PosixFolderLock>(std::move(fd)));
+    return std::unique_ptr<FolderLock>(
+        std::make_unique<PosixFolderLock>(std::move(held), std::move(folder), std::move(fd)));
   }
 
  private:
@@ -346,7 +426,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   static Status sync(const std::string& folder) {
-    const Descriptor fd(uninterrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    const Descriptor fd = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
     if (fd.get() < 0) return failure("cannot open the folder", folder);
     if (::fsync(fd.get()) != 0) return failure("cannot sync the folder", folder);
     return {};

@@ -26,6 +26,8 @@ const char* name_of(ErrorKind kind) {
     case ErrorKind::Foreign: return "foreign file";
     case ErrorKind::NewerFormat: return "newer format";
     case ErrorKind::Locked: return "locked";
+    case ErrorKind::Unsupported: return "not supported";
+    case ErrorKind::Displaced: return "displaced";
     case ErrorKind::Busy: return "busy";
     case ErrorKind::Poisoned: return "poisoned";
     case ErrorKind::Closed: return "closed";

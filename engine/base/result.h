@@ -22,6 +22,8 @@ enum class ErrorKind {
   Foreign,          ///< A file of another store or another program lies where ours should be.
   NewerFormat,      ///< Written by a newer version of Stele than this one can read.
   Locked,           ///< Another process uses the data folder.
+  Unsupported,      ///< The file system does not have what was asked for.
+  Displaced,        ///< A file or folder in use was removed, moved, replaced or cut off by somebody else.
   Busy,             ///< A bounded queue is full: try again later.
   Poisoned,         ///< A write or sync of the log failed: only a restart leaves this state.
   Closed,           ///< The store is shutting down.

@@ -101,6 +101,15 @@ std::uint64_t SimulatedFileSystem::Disk::used_bytes() const {
   return used;
 }
 
+FileInfo SimulatedFileSystem::Disk::info_of(const Image& image) const {
+  if (!image) return FileInfo{.permissions = 0700, .links = 1};
+  const auto links = std::count_if(live.begin(), live.end(), [&](const auto& name) { return name.second == image; });
+  return FileInfo{.permissions = 0600,
+                  .id = reinterpret_cast<std::uintptr_t>(image.get()),
+                  .links = static_cast<std::uint64_t>(links),
+                  .size = image->size()};
+}
+
 std::uint64_t SimulatedFileSystem::Disk::growth_limit(const SimulatedImage& image) const {
   if (!capacity) return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t used = used_bytes();
@@ -136,6 +145,7 @@ void SimulatedFileSystem::Disk::crash() {
   live = durable;
   pending_.clear();
   locks.clear();
+  locked_files.clear();
   forget_failures();
   ++life;
 }
@@ -156,6 +166,7 @@ void SimulatedFileSystem::Disk::kill() {
   for (auto& [path, image] : durable) renew(image);
   for (EntryChange& change : pending_) renew(change.image);
   locks.clear();
+  locked_files.clear();
   forget_failures();
   ++life;
 }

@@ -42,6 +42,7 @@ class SimulatedFileSystem::Disk {
   /// Disk space that is left; the largest size `image` may grow to.
   [[nodiscard]] std::uint64_t growth_limit(const SimulatedImage& image) const;
   [[nodiscard]] std::uint64_t used_bytes() const;
+  [[nodiscard]] FileInfo info_of(const Image& image) const;
 
   void crash();
   void kill();
@@ -55,7 +56,8 @@ class SimulatedFileSystem::Disk {
   Names live;
   Names durable;
   std::uint64_t life = 1;  ///< of the simulated process; handles of an earlier one are dead
-  std::set<std::string> locks;
+  std::set<std::string> locks;  ///< of folders, by their lock files
+  std::set<const SimulatedImage*> locked_files;
   std::array<std::uint64_t, kSimulatedCalls> counts{};
   bool power_cut = false;
   std::optional<std::uint64_t> calls_to_power_cut;

@@ -81,12 +81,23 @@ class SimulatedFileSystem::OpenFile final : public File {
     life_ = disk_->life;
   }
 
+  ~OpenFile() override {
+    const Guard guard(disk_->mutex);
+    unlock();
+  }
+
   const std::string& path() const override { return path_; }
 
   Result<std::uint64_t> size() const override {
     const Guard guard(disk_->mutex);
     if (const auto failing = begin(SimulatedCall::Lookup)) return failure(*failing, "cannot read the file's size");
     return image_->size();
+  }
+
+  Result<FileInfo> about() const override {
+    const Guard guard(disk_->mutex);
+    if (const auto failing = begin(SimulatedCall::Lookup)) return failure(*failing, "cannot look at the open file");
+    return disk_->info_of(image_);
   }
 
   Status write_at(ByteOffset offset, std::string_view bytes) override {
@@ -166,8 +177,20 @@ class SimulatedFileSystem::OpenFile final : public File {
     return map_shared(length, bytes);
   }
 
+  Status lock() override {
+    const Guard guard(disk_->mutex);
+    if (const auto failing = begin(SimulatedCall::Lock)) return failure(*failing, "cannot lock (flock)");
+    if (locked_) return {};
+    if (!disk_->locked_files.insert(image_.get()).second) {
+      return Error{.kind = ErrorKind::Locked, .message = "in use by another process", .file = path_};
+    }
+    locked_ = true;
+    return {};
+  }
+
   Status close() override {
     const Guard guard(disk_->mutex);
+    unlock();
     if (std::exchange(closed_, true)) return {};
     if (life_ != disk_->life) return {};
     if (const auto failing = disk_->begin(SimulatedCall::Close)) return failure(*failing, "cannot close");
@@ -175,6 +198,10 @@ class SimulatedFileSystem::OpenFile final : public File {
   }
 
  private:
+  void unlock() {
+    if (std::exchange(locked_, false) && life_ == disk_->life) disk_->locked_files.erase(image_.get());
+  }
+
   std::optional<Disk::Failing> begin(SimulatedCall call) const {
     if (life_ != disk_->life) return Disk::Failing{EIO, false};
     if (closed_) return Disk::Failing{EBADF, false};
@@ -200,12 +227,14 @@ class SimulatedFileSystem::OpenFile final : public File {
   std::string path_;
   bool writable_;
   bool closed_ = false;
+  bool locked_ = false;
   std::uint64_t life_;
 };
 
 class SimulatedFileSystem::HeldLock final : public FolderLock {
  public:
-  HeldLock(std::shared_ptr<Disk> disk, std::string path) : disk_(std::move(disk)), path_(std::move(path)) {
+  HeldLock(Held held, std::shared_ptr<Disk> disk, std::string path)
+      : FolderLock(std::move(held)), disk_(std::move(disk)), path_(std::move(path)) {
     life_ = disk_->life;
   }
   ~HeldLock() override {
@@ -295,9 +324,7 @@ Result<FileInfo> SimulatedFileSystem::look_at(const std::string& path) {
   }
   const auto found = disk_->live.find(Disk::normal(path));
   if (found == disk_->live.end()) return os_error(ENOENT, "cannot look up", path);
-  const auto& image = found->second;
-  if (!image) return FileInfo{.permissions = 0700};
-  return FileInfo{.permissions = 0600, .id = reinterpret_cast<std::uintptr_t>(image.get()), .size = image->size()};
+  return disk_->info_of(found->second);
 }
 
 Status SimulatedFileSystem::rename(const std::string& from, const std::string& to) {
@@ -358,7 +385,8 @@ Result<std::unique_ptr<FolderLock>> SimulatedFileSystem::lock(const std::string&
   image->resize(0);
   if (disk_->growth_limit(*image) > pid.size()) image->write(0, pid + "\n");
   disk_->locks.insert(name);
-  return std::unique_ptr<FolderLock>(std::make_unique<HeldLock>(disk_, name));
+  FolderLock::Held held{.folder = disk_->info_of(nullptr), .lock_file = disk_->info_of(image), .weakness = {}};
+  return std::unique_ptr<FolderLock>(std::make_unique<HeldLock>(std::move(held), disk_, name));
 }
 
 void SimulatedFileSystem::crash() {

@@ -31,12 +31,12 @@ enum class SimulatedCall {
   Truncate,
   Map,  ///< map and map_writable
   Close,
-  Lookup,  ///< File::size, exists, list and look_at
+  Lookup,  ///< File::size and about, exists, list and look_at
   CreateFolders,
   Rename,
   Remove,
   SyncFolder,
-  Lock,
+  Lock,  ///< File::lock and lock
 };
 inline constexpr std::size_t kSimulatedCalls = 14;
 

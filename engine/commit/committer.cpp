@@ -70,14 +70,16 @@ AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional
   if (kFrameBytes + commit.bytes > writer_.group_bytes_max()) {
     refused = AppendOutcome{.kind = Kind::TooLarge,
                             .detail = "a commit takes at most " + std::to_string(writer_.group_bytes_max()) + " bytes"};
+  } else if (!commit.stamp) {
+    refused = AppendOutcome{.kind = Kind::ClockJump, .detail = "the system clock jumped ahead"};
   } else if (no_index_room_) {
     const bool full = no_index_room_->kind == ErrorKind::DiskFull;
     refused = AppendOutcome{.kind = full ? Kind::DiskFull : Kind::Unavailable, .detail = "the index cannot be written"};
   } else {
     refused = make_room(commit.bytes);
   }
-  if (!refused) return machine_.apply(commit.proposal, commit.resolution, commit.stamp, growing_.group, duplicates);
-  // A repeat needs no room.
+  if (!refused) return machine_.apply(commit.proposal, commit.resolution, *commit.stamp, growing_.group, duplicates);
+  // A repeat needs neither room nor a time.
   const bool repeat = !poisoned() && machine_.find_duplicates(commit.proposal, commit.resolution, duplicates);
   return repeat ? AppendOutcome{.kind = Kind::Replayed} : std::move(*refused);
 }
@@ -121,7 +123,7 @@ Status Committer::write_group(Group& group) {
 void Committer::begin() {
   STELE_CHECK(!syncing_);
   std::swap(growing_, unsynced_);
-  if (unsynced_.group.empty()) return settle({});
+  if (unsynced_.group.empty() || poisoned()) return settle({});
   Group& group = unsynced_.group;
   const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
   began_nanos_ = nanos_now();
@@ -163,15 +165,16 @@ void Committer::publish(const Group& group) {
 
 /// Ends unsynced_: publishes it if it was written, and answers.
 void Committer::settle(const Status& written) {
-  if (!written) {
-    poison(written.error());
+  if (!written) poison(written.error());
+  if (poisoned()) {
     // What the log holds now is not known: neither that these are stored, nor what the others were refused for. What was decided
     // meanwhile rests on that group too, and is not written any more.
     for (Batchful* const batch : {&unsynced_, &growing_}) {
       for (Decided& decided : batch->decided) {
-        const bool may_be_stored = decided.outcome.kind == Kind::Stored || decided.outcome.kind == Kind::Replayed;
+        const Kind kind = decided.outcome.kind;
+        const bool may_be_stored = kind == Kind::Stored || kind == Kind::Replayed || kind == Kind::OutcomeUnknown;
         decided.outcome = AppendOutcome{.kind = may_be_stored ? Kind::OutcomeUnknown : Kind::Unavailable,
-                                        .detail = "writing the log failed"};
+                                        .detail = "the store stopped writing"};
         decided.duplicates.clear();
       }
     }
@@ -192,7 +195,12 @@ void Committer::settle(const Status& written) {
 void Committer::poison(const Error& error) {
   {
     const std::lock_guard lock(trouble_mutex_);
-    poison_reason_ = error.describe();
+    const bool displaced = error.kind == ErrorKind::Displaced;
+    if (poison_reason_.empty()) {
+      poison_reason_ = (displaced ? "the data folder was changed from outside; see to it and restart the server: "
+                                  : "a write of the log failed; restart the server: ") +
+                       error.describe();
+    }
   }
   poisoned_.store(true, std::memory_order_release);
 }

@@ -54,7 +54,10 @@ class Committer {
   /// Writes `group` as it stands; for the genesis record, before start().
   [[nodiscard]] Status write_group(Group& group);
 
-  /// After a failed write or sync: readable, not writable, until the process is restarted.
+  /// Ends all writing: readable, not writable, until the process is restarted. What is not answered yet has an unknown
+  /// outcome. Any thread; of several reasons the first one stays.
+  void poison(const Error& error);
+  /// After poison(), which a failed write or sync calls too.
   [[nodiscard]] bool poisoned() const { return poisoned_.load(std::memory_order_acquire); }
   [[nodiscard]] std::string poison_reason() const;
   [[nodiscard]] std::string roll_trouble() const;
@@ -86,7 +89,6 @@ class Committer {
   void index(Group& group, const RecordPlaces& places);
   void publish(const Group& group);
   void settle(const Status& written);
-  void poison(const Error& error);
 
   Sequencer& sequencer_;
   CommitMachine& machine_;

@@ -80,6 +80,7 @@ struct AppendOutcome {
     AfterBeyondHead,        ///< condition.after is not in the log yet; `first` is the end of the log
     TooLarge,               ///< the commit does not fit in a group
     Busy,                   ///< queue full: nothing happened, try again
+    ClockJump,              ///< the system clock jumped ahead: nothing happened; heals by itself when it is back
     DiskFull,               ///< no room for another segment: nothing happened; heals by itself
     OutcomeUnknown,         ///< a write or sync failed: may or may not be stored; retry with the same ids after a restart
     Unavailable,            ///< the store is poisoned or closing: nothing happened
@@ -119,8 +120,8 @@ struct Decision {
 /// The header under which event `index` of a commit with a Stored outcome stands in the log. Borrows from both.
 [[nodiscard]] RecordHeader stored_header(const Proposal& proposal, const AppendOutcome& stored, std::uint32_t index);
 
-/// Called exactly once, on the committer's thread or (Busy, Unavailable) inside Store::append(). Must only hand the decision over to
-/// the caller's own thread and return.
+/// Called exactly once, on the committer's thread or (Busy, Unavailable, ReadFailed) inside Store::append(). Must only hand
+/// the decision over to the caller's own thread and return.
 using AppendCallback = std::function<void(Decision&&)>;
 
 }  // namespace stele

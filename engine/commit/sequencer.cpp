@@ -4,20 +4,21 @@
 
 namespace stele {
 
-bool LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
+Submitted LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     const bool full = queue_.size() >= options_.proposals_max ||
                       (!queue_.empty() && queued_bytes_ + commit->bytes > options_.bytes_max);
-    if (closed_ || full) return false;
+    if (closed_) return Submitted::Closed;
+    if (full) return Submitted::QueueFull;
     queued_bytes_ += commit->bytes;
     queue_.push_back(std::move(commit));
     wake = wake_at_ != 0 && queue_.size() >= wake_at_;
     if (wake) wake_at_ = 0;
   }
   if (wake) arrived_.notify_one();
-  return true;
+  return Submitted::Yes;
 }
 
 bool LocalSequencer::take(Batch& to, Taker taker) {
@@ -55,7 +56,7 @@ bool LocalSequencer::take(Batch& to, Taker taker) {
     if (gathered_ > 0) usual_batch_ += (static_cast<double>(gathered_) - usual_batch_) / 8;
     gathered_ = 0;
   }
-  const Timestamp stamp = clock_watch_.now();
+  const std::optional<Timestamp> stamp = clock_watch_.stamp();
   for (const auto& commit : to) commit->stamp = stamp;
   return true;
 }

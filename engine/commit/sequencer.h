@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/base/clock.h"
@@ -21,11 +22,18 @@ struct PendingCommit {
   Proposal proposal;
   Resolution resolution;
   AppendCallback callback;
-  Timestamp stamp;          ///< given when it is ordered
+  /// Given when it is ordered; none: the clock cannot be believed, and no record may be made of it.
+  std::optional<Timestamp> stamp;
   std::int64_t began_nanos = 0;  ///< nanos_now() when it was proposed, for the metrics
   std::uint64_t bytes = 0;  ///< upper bound of its records
 };
 using Batch = std::vector<std::unique_ptr<PendingCommit>>;
+
+enum class Submitted {
+  Yes,
+  QueueFull,
+  Closed,
+};
 
 enum class Taker {
   Idle,  ///< has nothing else to do: wait for company while many clients are busy, but not long
@@ -35,8 +43,8 @@ enum class Taker {
 class Sequencer {
  public:
   virtual ~Sequencer() = default;
-  /// Any thread. False if the bounded queue is full or closed; then `commit` is left untouched.
-  [[nodiscard]] virtual bool submit(std::unique_ptr<PendingCommit>& commit) = 0;
+  /// Any thread. If it is not Yes, `commit` is left untouched.
+  [[nodiscard]] virtual Submitted submit(std::unique_ptr<PendingCommit>& commit) = 0;
   /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first. False once closed
   /// and empty.
   [[nodiscard]] virtual bool take(Batch& to, Taker taker) = 0;
@@ -45,7 +53,9 @@ class Sequencer {
   /// Any thread. What was submitted before is still given out.
   virtual void close() = 0;
   [[nodiscard]] virtual std::uint64_t waiting() const = 0;
-  /// What is wrong with the source of time, empty if nothing.
+  /// Why what is given out now gets no stamp, empty if it does.
+  [[nodiscard]] virtual std::string clock_refusal() const = 0;
+  /// What else is wrong with the source of time, empty if nothing.
   [[nodiscard]] virtual std::string clock_alarm() const = 0;
 };
 
@@ -54,17 +64,20 @@ struct LocalSequencerOptions {
   std::uint64_t proposals_max;
   std::uint64_t bytes_max;
   std::chrono::microseconds gather_max;
+  bool accept_clock_jumps = false;  ///< stamp with a clock that jumped ahead by however much
 };
 
 class LocalSequencer final : public Sequencer {
  public:
-  explicit LocalSequencer(LocalSequencerOptions options) : options_(options), clock_watch_(*options.clock) {}
+  explicit LocalSequencer(LocalSequencerOptions options)
+      : options_(options), clock_watch_(*options.clock, options.accept_clock_jumps) {}
 
-  [[nodiscard]] bool submit(std::unique_ptr<PendingCommit>& commit) override;
+  [[nodiscard]] Submitted submit(std::unique_ptr<PendingCommit>& commit) override;
   [[nodiscard]] bool take(Batch& to, Taker taker) override;
   void interrupt() override;
   void close() override;
   [[nodiscard]] std::uint64_t waiting() const override;
+  [[nodiscard]] std::string clock_refusal() const override { return clock_watch_.refusal(); }
   [[nodiscard]] std::string clock_alarm() const override { return clock_watch_.alarm(); }
 
  private:

@@ -19,6 +19,8 @@ LogWriter::LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment
 Result<std::shared_ptr<const Segment>> LogWriter::resume(ActiveSegment active) {
   STELE_CHECK(!active_);
   STELE_ASSIGN(std::unique_ptr<Mapping> mapping, active.file->map(active.file_bytes));
+  STELE_ASSIGN(const FileInfo info, active.file->about());
+  if (options_.guard != nullptr) options_.guard->watch_segment(active.file->path(), info);
   auto segment = std::make_shared<const Segment>(active.id, active.first, active.file->path(), std::move(mapping),
                                                  std::shared_ptr<const OffsetTable>(active.offsets));
   next_segment_ = active.id.next();
@@ -50,6 +52,12 @@ std::uint64_t LogWriter::group_bytes_max() const {
 }
 
 Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
+  if (options_.guard != nullptr) {
+    const Status in_place = options_.guard->look();
+    poisoned_ = !in_place && in_place.error().kind == ErrorKind::Displaced;
+    if (!in_place) preparer_.want(next_segment_);  // it asks again and again, and so notices when all is well
+    STELE_TRY(in_place);
+  }
   // Everything that may fail for want of space comes before anything is changed.
   auto taken = preparer_.take(next_segment_, fill);
   if (!taken) {
@@ -66,6 +74,8 @@ Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
   STELE_TRY(options_.file_system->rename(file->path(), path));
   STELE_TRY(options_.file_system->sync_folder(options_.folder));
   STELE_ASSIGN(file, options_.file_system->open(path, OpenMode::ReadWrite));
+  // While the segment before is still locked: at every moment one of the two is.
+  if (Status locked = file->lock(); !locked && locked.error().kind != ErrorKind::Unsupported) return locked.error();
   active_ = std::nullopt;
   STELE_ASSIGN(rolled.active, resume(ActiveSegment{.file = std::move(file),
                                                    .id = next_segment_,
@@ -115,6 +125,7 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
   const std::int64_t began = nanos_now();
   STELE_TRY(active_->file->sync_data());
   sync_nanos_.record(nanos_since(began));
+  STELE_TRY(check_active());
   poisoned_ = false;
 
   if (active_->offsets->size() == 0) active_->first_time = first_time;
@@ -131,7 +142,17 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
   return {};
 }
 
+Status LogWriter::check_active() const {
+  STELE_ASSIGN(const FileInfo info, active_->file->about());
+  if (info.links != 0 && info.size == active_->file_bytes) return {};
+  return Error{.kind = ErrorKind::Displaced,
+               .message = info.links == 0 ? "the active segment was removed or replaced while it was in use"
+                                          : "the active segment was cut off or extended while it was in use",
+               .file = active_->file->path()};
+}
+
 Status LogWriter::close() {
+  preparer_.stop();
   if (!active_) return {};
   Status closed = active_->file->close();
   active_.reset();

@@ -42,7 +42,8 @@ struct ActiveSegment {
   std::shared_ptr<OffsetTable> offsets;
 };
 
-/// One thread at a time. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown: use it no more.
+/// One thread at a time. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown: use it
+/// no more. Nothing is written or renamed once the guard, if there is one, has found the folder displaced.
 class LogWriter {
  public:
   LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment);
@@ -92,12 +93,15 @@ class LogWriter {
   [[nodiscard]] const SegmentPreparer& preparer() const { return preparer_; }
   /// Nanoseconds that the syncs of groups took; any thread.
   [[nodiscard]] const Histogram& sync_nanos() const { return sync_nanos_; }
+  /// Nothing of the folder is changed afterwards.
   [[nodiscard]] Status close();
 
  private:
   /// Not earlier: a small log should not take two segments of disk.
   void want_next_when_half_full();
   [[nodiscard]] Result<std::shared_ptr<const Segment>> seal();
+  /// Displaced if the active segment is no file of the folder any more, or was cut off.
+  [[nodiscard]] Status check_active() const;
 
   const PreparerOptions options_;
   SegmentPreparer preparer_;

@@ -28,6 +28,7 @@ std::string prepared_path(const PreparerOptions& options, SegmentId id) {
 
 Result<std::unique_ptr<File>> create_segment(const PreparerOptions& options, SegmentId id, bool fill) {
   const std::string path = prepared_path(options, id);
+  if (options.guard != nullptr) STELE_TRY(options.guard->look());
   if (Status removed = options.file_system->remove(path); !removed && removed.error().kind != ErrorKind::NotFound) {
     return removed.error();
   }
@@ -53,7 +54,9 @@ SegmentPreparer::SegmentPreparer(PreparerOptions options) : options_(std::move(o
   if (options_.fill_bytes_per_second > 0) thread_ = std::thread([this] { run(); });
 }
 
-SegmentPreparer::~SegmentPreparer() {
+SegmentPreparer::~SegmentPreparer() { stop(); }
+
+void SegmentPreparer::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -62,8 +65,14 @@ SegmentPreparer::~SegmentPreparer() {
   if (thread_.joinable()) thread_.join();
   if (ready_) {
     ready_.reset();
-    (void)options_.file_system->remove(prepared_path(options_, ready_id_));
+    remove_prepared(ready_id_);
   }
+}
+
+void SegmentPreparer::remove_prepared(SegmentId id) {
+  // In another folder under this name it may be another store's.
+  if (options_.guard != nullptr && !options_.guard->look()) return;
+  (void)options_.file_system->remove(prepared_path(options_, id));
 }
 
 void SegmentPreparer::want(SegmentId next) {
@@ -123,7 +132,7 @@ void SegmentPreparer::run() {
       trouble_.clear();
     } else if (file) {
       file->reset();
-      (void)options_.file_system->remove(prepared_path(options_, id));
+      remove_prepared(id);
     }
     changed_.notify_all();
     if (!filled && still_wanted) {

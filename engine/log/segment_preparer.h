@@ -13,6 +13,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
 #include "engine/log/frame.h"
+#include "engine/log/log_guard.h"
 
 namespace stele {
 
@@ -24,6 +25,8 @@ struct PreparerOptions {
   std::uint64_t segment_bytes;
   /// Fill rate of the background thread; 0 = no thread, every segment is made when it is asked for.
   std::uint64_t fill_bytes_per_second;
+  /// Asked before anything in the folder is made or removed; none: nobody else is expected there.
+  LogGuard* guard = nullptr;
 };
 
 /// Creates `<id>.prepared` with its blocks reserved and its header synced; zero-filled to its end as well if `fill`. Whatever fails, the
@@ -36,6 +39,9 @@ class SegmentPreparer {
   explicit SegmentPreparer(PreparerOptions options);
   ~SegmentPreparer();
   SegmentPreparer(const SegmentPreparer&) = delete;
+
+  /// Gives up what is being prepared and removes what is ready. Idempotent; the folder must still be locked.
+  void stop();
 
   /// Begins to prepare `next` in the background, replacing an earlier wish.
   void want(SegmentId next);
@@ -52,6 +58,7 @@ class SegmentPreparer {
  private:
   void run();
   [[nodiscard]] Status fill_throttled(File& file);
+  void remove_prepared(SegmentId id);
 
   const PreparerOptions options_;
   mutable std::mutex mutex_;

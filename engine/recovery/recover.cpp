@@ -155,6 +155,11 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
     const std::string path = log_folder + "/" + segment_name(id);
     const bool last = id == content.segments.back();
     STELE_ASSIGN(std::unique_ptr<File> file, file_system.open(path, last ? OpenMode::ReadWrite : OpenMode::Read));
+    if (last) {
+      // Before any of it is read: whoever has it open may be writing.
+      const Status locked = file->lock();
+      if (!locked && locked.error().kind != ErrorKind::Unsupported) return locked.error();
+    }
     STELE_ASSIGN(const std::uint64_t size, file->size());
     WindowReader in(*file, size);
     std::uint32_t flags = (id != expected ? kNumberMissing : 0U) | (last ? kLast : 0U);

@@ -215,6 +215,15 @@ TEST_CASE("Token.ASecretThatCannotBeWrittenIsAFailure") {
   CHECK(contains(content_of(folder.file("err")), "is lost"));
 }
 
+TEST_CASE("Token.AKeyStoreThatIsMadeIsSaid") {
+  const TempFolder folder;
+  for (const bool first : {true, false}) {
+    const auto made = run_stele({"token", "create", "--data", folder.file("typo"), "--name", "ada", "--role", "reader"});
+    CHECK(made.exit_code == 0);
+    CHECK_MESSAGE(contains(made.err, folder.file("typo") + "/keys: a new one was made") == first, made.err);
+  }
+}
+
 TEST_CASE("Token.WrongUsageIsNamed") {
   const test::TempFolder folder;
   const auto refused = [&](std::vector<std::string> arguments, const char* why) {

@@ -64,6 +64,71 @@ TEST_CASE("Serve.BadValuesAreNamed") {
   refused("--log-level", "loud", "loud");
 }
 
+TEST_CASE("Serve.TakesExactlyWhatTheStoreTakes") {
+  const test::TempFolder folder;
+  const auto refused = [&](const char* flag, const std::string& value) {
+    const auto result = run_stele({"serve", "--data", folder.file("data"), flag, value, "--print-config"});
+    CAPTURE(flag);
+    CAPTURE(value);
+    CHECK(result.exit_code == 2);
+    CHECK(contains(result.err, flag));
+  };
+  refused("--segment-size", "64GiB");
+  refused("--segment-size", "4GiB");
+  refused("--segment-size", "65535");
+  refused("--origin", std::string(256, 'o'));
+  refused("--queue-requests", "0");
+  refused("--index-run-records", "0");
+  refused("--index-run-records", "4194305");
+  // Both ends of every range that the store has open a store.
+  const std::vector<std::pair<std::string, std::string>> ends = {
+      {"--segment-size", "64KiB"},    {"--segment-size", "4095MiB"},     {"--origin", std::string(255, 'o')},
+      {"--queue-requests", "1"},      {"--queue-requests", "1000000"},   {"--queue-size", "1MiB"},
+      {"--queue-size", "64GiB"},      {"--gather-max", "0"},             {"--gather-max", "100ms"},
+      {"--index-run-records", "1"},   {"--index-run-records", "4194304"}, {"--merge-rate", "1MiB"},
+      {"--merge-rate", "64GiB"},      {"--scrub-rate", "0"},             {"--scrub-rate", "64GiB"},
+      {"--io-threads", "256"},        {"--read-threads", "256"},         {"--read-queue", "1"},
+      {"--connections-max", "1"},     {"--header-size-max", "1KiB"},     {"--header-size-max", "1MiB"},
+      {"--body-size-max", "1KiB"},    {"--body-size-max", "1GiB"},       {"--bodies-size-max", "1MiB"},
+      {"--events-max", "1"},          {"--event-data-size-max", "16MiB"}, {"--string-size-max", "255"},
+      {"--depth-max", "1000"},        {"--page-max", "100000"},          {"--drain-timeout", "0"},
+      {"--header-timeout", "1h"},     {"--position-wait", "0"}};
+  for (const auto& [flag, value] : ends) {
+    CAPTURE(flag);
+    CAPTURE(value);
+    const test::TempFolder own;
+    // A sparse first segment of 4 GiB takes long to fill; that it is accepted is seen before.
+    if (value == "4095MiB") {
+      CHECK(run_stele({"serve", "--data", own.path(), flag, value, "--print-config"}).exit_code == 0);
+      continue;
+    }
+    std::vector<std::string> arguments{flag, value};
+    if (flag != "--segment-size") arguments.insert(arguments.end(), {"--segment-size", kSmall});
+    auto server = ServerProcess::start({own.path(), arguments, {}, 0});
+    HttpClient client(server.port());
+    CHECK(client.post("/v1/events", R"({"eventType":"T","aggregateId":"a","data":1})").status == 201);
+    client.close();
+    CHECK(server.stop() == 0);
+  }
+}
+
+TEST_CASE("Serve.MakingAStoreIsAWarningAndNoCreateRefuses") {
+  const test::TempFolder folder;
+  const std::string data = folder.file("typo");
+  const auto refused = run_stele({"serve", "--data", data, "--no-create", "--listen", "127.0.0.1:0"});
+  CHECK(refused.exit_code == 1);
+  CHECK_MESSAGE(contains(refused.err, "there is no store"), refused.err);
+  CHECK(contains(refused.err, "mounted"));
+  CHECK(!std::ifstream(data).good());  // nothing was made
+  for (const bool first : {true, false}) {
+    CAPTURE(first);
+    auto server = ServerProcess::start(
+        {data, {"--segment-size", kSmall, "--log-level", "warning", first ? "--log-format=text" : "--no-create"}, {}, 0});
+    CHECK(contains(server.err(), "a new, empty one was made") == first);
+    CHECK(server.stop() == 0);
+  }
+}
+
 TEST_CASE("Serve.RefusesAnAddressBeyondLoopbackWithoutInsecure") {
   const test::TempFolder folder;
   for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.org:0"}) {

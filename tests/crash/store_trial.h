@@ -50,6 +50,7 @@ struct Trial {
     options.index_part_records_max = 4 + seed % 61;  // few records: runs are written and merged all the time
     options.merge_bytes_per_second = 0;
     options.scrub_bytes_per_second = 0;
+    options.guard_interval = std::chrono::milliseconds{0};
     options.gather_max = std::chrono::microseconds{0};
     options.overlap_records_min = seed % 2 == 0 ? 1 : 1000;
     options.file_system = &disk;

@@ -1,6 +1,7 @@
 // One suite over both file systems, then what only the operating system's can show.
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -269,6 +270,44 @@ TEST_CASE_TEMPLATE("FileSystem.ASecondLockIsLockedAndNamesTheHolder", Kind, Posi
   CHECK_FALSE(files.lock(kind.root() + "/none/lock"));
 }
 
+TEST_CASE_TEMPLATE("FileSystem.TheLockOfAFileIsHeldUntilItIsClosed", Kind, Posix, Simulated) {
+  Kind kind;
+  const std::string path = kind.root() + "/a";
+  const auto first = opened(kind.files(), path);
+  const auto second = opened(kind.files(), path);
+  REQUIRE(first->write_at(ByteOffset{0}, "abc"));
+  const auto mapping = first->map(3).value();  // which outlives the lock
+  CHECK(first->lock());
+  CHECK(first->lock());  // its own already
+  CHECK(second->lock().error().kind == ErrorKind::Locked);
+  CHECK(second->write_at(ByteOffset{0}, "x"));  // only those who ask are refused
+  REQUIRE(kind.files().rename(path, kind.root() + "/b"));
+  CHECK(opened(kind.files(), kind.root() + "/b")->lock().error().kind == ErrorKind::Locked);
+  CHECK(opened(kind.files(), path)->lock());  // another file of the same name
+  REQUIRE(first->close());
+  CHECK(second->lock());
+}
+
+TEST_CASE_TEMPLATE("FileSystem.AnOpenFileTellsWhetherItsNamesStillMeanIt", Kind, Posix, Simulated) {
+  Kind kind;
+  FileSystem& files = kind.files();
+  const std::string path = kind.root() + "/a";
+  const auto file = opened(files, path);
+  REQUIRE(file->write_at(ByteOffset{0}, "abc"));
+  const FileInfo before = file->about().value();
+  CHECK(before.size == 3);
+  CHECK(before.links == 1);
+  CHECK(before.is_same_file(files.look_at(path).value()));
+  REQUIRE(files.rename(path, kind.root() + "/b"));
+  CHECK(before.is_same_file(files.look_at(kind.root() + "/b").value()));
+  const auto other = opened(files, path);
+  CHECK_FALSE(before.is_same_file(other->about().value()));
+  REQUIRE(files.rename(path, kind.root() + "/b"));  // over it
+  CHECK(file->about().value().links == 0);
+  CHECK(before.is_same_file(file->about().value()));
+  CHECK(other->about().value().links == 1);
+}
+
 TEST_CASE_TEMPLATE("FileSystem.AClosedFileRefusesEverything", Kind, Posix, Simulated) {
   Kind kind;
   const auto file = opened(kind.files(), kind.root() + "/a");
@@ -359,6 +398,38 @@ TEST_CASE("PosixFileSystem.ALockHeldByAnotherProcessIsNamedAndGoesWithIt") {
   CHECK(refused.error().kind == ErrorKind::Locked);
   CHECK(refused.error().message.find("process " + std::to_string(child)) != std::string::npos);
   CHECK(posix_file_system().lock(path));
+}
+
+TEST_CASE("PosixFileSystem.WithTheLockFileGoneTheFolderIsStillLocked") {
+  test::TempFolder folder;
+  const std::string path = folder.file("lock");
+  const auto lock = posix_file_system().lock(path).value();
+  CHECK(lock->held().weakness.empty());
+  CHECK(lock->held().lock_file.is_same_file(posix_file_system().look_at(path).value()));
+  CHECK(lock->held().folder.is_same_file(posix_file_system().look_at(folder.path()).value()));
+  REQUIRE(posix_file_system().remove(path));
+  CHECK(posix_file_system().lock(path).error().kind == ErrorKind::Locked);
+  CHECK_FALSE(posix_file_system().exists(path).value());  // whoever is refused leaves nothing behind
+}
+
+TEST_CASE("PosixFileSystem.NothingGetsTheNumberOfAClosedStandardDescriptor") {
+  test::TempFolder folder;
+  const std::string path = folder.file("a");
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    FileSystem& files = posix_file_system();
+    for (int fd = 0; fd < 3; ++fd) ::close(fd);
+    const auto file = files.open(path, OpenMode::CreateNew);
+    const auto lock = files.lock(folder.file("lock"));
+    const bool all = file && lock && files.list(folder.path()) && files.sync_folder(folder.path());
+    bool low = false;
+    for (int fd = 0; fd < 3; ++fd) low = low || ::fcntl(fd, F_GETFD) != -1;
+    ::_exit(all ? (low ? 1 : 0) : 2);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_CASE("PosixFileSystem.NewFilesAndFoldersAreNotForEveryone") {

@@ -5,18 +5,13 @@
 #include <atomic>
 #include <thread>
 
+#include "tests/support/fake_clock.h"
+
 using namespace stele;
+using stele::test::FakeClock;
 using namespace std::chrono_literals;
 
 namespace {
-
-class FakeClock final : public Clock {
- public:
-  [[nodiscard]] Timestamp now() const override { return Timestamp{wall.load()}; }
-  [[nodiscard]] std::int64_t monotonic_micros() const override { return monotonic.load(); }
-  std::atomic<std::int64_t> wall{1'000'000'000};
-  std::atomic<std::int64_t> monotonic{5};
-};
 
 std::unique_ptr<PendingCommit> commit(std::uint64_t number, std::uint64_t bytes = 1) {
   auto pending = std::make_unique<PendingCommit>();
@@ -38,7 +33,7 @@ TEST_CASE("LocalSequencer.GivesOutInTheOrderOfSubmissionWithOneStampABatch") {
   LocalSequencer sequencer(options(clock));
   for (std::uint64_t i = 0; i < 10; ++i) {
     auto pending = commit(i);
-    REQUIRE(sequencer.submit(pending));
+    REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     CHECK(pending == nullptr);
   }
   CHECK(sequencer.waiting() == 10);
@@ -58,43 +53,43 @@ TEST_CASE("LocalSequencer.RefusesBeyondTheCountAndLeavesTheCommitAlone") {
   LocalSequencer sequencer(options(clock));
   for (std::uint64_t i = 0; i < 100; ++i) {
     auto pending = commit(i);
-    REQUIRE(sequencer.submit(pending));
+    REQUIRE(sequencer.submit(pending) == Submitted::Yes);
   }
   auto refused = commit(100);
-  CHECK_FALSE(sequencer.submit(refused));
+  CHECK(sequencer.submit(refused) == Submitted::QueueFull);
   REQUIRE(refused != nullptr);
   CHECK(number_of(*refused) == 100);
   Batch batch;
   REQUIRE(sequencer.take(batch, Taker::Idle));
   CHECK(batch.size() == 100);
-  CHECK(sequencer.submit(refused));
+  CHECK(sequencer.submit(refused) == Submitted::Yes);
 }
 
 TEST_CASE("LocalSequencer.RefusesBeyondTheBytesButTakesOneThatIsTooBigAlone") {
   const FakeClock clock;
   LocalSequencer sequencer(options(clock));
   auto big = commit(0, 5000);
-  REQUIRE(sequencer.submit(big));
+  REQUIRE(sequencer.submit(big) == Submitted::Yes);
   auto small = commit(1, 1);
-  CHECK_FALSE(sequencer.submit(small));
+  CHECK(sequencer.submit(small) == Submitted::QueueFull);
   Batch batch;
   REQUIRE(sequencer.take(batch, Taker::Idle));
   batch.clear();
   auto first = commit(2, 600);
-  REQUIRE(sequencer.submit(first));
+  REQUIRE(sequencer.submit(first) == Submitted::Yes);
   auto exactly = commit(3, 400);
-  REQUIRE(sequencer.submit(exactly));
-  CHECK_FALSE(sequencer.submit(small));
+  REQUIRE(sequencer.submit(exactly) == Submitted::Yes);
+  CHECK(sequencer.submit(small) == Submitted::QueueFull);
 }
 
 TEST_CASE("LocalSequencer.CloseGivesOutWhatWasSubmittedAndThenEnds") {
   const FakeClock clock;
   LocalSequencer sequencer(options(clock));
   auto pending = commit(1);
-  REQUIRE(sequencer.submit(pending));
+  REQUIRE(sequencer.submit(pending) == Submitted::Yes);
   sequencer.close();
   auto late = commit(2);
-  CHECK_FALSE(sequencer.submit(late));
+  CHECK(sequencer.submit(late) == Submitted::Closed);
   CHECK(late != nullptr);
   Batch batch;
   REQUIRE(sequencer.take(batch, Taker::Idle));
@@ -132,7 +127,7 @@ TEST_CASE("LocalSequencer.ABusyTakerComesBackWithWhatThereIsWhenInterrupted") {
   }
   SUBCASE("with proposals") {
     auto pending = commit(1);
-    REQUIRE(sequencer.submit(pending));
+    REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     sequencer.interrupt();
     REQUIRE(sequencer.take(batch, Taker::Busy));
     CHECK(batch.size() == 1);
@@ -141,7 +136,7 @@ TEST_CASE("LocalSequencer.ABusyTakerComesBackWithWhatThereIsWhenInterrupted") {
     sequencer.interrupt();
     REQUIRE(sequencer.take(batch, Taker::Busy));
     auto pending = commit(1);
-    REQUIRE(sequencer.submit(pending));
+    REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     REQUIRE(sequencer.take(batch, Taker::Busy));
     CHECK(batch.size() == 1);
   }
@@ -162,7 +157,7 @@ TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
     threads.emplace_back([&, t] {
       for (std::uint64_t i = 0; i < kEach; ++i) {
         auto pending = commit(t * kEach + i);
-        while (!sequencer.submit(pending)) std::this_thread::yield();
+        while (sequencer.submit(pending) != Submitted::Yes) std::this_thread::yield();
       }
       if (running.fetch_sub(1) == 1) sequencer.close();
     });
@@ -192,7 +187,7 @@ TEST_CASE("LocalSequencer.AClockThatJumpsAheadRaisesTheAlarm") {
   LocalSequencer sequencer(options(clock));
   const auto take_one = [&] {
     auto pending = commit(0);
-    REQUIRE(sequencer.submit(pending));
+    REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     Batch batch;
     REQUIRE(sequencer.take(batch, Taker::Idle));
     return batch.front()->stamp;
@@ -220,5 +215,66 @@ TEST_CASE("LocalSequencer.AClockThatJumpsAheadRaisesTheAlarm") {
     clock.wall += 1;
     (void)take_one();
     CHECK_FALSE(sequencer.clock_alarm().empty());
+  }
+}
+
+TEST_CASE("LocalSequencer.AClosedQueueIsNotAFullOne") {
+  const FakeClock clock;
+  LocalSequencer sequencer({.clock = &clock, .proposals_max = 1, .bytes_max = 1, .gather_max = 0us});
+  auto pending = commit(0);
+  REQUIRE(sequencer.submit(pending) == Submitted::Yes);
+  sequencer.close();
+  auto late = commit(1);
+  CHECK(sequencer.submit(late) == Submitted::Closed);
+}
+
+TEST_CASE("LocalSequencer.AClockMoreThanADayAheadGivesNoStamps") {
+  constexpr std::int64_t kDay = 86'400'000'000;
+  FakeClock clock;
+  auto chosen = options(clock);
+  const auto take_one = [](LocalSequencer& sequencer) {
+    auto pending = commit(0);
+    REQUIRE(sequencer.submit(pending) == Submitted::Yes);
+    Batch batch;
+    REQUIRE(sequencer.take(batch, Taker::Idle));
+    return batch.front()->stamp;
+  };
+  LocalSequencer sequencer(chosen);
+  SUBCASE("until it is back") {
+    clock.wall += 70 * 365 * kDay;
+    CHECK_FALSE(take_one(sequencer));
+    CHECK(sequencer.clock_refusal().find("25550 days") != std::string::npos);
+    clock.wall += 60'000'000;  // it goes on, wrongly
+    clock.monotonic += 60'000'000;
+    CHECK_FALSE(take_one(sequencer));
+    clock.wall -= 70 * 365 * kDay;
+    CHECK(sequencer.clock_refusal().empty());
+    CHECK(take_one(sequencer) == clock.now());
+    CHECK(sequencer.clock_alarm().empty());  // no record carries that time
+  }
+  SUBCASE("but time that passes, or a day, may be stamped") {
+    clock.wall += 900 * kDay;  // suspended, say
+    clock.monotonic += 900 * kDay;
+    CHECK(take_one(sequencer) == clock.now());
+    clock.wall += kDay;
+    CHECK(take_one(sequencer) == clock.now());
+    CHECK(sequencer.clock_refusal().empty());
+    CHECK_FALSE(sequencer.clock_alarm().empty());
+  }
+  SUBCASE("and a clock that was set back may be set right again") {
+    clock.wall -= 10 * kDay;
+    CHECK(take_one(sequencer) == clock.now());
+    clock.wall += 10 * kDay;
+    CHECK(take_one(sequencer) == clock.now());
+    clock.wall += kDay + 1;
+    CHECK_FALSE(take_one(sequencer));
+  }
+  SUBCASE("unless jumps are accepted") {
+    chosen.accept_clock_jumps = true;
+    LocalSequencer trusting(chosen);
+    clock.wall += 70 * 365 * kDay;
+    CHECK(take_one(trusting) == clock.now());
+    CHECK(trusting.clock_refusal().empty());
+    CHECK_FALSE(trusting.clock_alarm().empty());
   }
 }

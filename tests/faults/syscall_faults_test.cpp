@@ -331,3 +331,29 @@ TEST_CASE("SyscallFaults.NothingAcknowledgedIsLostWhateverFails") {
   // Timing moves a few calls from one thread to another; most trials must still be ones.
   CHECK(struck * 10 >= planned.size() * 9);
 }
+
+TEST_CASE("SyscallFaults.AFileSystemWithoutFlockIsSaidAndTheLockFileStillCounts") {
+  for (const char* error : {"ENOLCK", "EOPNOTSUPP"}) {
+    CAPTURE(error);
+    const TempFolder folder;
+    const std::string data = folder.file("data");
+    std::vector<std::string> arguments{std::string(kStrace), "-f", "-D", "--seccomp-bpf", "-o", "/dev/null",
+                                       "-e", "trace=flock", "-e", std::string("inject=flock:error=") + error};
+    const std::vector<std::string> serve = serve_arguments(data);
+    arguments.insert(arguments.end(), serve.begin(), serve.end());
+    const auto server = ChildProcess::start(arguments);
+    const std::string line = server->wait_for_stderr(kListening);
+    REQUIRE_MESSAGE(!line.empty(), server->err());
+    CHECK(server->err().find("only the lock file keeps other processes out") != std::string::npos);
+    Ledger ledger;
+    std::mt19937_64 random(7);
+    HttpClient http(std::atoi(line.c_str() + kListening.size()));
+    for (int i = 0; i < kCommits; ++i) CHECK(ledger.send(http, make_commit(random, kLoad)).status < 500);
+    const ProcessResult second = run_process(serve);
+    CHECK(second.exit_code == 1);
+    CHECK_MESSAGE(second.err.find("Another process") != std::string::npos, second.err);
+    http.close();
+    server->signal(SIGTERM);
+    CHECK(server->wait() == 0);
+  }
+}

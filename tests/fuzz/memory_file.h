@@ -34,6 +34,7 @@ class MemoryFile final : public File {
   explicit MemoryFile(std::string bytes) : bytes_(std::move(bytes)) {}
   const std::string& path() const override { return path_; }
   Result<std::uint64_t> size() const override { return static_cast<std::uint64_t>(bytes_.size()); }
+  Result<FileInfo> about() const override { return FileInfo{.permissions = 0640, .size = bytes_.size()}; }
   Status read_at(ByteOffset offset, std::span<char> to) const override {
     if (offset.value() > bytes_.size() || to.size() > bytes_.size() - offset.value()) {
       return Error{.kind = ErrorKind::Corrupt, .message = "file is shorter than expected"};
@@ -50,6 +51,7 @@ class MemoryFile final : public File {
   Status allocate(std::uint64_t) override { return not_here(); }
   Status truncate(std::uint64_t) override { return not_here(); }
   Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t) override { return not_here(); }
+  Status lock() override { return not_here(); }
   Status close() override { return {}; }
 
  private:

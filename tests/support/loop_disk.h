@@ -31,10 +31,10 @@ class LoopDisk {
   void cut_power(Cut how);
   /// As after a reboot. Throws if a process still uses it.
   void remount();
-
- private:
+  /// Again, where a test has unmounted it.
   void mount();
 
+ private:
   TempFolder folder_;
   std::string device_;
   int device_fd_ = -1;

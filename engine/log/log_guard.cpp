@@ -1,0 +1,88 @@
+#include "engine/log/log_guard.h"
+
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace stele {
+namespace {
+
+constexpr std::size_t kSegmentAt = 2;
+
+/// That nothing has the name, rather than that it could not be looked up.
+bool names_nothing(const Error& error) {
+  return error.kind == ErrorKind::NotFound || error.os_error == ENOTDIR || error.os_error == ESTALE;
+}
+
+}  // namespace
+
+LogGuard::LogGuard(FileSystem& file_system, const std::string& folder, const std::string& lock_file,
+                   const FolderLock::Held& held)
+    : file_system_(file_system),
+      watched_{{"the data folder", folder, held.folder}, {"the lock file", lock_file, held.lock_file}} {}
+
+LogGuard::~LogGuard() { stop(); }
+
+void LogGuard::watch_segment(const std::string& path, const FileInfo& info) {
+  const std::lock_guard lock(mutex_);
+  watched_.resize(kSegmentAt);
+  watched_.push_back({"the active segment", path, info});
+}
+
+Status LogGuard::look() {
+  std::vector<Watched> watched;
+  {
+    const std::lock_guard lock(mutex_);
+    if (displaced_) return *displaced_;
+    watched = watched_;
+  }
+  Status status;
+  for (const Watched& each : watched) {
+    const auto now = file_system_.look_at(each.path);
+    if (now && now->is_same_file(each.info)) continue;
+    if (!now && !names_nothing(now.error())) {
+      status = now.error();
+      continue;
+    }
+    const char* const how =
+        now ? " was replaced while it was in use" : " was removed or moved away while it was in use";
+    const std::lock_guard lock(mutex_);
+    displaced_ = Error{.kind = ErrorKind::Displaced, .message = each.what + std::string(how), .file = each.path};
+    return *displaced_;
+  }
+  return status;
+}
+
+void LogGuard::start(std::chrono::milliseconds interval, std::function<void(const Error&)> on_displaced) {
+  thread_ = std::thread([this, interval, on_displaced = std::move(on_displaced)] { run(interval, on_displaced); });
+}
+
+void LogGuard::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string LogGuard::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void LogGuard::run(std::chrono::milliseconds interval, const std::function<void(const Error&)>& on_displaced) {
+  (void)prctl(PR_SET_NAME, "log guard", 0UL, 0UL, 0UL);
+  std::unique_lock lock(mutex_);
+  while (!stopped_.wait_for(lock, interval, [this] { return stop_; })) {
+    lock.unlock();
+    const Status seen = look();
+    if (!seen && seen.error().kind == ErrorKind::Displaced) return on_displaced(seen.error());
+    lock.lock();
+    trouble_ =
+        seen ? std::string() : "cannot tell whether the data folder is still in its place: " + seen.error().describe();
+  }
+}
+
+}  // namespace stele

@@ -1,0 +1,59 @@
+#pragma once
+// Whether a running store still writes to what its paths name. Somebody may remove the lock file, move the folder away,
+// restore another one over it or mount something there: what is appended then is lost for whoever opens the folder next.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/base/file_system.h"
+
+namespace stele {
+
+/// Thread-safe, except start() and stop(). A look costs a system call for each of folder, lock file and active segment.
+class LogGuard {
+ public:
+  LogGuard(FileSystem& file_system, const std::string& folder, const std::string& lock_file,
+           const FolderLock::Held& held);
+  ~LogGuard();
+  LogGuard(const LogGuard&) = delete;
+
+  /// The segment that groups go to from now on.
+  void watch_segment(const std::string& path, const FileInfo& info);
+
+  /// Displaced, then and ever after, if a path names something else than what is in use, or nothing any more. Other
+  /// errors: that could not be told.
+  [[nodiscard]] Status look();
+
+  /// Looks once an interval on a thread of its own; `on_displaced` is called there, at most once.
+  void start(std::chrono::milliseconds interval, std::function<void(const Error&)> on_displaced);
+  void stop();
+
+  /// Why the latest look of that thread could not tell; empty if it could.
+  [[nodiscard]] std::string trouble() const;
+
+ private:
+  struct Watched {
+    const char* what;
+    std::string path;
+    FileInfo info;
+  };
+  void run(std::chrono::milliseconds interval, const std::function<void(const Error&)>& on_displaced);
+
+  FileSystem& file_system_;
+  mutable std::mutex mutex_;
+  std::condition_variable stopped_;
+  std::vector<Watched> watched_;  // the active segment last, once there is one
+  std::optional<Error> displaced_;
+  std::string trouble_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace stele
