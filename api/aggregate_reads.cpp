@@ -28,33 +28,42 @@ void append_aggregate_json(std::string& to, const AggregateSummary& aggregate) {
   json.end_object();
 }
 
+/// The aggregates of a query as NDJSON, as they were at `end`.
 class AggregateLines : public BodySource {
  public:
-  AggregateLines(std::shared_ptr<const ReadView> view, AggregateQuery query, std::size_t limit)
-      : view_(std::move(view)),
+  AggregateLines(const Store& store, AggregateQuery query, Position end, std::size_t limit, const Request& asker,
+                 ReadLimits limits)
+      : store_(store),
         query_(std::move(query)),
-        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit) {}
+        end_(end),
+        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
+        asker_(asker),
+        limits_(limits) {}
 
   Result<bool> next(std::string& to) override {
     if (left_ == 0) return false;
-    STELE_ASSIGN(auto found, view_->aggregates(query_, std::min(left_, kPieceAggregates)));
-    if (found.empty()) {
-      left_ = 0;
-      return false;
-    }
-    for (const AggregateSummary& aggregate : found) {
+    ReadBudget budget = read_budget(asker_, limits_);
+    const std::size_t wanted = std::min(left_, kPieceAggregates);
+    STELE_ASSIGN(AggregateList list, store_.view_until(end_)->aggregates(query_, wanted, &budget));
+    for (const AggregateSummary& aggregate : list.found) {
       append_aggregate_json(to, aggregate);
       to += '\n';
     }
-    left_ -= found.size();
-    query_.after = std::move(found.back().aggregate_id);
+    left_ -= list.found.size();
+    if (list.found.size() < wanted && !list.rest_behind) left_ = 0;
+    if (left_ == 0) return !list.found.empty();
+    if (list.found.empty() && asker_.abandoned()) return stream_abandoned();
+    query_.after = std::move(list.rest_behind ? list.rest_behind->aggregate_id : list.found.back().aggregate_id);
     return true;
   }
 
  private:
-  std::shared_ptr<const ReadView> view_;
+  const Store& store_;
   AggregateQuery query_;
+  const Position end_;
   std::size_t left_;
+  const Request& asker_;
+  const ReadLimits limits_;
 };
 
 std::uint64_t hash_of(const AggregateQuery& query, const Uuid& store) {
@@ -95,31 +104,54 @@ std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& 
                                            : "The cursor belongs to a query with other filters, or to another store.")
           .error({"parameter", "cursor", "Leave it out to begin again.", {}});
     }
-    list.query.after = std::move(std::get<Cursor>(decoded).key);
+    Cursor& place = std::get<Cursor>(decoded);
+    if (place.key.empty()) {
+      list.behind = place.position;
+    } else {
+      list.query.after = std::move(place.key);
+    }
   }
   return list;
 }
 
-std::variant<Response, Problem> list_aggregates(const Store& store, const AggregateListRequest& request) {
-  auto view = store.view();
+std::variant<Response, Problem> list_aggregates(const Store& store, const AggregateListRequest& request,
+                                                const Request& asker, ReadLimits limits) {
+  const auto view = store.view();
+  AggregateQuery query = request.query;
+  if (request.behind) {
+    Record record;
+    if (const Status read = view->read(*request.behind, record); !read) {
+      if (read.error().kind != ErrorKind::NotFound) return read_failed();
+      return Problem("invalid-cursor", "The cursor belongs to another store.")
+          .error({"parameter", "cursor", "Leave it out to begin again.", {}});
+    }
+    query.after = std::string(record.header().aggregate_id);
+  }
   Response response;
   if (request.format == BodyFormat::Ndjson) {
     response.content_type = request.type;
-    response.source = std::make_unique<AggregateLines>(std::move(view), request.query, request.limit);
+    response.source =
+        std::make_unique<AggregateLines>(store, std::move(query), view->end(), request.limit, asker, limits);
     return response;
   }
-  auto aggregates = view->aggregates(request.query, request.limit + 1);
-  if (!aggregates) return read_failed();
-  std::vector<AggregateSummary>& found = *aggregates;
-  const bool more = found.size() > request.limit;
-  if (more) found.pop_back();
+  ReadBudget budget = read_budget(asker, limits);
+  auto list = view->aggregates(query, request.limit + 1, &budget);
+  if (!list) return read_failed();
+  std::vector<AggregateSummary>& found = list->found;
+  std::optional<Cursor> next;
+  if (found.size() > request.limit) {
+    found.pop_back();
+    next = Cursor{CursorKind::Aggregates, Direction::Ascending, {}, found.back().aggregate_id};
+  } else if (list->rest_behind) {
+    // By one of its records: its id may be one that the caller must not see.
+    next = Cursor{CursorKind::Aggregates, Direction::Ascending, list->rest_behind->last_position, {}};
+  }
   JsonWriter json(response.body);
   json.begin_object().key("aggregates").begin_array();
   for (const AggregateSummary& aggregate : found) append_aggregate_json(json.value(), aggregate);
   json.end_array().key("nextCursor");
-  if (more) {
-    const std::string cursor =
-        encode_cursor({CursorKind::Aggregates, Direction::Ascending, {}, found.back().aggregate_id}, request.filters);
+  if (next) {
+    const std::string cursor = encode_cursor(*next, request.filters);
     json.plain(cursor);
     std::string link = "</v1/aggregates?";
     if (!request.link_query.empty()) link += request.link_query + '&';

@@ -6,6 +6,7 @@
 #include "api/access/append_rules.h"
 #include "api/decompressor.h"
 #include "api/event_json.h"
+#include "api/event_reads.h"
 #include "api/json_writer.h"
 #include "api/negotiation.h"
 #include "api/parameters.h"
@@ -35,7 +36,8 @@ std::string json_string(std::string_view text) {
 /// The first events that stand in the way, as a JSON list, as far as the caller may see them.
 class ConflictingEvents {
  public:
-  ConflictingEvents(const ReadView& view, const Caller& caller) : view_(view), caller_(caller), json_(text_) {
+  ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget)
+      : view_(view), caller_(caller), budget_(budget), json_(text_) {
     json_.begin_array();
   }
 
@@ -48,7 +50,7 @@ class ConflictingEvents {
     EventQuery query;
     query.aggregate_id = aggregate_id;
     query.from_sequence = from;
-    auto stream = view_.query(query);
+    auto stream = view_.query(query, &budget_);
     if (!stream) return;
     while (count_ < kConflictingEventsMax) {
       const auto more = (*stream)->next(record_);
@@ -70,6 +72,7 @@ class ConflictingEvents {
 
   const ReadView& view_;
   const Caller& caller_;
+  ReadBudget& budget_;
   std::string text_;
   JsonWriter json_;
   Record record_;
@@ -163,6 +166,7 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
   }
   // The decompressed body lives no longer than this work, so that there are never more of them than threads.
   const bool taken = scheduler_.run_on_read_pool([this, call, coding, format, context = std::move(context), refuse] {
+    if (call->request().is_cut_off()) return call->drop();
     answer_exceptions(*call, [&] {
       const std::size_t bytes_max = options_.limits.body_bytes_max;
       const Decompressed whole = decompress(coding, call->request().body(), bytes_max, kBodyPadding);
@@ -288,7 +292,8 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
     case Kind::SequenceConflict: {
       const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
       const auto view = store_.view();
-      ConflictingEvents conflicting(*view, caller);
+      ReadBudget budget = read_budget(call.request(), options_.read_limits);
+      ConflictingEvents conflicting(*view, caller, budget);
       conflicting.add(draft.aggregate_id, expected);
       return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
                                                      " of its aggregate, which has " +
@@ -303,7 +308,8 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
       JsonWriter json(mismatches);
       json.begin_array();
       const auto view = store_.view();
-      ConflictingEvents conflicting(*view, caller);
+      ReadBudget budget = read_budget(call.request(), options_.read_limits);
+      ConflictingEvents conflicting(*view, caller, budget);
       for (const Position position : outcome.conflicting) conflicting.add(position);
       for (const AppendOutcome::Mismatch& mismatch : outcome.mismatches) {
         if (!may_see(*view, caller, mismatch.aggregate_id)) continue;

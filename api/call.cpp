@@ -35,6 +35,8 @@ void Call::fail(const Problem& problem) {
   if (reply_) send(problem.response(request_->path()));
 }
 
+void Call::drop() { fail(Problem("request-timeout", "Nobody waits for the answer any more.")); }
+
 void Call::add_cors(Response& response) const {
   if (options_.cors_origins.empty()) return;
   response.headers.emplace_back("Vary", "Origin");
@@ -63,11 +65,11 @@ Problem insufficient_role(const Caller& caller, std::string_view for_what) {
 }
 
 void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work) {
-  const bool taken =
-      scheduler.run_on_read_pool([call, work = std::move(work)] {
-        call->on_read_pool();
-        answer_exceptions(*call, [&] { work(*call); });
-      });
+  const bool taken = scheduler.run_on_read_pool([call, work = std::move(work)] {
+    if (call->request().is_cut_off()) return call->drop();
+    call->on_read_pool();
+    answer_exceptions(*call, [&] { work(*call); });
+  });
   if (!taken) call->fail(Problem("busy", "Too many reads wait for the disk.").header("Retry-After", "1"));
 }
 

@@ -46,6 +46,8 @@ class Call {
   /// Answers. A second answer is dropped.
   void send(Response response);
   void fail(const Problem& problem);
+  /// For a request that is cut off: ends it without any more work.
+  void drop();
 
  private:
   void add_cors(Response& response) const;

@@ -18,8 +18,8 @@ enum class CursorKind : std::uint8_t { Events = 1, Aggregates = 2 };
 struct Cursor {
   CursorKind kind = CursorKind::Events;
   Direction direction = Direction::Ascending;
-  Position position;  ///< of the last event given (events)
-  std::string key;    ///< id of the last aggregate given (aggregates)
+  Position position;  ///< the last that was examined (events); of a record of the aggregate examined last (aggregates)
+  std::string key;    ///< id of the last aggregate given (aggregates); empty: `position` tells
   bool operator==(const Cursor&) const = default;
 };
 

@@ -78,40 +78,55 @@ void apply_cursor(EventQuery& query, Position last) {
   }
 }
 
-/// The events of a query as NDJSON, up to the head of the view.
+/// The events of a query as NDJSON, up to `end`.
 class EventLines : public BodySource {
  public:
-  EventLines(std::shared_ptr<const ReadView> view, std::unique_ptr<EventStream> stream, std::size_t limit)
-      : view_(std::move(view)),
-        stream_(std::move(stream)),
-        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit) {}
+  EventLines(const Store& store, EventQuery query, Position end, std::size_t limit, const Request& asker,
+             ReadLimits limits)
+      : store_(store),
+        query_(std::move(query)),
+        end_(end),
+        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
+        asker_(asker),
+        limits_(limits) {}
 
   Result<bool> next(std::string& to) override {
-    const std::size_t enough = to.size() + kPieceBytes;
-    bool any = false;
-    while (left_ > 0 && to.size() < enough) {
-      STELE_ASSIGN(const bool more, stream_->next(record_));
-      if (!more) {
-        left_ = 0;
+    if (left_ == 0) return false;
+    const std::size_t begin = to.size();
+    ReadBudget budget = read_budget(asker_, limits_);
+    const auto view = store_.view_until(end_);
+    STELE_ASSIGN(const std::unique_ptr<EventStream> stream, view->query(query_, &budget));
+    std::optional<Position> last;
+    while (left_ > 0 && to.size() < begin + kPieceBytes) {
+      STELE_ASSIGN(const bool found, stream->next(record_));
+      if (!found) {
+        if (!stream->rest_behind()) left_ = 0;
+        last = stream->rest_behind();
         break;
       }
       append_event_json(to, record_, DataForm::Minified);
       to += '\n';
       --left_;
-      any = true;
+      last = record_.header().position;
     }
-    return any;
+    if (left_ == 0) return to.size() > begin;
+    if (last) apply_cursor(query_, *last);
+    if (to.size() == begin && asker_.abandoned()) return stream_abandoned();
+    return true;
   }
 
  private:
-  std::shared_ptr<const ReadView> view_;
-  std::unique_ptr<EventStream> stream_;
-  Record record_;
+  const Store& store_;
+  EventQuery query_;
+  const Position end_;
   std::size_t left_;
+  const Request& asker_;
+  const ReadLimits limits_;
+  Record record_;
 };
 
-std::variant<Response, Problem> page(const ReadView& view, const EventListRequest& request) {
-  auto stream = view.query(request.query);
+std::variant<Response, Problem> page(const ReadView& view, const EventListRequest& request, ReadBudget budget) {
+  auto stream = view.query(request.query, &budget);
   if (!stream) return read_failed();
   Response response;
   std::string& body = response.body;
@@ -120,20 +135,19 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
   JsonWriter json(body);
   json.begin_object().key("events").begin_array();
   thread_local Record record;
-  std::optional<Position> last;
+  std::optional<Position> last;  // where the next page goes on behind
   std::size_t count = 0;
-  bool more = true;
   while (true) {
     const auto found = (*stream)->next(record);
     if (!found) return read_failed();
-    if (!*found) more = false;
-    if (!more || count == request.limit || body.size() >= kPageBytesMax) break;
+    if (!*found) last = (*stream)->rest_behind();
+    if (!*found || count == request.limit || body.size() >= kPageBytesMax) break;
     append_event_json(json.value(), record, DataForm::AsSent);
     last = record.header().position;
     ++count;
   }
   json.end_array().key("nextCursor");
-  if (more && last) {
+  if (last) {
     const std::string cursor = encode_cursor({CursorKind::Events, request.query.direction, *last, {}}, request.filters);
     json.plain(cursor);
     std::string link = "</v1/events?";
@@ -223,14 +237,13 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
   return list;
 }
 
-std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request) {
-  auto view = store.view();
-  if (request.format == BodyFormat::Json) return page(*view, request);
-  auto stream = view->query(request.query);
-  if (!stream) return read_failed();
+std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request, const Request& asker,
+                                            ReadLimits limits) {
+  if (request.format == BodyFormat::Json) return page(*store.view(), request, read_budget(asker, limits));
   Response response;
   response.content_type = request.type;
-  response.source = std::make_unique<EventLines>(std::move(view), std::move(*stream), request.limit);
+  response.source =
+      std::make_unique<EventLines>(store, request.query, store.durable_end(), request.limit, asker, limits);
   return response;
 }
 
@@ -250,6 +263,14 @@ std::variant<Response, Problem> show_event_data(const Store& store, const Caller
   Response response;
   response.body = *record.body().data;
   return response;
+}
+
+ReadBudget read_budget(const Request& asker, ReadLimits limits) {
+  return ReadBudget(limits, [&asker] { return asker.abandoned(); });
+}
+
+Error stream_abandoned() {
+  return {.kind = ErrorKind::Closed, .message = "nobody waits for it any more, or the server shuts down"};
 }
 
 Problem read_failed() { return {"storage-error", "Stored bytes that the answer needs cannot be read."}; }

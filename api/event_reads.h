@@ -30,8 +30,10 @@ struct EventListRequest {
 [[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
                                                                        const Uuid& store);
 
-/// A page, or a stream of lines up to the head of now.
-[[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request);
+/// A page, or a stream of lines up to the head of now. Neither a page nor a piece of the stream examines more than
+/// `limits` allow, or goes on for long once `asker` is abandoned, which must outlive the answer.
+[[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request,
+                                                          const Request& asker, ReadLimits limits);
 
 /// An event outside the caller's limit is answered as if there was none.
 [[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, const Caller& caller,
@@ -40,7 +42,13 @@ struct EventListRequest {
 [[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller,
                                                               std::string_view event_id);
 
+/// What reading for `asker` may cost.
+[[nodiscard]] ReadBudget read_budget(const Request& asker, ReadLimits limits);
+
 /// The refusal for stored bytes that cannot be read.
 [[nodiscard]] Problem read_failed();
+
+/// Why a stream of lines ends before its end: it finds nothing, and nobody waits for it or the server shuts down.
+[[nodiscard]] Error stream_abandoned();
 
 }  // namespace stele::api

@@ -18,7 +18,8 @@ namespace stele::api {
 
 enum class Method { Get, Head, Post, Put, Patch, Delete, Options, Other };
 
-/// A whole request, body included. Everything is borrowed from the session, which keeps it alive until Reply is called.
+/// A whole request, body included. Everything is borrowed from the session, which keeps it alive until Reply is called;
+/// the request itself, not what it lends, until the source of its answer is destroyed.
 class Request {
  public:
   virtual ~Request() = default;
@@ -33,6 +34,12 @@ class Request {
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
   /// Whom the verified TLS certificate of the client names (`CN=ingest,O=Example`); empty without one.
   [[nodiscard]] virtual std::string_view client_certificate() const { return {}; }
+  /// Whether work for this request should come to its end soon: its client has left, or sends nothing more (which looks
+  /// the same), its time is over, or the server shuts down. An answer is still sent, in case there is somebody to take
+  /// it. Any thread, from the work itself and from the source of its answer.
+  [[nodiscard]] virtual bool abandoned() const { return false; }
+  /// Whether no answer can be sent any more: work that has not begun is for nobody. Any thread.
+  [[nodiscard]] virtual bool is_cut_off() const { return false; }
   /// Runs `work` on this request's own I/O thread, never inside the call unless the caller is that thread. Callable
   /// from any thread while the request lives; cheap, so that many requests answered by one commit group cost one
   /// wake-up. `work` must not block.
@@ -43,8 +50,10 @@ class Request {
 class BodySource {
  public:
   virtual ~BodySource() = default;
-  /// Appends the next piece (about 64 KiB) to `to`; false when nothing follows. After an error the connection is cut,
-  /// so that the client sees a broken body rather than a short one.
+  /// Appends the next piece (about 64 KiB, or less, or nothing, if it would take long to find that much) to `to`; false
+  /// when nothing follows; Closed if the request was abandoned and it gave up. Holds nothing of the store between
+  /// calls: the client may be slow. After an error the connection is cut, so that the client sees a broken body rather
+  /// than a short one.
   [[nodiscard]] virtual Result<bool> next(std::string& to) = 0;
 };
 

@@ -11,6 +11,7 @@
 
 #include "api/certificate_term.h"
 #include "engine/base/clock.h"
+#include "engine/base/read_budget.h"
 
 namespace stele::api {
 
@@ -32,6 +33,9 @@ class TrafficMetrics;
 
 struct ServiceOptions {
   Limits limits;
+  /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
+  /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
+  ReadLimits read_limits;
   std::shared_ptr<Authenticator> authenticator;  ///< none: anyone may do anything
   std::vector<std::string> cors_origins;         ///< origins that may call from a browser; "*" = any
   std::string version = STELE_VERSION;

@@ -212,7 +212,7 @@ void Service::events(const std::shared_ptr<Call>& call) {
   if (!may_list(call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
   auto list = [this, request = std::get<EventListRequest>(std::move(parsed))](Call& c) {
-    answer(c, list_events(store_, request));
+    answer(c, list_events(store_, request, c.request(), options_.read_limits));
   };
   if (!min_position || store_.durable_end() > *min_position) return run_on_read_pool(scheduler_, call, std::move(list));
 
@@ -236,7 +236,7 @@ void Service::aggregates(const std::shared_ptr<Call>& call) {
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   if (!may_list(call, std::get<AggregateListRequest>(parsed).query)) return;
   run_on_read_pool(scheduler_, call, [this, request = std::get<AggregateListRequest>(std::move(parsed))](Call& c) {
-    answer(c, list_aggregates(store_, request));
+    answer(c, list_aggregates(store_, request, c.request(), options_.read_limits));
   });
 }
 

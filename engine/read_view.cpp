@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <span>
 
 #include "engine/index/position_stream.h"
@@ -9,8 +10,8 @@
 namespace stele {
 namespace {
 
-/// Longer ranges of occurredAt are filtered while reading instead of being put together from the lists of their days.
-constexpr std::int64_t kDaysMax = 62;
+/// Of longer ranges of occurredAt the index is asked first which days there are.
+constexpr std::int64_t kDaysAskedMax = 62;
 /// No record in memory takes so long, and few that a disk has to bring are faster.
 constexpr std::chrono::microseconds kSlowRead{100};
 constexpr std::size_t kAheadMax = 128;
@@ -18,8 +19,9 @@ constexpr std::size_t kTimedEvery = 8;
 
 class QueryStream final : public EventStream {
  public:
-  QueryStream(EventQuery query, std::shared_ptr<const SegmentList> segments, std::shared_ptr<const IndexView> index)
-      : query_(std::move(query)), segments_(std::move(segments)), index_(std::move(index)) {}
+  QueryStream(EventQuery query, std::shared_ptr<const SegmentList> segments, std::shared_ptr<const IndexView> index,
+              ReadBudget* budget)
+      : query_(std::move(query)), segments_(std::move(segments)), index_(std::move(index)), budget_(budget) {}
 
   void start(StreamRange range, std::unique_ptr<PositionStream> positions) {
     positions_ = std::move(positions);
@@ -29,22 +31,41 @@ class QueryStream final : public EventStream {
   }
 
   Result<bool> next(Record& to) override {
-    while (!empty_) {
+    while (!empty_ && !rest_behind_) {
+      if (has_examined_ && used_up()) {
+        stop_at(at_);
+        return false;
+      }
       STELE_ASSIGN(const std::optional<Position> found, positions_->seek(at_));
       if (!found) break;
+      // Only what stands where it was looked for is known to match the terms now.
+      if (*found != at_ && used_up()) {
+        stop_at(*found);
+        return false;
+      }
       advance(*found);
       // Records of one aggregate lie far apart: while this one is decoded the next comes from memory, and where the one after it is.
       const std::span<const Position> ahead = positions_->ahead();
       if (ahead.size() > 0) prefetch_record(*segments_, ahead[0]);
       if (ahead.size() > 1) prefetch_offset(*segments_, ahead[1]);
       STELE_TRY(read(*found, ahead, to));
+      has_examined_ = true;
+      if (budget_ != nullptr) budget_->spend();
       if (wanted(to.header())) return true;
     }
     empty_ = true;
     return false;
   }
 
+  std::optional<Position> rest_behind() const override { return rest_behind_; }
+
  private:
+  [[nodiscard]] bool used_up() const { return budget_ != nullptr && budget_->used_up(); }
+  /// What is not examined begins at `at`, which is not the first of the range.
+  void stop_at(Position at) {
+    rest_behind_ = query_.direction == Direction::Ascending ? Position{at.value() - 1} : at.next();
+  }
+
   void advance(Position from) {
     if (query_.direction == Direction::Ascending) {
       at_ = from.next();
@@ -67,6 +88,7 @@ class QueryStream final : public EventStream {
     if (std::chrono::steady_clock::now() - begin < kSlowRead) {
       not_timed_ = kTimedEvery - 1;
     } else {
+      if (budget_ != nullptr) budget_->look_soon();
       not_timed_ = std::min(ahead.size(), kAheadMax);
       read_ahead(*segments_, ahead.first(not_timed_));
     }
@@ -86,9 +108,12 @@ class QueryStream final : public EventStream {
   const EventQuery query_;
   const std::shared_ptr<const SegmentList> segments_;
   const std::shared_ptr<const IndexView> index_;
+  ReadBudget* const budget_;
   std::unique_ptr<PositionStream> positions_;
   Position at_;
   bool empty_ = false;
+  bool has_examined_ = false;
+  std::optional<Position> rest_behind_;
   std::size_t not_timed_ = 0;  // the next so many records
 };
 
@@ -112,43 +137,55 @@ class StoreView final : public ReadView {
   Result<std::optional<AggregateSummary>> aggregate(std::string_view aggregate_id) const override {
     STELE_ASSIGN(std::optional<AggregateSummary> summary, index_->aggregate(aggregate_id));
     if (!summary) return summary;
-    STELE_ASSIGN(const bool exists, bound(*summary));
+    STELE_ASSIGN(const bool exists, bound(*summary, nullptr));
     if (!exists) summary.reset();
     return summary;
   }
 
-  Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query, std::size_t limit) const override {
-    std::vector<AggregateSummary> found;
+  Result<AggregateList> aggregates(const AggregateQuery& query, std::size_t limit, ReadBudget* budget) const override {
+    AggregateList list;
     AggregateQuery rest = query;
-    while (found.size() < limit) {
-      const std::size_t wanted = limit - found.size();
-      STELE_ASSIGN(std::vector<AggregateSummary> more, index_->aggregates(rest, wanted));
-      const bool last = more.size() < wanted;
-      if (!more.empty()) rest.after = more.back().aggregate_id;
-      for (AggregateSummary& summary : more) {
-        STELE_ASSIGN(const bool exists, bound(summary));
-        if (exists) found.push_back(std::move(summary));
+    while (list.found.size() < limit) {
+      const std::size_t wanted = limit - list.found.size();
+      STELE_ASSIGN(AggregateList more, index_->aggregates(rest, wanted, budget));
+      const bool last = more.found.size() < wanted && !more.rest_behind;
+      if (more.rest_behind) {
+        rest.after = more.rest_behind->aggregate_id;
+      } else if (!more.found.empty()) {
+        rest.after = more.found.back().aggregate_id;
+      }
+      for (AggregateSummary& summary : more.found) {
+        STELE_ASSIGN(const bool exists, bound(summary, budget));
+        if (exists) list.found.push_back(std::move(summary));
       }
       if (last) break;
+      if (!more.rest_behind) continue;
+      // What is not there yet in this view is no place to go on from.
+      STELE_ASSIGN(const bool exists, bound(*more.rest_behind, budget));
+      if (!exists) continue;
+      list.rest_behind = std::move(more.rest_behind);
+      break;
     }
-    return found;
+    return list;
   }
 
-  Result<std::unique_ptr<EventStream>> query(const EventQuery& query) const override {
-    STELE_ASSIGN(const StreamRange range, range_of(query));
-    auto stream = std::make_unique<QueryStream>(query, segments_, index_);
+  Result<std::unique_ptr<EventStream>> query(const EventQuery& query, ReadBudget* budget) const override {
+    STELE_ASSIGN(StreamRange range, range_of(query));
+    range.budget = budget;
+    auto stream = std::make_unique<QueryStream>(query, segments_, index_, budget);
     stream->start(range, terms_of(query, range));
     return std::unique_ptr<EventStream>(std::move(stream));
   }
 
  private:
   /// Takes back what the newest part of the index has learned since this view was taken; false if nothing is left.
-  [[nodiscard]] Result<bool> bound(AggregateSummary& summary) const {
+  [[nodiscard]] Result<bool> bound(AggregateSummary& summary, ReadBudget* budget) const {
     if (summary.last_position < end_) return true;
+    if (budget != nullptr) budget->spend(index_->part_count());
     EventQuery newest_first{.aggregate_id = summary.aggregate_id, .include_system = true};
     newest_first.direction = Direction::Descending;
     Record record;
-    STELE_ASSIGN(const std::unique_ptr<EventStream> stream, query(newest_first));
+    STELE_ASSIGN(const std::unique_ptr<EventStream> stream, query(newest_first, nullptr));
     STELE_ASSIGN(const bool found, stream->next(record));
     if (!found) return false;
     summary.last_sequence = record.header().sequence;
@@ -158,8 +195,15 @@ class StoreView final : public ReadView {
     return true;
   }
 
+  /// Nothing lies between two bounds of which the lower is the higher one.
+  static bool matches_nothing(const EventQuery& query) {
+    return (query.occurred_from && query.occurred_to && *query.occurred_from >= *query.occurred_to) ||
+           (query.from_sequence && query.to_sequence && *query.from_sequence > *query.to_sequence);
+  }
+
   [[nodiscard]] Result<StreamRange> range_of(const EventQuery& query) const {
     StreamRange range{index_.get(), Position{0}, end_, query.direction};
+    if (matches_nothing(query)) range.end = range.begin;
     if (query.after) range.begin = *query.after >= end_ ? end_ : query.after->next();
     if (query.before) range.end = std::min(range.end, *query.before);
     if (query.aggregate_id && query.from_sequence) {
@@ -208,15 +252,19 @@ class StoreView final : public ReadView {
     };
     add_any(KeyKind::AggregateType, query.aggregate_types);
     add_any(KeyKind::EventType, query.event_types);
-    if (query.occurred_from && query.occurred_to && *query.occurred_from < *query.occurred_to) {
-      const std::int64_t first = day_of(*query.occurred_from), last = day_of(*query.occurred_to);
-      if (last - first < kDaysMax) {
+    if (query.occurred_from || query.occurred_to) {
+      using Days = std::numeric_limits<std::int64_t>;
+      const std::int64_t first = query.occurred_from ? day_of(*query.occurred_from) : Days::min();
+      const std::int64_t last = query.occurred_to ? day_of(*query.occurred_to) : Days::max();
+      if (query.occurred_from && query.occurred_to && last - first < kDaysAskedMax) {
         std::vector<std::unique_ptr<PositionStream>> days;
         for (std::int64_t day = first; day <= last; ++day) days.push_back(positions_with(range, occurred_day_key(day)));
         terms.push_back(union_of(range.direction, std::move(days)));
+      } else {
+        terms.push_back(positions_of_days(range, first, last));
       }
     }
-    return terms.empty() ? all_positions(range) : intersection_of(range.direction, std::move(terms));
+    return terms.empty() ? all_positions(range) : intersection_of(range, std::move(terms));
   }
 
   const std::shared_ptr<const SegmentList> segments_;

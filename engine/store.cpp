@@ -93,7 +93,11 @@ class StoreImpl final : public Store {
 
   std::shared_ptr<const ReadView> view() const override {
     // The bound first: segments and index taken later hold at least as much.
-    const Position end = durable_end();
+    return view_until(durable_end());
+  }
+
+  std::shared_ptr<const ReadView> view_until(Position end) const override {
+    end = std::min(end, durable_end());
     return make_read_view(segments(), index_->view(), end);
   }
 

@@ -11,6 +11,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
 #include "engine/base/histogram.h"
+#include "engine/base/read_budget.h"
 #include "engine/base/result.h"
 #include "engine/commit/proposal.h"
 #include "engine/index/query.h"
@@ -101,8 +102,12 @@ class ReadView;
 class EventStream {
  public:
   virtual ~EventStream() = default;
-  /// Reads the next match into `to`; false at the end. Corrupt or Io if the stored bytes cannot be trusted or read.
+  /// Reads the next match into `to`; false at the end, or once the budget is used up. Corrupt or Io if the stored bytes
+  /// cannot be trusted or read.
   [[nodiscard]] virtual Result<bool> next(Record& to) = 0;
+  /// After next() has given false: the last position that was examined, if the budget has ended it there. Whatever is
+  /// left lies behind it, in the direction of the query.
+  [[nodiscard]] virtual std::optional<Position> rest_behind() const = 0;
 };
 
 /// A consistent view of everything that was durable when it was taken. Cheap to take; keeps mapped segments alive while it lives.
@@ -117,10 +122,12 @@ class ReadView {
   [[nodiscard]] virtual Status read(Position position, Record& to) const = 0;
   [[nodiscard]] virtual Result<std::optional<Position>> find_event(const Uuid& event_id) const = 0;
   [[nodiscard]] virtual Result<std::optional<AggregateSummary>> aggregate(std::string_view aggregate_id) const = 0;
+  // The budget (null = none) ends what may examine very much; it must outlive the stream.
   /// In byte order of the id; at most `limit`.
-  [[nodiscard]] virtual Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query,
-                                                                         std::size_t limit) const = 0;
-  [[nodiscard]] virtual Result<std::unique_ptr<EventStream>> query(const EventQuery& query) const = 0;
+  [[nodiscard]] virtual Result<AggregateList> aggregates(const AggregateQuery& query, std::size_t limit,
+                                                         ReadBudget* budget = nullptr) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<EventStream>> query(const EventQuery& query,
+                                                                   ReadBudget* budget = nullptr) const = 0;
 };
 
 /// One open data folder. Thread-safe. One process at a time has a folder open.
@@ -138,6 +145,9 @@ class Store {
   [[nodiscard]] AppendOutcome append_and_wait(Proposal proposal);
 
   [[nodiscard]] virtual std::shared_ptr<const ReadView> view() const = 0;
+  /// A view of now that shows nothing from `end` on: for who goes on with what an earlier view has shown, without
+  /// keeping that.
+  [[nodiscard]] virtual std::shared_ptr<const ReadView> view_until(Position end) const = 0;
   [[nodiscard]] virtual LogHead head() const = 0;
   /// Everything before this position is durable and readable. Never decreases.
   [[nodiscard]] virtual Position durable_end() const = 0;

@@ -35,6 +35,7 @@ struct ServerCore {
   std::unique_ptr<AccessLog> access_log;  ///< null = none
   LimitedLog log;
   const std::string request_id_prefix;  ///< another one in each process
+  std::atomic<bool> shutting_down{false};
   std::unique_ptr<api::Handler> handler;
 
   explicit ServerCore(ServerOptions o);

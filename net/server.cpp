@@ -157,6 +157,7 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
 
 void Server::Impl::begin_shutdown() {
   if (shutting_down.exchange(true)) return;
+  core->shutting_down.store(true);
   try {
     core->handler->begin_shutdown();
   } catch (const std::exception& e) {

@@ -74,8 +74,8 @@ class Server {
   [[nodiscard]] std::size_t connections() const;
 
   /// Step one; returns at once, any thread, any number of times: tells the handler (so that /readyz says no), accepts
-  /// no more, closes idle connections, answers what is under way with Connection: close. Whatever is left after
-  /// `drain_ms` is closed.
+  /// no more, closes idle connections, answers what is under way with Connection: close. Requests count as abandoned
+  /// from here on, so that nobody waits for a long search. Whatever is left after `drain_ms` is closed.
   void begin_shutdown();
   /// Step two, at once: closes every connection. What is under way in the handler still ends, its answers go nowhere.
   void stop();

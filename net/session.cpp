@@ -27,6 +27,16 @@ std::int64_t micros_now() {
       .count();
 }
 
+api::Response given_up_answer() {
+  return api::problem_response(
+      "unavailable",
+      "The search was given up: the server shuts down, or the client has closed its side of the connection.");
+}
+
+api::Response unreadable_answer() {
+  return api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
+}
+
 api::Response too_many_answers() {
   return api::problem_response("busy", "Too many large answers are being sent at the moment.");
 }
@@ -94,6 +104,7 @@ void Session::tick(std::int64_t now_ms) {
     reader_.shed_buffers();
     writer_.shed_buffers();
   }
+  if (phase_ == Phase::Handling || phase_ == Phase::Pulling) look_at_peer();
   if (now_ms < deadline_ms_) return;
   switch (phase_) {
     case Phase::Idle:
@@ -114,6 +125,15 @@ void Session::tick(std::int64_t now_ms) {
   }
 }
 
+/// Nobody reads the socket while a request is being worked on, so its end must be looked for. Most clients that send
+/// nothing more have left; one that only says so early still gets its answer, but no long search is made for it.
+void Session::look_at_peer() {
+  const Transport::Peer peer = transport_.peer();
+  if (peer == Transport::Peer::There) return;
+  peer_left_.store(true, std::memory_order_relaxed);
+  if (peer == Transport::Peer::Gone) abort();
+}
+
 void Session::drain() {
   if (phase_ == Phase::Idle) transport_.cancel();
   if (phase_ == Phase::Handshake) abort();
@@ -121,7 +141,13 @@ void Session::drain() {
 
 void Session::abort() {
   aborted_ = true;
+  cut_off_.store(true, std::memory_order_relaxed);
   transport_.close();
+}
+
+bool Session::abandoned() const {
+  return is_cut_off() || peer_left_.load(std::memory_order_relaxed) ||
+         core_.shutting_down.load(std::memory_order_relaxed);
 }
 
 void Session::resume(std::function<void()> work) const { io_.post(std::move(work)); }
@@ -367,7 +393,11 @@ Task<bool> Session::write_rest() {
 void Session::pull_piece() {
   const auto broken = [](std::string why) { return Result<bool>(Error{ErrorKind::Io, std::move(why)}); };
   try {
-    pulled_.emplace(response_.source->next(writer_.piece()));
+    if (is_cut_off()) {
+      pulled_.emplace(broken("the connection is closed"));
+    } else {
+      pulled_.emplace(response_.source->next(writer_.piece()));
+    }
   } catch (const std::exception& e) {
     pulled_.emplace(broken(std::string("a response body threw: ") + e.what()));
   } catch (...) {
@@ -387,12 +417,14 @@ Task<bool> Session::stream() {
     enter(Phase::Pulling, IoThread::now_ms() + limits_.request_ms);
     Result<bool> pulled = co_await Pull{*this};
     if (aborted_) co_return false;
+    if (io_.draining()) close_after_ = true;
     if (!pulled || !writer_.hold(piece.capacity())) {
-      if (!pulled) complain(LogCause::RequestFailed, "a response body broke off: ", pulled.error().describe());
+      const bool given_up = !pulled && pulled.error().kind == ErrorKind::Closed;
+      if (!pulled && !given_up) {
+        complain(LogCause::RequestFailed, "a response body broke off: ", pulled.error().describe());
+      }
       if (first) {
-        replace_answer(
-            pulled ? too_many_answers()
-                   : api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read."));
+        replace_answer(pulled ? too_many_answers() : given_up ? given_up_answer() : unreadable_answer());
         begin_answer(true);
         if (writer_.write_now(transport_)) co_return true;
         co_return co_await write_rest();
@@ -406,7 +438,6 @@ Task<bool> Session::stream() {
     }
     more = *pulled;
     if (piece.empty() && more && !first) continue;
-    if (io_.draining()) close_after_ = true;
     if (first) {
       identify();
       Framing framing;

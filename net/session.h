@@ -59,6 +59,8 @@ class Session final : private api::Request {
   [[nodiscard]] std::string_view body() const override { return reader_.body(); }
   [[nodiscard]] std::string_view remote_address() const override { return address_; }
   [[nodiscard]] std::string_view client_certificate() const override { return transport_.client_name(); }
+  [[nodiscard]] bool abandoned() const override;
+  [[nodiscard]] bool is_cut_off() const override { return cut_off_.load(std::memory_order_relaxed); }
   void resume(std::function<void()> work) const override;
 
   Task<> run();
@@ -69,6 +71,7 @@ class Session final : private api::Request {
   Task<> refuse();
   Task<> linger();
 
+  void look_at_peer();
   void call_handler();
   void reply(std::uint64_t ticket, api::Response&& response);
   void pull_piece();
@@ -99,6 +102,9 @@ class Session final : private api::Request {
   bool timed_out_ = false;
   bool aborted_ = false;
   bool close_after_ = false;
+  // For whoever works on the request, on any thread.
+  std::atomic<bool> peer_left_{false};
+  std::atomic<bool> cut_off_{false};  ///< aborted_
 
   RequestReader reader_;
   Refusal refusal_;

@@ -2,6 +2,8 @@
 // The bytes of a connection, on a socket that is non-blocking: plain, or with TLS on it. Plain costs what the socket
 // alone costs. Its awaiters live in the coroutine's frame while that is suspended; what Asio keeps is one pointer.
 
+#include <poll.h>
+
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -61,6 +63,18 @@ class Transport {
   std::size_t write_now(const Buffers& buffers, std::size_t size, boost::system::error_code& ec) {
     if (tls_) return tls_->write_some(buffers, ec);
     return size == buffers[0].size() ? socket_.write_some(buffers[0], ec) : socket_.write_some(buffers, ec);
+  }
+
+  enum class Peer {
+    There,
+    SendsNoMore,  ///< it has closed the connection, or only its own direction of it: there is no telling
+    Gone,         ///< nothing can be sent to it
+  };
+  /// What is known of the other side, without reading what it has sent.
+  [[nodiscard]] Peer peer() {
+    pollfd look{socket_.native_handle(), POLLRDHUP, 0};
+    if (::poll(&look, 1, 0) != 1) return Peer::There;
+    return (look.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 ? Peer::Gone : Peer::SendsNoMore;
   }
 
   /// Over TLS, says that nothing follows. False: that cannot be written yet, try again when it can.

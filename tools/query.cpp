@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <limits>
 
@@ -17,6 +18,9 @@
 namespace stele::tools {
 
 namespace {
+
+/// The server may search through very many events before it finds one.
+constexpr std::chrono::seconds kSilentMax{600};
 
 struct QueryFlags {
   std::string url = "http://127.0.0.1:8080";
@@ -168,7 +172,9 @@ int query_command(int argc, const char* const* argv) {
   HttpRequest request;
   request.target = flags.target();
   request.headers.emplace_back("Accept", "application/x-ndjson");
-  HttpClient client(std::move(url).value(), flags.tls);
+  HttpTimeouts timeouts;
+  timeouts.transfer = kSilentMax;
+  HttpClient client(std::move(url).value(), flags.tls, timeouts);
   client.authorize(std::move(token).value());
   LinePrinter printer(flags.format == "table", flags.limit);
   const auto response = client.stream(request, [&](std::string_view piece) { return printer.take(piece); });

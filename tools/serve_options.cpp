@@ -136,6 +136,12 @@ void ServeOptions::declare(CLI::App& app) {
   add_number(app, "--page-default", limits.page_default, 1, 100'000, "Items on a page when the client names no limit")
       ->group(group);
   add_number(app, "--page-max", limits.page_max, 1, 100'000, "Items on a page")->group(group);
+  add_number(app, "--read-records-max", service.read_limits.records, 1, 1'000'000'000,
+             "Records that a page, or a piece of a stream, examines before it ends early and another read has its turn")
+      ->group(group);
+  add_duration(app, "--read-time-max", service.read_limits.time, kMillisecond, microseconds{60'000'000},
+               "The same as a time, for records that come from a disk")
+      ->group(group);
 
   group = "Timeouts";
   add_duration(app, "--header-timeout", header_timeout, kMillisecond, kHour,

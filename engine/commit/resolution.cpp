@@ -23,7 +23,7 @@ std::unique_ptr<PositionStream> stream_of(const EventMatch& match, StreamRange r
   add(KeyKind::EventType, match.event_types);
   add(KeyKind::AggregateType, match.aggregate_types);
   add(KeyKind::User, match.user_ids);
-  return terms.empty() ? all_positions(range) : intersection_of(range.direction, std::move(terms));
+  return terms.empty() ? all_positions(range) : intersection_of(range, std::move(terms));
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ IndexKey occurred_day_key(std::int64_t day) {
   return key;
 }
 
+std::int64_t day_of_key(std::string_view text) { return get_at<std::int64_t>(text.data()); }
+
 std::int64_t day_of(Timestamp time) {
   constexpr std::int64_t kDay = 86'400'000'000;
   return time.micros / kDay - (time.micros % kDay < 0 ? 1 : 0);

@@ -26,7 +26,12 @@ struct IndexKey {
 
 /// Key of all events whose occurredAt lies in the same UTC day.
 [[nodiscard]] IndexKey occurred_day_key(std::int64_t day);
+/// The day of such a key's text, which has eight bytes.
+[[nodiscard]] std::int64_t day_of_key(std::string_view text);
 [[nodiscard]] std::int64_t day_of(Timestamp time);
+/// A part with more days of occurredAt than 44 years have does not look through them. They are no more than the
+/// distinct ones of its records, but those may be any.
+inline constexpr std::size_t kOccurredDaysMax = 16'384;
 
 struct AggregateHead {
   SequenceNumber last_sequence;
@@ -59,6 +64,14 @@ class IndexPart {
                                                                        std::size_t limit) const = 0;
   /// The list of `key`; null if the part has none.
   [[nodiscard]] virtual Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const = 0;
+  /// Those of the UTC days [first, last] in which occurredAt of any of its records lies; none if the part has too many
+  /// days to look through them all.
+  struct OccurredDays {
+    std::vector<std::int64_t> days;  ///< in no order
+    std::uint64_t records = 0;       ///< of all these days together
+  };
+  [[nodiscard]] virtual Result<std::optional<OccurredDays>> occurred_days(std::int64_t first,
+                                                                          std::int64_t last) const = 0;
   /// The times of some of the records are known: the first record whose time is at least `time` is at or behind `begin`, and, unless
   /// it lies behind this part, not behind `end`.
   struct TimeBounds {

@@ -59,16 +59,16 @@ Result<std::optional<Position>> IndexView::position_of(std::string_view id, Sequ
   return std::optional<Position>{};
 }
 
-Result<std::vector<AggregateSummary>> IndexView::aggregates(const AggregateQuery& query, std::size_t limit) const {
+Result<AggregateList> IndexView::aggregates(const AggregateQuery& query, std::size_t limit, ReadBudget* budget) const {
   constexpr std::size_t kStep = 256;
   std::vector<std::string> wanted = query.aggregate_types;
   std::sort(wanted.begin(), wanted.end());
   const auto has = [](const std::vector<std::string>& sorted, const std::optional<std::string>& type) {
     return type && std::binary_search(sorted.begin(), sorted.end(), *type);
   };
-  std::vector<AggregateSummary> found;
+  AggregateList list;
   std::string from = query.after ? *query.after + '\0' : std::string();
-  while (found.size() < limit) {
+  while (list.found.size() < limit) {
     std::vector<std::string> ids;
     bool more = false;
     for (std::size_t i = 0; i < part_count(); ++i) {
@@ -81,17 +81,23 @@ Result<std::vector<AggregateSummary>> IndexView::aggregates(const AggregateQuery
     // Behind the first kStep ids a part that gave all it was asked for may hold more in between.
     if (more && ids.size() > kStep) ids.resize(kStep);
     for (const std::string& id : ids) {
-      if (found.size() == limit) return found;
-      if (!query.include_system && id.starts_with('$')) continue;
+      if (list.found.size() == limit) return list;
+      if (budget != nullptr) budget->spend(part_count());
+      const bool used_up = budget != nullptr && budget->used_up();
+      const bool hidden = !query.include_system && id.starts_with('$');
+      if (hidden && !used_up) continue;
       STELE_ASSIGN(auto summary, aggregate(id));
-      if (!summary || (query.aggregate_type && summary->aggregate_type != query.aggregate_type)) continue;
-      if (!wanted.empty() && !has(wanted, summary->aggregate_type)) continue;
-      found.push_back(std::move(*summary));
+      if (!summary) continue;
+      const bool matches = !hidden && (!query.aggregate_type || summary->aggregate_type == query.aggregate_type) &&
+                           (wanted.empty() || has(wanted, summary->aggregate_type));
+      if (used_up) list.rest_behind = *summary;
+      if (matches) list.found.push_back(std::move(*summary));
+      if (used_up) return list;
     }
-    if (!more) return found;
+    if (!more) return list;
     from = ids.back() + '\0';
   }
-  return found;
+  return list;
 }
 
 Result<IndexPart::TimeBounds> IndexView::time_bounds(Timestamp time) const {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/base/read_budget.h"
 #include "engine/index/index_part.h"
 #include "engine/index/newest_part.h"
 #include "engine/index/run_part.h"
@@ -36,7 +37,9 @@ class IndexView {
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const;
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const;
   [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const;
-  [[nodiscard]] Result<std::vector<AggregateSummary>> aggregates(const AggregateQuery& query, std::size_t limit) const;
+  /// At most `limit`, or as many as are found before the budget (null = none) is used up.
+  [[nodiscard]] Result<AggregateList> aggregates(const AggregateQuery& query, std::size_t limit,
+                                                 ReadBudget* budget = nullptr) const;
   /// The first record whose time is at least `time` lies in [begin, end], or behind all records.
   [[nodiscard]] Result<IndexPart::TimeBounds> time_bounds(Timestamp time) const;
 

@@ -285,6 +285,21 @@ Result<std::unique_ptr<PostingReader>> NewestPart::postings(const IndexKey& key)
   return std::unique_ptr<PostingReader>(std::make_unique<Reader>(*this, key.kind, stored));
 }
 
+Result<std::optional<IndexPart::OccurredDays>> NewestPart::occurred_days(std::int64_t first, std::int64_t last) const {
+  const std::shared_lock lock(mutex_);
+  const KeyTable<PostingList>& table = lists(KeyKind::OccurredDay);
+  if (table.size() > kOccurredDaysMax) return std::optional<OccurredDays>{};
+  OccurredDays found;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const auto& entry = table.entry(i);
+    const std::int64_t day = day_of_key(entry.key());
+    if (day < first || last < day) continue;
+    found.days.push_back(day);
+    found.records += entry.value.size();
+  }
+  return std::optional(std::move(found));
+}
+
 Result<IndexPart::TimeBounds> NewestPart::time_bounds(Timestamp time) const {
   const std::shared_lock lock(mutex_);
   const auto behind = std::partition_point(times_.begin(), times_.end(), [&](const TimeSample& s) { return s.time < time; });

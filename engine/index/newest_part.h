@@ -61,6 +61,7 @@ class NewestPart final : public IndexPart {
   [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
                                                                std::size_t limit) const override;
   [[nodiscard]] Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const override;
+  [[nodiscard]] Result<std::optional<OccurredDays>> occurred_days(std::int64_t first, std::int64_t last) const override;
   [[nodiscard]] Result<TimeBounds> time_bounds(Timestamp time) const override;
 
   // What a run is written from; only once it is frozen.

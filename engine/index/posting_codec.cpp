@@ -59,6 +59,12 @@ Error StoredPostings::corrupt() const {
   return Error{.kind = ErrorKind::Corrupt, .message = "a posting list makes no sense", .file = file_->path()};
 }
 
+bool StoredPostings::take_count(std::string_view& value, std::uint64_t& count) {
+  if (!take_varint(value, count)) return false;
+  count /= 2;  // the last bit says whether the list is stored apart
+  return count != 0 && count <= UINT32_MAX;
+}
+
 Result<StoredPostings> StoredPostings::open(const PageFile& file, std::string_view value) {
   std::uint64_t head = 0;
   StoredPostings list(file, 0);

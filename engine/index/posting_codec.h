@@ -45,6 +45,9 @@ class StoredPostings {
   /// Corrupt if `value` makes no sense.
   [[nodiscard]] static Result<StoredPostings> open(const PageFile& file, std::string_view value);
 
+  /// Takes how many ordinals the list has from the front of `value`; false if that makes no sense.
+  [[nodiscard]] static bool take_count(std::string_view& value, std::uint64_t& count);
+
   [[nodiscard]] std::uint64_t size() const { return count_; }
   /// The ordinal with this index.
   [[nodiscard]] Result<std::uint32_t> at(std::uint64_t index);

@@ -50,4 +50,11 @@ struct AggregateQuery {
   bool include_system = false;
 };
 
+struct AggregateList {
+  std::vector<AggregateSummary> found;
+  /// If the budget was used up: the last one that was looked at, whether it is found or not. What is left lies behind
+  /// it.
+  std::optional<AggregateSummary> rest_behind;
+};
+
 }  // namespace stele

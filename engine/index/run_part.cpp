@@ -182,6 +182,29 @@ Result<std::unique_ptr<PostingReader>> RunPart::postings(const IndexKey& key) co
   return Reading(std::make_unique<Reader>(*this, std::move(postings)));
 }
 
+Result<std::optional<IndexPart::OccurredDays>> RunPart::occurred_days(std::int64_t first, std::int64_t last) const {
+  const Table& table = tables_[static_cast<std::size_t>(KeyKind::OccurredDay)];
+  if (table.root().keys > kOccurredDaysMax) return std::optional<OccurredDays>{};
+  OccurredDays found;
+  Table::Cursor cursor(table);
+  STELE_TRY(cursor.seek({}));
+  for (std::size_t seen = 0; cursor.valid(); ++seen) {
+    if (seen == kOccurredDaysMax) return std::optional<OccurredDays>{};
+    std::string_view list = cursor.value();
+    std::uint64_t count = 0;
+    if (cursor.key().size() != sizeof(std::int64_t) || !StoredPostings::take_count(list, count)) {
+      return corrupt("an index run has a malformed day");
+    }
+    const std::int64_t day = day_of_key(cursor.key());
+    if (first <= day && day <= last) {
+      found.days.push_back(day);
+      found.records += count;
+    }
+    STELE_TRY(cursor.next());
+  }
+  return std::optional(std::move(found));
+}
+
 Result<IndexPart::TimeBounds> RunPart::time_bounds(Timestamp time) const {
   // [0, low) are samples before `time`, [high, count) at or behind it.
   std::uint64_t low = 0, high = directory_.times_count;

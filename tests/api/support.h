@@ -117,6 +117,11 @@ class TestRequest : public Request {
   [[nodiscard]] std::string_view body() const override { return std::string_view(body_).substr(0, size_); }
   [[nodiscard]] std::string_view remote_address() const override { return "127.0.0.1"; }
   void resume(std::function<void()> work) const override { scheduler_.post(std::move(work)); }
+  [[nodiscard]] bool abandoned() const override { return is_abandoned || is_cut_off_; }
+  [[nodiscard]] bool is_cut_off() const override { return is_cut_off_; }
+  void cut_off() { is_cut_off_ = true; }
+
+  std::atomic<bool> is_abandoned{false};
 
  private:
   static std::string lower(std::string text) {
@@ -130,6 +135,7 @@ class TestRequest : public Request {
   std::string body_;
   std::map<std::string, std::string> headers_;
   TestScheduler& scheduler_;
+  std::atomic<bool> is_cut_off_{false};
 };
 
 /// An answer with its stream read to the end.
@@ -139,6 +145,7 @@ struct Answer {
   std::string body;
   std::map<std::string, std::string> headers;
   bool streamed = false;
+  std::size_t pieces = 0;  ///< of the stream
 
   [[nodiscard]] std::string slug() const {
     const std::string_view mark = "\"type\":\"/problems/";
@@ -195,7 +202,9 @@ class TestService {
   using Headers = std::map<std::string, std::string>;
 
   std::future<Answer> begin(Method method, std::string target, std::string body = {}, const Headers& headers = {}) {
-    auto request = std::make_shared<TestRequest>(method, std::move(target), std::move(body), headers, *scheduler_);
+    return begin(std::make_shared<TestRequest>(method, std::move(target), std::move(body), headers, *scheduler_));
+  }
+  std::future<Answer> begin(const std::shared_ptr<TestRequest>& request) {
     auto promise = std::make_shared<std::promise<Answer>>();
     auto answer = promise->get_future();
     service_->handle(*request, [request, promise](Response response) {
@@ -207,7 +216,7 @@ class TestService {
       if (response.source) {
         a.streamed = true;
         a.body.clear();
-        while (true) {
+        for (;; ++a.pieces) {
           const std::size_t before = a.body.size();
           const auto more = response.source->next(a.body);
           if (!more || !*more) {

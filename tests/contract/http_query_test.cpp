@@ -305,6 +305,36 @@ TEST_CASE("Query.NextLinkLeadsThroughAllPages") {
   CHECK(ids == history().expected(filter));
 }
 
+TEST_CASE("Query.APageThatExaminesMuchEndsEarlyAndTheNextOneGoesOn") {
+  Api api({"--read-records-max", "7"});
+  HttpClient client = api.client();
+  std::string events;
+  for (int i = 0; i < 100; ++i) events += (i == 0 ? "[" : ",") + event_json(i == 60 ? "wanted" : "other");
+  append(client, events + "]");
+  append(client, event_json("wanted", "Last"));
+  for (const std::string order : {"asc", "desc"}) {
+    std::string target = "/v1/events?limit=2&fromSequence=2&toSequence=2&order=" + order;
+    std::vector<std::uint64_t> found;
+    std::size_t pages = 1;
+    for (;; ++pages) {
+      const HttpResponse page = client.get(target);
+      REQUIRE(page.status == 200);
+      const Json body(page.body);
+      for (const Json& event : body.list("/events")) found.push_back(event.number("/position"));
+      const std::string link = page.header("Link");
+      CHECK(body.is_null("/nextCursor") == link.empty());
+      if (link.empty()) break;
+      target = link.substr(1, link.find('>') - 1);
+    }
+    CHECK(found == (order == "asc" ? std::vector<std::uint64_t>{2, 101} : std::vector<std::uint64_t>{101, 2}));
+    CHECK(pages > 10);
+  }
+  const ProcessResult lines =
+      run_stele({"query", "--url", api.server().url(), "--from-sequence", "2", "--to-sequence", "2"});
+  CHECK(lines.exit_code == 0);
+  CHECK(std::count(lines.out.begin(), lines.out.end(), '\n') == 2);
+}
+
 TEST_CASE("Query.PagesAreStableWhileEventsArrive") {
   HttpClient client = shared_api().client();
   const std::string type = fresh("Arriving");

@@ -172,7 +172,7 @@ TEST_CASE("IndexView.AggregatesPageThroughManyPartsInByteOrder") {
           std::vector<std::string> found;
           const std::size_t pages_max = limit == 1 ? 20 : 10'000;
           for (std::size_t page = 0; page < pages_max; ++page) {
-            const auto some = ok(view->aggregates(query, limit));
+            const auto some = ok(view->aggregates(query, limit)).found;
             CHECK(some.size() <= limit);
             for (const AggregateSummary& summary : some) {
               check_summary(summary, summary.aggregate_id, model.find(summary.aggregate_id)->second);

@@ -106,6 +106,22 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
     }
   }
 
+  for (std::int64_t first = -5; first < 5; ++first) {
+    std::set<std::int64_t> wanted;
+    std::uint64_t count = 0;
+    for (const RecordHeader& record : records) {
+      const auto day = record.occurred_at ? std::optional(day_of(*record.occurred_at)) : std::nullopt;
+      if (!day || *day < first || first + 2 < *day) continue;
+      wanted.insert(*day);
+      ++count;
+    }
+    const auto found = ok(part.occurred_days(first, first + 2));
+    REQUIRE(found);
+    CHECK(found->days.size() == wanted.size());
+    CHECK(std::set<std::int64_t>(found->days.begin(), found->days.end()) == wanted);
+    CHECK(found->records == count);
+  }
+
   for (int i = 0; i < 500; ++i) {
     const RecordHeader& some = records[samples.below(records.size())];
     IndexKey key{KeyKind::EventType, std::string(some.event_type)};

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "tests/engine/sample_records.h"
@@ -28,7 +29,7 @@ class Generator {
   Generator(SampleRecords& samples, StreamRange range) : samples_(samples), range_(range) {}
 
   Sample make(int depth) {
-    switch (depth == 0 ? samples_.below(6) : samples_.below(8)) {
+    switch (depth == 0 ? samples_.below(7) : samples_.below(9)) {
       case 0:
         return one(KeyKind::Aggregate, [](const RecordHeader& h) { return std::optional(h.aggregate_id); });
       case 1:
@@ -45,6 +46,11 @@ class Generator {
           if (range_.contains(header.position)) sample.positions.push_back(header.position);
         }
         return sample;
+      }
+      case 6: {
+        const std::int64_t first = static_cast<std::int64_t>(samples_.below(8)) - 4;
+        const std::int64_t last = samples_.below(2) == 0 ? std::numeric_limits<std::int64_t>::max() : first + 2;
+        return days(first, last);
       }
       default:
         break;
@@ -68,8 +74,7 @@ class Generator {
       }
       positions = std::move(joined);
     }
-    return {is_union ? union_of(range_.direction, std::move(streams))
-                     : intersection_of(range_.direction, std::move(streams)),
+    return {is_union ? union_of(range_.direction, std::move(streams)) : intersection_of(range_, std::move(streams)),
             std::move(positions)};
   }
 
@@ -83,6 +88,26 @@ class Generator {
     for (const RecordHeader& header : headers) {
       const auto own = key_of(header);
       if (own && *own == text && range_.contains(header.position)) sample.positions.push_back(header.position);
+    }
+    return sample;
+  }
+
+  /// A part of which most is wanted comes whole.
+  Sample days(std::int64_t first, std::int64_t last) {
+    Sample sample{positions_of_days(range_, first, last), {}};
+    for (std::size_t i = 0; i < range_.view->part_count(); ++i) {
+      const IndexPart& part = range_.view->part(i);
+      std::vector<Position> all, wanted;
+      for (std::uint64_t at = part.first().value(); at < part.end().value(); ++at) {
+        const RecordHeader& header = samples_.headers()[at];
+        all.push_back(header.position);
+        if (!header.occurred_at) continue;
+        const std::int64_t day = day_of(*header.occurred_at);
+        if (first <= day && day <= last) wanted.push_back(header.position);
+      }
+      for (const Position position : wanted.size() > all.size() / 2 ? all : wanted) {
+        if (range_.contains(position)) sample.positions.push_back(position);
+      }
     }
     return sample;
   }
@@ -172,4 +197,74 @@ TEST_CASE("PositionStream.EndsAtItsRangeWhileTheNewestPartGrows") {
   }
   CHECK(count > 0);
   CHECK(count == reverse_count);
+}
+
+namespace {
+
+/// Records whose keys meet nowhere: one has the user, the next the type.
+void fill_apart(TestIndex& index, std::uint64_t records) {
+  for (std::uint64_t i = 0; i < records; ++i) {
+    RecordHeader header;
+    header.position = Position{i};
+    header.aggregate_id = "a";
+    header.sequence = SequenceNumber{i + 1};
+    header.event_type = i % 2 == 0 ? "even" : "odd";
+    header.user_id = i % 2 == 0 ? "one" : "two";
+    header.occurred_at = Timestamp{static_cast<std::int64_t>(i) * 86'400'000'000};
+    header.event_id.bytes[0] = static_cast<std::uint8_t>(i);
+    header.event_id.bytes[1] = static_cast<std::uint8_t>(i >> 8);
+    index.insert({&header, 1});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("PositionStream.ABudgetEndsASearchAmongKeysThatNeverMeet") {
+  constexpr std::uint64_t kRecords = 20'000;
+  for (const IndexShape shape : {IndexShape::Memory, IndexShape::Runs}) {
+    TestIndex index(1000, shape);
+    fill_apart(index, kRecords);
+    const auto view = index.view();
+    for (const Direction direction : {Direction::Ascending, Direction::Descending}) {
+      const bool ascending = direction == Direction::Ascending;
+      Position at = ascending ? Position{0} : Position{kRecords - 1};
+      int searches = 0;
+      for (;; ++searches) {
+        ReadBudget budget(ReadLimits{.records = 100, .time = std::chrono::hours{1}});
+        const StreamRange range{view.get(), Position{0}, Position{kRecords}, direction, &budget};
+        std::vector<std::unique_ptr<PositionStream>> terms;
+        terms.push_back(positions_with(range, {KeyKind::EventType, "even"}));
+        terms.push_back(positions_with(range, {KeyKind::User, "two"}));
+        const auto got_to = ok(intersection_of(range, std::move(terms))->seek(at));
+        if (!got_to) break;
+        REQUIRE(budget.used_up());
+        REQUIRE((ascending ? at < *got_to : *got_to < at));
+        at = *got_to;
+      }
+      CHECK(searches > 5);
+      CHECK(searches < 1000);
+    }
+  }
+}
+
+TEST_CASE("PositionStream.APartWithVeryManyDaysComesWhole") {
+  constexpr std::uint64_t kRecords = 2000;
+  for (const IndexShape shape : {IndexShape::Memory, IndexShape::Runs}) {
+    TestIndex index(1000, shape);
+    fill_apart(index, kRecords);
+    const auto view = index.view();
+    const StreamRange range{view.get(), Position{0}, Position{kRecords}, Direction::Ascending};
+    const auto count = [&](std::int64_t first, std::int64_t last) {
+      const auto stream = positions_of_days(range, first, last);
+      std::uint64_t found = 0;
+      for (auto at = ok(stream->seek(Position{0})); at; at = ok(stream->seek(at->next()))) ++found;
+      return found;
+    };
+    CHECK(count(100, 199) == 100);
+    CHECK(count(900, 1099) == 200);
+    CHECK(count(300, 799) == 500);
+    CHECK(count(1900, std::numeric_limits<std::int64_t>::max()) == 100);
+    CHECK(count(std::numeric_limits<std::int64_t>::min(), -1) == 0);
+    CHECK(count(100, 600) == 1000);  // more than half of the part: all of it, and nothing of the next
+  }
 }

@@ -211,6 +211,13 @@ struct Reading {
     }
   }
 
+  void days() const {
+    const auto found = run.occurred_days(-3, 30'000);
+    if (!found || !*found) return;
+    STELE_CHECK((*found)->days.size() <= kOccurredDaysMax);
+    for (const std::int64_t day : (*found)->days) STELE_CHECK(-3 <= day && day <= 30'000);
+  }
+
   void everything() const {
     for (std::size_t table = 0; table < kRunTables; ++table) {
       std::vector<std::string> keys = keys_of(run, table);
@@ -233,6 +240,7 @@ struct Reading {
       }
     }
     times();
+    days();
     const auto offsets = run.tail_offsets();
     if (offsets) STELE_CHECK(offsets->size() == run.end().since(run.directory().tail_first));
   }

@@ -533,12 +533,28 @@ class ModelRun {
     }
     const std::size_t limit = 1 + random_.below(60);
     for (std::size_t at = 0;;) {
-      const auto page = view.aggregates(query, limit).value();
-      REQUIRE(page.size() == std::min(limit, wanted.size() - at));
-      for (const AggregateSummary& summary : page) check(summary, *wanted[at++]);
-      if (page.size() < limit) break;
-      query.after = page.back().aggregate_id;
+      ReadBudget budget = random_budget();
+      const AggregateList page = view.aggregates(query, limit, &budget).value();
+      REQUIRE(page.found.size() <= std::min(limit, wanted.size() - at));
+      for (const AggregateSummary& summary : page.found) check(summary, *wanted[at++]);
+      if (page.rest_behind) {
+        const auto& rest = *page.rest_behind;
+        CHECK((!query.after || *query.after < rest.aggregate_id));
+        CHECK(all.contains(rest.aggregate_id));
+        CHECK(rest.last_position < view.end());
+        query.after = rest.aggregate_id;
+        continue;
+      }
+      REQUIRE(page.found.size() == std::min(limit, wanted.size() - (at - page.found.size())));
+      if (page.found.size() < limit) break;
+      query.after = page.found.back().aggregate_id;
     }
+  }
+
+  /// Mostly one that is used up before a page is full.
+  ReadBudget random_budget() {
+    const std::uint64_t records = random_.one_in(3) ? 1'000'000 : random_.below(150);
+    return ReadBudget(ReadLimits{.records = records, .time = std::chrono::hours{1}});
   }
 
   EventQuery random_query(std::size_t size) {
@@ -600,14 +616,17 @@ class ModelRun {
     Record record;
     std::size_t at = 0;
     for (bool more = true; more;) {
-      auto stream = view.query(query);
+      ReadBudget budget = random_budget();
+      auto stream = view.query(query, &budget);
       REQUIRE(stream);
+      std::optional<Position> rest;
       for (std::size_t i = 0; i < limit; ++i) {
         const auto got = (*stream)->next(record);
         REQUIRE_MESSAGE(got, got.error().describe());
         more = *got;
         if (!more) {
           CHECK_FALSE((*stream)->next(record).value());
+          rest = (*stream)->rest_behind();
           break;
         }
         REQUIRE(at < wanted.size());
@@ -615,7 +634,13 @@ class ModelRun {
         if (at % 7 == 0) check_record(record, wanted[at]);
         ++at;
       }
-      if (more) (ascending ? query.after : query.before) = record.header().position;
+      if (more) rest = record.header().position;
+      more = rest.has_value();
+      if (rest) {
+        std::optional<Position>& border = ascending ? query.after : query.before;
+        if (border) REQUIRE((ascending ? *border < *rest : *rest < *border));
+        border = rest;
+      }
     }
     CHECK(at == wanted.size());
   }

@@ -64,6 +64,15 @@ class FakeHandler final : public api::Handler {
       }
       return;
     }
+    if (path == "/until-abandoned") {
+      const api::Request* const borrowed = &request;
+      (void)scheduler_.run_on_read_pool([this, reply, borrowed] {
+        ++working;
+        while (!borrowed->abandoned()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        reply(text(200, borrowed->is_cut_off() ? "cut off" : "abandoned"));
+      });
+      return;
+    }
     if (path == "/later") {
       scheduler_.after(std::chrono::milliseconds(1), [reply] { reply(text(200, "later")); });
       return;
@@ -161,6 +170,7 @@ class FakeHandler final : public api::Handler {
   }
 
   std::atomic<int> requests{0};
+  std::atomic<int> working{0};  ///< requests of /until-abandoned that have begun
   std::atomic<bool> shutting_down{false};
 
  private:
