@@ -93,7 +93,7 @@ class Reader {
     gzip_.avail_out = static_cast<uInt>(to.size());
     const int result = inflate(&gzip_, Z_SYNC_FLUSH);
     REQUIRE((result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR));
-    to.resize(to.size() - gzip_.avail_out);
+    to.erase(to.size() - gzip_.avail_out);
     return to;
   }
 
@@ -235,7 +235,8 @@ TEST_CASE("Decompressor.GivesTheSameWhateverThePiecesAre") {
     for (const std::size_t in_bytes : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, packed.size()}) {
       for (const std::size_t room_bytes : {std::size_t{1}, std::size_t{4096}, 3 * text.size()}) {
         Decompressor decompressor(coding);
-        std::string all, piece(room_bytes, '\0');
+        std::string all;
+        std::vector<char> piece(room_bytes);
         std::string_view rest = packed;
         auto state = Decompressor::State::Inside;
         while (!rest.empty() || state == Decompressor::State::Inside) {
@@ -247,7 +248,7 @@ TEST_CASE("Decompressor.GivesTheSameWhateverThePiecesAre") {
           const std::size_t got = piece.size() - room.size();
           REQUIRE((state == Decompressor::State::Inside || state == Decompressor::State::Whole));
           REQUIRE((got > 0 || in.size() < before || state == Decompressor::State::Whole));
-          all.append(piece, 0, got);
+          all.append(piece.data(), got);
         }
         CHECK(all == text + text);
       }
