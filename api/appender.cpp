@@ -7,6 +7,7 @@
 #include "api/decompressor.h"
 #include "api/event_json.h"
 #include "api/event_reads.h"
+#include "api/json_text.h"
 #include "api/json_writer.h"
 #include "api/negotiation.h"
 #include "api/parameters.h"
@@ -134,8 +135,8 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   if (!accepted_form(request.header("Accept"), false)) {
     return call->fail(Problem("not-acceptable", "The answer is application/json."));
   }
-  if (const std::string_view field = request.header("Idempotency-Key"); !field.empty()) {
-    context.idempotency_key = idempotency_key_of(field);
+  if (request.has_header("Idempotency-Key")) {
+    context.idempotency_key = idempotency_key_of(request.header("Idempotency-Key"));
     if (!context.idempotency_key) {
       const std::string detail = "Must be 1 to 255 visible ASCII characters, in quotes or not.";
       return call->fail(
@@ -155,6 +156,12 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
       return refused.fail(Problem("payload-too-large", "The body is longer than " + std::to_string(bytes_max) +
                                                            " bytes when it is decompressed."));
     }
+    if (outcome == Decompressed::Outcome::WindowTooLarge) {
+      return refused.fail(Problem(
+          "payload-too-large", "The body was compressed with a zstd window of more than " +
+                                   std::to_string(1U << kZstdWindowLogMax) +
+                                   " bytes, the largest there is in HTTP (RFC 9659). Compress it with a smaller one."));
+    }
     refused.fail(Problem("malformed-encoding",
                          "The body is not what its Content-Encoding says, is cut short, or is followed by something else."));
   };
@@ -162,7 +169,7 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
   if (body.size() <= kInlineDecompressedMax) {
     const Decompressed small = decompress(coding, body, kInlineDecompressedMax, kBodyPadding);
     if (small.outcome == Decompressed::Outcome::Whole) return propose(call, small.bytes, format, context);
-    if (small.outcome == Decompressed::Outcome::Damaged) return refuse(*call, small.outcome, 0);
+    if (small.outcome != Decompressed::Outcome::TooLarge) return refuse(*call, small.outcome, 0);
   }
   // The decompressed body lives no longer than this work, so that there are never more of them than threads.
   const bool taken = scheduler_.run_on_read_pool([this, call, coding, format, context = std::move(context), refuse] {
@@ -182,6 +189,7 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
 
 void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
                        const AppendContext& context) {
+  body = without_byte_order_mark(body);
   Proposal proposal;
   if (const auto problem = parse_append(body, format, options_.limits, context, clock_, proposal)) {
     return call->fail(*problem);

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <new>
 
 #include "engine/base/check.h"
@@ -16,26 +15,23 @@ namespace stele::api {
 
 namespace {
 
+using State = Decompressor::State;
 using Outcome = Decompressed::Outcome;
 
-constexpr int kGzipWindow = 15 + 16;     // up to 32 KiB, with the header of gzip
-constexpr int kZstdWindowLogMax = 23;    // what a receiver of this content coding must have (RFC 8878, 3.1.1.1.2)
+constexpr int kGzipWindow = 15 + 16;      // up to 32 KiB, with the header of gzip
 constexpr std::size_t kStepBytes = 4096;  // of the first piece of output; they double
 
-/// Room for output that grows with what has come, up to one byte beyond the limit: by that byte a body is found to be too large.
+/// Room for output that grows with what has come, up to one byte beyond the limit: by that byte a body is found to be
+/// too large.
 class Output {
  public:
   Output(std::string& to, std::size_t bytes_max) : to_(to), end_max_(bytes_max + 1) {}
 
-  /// False if there is no more.
-  [[nodiscard]] bool has_room() {
-    if (used_ < to_.size()) return true;
-    if (used_ == end_max_) return false;
-    to_.resize(std::min(std::max(to_.size() * 2, kStepBytes), end_max_));
-    return true;
+  /// Not empty.
+  [[nodiscard]] std::span<char> room() {
+    if (used_ == to_.size()) to_.resize(std::min(std::max(to_.size() * 2, kStepBytes), end_max_));
+    return std::span(to_).subspan(used_);
   }
-  [[nodiscard]] char* begin() { return to_.data() + used_; }
-  [[nodiscard]] std::size_t room() const { return to_.size() - used_; }
   void grew(std::size_t bytes) { used_ += bytes; }
   [[nodiscard]] bool too_large() const { return used_ == end_max_; }
   [[nodiscard]] std::size_t size() const { return used_; }
@@ -49,74 +45,111 @@ class Output {
 class Inflater {
  public:
   Inflater() {
-    if (::inflateInit2(&stream, kGzipWindow) != Z_OK) throw std::bad_alloc();
+    if (::inflateInit2(&stream_, kGzipWindow) != Z_OK) throw std::bad_alloc();
   }
-  ~Inflater() { (void)::inflateEnd(&stream); }
+  ~Inflater() { (void)::inflateEnd(&stream_); }
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  z_stream stream{};
-};
-
-Outcome gunzip(std::string_view body, Output& output) {
-  STELE_CHECK(body.size() <= std::numeric_limits<uInt>::max());
-  Inflater inflater;
-  z_stream& stream = inflater.stream;
-  stream.next_in = reinterpret_cast<const Bytef*>(body.data());
-  stream.avail_in = static_cast<uInt>(body.size());
-  for (;;) {
-    if (!output.has_room()) return Outcome::TooLarge;
-    const auto room = static_cast<uInt>(std::min<std::size_t>(output.room(), std::numeric_limits<uInt>::max()));
-    stream.next_out = reinterpret_cast<Bytef*>(output.begin());
-    stream.avail_out = room;
-    const int result = ::inflate(&stream, Z_NO_FLUSH);
-    output.grew(room - stream.avail_out);
+  State step(std::string_view& in, std::span<char>& room) {
+    constexpr std::size_t kMost = std::numeric_limits<uInt>::max();
+    if (ended_) (void)::inflateReset(&stream_);  // another member follows
+    stream_.next_in = reinterpret_cast<const Bytef*>(in.data());
+    stream_.avail_in = static_cast<uInt>(std::min(in.size(), kMost));
+    stream_.next_out = reinterpret_cast<Bytef*>(room.data());
+    stream_.avail_out = static_cast<uInt>(std::min(room.size(), kMost));
+    const int result = ::inflate(&stream_, Z_NO_FLUSH);
+    in.remove_prefix(static_cast<std::size_t>(reinterpret_cast<const char*>(stream_.next_in) - in.data()));
+    room = room.subspan(static_cast<std::size_t>(reinterpret_cast<char*>(stream_.next_out) - room.data()));
     if (result == Z_MEM_ERROR) throw std::bad_alloc();
-    if (result == Z_STREAM_END) {
-      if (output.too_large()) return Outcome::TooLarge;
-      if (stream.avail_in == 0) return Outcome::Whole;
-      (void)::inflateReset(&stream);
-    } else if (result == Z_BUF_ERROR ? stream.avail_out != 0 : result != Z_OK) {
-      return Outcome::Damaged;  // Z_BUF_ERROR with room left: the input has ended too early
-    }
+    ended_ = result == Z_STREAM_END;
+    if (ended_) return State::Whole;
+    return result == Z_OK || result == Z_BUF_ERROR ? State::Inside : State::Damaged;
   }
-}
 
-struct FreeZstd {
-  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+ private:
+  z_stream stream_{};
+  bool ended_ = false;
 };
 
-Outcome unzstd(std::string_view body, Output& output) {
-  const std::unique_ptr<ZSTD_DCtx, FreeZstd> context(ZSTD_createDCtx());
-  if (context == nullptr) throw std::bad_alloc();
-  STELE_CHECK(ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kZstdWindowLogMax)) == 0);
-  ZSTD_inBuffer in{body.data(), body.size(), 0};
-  std::size_t expected = 1;  // 0 between two frames
-  for (;;) {
-    if (in.pos == in.size && expected == 0) return output.too_large() ? Outcome::TooLarge : Outcome::Whole;
-    if (!output.has_room()) return Outcome::TooLarge;
-    ZSTD_outBuffer out{output.begin(), output.room(), 0};
-    const std::size_t taken = in.pos;
-    expected = ZSTD_decompressStream(context.get(), &out, &in);
-    output.grew(out.pos);
-    if (ZSTD_isError(expected) != 0) {
-      const ZSTD_ErrorCode why = ZSTD_getErrorCode(expected);
-      if (why == ZSTD_error_memory_allocation) throw std::bad_alloc();
-      return why == ZSTD_error_frameParameter_windowTooLarge ? Outcome::TooLarge : Outcome::Damaged;
-    }
-    // Nothing came in, nothing came out: the input has ended too early.
-    if (in.pos == taken && out.pos == 0 && expected != 0) return Outcome::Damaged;
+class Unzstd {
+ public:
+  explicit Unzstd(int window_log_max) : context_(ZSTD_createDCtx()) {
+    if (context_ == nullptr) throw std::bad_alloc();
+    STELE_CHECK(ZSTD_isError(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, window_log_max)) == 0);
   }
-}
+
+  State step(std::string_view& in, std::span<char>& room) {
+    ZSTD_inBuffer from{in.data(), in.size(), 0};
+    ZSTD_outBuffer to{room.data(), room.size(), 0};
+    const std::size_t expected = ZSTD_decompressStream(context_.get(), &to, &from);
+    in.remove_prefix(from.pos);
+    room = room.subspan(to.pos);
+    if (ZSTD_isError(expected) == 0) return expected == 0 ? State::Whole : State::Inside;
+    const ZSTD_ErrorCode why = ZSTD_getErrorCode(expected);
+    if (why == ZSTD_error_memory_allocation) throw std::bad_alloc();
+    return why == ZSTD_error_frameParameter_windowTooLarge ? State::WindowTooLarge : State::Damaged;
+  }
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  };
+  std::unique_ptr<ZSTD_DCtx, Free> context_;
+};
 
 }  // namespace
 
-Decompressed decompress(ContentCoding coding, std::string_view body, std::size_t bytes_max, std::size_t padding_bytes) {
+struct Decompressor::Impl {
+  std::unique_ptr<Inflater> gzip;  ///< one of the two
+  std::unique_ptr<Unzstd> zstd;
+  State state = State::Inside;
+};
+
+Decompressor::Decompressor(ContentCoding coding, int zstd_window_log_max) : impl_(std::make_unique<Impl>()) {
   STELE_CHECK(coding != ContentCoding::Identity);
+  if (coding == ContentCoding::Gzip) {
+    impl_->gzip = std::make_unique<Inflater>();
+  } else {
+    impl_->zstd = std::make_unique<Unzstd>(zstd_window_log_max);
+  }
+}
+
+Decompressor::~Decompressor() = default;
+
+State Decompressor::step(std::string_view& in, std::span<char>& room) {
+  State& state = impl_->state;
+  while (!room.empty() && (state == State::Inside || (state == State::Whole && !in.empty()))) {
+    const std::size_t in_before = in.size();
+    const std::size_t room_before = room.size();
+    state = impl_->gzip ? impl_->gzip->step(in, room) : impl_->zstd->step(in, room);
+    if (in.size() == in_before && room.size() == room_before) break;
+  }
+  return state;
+}
+
+Decompressed decompress(ContentCoding coding, std::string_view body, std::size_t bytes_max, std::size_t padding_bytes) {
   Decompressed result;
-  if (body.empty()) return result;
+  Decompressor decompressor(coding);
   Output output(result.bytes, bytes_max);
-  result.outcome = coding == ContentCoding::Gzip ? gunzip(body, output) : unzstd(body, output);
+  for (bool more = true; more;) {
+    const std::span<char> given = output.room();
+    std::span<char> room = given;
+    const State state = decompressor.step(body, room);
+    output.grew(given.size() - room.size());
+    more = false;
+    if (state == State::WindowTooLarge) {
+      result.outcome = Outcome::WindowTooLarge;
+    } else if (state == State::Damaged) {
+      result.outcome = Outcome::Damaged;
+    } else if (output.too_large()) {
+      result.outcome = Outcome::TooLarge;
+    } else if (state == State::Whole && body.empty()) {
+      result.outcome = Outcome::Whole;
+    } else {
+      more = room.empty();  // else the input has ended too early
+    }
+  }
   if (result.outcome != Outcome::Whole) {
     std::string().swap(result.bytes);  // gives the memory back, which an assignment would not
     return result;

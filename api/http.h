@@ -29,6 +29,8 @@ class Request {
   [[nodiscard]] virtual std::string_view query() const = 0;
   /// Value of a header field, name in any case; empty if absent. Repeated fields are joined with ", ".
   [[nodiscard]] virtual std::string_view header(std::string_view name) const = 0;
+  /// Whether there is such a field, however empty.
+  [[nodiscard]] virtual bool has_header(std::string_view name) const = 0;
   /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
   [[nodiscard]] virtual std::string_view body() const = 0;
   [[nodiscard]] virtual std::string_view remote_address() const = 0;

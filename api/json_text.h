@@ -38,6 +38,13 @@ class JsonCursor {
   const char* end_;
 };
 
+/// `text` without the byte order mark that some programs put before UTF-8 (RFC 8259, 8.1: a parser may ignore it). One
+/// anywhere else is part of the text.
+[[nodiscard]] inline std::string_view without_byte_order_mark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
+}
+
 /// Appends valid JSON without the white space outside its strings.
 void append_minified(std::string& to, std::string_view json);
 

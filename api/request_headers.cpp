@@ -23,8 +23,10 @@ bool all_zero(std::string_view text) { return text.find_first_not_of('0') == std
 
 std::variant<std::string, FieldError> correlation_of(const Request& request) {
   const std::string_view given = request.header("X-Correlation-Id");
-  if (given.empty()) return std::string(trace_id_of(request.header("traceparent")));
-  if (given.size() > kCorrelationBytesMax || !simdjson::validate_utf8(given.data(), given.size()) ||
+  if (given.empty() && !request.has_header("X-Correlation-Id")) {
+    return std::string(trace_id_of(request.header("traceparent")));
+  }
+  if (given.empty() || given.size() > kCorrelationBytesMax || !simdjson::validate_utf8(given.data(), given.size()) ||
       has_control_characters(given)) {
     return FieldError{"header", "X-Correlation-Id", "Must have 1 to 255 bytes of UTF-8 and no control characters.", {}};
   }

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/async.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <iterator>
@@ -12,6 +12,7 @@
 
 #include "api/timestamp.h"
 #include "engine/base/clock.h"
+#include "net/line_file.h"
 #include "net/log_escape.h"
 
 namespace stele::net {
@@ -20,6 +21,7 @@ namespace {
 
 /// A client may send more than anybody wants to read.
 constexpr std::size_t kTextBytesMax = 1024;
+constexpr std::string_view kStdout = "-";
 
 std::string text_line(const AccessLog::Entry& entry) {
   std::string line = api::format_timestamp(system_clock().now());
@@ -72,10 +74,24 @@ std::string json_line(const AccessLog::Entry& entry) {
   return line;
 }
 
+/// Used by the one thread of the queue, which makes the lines' bytes itself.
+class LineSink final : public spdlog::sinks::sink {
+ public:
+  explicit LineSink(int fd) : file(fd) {}
+  void log(const spdlog::details::log_msg& line) override { file.add({line.payload.data(), line.payload.size()}); }
+  void flush() override { file.flush(); }
+  void set_pattern(const std::string& /*pattern*/) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter> /*formatter*/) override {}
+
+  LineFile file;
+};
+
 }  // namespace
 
 struct AccessLog::Impl {
+  std::string where;
   LogFormat format;
+  std::shared_ptr<LineSink> sink;
   // The pool is a member so that it ends, and writes out its queue, with this object rather than with the process.
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
@@ -94,23 +110,29 @@ AccessLog::~AccessLog() {
 
 Result<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& where, LogFormat format) {
   try {
-    spdlog::sink_ptr sink;
-    if (where == "-") {
-      sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
-    } else {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(where);
+    int fd = STDOUT_FILENO;
+    if (where != kStdout) {
+      STELE_ASSIGN(fd, LineFile::open(where, LineFile::Opening::First));
     }
     auto impl = std::make_unique<Impl>();
+    impl->where = where;
     impl->format = format;
+    impl->sink = std::make_shared<LineSink>(fd);
     impl->pool = std::make_shared<spdlog::details::thread_pool>(8192, 1);
-    impl->logger = std::make_shared<spdlog::async_logger>("access", std::move(sink), impl->pool,
+    impl->logger = std::make_shared<spdlog::async_logger>("access", impl->sink, impl->pool,
                                                           spdlog::async_overflow_policy::overrun_oldest);
-    impl->logger->set_pattern("%v");
     impl->logger->set_level(spdlog::level::info);
     return std::unique_ptr<AccessLog>(new AccessLog(std::move(impl)));
   } catch (const std::exception& e) {
     return Error{ErrorKind::Io, std::string("cannot open the access log: ") + e.what(), 0, where};
   }
+}
+
+Status AccessLog::reopen() {
+  if (impl_->where == kStdout) return {};
+  STELE_ASSIGN(const int fd, LineFile::open(impl_->where, LineFile::Opening::Again));
+  impl_->sink->file.go_on_in(fd);
+  return {};
 }
 
 void AccessLog::write(const Entry& entry) noexcept {
@@ -129,7 +151,7 @@ void AccessLog::flush() noexcept {
 
 std::uint64_t AccessLog::dropped() const noexcept {
   try {
-    return impl_->pool->overrun_counter();
+    return impl_->pool->overrun_counter() + impl_->sink->file.dropped();
   } catch (...) {  // a lock that cannot be taken
     return 0;
   }

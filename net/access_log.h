@@ -45,6 +45,10 @@ class AccessLog {
   void write(const Entry& entry) noexcept;
   /// Makes what was written visible in the file soon. Any thread; never blocks, never throws.
   void flush() noexcept;
+  /// Goes on in a new file of the same name, for the old one was moved away; lines so far are in the old one, or come
+  /// whole in the new one. Does nothing for stdout. After an error it goes on in the file it has. Any thread; never
+  /// waits for lines to be written.
+  [[nodiscard]] Status reopen();
   /// Lines that were dropped since it was opened.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
 

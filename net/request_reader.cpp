@@ -182,6 +182,11 @@ std::string_view RequestReader::header(std::string_view name) const {
   return first == nullptr ? std::string_view{} : first->value;
 }
 
+bool RequestReader::has_header(std::string_view name) const {
+  return std::any_of(head_.fields.begin(), head_.fields.end(),
+                     [&](const RequestHead::Field& field) { return same_ignoring_case(field.name, name); });
+}
+
 void RequestReader::end_request() {
   head_.clear();
   body_ = {};

@@ -60,6 +60,7 @@ class RequestReader {
   [[nodiscard]] std::string_view body() const { return body_; }
   /// Value of a field, name in any case; empty if absent. Repeated fields are joined with ", ".
   [[nodiscard]] std::string_view header(std::string_view name) const;
+  [[nodiscard]] bool has_header(std::string_view name) const;
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
   /// Forgets the request, not what has been read behind it.
   void end_request();

@@ -16,6 +16,7 @@
 
 #include "net/access_log.h"
 #include "net/io_thread.h"
+#include "net/localhost.h"
 #include "net/read_pool.h"
 #include "net/session.h"
 
@@ -35,19 +36,34 @@ bool is_exhausted(const error_code& ec) {
          ec == asio::error::no_buffer_space || ec == asio::error::no_memory;
 }
 
-Result<tcp::endpoint> resolve(std::string host, std::uint16_t port) {
+/// At least one, each of them once.
+Result<std::vector<asio::ip::address>> addresses_of(std::string host) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   error_code ec;
   const auto address = asio::ip::make_address(host, ec);
-  if (!ec) return tcp::endpoint(address, port);
+  if (!ec) return std::vector{address};
+  if (is_localhost(host)) return localhost_addresses();
   asio::io_context context;
   tcp::resolver resolver(context);
-  const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive, ec);
+  const auto found = resolver.resolve(host, "", tcp::resolver::passive, ec);
   if (ec || found.empty()) {
     return Error{ErrorKind::InvalidArgument, "cannot resolve the address to listen on, '" + host + "'"};
   }
-  return found.begin()->endpoint();
+  std::vector<asio::ip::address> addresses;
+  for (const auto& entry : found) {
+    const auto each = entry.endpoint().address();
+    if (std::find(addresses.begin(), addresses.end(), each) == addresses.end()) addresses.push_back(each);
+  }
+  return addresses;
 }
+
+/// The machine does not have this address, or this kind of addresses.
+bool is_absent(const error_code& ec) {
+  return ec == boost::system::errc::address_not_available || ec == asio::error::address_family_not_supported;
+}
+
+/// How often a free port is looked for that is free on all addresses.
+constexpr int port_attempts_max = 20;
 
 std::string text_of(const asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
@@ -68,66 +84,99 @@ void keep_for_ever(std::unique_ptr<ServerCore> core, std::vector<std::unique_ptr
 }  // namespace
 
 struct Server::Impl {
-  using Listener = asio::basic_socket_acceptor<tcp, Executor>;
+  using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
   using RetryTimer =
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+  /// On one address. Used by the first thread only.
+  struct Listener {
+    explicit Listener(asio::io_context& context) : acceptor(context), retry_timer(context) {}
+    error_code open(const tcp::endpoint& endpoint, bool v6_only, int backlog);
+    Acceptor acceptor;
+    RetryTimer retry_timer;
+  };
 
   explicit Impl(ServerOptions options) : core(std::make_unique<ServerCore>(std::move(options))) {}
 
   Status listen();
-  void accept_next();
-  void accepted(IoThread& target, const error_code& ec, Socket socket);
+  Status listen_on(const std::vector<asio::ip::address>& addresses, error_code& failed);
+  void accept_next(Listener& listener);
+  void accepted(Listener& listener, IoThread& target, const error_code& ec, Socket socket);
   void begin_shutdown();
   void stop();
   void wait();
 
   std::unique_ptr<ServerCore> core;
   std::vector<std::unique_ptr<IoThread>> threads;
-  std::unique_ptr<Listener> listener;       ///< on the first thread
-  std::unique_ptr<RetryTimer> retry_timer;  ///< on the first thread
+  std::vector<std::unique_ptr<Listener>> listeners;
   std::size_t next_thread = 0;
   std::uint16_t port = 0;
   std::atomic<bool> shutting_down{false};
   std::atomic<bool> stopping{false};
   bool waited = false;
+  std::mutex end_mutex;  ///< reopen_access_log() against the end of the access log
 };
 
-Status Server::Impl::listen() {
-  const ServerOptions& options = core->options;
-  STELE_ASSIGN(const tcp::endpoint endpoint, resolve(options.host, options.port));
-  const std::string where = options.host + " port " + std::to_string(options.port);
-  listener = std::make_unique<Listener>(threads.front()->context());
+error_code Server::Impl::Listener::open(const tcp::endpoint& endpoint, bool v6_only, int backlog) {
   error_code ec;
-  listener->open(endpoint.protocol(), ec);
-  if (!ec) listener->set_option(Listener::reuse_address(true), ec);
-  if (!ec && endpoint.address().is_v6() && endpoint.address().is_unspecified()) {
-    listener->set_option(asio::ip::v6_only(false), ec);
-  }
-  if (!ec) listener->bind(endpoint, ec);
-  if (!ec) listener->listen(options.accept_backlog, ec);
-  if (ec) return os_error(ec.value(), "cannot listen on " + where);
-  const tcp::endpoint bound = listener->local_endpoint(ec);
-  if (ec) return os_error(ec.value(), "cannot listen on " + where);
-  port = bound.port();
-  return {};
+  acceptor.open(endpoint.protocol(), ec);
+  if (!ec) acceptor.set_option(Acceptor::reuse_address(true), ec);
+  if (!ec && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(v6_only), ec);
+  if (!ec) acceptor.bind(endpoint, ec);
+  if (!ec) acceptor.listen(backlog, ec);
+  return ec;
 }
 
-void Server::Impl::accept_next() {
+Status Server::Impl::listen() {
+  STELE_ASSIGN(const std::vector<asio::ip::address> addresses, addresses_of(core->options.host));
+  for (int attempt = 1;; ++attempt) {
+    error_code failed;
+    Status listening = listen_on(addresses, failed);
+    // A port that is free on the first address may be taken on another.
+    const bool again = core->options.port == 0 && failed == asio::error::address_in_use && attempt < port_attempts_max;
+    if (listening || !again) return listening;
+  }
+}
+
+Status Server::Impl::listen_on(const std::vector<asio::ip::address>& addresses, error_code& failed) {
+  const ServerOptions& options = core->options;
+  const bool several = addresses.size() > 1;
+  port = options.port;
+  listeners.clear();
+  for (const asio::ip::address& address : addresses) {
+    auto listener = std::make_unique<Listener>(threads.front()->context());
+    const error_code ec = listener->open({address, port}, several || !address.is_unspecified(), options.accept_backlog);
+    if (ec) {
+      failed = ec;
+      // A name may have addresses of a kind that is switched off here.
+      if (several && is_absent(ec)) continue;
+      std::string where = several ? address.to_string() : options.host;
+      if (where.find(':') != std::string::npos && where.front() != '[') where = '[' + where + ']';
+      return os_error(ec.value(), "cannot listen on " + where + ":" + std::to_string(port));
+    }
+    port = listener->acceptor.local_endpoint(failed).port();
+    if (failed) return os_error(failed.value(), "cannot listen on " + options.host);
+    listeners.push_back(std::move(listener));
+  }
+  if (!listeners.empty()) return {};
+  return os_error(failed.value(), "cannot listen on any address of " + options.host);
+}
+
+void Server::Impl::accept_next(Listener& listener) {
   IoThread& target = *threads[next_thread];
   next_thread = (next_thread + 1) % threads.size();
-  listener->async_accept(target.context(), [this, &target](const error_code& ec, Socket socket) {
-    accepted(target, ec, std::move(socket));
+  listener.acceptor.async_accept(target.context(), [this, &listener, &target](const error_code& ec, Socket socket) {
+    accepted(listener, target, ec, std::move(socket));
   });
 }
 
-void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socket) {
-  if (!listener->is_open()) return;
+void Server::Impl::accepted(Listener& listener, IoThread& target, const error_code& ec, Socket socket) {
+  if (!listener.acceptor.is_open()) return;
   if (is_exhausted(ec)) {
     core->log.write(LogCause::AcceptFailed, IoThread::now_ms(),
                     "cannot accept connections for lack of descriptors or memory: ", ec.message());
-    retry_timer->expires_after(std::chrono::milliseconds(100));
-    retry_timer->async_wait([this](const error_code& cancelled) {
-      if (!cancelled && listener->is_open()) accept_next();
+    listener.retry_timer.expires_after(std::chrono::milliseconds(100));
+    listener.retry_timer.async_wait([this, &listener](const error_code& cancelled) {
+      if (!cancelled && listener.acceptor.is_open()) accept_next(listener);
     });
     return;
   }
@@ -152,7 +201,7 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
       core->log.write(LogCause::AcceptFailed, IoThread::now_ms(), "cannot take a connection: ", e.what());
     }
   }
-  accept_next();
+  accept_next(listener);
 }
 
 void Server::Impl::begin_shutdown() {
@@ -167,8 +216,10 @@ void Server::Impl::begin_shutdown() {
   }
   threads.front()->post([this] {
     error_code ignored;
-    listener->close(ignored);
-    retry_timer->cancel();
+    for (const auto& listener : listeners) {
+      listener->acceptor.close(ignored);
+      listener->retry_timer.cancel();
+    }
   });
   for (const auto& thread : threads) thread->begin_drain();
 }
@@ -187,14 +238,14 @@ void Server::Impl::wait() {
   core->log.summarise_all();
   const bool stragglers =
       std::any_of(threads.begin(), threads.end(), [](const auto& thread) { return thread->has_stragglers(); });
-  listener.reset();
-  retry_timer.reset();
+  listeners.clear();
+  if (!stragglers) core->handler.reset();
+  const std::lock_guard lock(end_mutex);
   if (stragglers) {
     // Someone still holds a Reply and may use it: what that would touch has to outlive the server.
     keep_for_ever(std::move(core), std::move(threads));
     return;
   }
-  core->handler.reset();
   core->access_log.reset();
 }
 
@@ -221,8 +272,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFact
     core.pool = std::make_unique<ReadPool>(core.options.read_threads, core.options.read_queue_max);
     core.handler = make_handler(*core.pool);
     if (core.handler == nullptr) return Error{ErrorKind::InvalidArgument, "there is no handler to serve"};
-    impl->retry_timer = std::make_unique<Impl::RetryTimer>(impl->threads.front()->context());
-    impl->accept_next();
+    for (const auto& listener : impl->listeners) impl->accept_next(*listener);
     for (const auto& thread : impl->threads) thread->start();
     return std::unique_ptr<Server>(new Server(std::move(impl)));
   } catch (const std::exception& e) {
@@ -231,6 +281,10 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFact
 }
 
 std::uint16_t Server::port() const { return impl_->port; }
+Status Server::reopen_access_log() {
+  const std::lock_guard lock(impl_->end_mutex);
+  return impl_->core && impl_->core->access_log ? impl_->core->access_log->reopen() : Status{};
+}
 std::size_t Server::connections() const { return impl_->core ? impl_->core->budget.connections() : 0; }
 void Server::begin_shutdown() { impl_->begin_shutdown(); }
 void Server::stop() { impl_->stop(); }

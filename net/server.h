@@ -40,8 +40,8 @@ struct HttpLimits {
 };
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";  ///< a numeric address or a name; IPv6 with or without brackets
-  std::uint16_t port = 0;          ///< 0 = any free one
+  std::string host = "127.0.0.1";  ///< a numeric address (IPv6 with or without brackets), or a name: all its addresses
+  std::uint16_t port = 0;          ///< 0 = any free one, the same on all addresses
   std::size_t io_threads = 0;      ///< 0 = as many as cores
   std::size_t read_threads = 0;    ///< 0 = twice as many as cores, at least four: they wait for disks, and for long reads
   std::size_t read_queue_max = 1024;
@@ -70,6 +70,9 @@ class Server {
 
   /// The port it listens on.
   [[nodiscard]] std::uint16_t port() const;
+  /// Goes on in a new file of the access log's name, for the old one was moved away. No line is lost or cut in two.
+  /// After an error it goes on in the file it has. Any thread.
+  [[nodiscard]] Status reopen_access_log();
   /// Connections open at the moment.
   [[nodiscard]] std::size_t connections() const;
 

@@ -56,6 +56,7 @@ class Session final : private api::Request {
   [[nodiscard]] std::string_view path() const override { return reader_.head().path; }
   [[nodiscard]] std::string_view query() const override { return reader_.head().query; }
   [[nodiscard]] std::string_view header(std::string_view name) const override { return reader_.header(name); }
+  [[nodiscard]] bool has_header(std::string_view name) const override { return reader_.has_header(name); }
   [[nodiscard]] std::string_view body() const override { return reader_.body(); }
   [[nodiscard]] std::string_view remote_address() const override { return address_; }
   [[nodiscard]] std::string_view client_certificate() const override { return transport_.client_name(); }

@@ -4,15 +4,17 @@
 #include <simdjson.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 
+#include "api/json_diagnosis.h"
+#include "api/json_text.h"
 #include "api/json_writer.h"
 #include "tools/command_line.h"
 #include "tools/credentials.h"
 #include "tools/http_client.h"
+#include "tools/output.h"
 #include "tools/problem.h"
 
 namespace stele::tools {
@@ -71,11 +73,19 @@ Result<std::string> json_argument(const std::string& flag, const std::string& te
     if (!file) return os_error(errno, "cannot open", text.substr(1));
     json.assign(std::istreambuf_iterator<char>(file), {});
   }
+  json.erase(0, json.size() - api::without_byte_order_mark(json).size());
   simdjson::dom::parser parser;
-  if (const auto error = parser.parse(json).error()) {
-    return Error{ErrorKind::InvalidArgument, fmt::format("{} is not JSON: {}", flag, simdjson::error_message(error))};
+  const auto error = parser.parse(json).error();
+  if (error == simdjson::SUCCESS) return json;
+  const auto diagnosis = api::diagnose_json(json);
+  std::string why = simdjson::error_message(error);
+  if (diagnosis.broken) {
+    why = fmt::format("is not JSON: {} (byte {})", diagnosis.broken->detail, diagnosis.broken->offset);
+  } else if (!diagnosis.values.empty()) {
+    const auto& first = diagnosis.values.front();
+    why = fmt::format("cannot be stored: {}{}{}", first.pointer, first.pointer.empty() ? "" : ": ", first.detail);
   }
-  return json;
+  return Error{ErrorKind::InvalidArgument, fmt::format("{} {}", flag, why)};
 }
 
 Result<std::string> event_body(const AppendFlags& flags) {
@@ -110,7 +120,7 @@ Result<std::string> event_body(const AppendFlags& flags) {
 }
 
 int usage_error(const Error& error) {
-  fmt::print(stderr, "stele append: {}\n", error.describe());
+  say("stele append: {}\n", error.describe());
   return kExitUsage;
 }
 
@@ -150,15 +160,20 @@ int append_command(int argc, const char* const* argv) {
   client.authorize(std::move(token).value());
   const auto response = client.send(request);
   if (!response) {
-    fmt::print(stderr, "stele append: {}\n", response.error().describe());
+    say("stele append: {}\n", response.error().describe());
     return kExitFailure;
   }
   if (response->status / 100 != 2) {
-    fmt::print(stderr, "stele append: refused: {}\n", read_problem(*response).describe());
+    say("stele append: refused: {}\n", read_problem(*response).describe());
     return kExitFailure;
   }
-  fmt::print("{}\n", response->body);
-  if (response->header("idempotent-replayed") == "true") fmt::print(stderr, "stored before, nothing new\n");
+  put(response->body);
+  put("\n");
+  if (response->header("idempotent-replayed") == "true") say("stored before, nothing new\n");
+  if (const std::string why = flush_output(); !why.empty()) {
+    say("stele append: stored, but the receipt cannot be written: {}\n", why);
+    return kExitFailure;
+  }
   return kExitOk;
 }
 

@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
+#include <istream>
+#include <iterator>
+#include <map>
+#include <utility>
 
+#include "tools/config_file.h"
+#include "tools/output.h"
 #include "tools/quantity.h"
 
 namespace stele::tools {
@@ -20,18 +26,114 @@ std::string environment_name(const std::string& long_name) {
   return name;
 }
 
-/// TOML and INI; leaves out what the environment sets, because CLI11 by itself puts the file before the environment.
-class ConfigBelowEnvironment : public CLI::ConfigTOML {
+bool is_switch(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
+
+bool is_repeatable(const CLI::Option& option) {
+  return option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+}
+
+constexpr const char* kNoBoolean = "is not true or false (on or off, yes or no, 1 or 0)";
+
+bool is_in_environment(const std::string& long_name) {
+  const char* const value = std::getenv(environment_name(long_name).c_str());
+  return value != nullptr && *value != '\0';
+}
+
+/// Files in the form of tools/config_file.h. Leaves out what the environment sets, because CLI11 by itself puts the
+/// file before the environment.
+class ConfigFile : public CLI::Config {
  public:
+  /// `app` must outlive this.
+  explicit ConfigFile(const CLI::App& app) : app_(app) {}
+
   [[nodiscard]] std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    auto kept = CLI::ConfigTOML::from_config(input);
-    std::erase_if(kept, [](const CLI::ConfigItem& item) {
-      const char* value = std::getenv(environment_name(item.name).c_str());
-      return value != nullptr && *value != '\0';
-    });
-    return kept;
+    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    auto lines = parse_config(text);
+    if (!lines) throw CLI::ConfigError(lines.error().message, CLI::ExitCodes::ConfigError);
+    std::vector<CLI::ConfigItem> read;
+    for (ConfigLine& line : *lines) {
+      const auto refuse = [&line](const std::string& why) {
+        throw CLI::ConfigError(fmt::format("line {}: {}", line.number, why), CLI::ExitCodes::ConfigError);
+      };
+      const CLI::Option* const option = app_.get_option_no_throw("--" + line.name);
+      if (option == nullptr || !option->get_configurable()) refuse("there is no option " + line.name);
+      if (is_switch(*option) && !parse_boolean(line.value)) refuse(fmt::format("'{}' {}", line.value, kNoBoolean));
+      const auto earlier = std::find_if(read.begin(), read.end(), [&](const auto& i) { return i.name == line.name; });
+      if (earlier != read.end()) {
+        if (!is_repeatable(*option)) refuse(line.name + " stands in an earlier line already");
+        earlier->inputs.push_back(std::move(line.value));
+        continue;
+      }
+      CLI::ConfigItem& item = read.emplace_back();
+      item.name = line.name;
+      item.inputs = {std::move(line.value)};
+      if (option->empty() && !is_in_environment(line.name)) line_numbers_[line.name] = line.number;
+    }
+    std::erase_if(read, [](const CLI::ConfigItem& item) { return is_in_environment(item.name); });
+    return read;
   }
+
+  /// Names without a value stand in a comment.
+  [[nodiscard]] std::string to_config(const CLI::App* app, bool /*defaults*/, bool /*descriptions*/,
+                                      std::string /*prefix*/) const override {
+    std::string text;
+    for (const CLI::Option* const option :
+         app->get_options([](const CLI::Option* o) { return o->get_configurable(); })) {
+      if (option->get_lnames().empty()) continue;
+      const std::string& name = option->get_lnames().front();
+      std::vector<std::string> values = option->results();
+      if (values.size() > 1 && !is_repeatable(*option)) values = {values.back()};
+      if (is_switch(*option)) {
+        values = {!values.empty() && parse_boolean(values.back()).value_or(false) ? "true" : "false"};
+      } else if (values.empty() && !option->get_default_str().empty()) {
+        values = {option->get_default_str()};
+      }
+      if (values.empty()) text += fmt::format("# {} =\n", name);
+      for (const std::string& value : values) text += format_config_line(name, value);
+    }
+    return text;
+  }
+
+  /// Where the value comes from that an option does not take; empty if not from the file.
+  [[nodiscard]] std::string place_of(std::string_view complaint) const {
+    for (const auto& [name, number] : line_numbers_) {
+      if (complaint.starts_with("--" + name + ":")) return fmt::format("line {}: ", number);
+    }
+    return {};
+  }
+
+ private:
+  const CLI::App& app_;
+  mutable std::map<std::string, std::size_t> line_numbers_;  ///< of names that no flag gives
 };
+
+/// What CLI11 would take for something else. It has no way to give an option nothing: `--name=` takes the argument
+/// behind it, a switch is switched on by `--name=`, and an unset variable in a script gives an empty argument, which
+/// would mean as little as the option not given. Empty if there is no complaint.
+std::string complaint_of(const CLI::App& app, int argc, const char* const* argv) {
+  for (const auto* const option : app.get_options([](const CLI::Option* o) { return !o->get_envname().empty(); })) {
+    const char* const value = std::getenv(option->get_envname().c_str());
+    if (value != nullptr && is_switch(*option) && !parse_boolean(value)) {
+      return fmt::format("{}: '{}' {}", option->get_envname(), value, kNoBoolean);
+    }
+  }
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.empty()) return "an argument is empty";
+    if (argument == "--") break;
+    if (!argument.starts_with("--")) continue;
+    const std::size_t equals = argument.find('=');
+    const std::string name(argument.substr(0, equals));
+    const CLI::Option* const option = app.get_option_no_throw(name);
+    if (option == nullptr) continue;
+    const bool separate = equals == std::string_view::npos;
+    if (separate && (is_switch(*option) || i + 1 == argc)) continue;
+    const std::string_view value = separate ? std::string_view(argv[++i]) : argument.substr(equals + 1);
+    if (is_switch(*option) && !parse_boolean(value)) return fmt::format("{}: '{}' {}", name, value, kNoBoolean);
+    if (value.empty()) return name + " is given and empty";
+  }
+  return {};
+}
 
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -96,7 +198,7 @@ std::unique_ptr<CLI::App> make_parser(const std::string& command, const std::str
 }
 
 void add_config_file(CLI::App& app) {
-  app.config_formatter(std::make_shared<ConfigBelowEnvironment>());
+  app.config_formatter(std::make_shared<ConfigFile>(app));
   const char* from_environment = std::getenv("STELE_CONFIG");
   const std::string file = from_environment != nullptr ? from_environment : "";
   app.set_config("--config", file, "Read options from a file: name = value, names as the flags without dashes",
@@ -105,20 +207,47 @@ void add_config_file(CLI::App& app) {
 }
 
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
+  const auto refuse = [&app](std::string_view why) {
+    say("{}: {}\nRun '{} --help' for the options.\n", app.get_name(), why, app.get_name());
+    return kExitUsage;
+  };
   try {
+    if (const std::string complaint = complaint_of(app, argc, argv); !complaint.empty()) return refuse(complaint);
     app.parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return kExitOk;
+    put(app.help());
+    return finish_output(app.get_name());
   } catch (const CLI::ConfigError& error) {
-    fmt::print(stderr, "{}: the configuration file names an option that does not exist ({})\n", app.get_name(),
-               error.what());
-    return kExitUsage;
+    return refuse(fmt::format("the configuration file, {}", error.what()));
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}: {}\nRun '{} --help' for the options.\n", app.get_name(), error.what(), app.get_name());
-    return kExitUsage;
+    const auto* const file = dynamic_cast<const ConfigFile*>(app.get_config_formatter().get());
+    const std::string place = file == nullptr ? "" : file->place_of(error.what());
+    return refuse((place.empty() ? "" : "the configuration file, " + place) + error.what());
   }
+}
+
+CLI::Option* add_texts(CLI::App& app, const std::string& flag, std::vector<std::string>& to, const std::string& type,
+                       const std::string& help) {
+  auto* const option = app.add_option(
+      flag,
+      [&to](const CLI::results_t& results) {
+        to = results;
+        return true;
+      },
+      help);
+  return option->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+CLI::Option* add_switch(CLI::App& app, const std::string& flag, bool& to, const std::string& help) {
+  return add_parsed(app, flag, "", "", help,
+                    [&to](const std::string& text) -> std::string {
+                      const auto value = parse_boolean(text);
+                      if (!value) return kNoBoolean;
+                      to = *value;
+                      return {};
+                    })
+      ->expected(0);
 }
 
 CLI::Option* add_bytes(CLI::App& app, const std::string& flag, std::uint64_t& to, BytesRange range,

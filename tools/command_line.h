@@ -12,23 +12,29 @@
 #include <string>
 #include <vector>
 
+#include "tools/exit_code.h"
 #include "tools/http_client.h"
 
 namespace stele::tools {
-
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailure = 1;
-inline constexpr int kExitUsage = 2;
 
 /// A parser for `stele <command>`; its help lists each option under its group, with default, unit and environment
 /// variable.
 [[nodiscard]] std::unique_ptr<CLI::App> make_parser(const std::string& command, const std::string& description);
 
-/// Adds `--config FILE` (TOML or INI: `name = value`, names as the flags without dashes). An unknown name is an error.
+/// Adds `--config FILE` (see tools/config_file.h; names as the flags without dashes). An unknown name is an error.
 void add_config_file(CLI::App& app);
 
 /// Parses; an exit code if the command shall end now: help was asked for (stdout, 0) or the usage is wrong (stderr, 2).
+/// A value that is given and empty is wrong usage, except for a STELE_* variable, which then counts as not set unless
+/// it is that of a switch.
 [[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
+
+/// An option with a text that may be repeated; each is taken as it stands.
+CLI::Option* add_texts(CLI::App& app, const std::string& flag, std::vector<std::string>& to, const std::string& type,
+                       const std::string& help);
+
+/// A flag that is true if it is given alone, and can be given a value: see parse_boolean().
+CLI::Option* add_switch(CLI::App& app, const std::string& flag, bool& to, const std::string& help);
 
 struct BytesRange {
   std::uint64_t least = 0;

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "api/json_text.h"
+
 namespace stele::tools {
 
 namespace {
@@ -14,6 +16,7 @@ constexpr std::size_t kTokenBytesMax = 8192;
 
 Result<std::string> checked(std::string text, const char* what, const std::string& file) {
   const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  text.erase(0, text.size() - api::without_byte_order_mark(text).size());
   while (!text.empty() && blank(text.back())) text.pop_back();
   const bool good = !text.empty() && text.size() <= kTokenBytesMax &&
                     std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });

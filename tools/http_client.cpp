@@ -13,9 +13,11 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <cerrno>
+#include <charconv>
 #include <limits>
 
 #include "net/client_tls.h"
+#include "net/localhost.h"
 #include "net/transport.h"
 
 namespace stele::tools {
@@ -77,16 +79,23 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
   const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
   if (!parsed) return refuse("is not a URL; write it like http://127.0.0.1:8080 or https://stele.example.org");
   const auto& url = *parsed;
-  if ((url.scheme() != "http" && url.scheme() != "https") || url.encoded_host().empty()) {
+  const auto scheme = url.scheme_id();
+  if ((scheme != boost::urls::scheme::http && scheme != boost::urls::scheme::https) || url.encoded_host().empty()) {
     return refuse("is not an http or https URL");
   }
   if (url.has_query() || url.has_fragment() || url.has_userinfo()) return refuse("must be only http://host:port or https://host:port");
   HttpUrl result;
-  result.tls = url.scheme() == "https";
-  result.host = std::string(url.host_address());
-  result.port = url.has_port() ? std::string(url.port()) : result.tls ? "443" : "80";
-  result.authority = std::string(url.encoded_host());
-  if (url.has_port()) result.authority += ":" + result.port;
+  result.tls = scheme == boost::urls::scheme::https;
+  result.host = lower(std::string(url.host_address()));
+  result.port = result.tls ? 443 : 80;
+  result.authority = lower(std::string_view(url.encoded_host().data(), url.encoded_host().size()));
+  if (const std::string_view port(url.port().data(), url.port().size()); !port.empty()) {
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
+    if (error != std::errc{} || end != port.data() + port.size() || result.port == 0) {
+      return refuse("has a port that is not one of 1 to 65535");
+    }
+    result.authority += ":" + std::to_string(result.port);
+  }
   result.prefix = std::string(url.encoded_path());
   while (result.prefix.ends_with('/')) result.prefix.pop_back();
   return result;
@@ -104,12 +113,11 @@ class HttpClient::Connection {
  public:
   [[nodiscard]] Status connect(const HttpUrl& url, const HttpTls& files, std::chrono::seconds limit) {
     error_code code;
-    asio::ip::tcp::resolver resolver(io_);
-    const auto endpoints = resolver.resolve(url.host, url.port, code);
+    const auto endpoints = endpoints_of(url, code);
     if (code) return transport_error("cannot find", url.authority, code);
     const Deadline deadline(limit);
-    for (const auto& entry : endpoints) {
-      code = connect(entry.endpoint(), deadline);
+    for (const auto& endpoint : endpoints) {
+      code = connect(endpoint, deadline);
       if (!code || code == asio::error::timed_out) break;
     }
     if (code) return transport_error("cannot connect to", url.authority, code);
@@ -155,6 +163,18 @@ class HttpClient::Connection {
   }
 
  private:
+  [[nodiscard]] std::vector<asio::ip::tcp::endpoint> endpoints_of(const HttpUrl& url, error_code& code) {
+    std::vector<asio::ip::tcp::endpoint> endpoints;
+    if (net::is_localhost(url.host)) {
+      for (const auto& address : net::localhost_addresses()) endpoints.emplace_back(address, url.port);
+      return endpoints;
+    }
+    asio::ip::tcp::resolver resolver(io_);
+    for (const auto& found : resolver.resolve(url.host, std::to_string(url.port), code)) {
+      endpoints.push_back(found.endpoint());
+    }
+    return endpoints;
+  }
 
   [[nodiscard]] error_code connect(const asio::ip::tcp::endpoint& endpoint, const Deadline& deadline) {
     net::Socket& socket = transport_.socket();
@@ -264,7 +284,8 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
     if (connection->unused().size() > 0) connection->use_up(parser.put(connection->unused(), code));
     if (code == http::error::need_more) {
       code = connection->read(timeouts_.transfer);
-      if (code == asio::error::eof) parser.put_eof(code);
+      // The end of a connection that was kept for too long comes before any answer.
+      if (code == asio::error::eof && parser.got_some()) parser.put_eof(code);
     }
     if (code && code != http::error::need_buffer) {
       // With TLS 1.3 a server says only now that it does not want this client.

@@ -2,6 +2,7 @@
 // A small blocking HTTP/1.1 client for the command line: one connection, kept alive, plain or over TLS.
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,9 +18,9 @@ namespace stele::tools {
 /// `http[s]://host[:port][/prefix]`, taken apart.
 struct HttpUrl {
   bool tls = false;
-  std::string host;  ///< as the resolver wants it: no brackets around IPv6
-  std::string port;  ///< 80 or 443 if the URL names none
-  std::string authority;  ///< for the Host field
+  std::string host;        ///< as the resolver wants it: no brackets around IPv6; in lower case
+  std::uint16_t port = 0;  ///< 80 or 443 if the URL names none
+  std::string authority;   ///< for the Host field
   std::string prefix;     ///< without a slash at its end; empty or begins with one
 };
 /// InvalidArgument with a message for people.

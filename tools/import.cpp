@@ -1,13 +1,11 @@
 #include "tools/import.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cstdio>
 
 #include "tools/command_line.h"
 #include "tools/credentials.h"
 #include "tools/importer.h"
+#include "tools/output.h"
 #include "tools/quantity.h"
 
 namespace stele::tools {
@@ -23,7 +21,7 @@ struct ImportFlags {
   ImportOptions import;
 
   void declare(CLI::App& app) {
-    app.add_option("FILE", file, "Events as NDJSON, plain or compressed with zstd; - for stdin")->required();
+    app.add_option("FILE", file, "Events as NDJSON, plain or compressed with gzip or zstd; - for stdin")->required();
     add_url(app, url);
     add_tls(app, tls);
     credentials.declare(app);
@@ -34,8 +32,13 @@ struct ImportFlags {
         ->group("Import");
     add_bytes(app, "--line-size-max", line_bytes_max, {1024, 16U << 20}, "A longer line is reported and skipped")
         ->group("Import");
-    app.add_flag("--strict", import.strict, "Stop at the first bad line; nothing behind it is sent")->group("Import");
-    app.add_flag("--quiet", import.quiet, "Report bad lines and failures only")->group("Import");
+    add_switch(app, "--exported", import.exported,
+               "The lines are what `stele query` printed: drop what the server gives (position, sequenceNumber, "
+               "timestamp)")
+        ->group("Import");
+    add_switch(app, "--strict", import.strict, "Stop at the first bad line; nothing behind it is sent")
+        ->group("Import");
+    add_switch(app, "--quiet", import.quiet, "Report bad lines and failures only")->group("Import");
     app.footer(
         "Events are sent in the order of the lines. Running the same command again is safe: what is stored already is "
         "not stored\n"
@@ -47,9 +50,10 @@ struct ImportFlags {
 void print_summary(const ImportCounts& counts, const Progress& progress) {
   const double seconds = progress.elapsed().count();
   const std::uint64_t events = counts.stored + counts.already_there;
-  fmt::print(stderr, "{} events in {:.1f}s ({}/s): {} stored, {} already there, {} bad\n", with_thousands(events),
-             seconds, with_thousands(static_cast<std::uint64_t>(static_cast<double>(events) / std::max(seconds, 1e-3))),
-             with_thousands(counts.stored), with_thousands(counts.already_there), with_thousands(counts.bad));
+  say("{} events in {:.1f}s ({}/s): {} stored, {} already there, {} bad\n", with_thousands(events), seconds,
+      with_thousands(static_cast<std::uint64_t>(static_cast<double>(events) / std::max(seconds, 1e-3))),
+      with_thousands(counts.stored), with_thousands(counts.already_there), with_thousands(counts.bad));
+  if (counts.left_out != 0) say("{} of the store's own records left out\n", with_thousands(counts.left_out));
 }
 
 }  // namespace
@@ -61,17 +65,17 @@ int import_command(int argc, const char* const* argv) {
   if (const auto code = parse(*app, argc, argv)) return *code;
   auto url = parse_http_url(flags.url);
   if (!url) {
-    fmt::print(stderr, "stele import: {}\n", url.error().describe());
+    say("stele import: {}\n", url.error().describe());
     return kExitUsage;
   }
   auto token = flags.credentials.token();
   if (!token) {
-    fmt::print(stderr, "stele import: {}\n", token.error().describe());
+    say("stele import: {}\n", token.error().describe());
     return kExitUsage;
   }
   auto reader = LineReader::open(flags.file, flags.line_bytes_max);
   if (!reader) {
-    fmt::print(stderr, "stele import: {}\n", reader.error().describe());
+    say("stele import: {}\n", reader.error().describe());
     return kExitFailure;
   }
 
@@ -82,14 +86,12 @@ int import_command(int argc, const char* const* argv) {
   const Status status = importer.run(**reader);
   progress.clear();
   const auto& counts = importer.counts();
-  if (!status)
-    fmt::print(stderr, "stele import: stopped behind line {}: {}\n", counts.last_line, status.error().describe());
+  if (!status) say("stele import: stopped behind line {}: {}\n", counts.last_line, status.error().describe());
   if (importer.stopped_by_bad_line()) {
-    fmt::print(stderr, "stele import: stopped at the bad line (--strict); nothing behind line {} was sent\n",
-               counts.last_line);
+    say("stele import: stopped at the bad line (--strict); nothing behind line {} was sent\n", counts.last_line);
   }
   if (!flags.import.quiet) print_summary(counts, progress);
-  if (!status && !flags.import.quiet) fmt::print(stderr, "run the same command again to go on\n");
+  if (!status && !flags.import.quiet) say("run the same command again to go on\n");
   return status && counts.bad == 0 ? kExitOk : kExitFailure;
 }
 

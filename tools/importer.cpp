@@ -9,6 +9,7 @@
 
 #include "api/json_diagnosis.h"
 #include "engine/base/digest.h"
+#include "tools/exported_event.h"
 #include "tools/problem.h"
 
 namespace stele::tools {
@@ -22,23 +23,40 @@ constexpr std::string_view kJson = "application/json";
 struct LineFacts {
   std::string bad;                      ///< why it is no JSON object; empty if it is one
   std::optional<std::string> event_id;  ///< in lower case
+  bool own_record = false;              ///< of an export: not to be sent
 };
 
-LineFacts look_at(simdjson::dom::parser& parser, std::string_view text) {
+/// In the server's words.
+std::string fault_of(std::string_view text, simdjson::error_code error) {
+  const auto diagnosis = api::diagnose_json(text);
+  if (diagnosis.broken)
+    return fmt::format("not JSON: {} (byte {})", diagnosis.broken->detail, diagnosis.broken->offset);
+  std::string words;
+  for (const auto& fault : diagnosis.values) {
+    words += (words.empty() ? "" : "; ") + (fault.pointer.empty() ? "" : fault.pointer + ": ") + fault.detail;
+  }
+  return words.empty() ? fmt::format("not JSON: {}", simdjson::error_message(error)) : words;
+}
+
+/// `exported`: takes out of `text` what the server gives.
+LineFacts look_at(simdjson::dom::parser& parser, std::string& text, bool exported) {
   simdjson::dom::element root;
   if (const auto error = parser.parse(text.data(), text.size()).get(root); error != simdjson::SUCCESS) {
-    const auto diagnosis = api::diagnose_json(text);
-    if (diagnosis.broken)
-      return {fmt::format("not JSON: {} (byte {})", diagnosis.broken->detail, diagnosis.broken->offset), {}};
-    return {};  // well-formed, with a value the server will explain
+    return {.bad = fault_of(text, error)};
   }
-  if (!root.is_object()) return {"not an event: it is no JSON object", {}};
+  simdjson::dom::object event;
+  if (root.get(event) != simdjson::SUCCESS) return {.bad = "not an event: it is no JSON object"};
+  LineFacts facts;
+  if (exported) {
+    facts.own_record = is_own_record(event);
+    text = without_server_members(event, text);
+  }
   std::string_view id;
-  if (root["eventId"].get_string().get(id) != simdjson::SUCCESS) return {};
-  std::string lower(id);
+  if (event["eventId"].get_string().get(id) != simdjson::SUCCESS) return facts;
+  std::string& lower = facts.event_id.emplace(id);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return {{}, std::move(lower)};
+  return facts;
 }
 
 /// The same for the same bytes at the same place of the input, so that equal batches further down are not taken for
@@ -95,9 +113,11 @@ Status Importer::take(Line& line) {
   if (line.too_long) {
     facts.bad = "longer than the limit (--line-size-max)";
   } else {
-    facts = look_at(parser, line.text);
+    facts = look_at(parser, line.text, options_.exported);
   }
-  if (!facts.bad.empty()) {
+  if (facts.own_record) {
+    ++counts_.left_out;
+  } else if (!facts.bad.empty()) {
     if (options_.strict) {
       STELE_TRY(flush_before_stop());
       if (stopped_) return {};

@@ -27,12 +27,14 @@ struct ImportOptions {
   bool strict = false;  ///< stop at the first bad line, with nothing behind it sent
   std::chrono::microseconds retry_for = std::chrono::minutes{2};
   bool quiet = false;
+  bool exported = false;  ///< lines are as the API shows events: what the server gives is taken out of them
 };
 
 struct ImportCounts {
   std::uint64_t stored = 0;
   std::uint64_t already_there = 0;
   std::uint64_t bad = 0;
+  std::uint64_t left_out = 0;   ///< the store's own records in an export
   std::uint64_t last_line = 0;  ///< everything up to this line has been dealt with
 };
 

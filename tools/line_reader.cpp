@@ -3,20 +3,28 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <vector>
+
+#include "api/decompressor.h"
+#include "api/json_text.h"
 
 namespace stele::tools {
 
 namespace {
 
 constexpr std::size_t kChunkBytes = 256U << 10;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kTellingBytes = 8;
+/// What people have on their own disks may need more memory than what comes over HTTP: 128 MiB.
+constexpr int kZstdWindowLogMax = 27;
+
+using State = api::Decompressor::State;
 
 /// A zstd frame, or a skippable frame such as the parallel compressors put in front.
 bool is_zstd(std::string_view start) {
@@ -24,6 +32,40 @@ bool is_zstd(std::string_view start) {
   const bool data_frame = start.substr(0, 4) == "\x28\xB5\x2F\xFD";
   const bool skippable = (static_cast<unsigned char>(start[0]) & 0xF0U) == 0x50 && start.substr(1, 3) == "\x2A\x4D\x18";
   return data_frame || skippable;
+}
+
+std::optional<api::ContentCoding> coding_of(std::string_view start) {
+  if (start.starts_with("\x1F\x8B")) return api::ContentCoding::Gzip;
+  if (is_zstd(start)) return api::ContentCoding::Zstd;
+  return std::nullopt;
+}
+
+/// What a text is that begins like this, if it cannot be lines of events; empty if it can.
+std::string_view foreign_form(std::string_view start) {
+  struct Form {
+    std::string_view mark;
+    std::string_view what;
+  };
+  static constexpr std::array kForms{
+      Form{{"\xFF\xFE", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16 -t UTF-8 makes that of it)"},
+      Form{{"\xFE\xFF", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16 -t UTF-8 makes that of it)"},
+      Form{{"{\0", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16LE -t UTF-8 makes that of it)"},
+      Form{{"\0{", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16BE -t UTF-8 makes that of it)"},
+      Form{{"[\0", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16LE -t UTF-8 makes that of it)"},
+      Form{{"\0[", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16BE -t UTF-8 makes that of it)"},
+      Form{"\xFD\x37zXZ", "is compressed with xz; only gzip and zstd are understood"},
+      Form{"BZh", "is compressed with bzip2; only gzip and zstd are understood"},
+      Form{"PK\x03\x04", "is a ZIP archive; only gzip and zstd are understood"},
+  };
+  for (const Form& form : kForms) {
+    if (start.starts_with(form.mark)) return form.what;
+  }
+  start = api::without_byte_order_mark(start);
+  start.remove_prefix(std::min(start.find_first_not_of(" \t\r\n"), start.size()));
+  if (start.starts_with('[')) return "is a JSON array; import takes one event a line (jq -c '.[]' makes that of it)";
+  const bool alone = start.starts_with("{\n") || start.starts_with("{\r\n");
+  if (alone) return "is JSON over several lines; import takes one event a line (jq -c . makes that of it)";
+  return {};
 }
 
 }  // namespace
@@ -36,9 +78,8 @@ struct LineReader::Impl {
   std::uint64_t bytes_read = 0;
   bool file_ended = false;
 
-  bool started = false;
-  std::unique_ptr<ZSTD_DCtx, decltype([](ZSTD_DCtx* context) { ZSTD_freeDCtx(context); })> zstd;
-  bool frame_open = false;  ///< the compressed input must not end now
+  std::optional<api::Decompressor> decompressor;  ///< none: the input is plain
+  bool may_end = false;                           ///< of compressed input
   std::vector<char> raw = std::vector<char>(kChunkBytes);
   std::size_t raw_begin = 0, raw_end = 0;
 
@@ -66,25 +107,38 @@ struct LineReader::Impl {
     return {};
   }
 
+  /// Finds out what the input is.
   Status start() {
-    started = true;
     while (raw_end - raw_begin < 4 && !file_ended) STELE_TRY(fill_raw());
-    const std::string_view first(raw.data() + raw_begin, raw_end - raw_begin);
-    if (is_zstd(first)) zstd.reset(ZSTD_createDCtx());
-    return {};
+    if (const auto coding = coding_of({raw.data() + raw_begin, raw_end - raw_begin})) {
+      decompressor.emplace(*coding, kZstdWindowLogMax);
+    }
+    // What it is shows at its first character that is not blank.
+    for (;;) {
+      const std::size_t before = end - begin;
+      const Status filled = fill_text();
+      const std::string_view start_of_text(text.data() + begin, end - begin);
+      if (!filled && start_of_text.empty()) return filled.error();
+      if (const auto form = foreign_form(start_of_text); !form.empty()) {
+        return Error{.kind = ErrorKind::InvalidArgument, .message = "the input " + std::string(form), .file = path};
+      }
+      const std::size_t blank = start_of_text.find_first_not_of(" \t\r\n");
+      const bool seen = blank != std::string_view::npos && start_of_text.size() - blank >= kTellingBytes;
+      // An error behind it will come again when the lines before it have been given out.
+      if (seen || !filled || start_of_text.size() == before || start_of_text.size() >= kChunkBytes) return {};
+    }
   }
 
   /// Makes room for, and appends, the next piece of text; nothing appended at the end of the input.
   Status fill_text() {
-    if (!started) STELE_TRY(start());
     std::memmove(text.data(), text.data() + begin, end - begin);
     end -= begin;
     begin = 0;
     if (text.size() - end < kChunkBytes) text.resize(end + kChunkBytes);
     const std::size_t before = end;
-    while (end == before) {
+    for (;;) {
       if (raw_begin == raw_end && !file_ended) STELE_TRY(fill_raw());
-      if (zstd == nullptr) {
+      if (!decompressor) {
         const std::size_t piece = std::min(raw_end - raw_begin, text.size() - end);
         if (piece == 0) return {};
         std::memcpy(text.data() + end, raw.data() + raw_begin, piece);
@@ -92,18 +146,24 @@ struct LineReader::Impl {
         end += piece;
         return {};
       }
-      if (raw_begin == raw_end && !frame_open) return {};
-      ZSTD_inBuffer in{raw.data(), raw_end, raw_begin};
-      ZSTD_outBuffer out{text.data(), text.size(), end};
-      const std::size_t left = ZSTD_decompressStream(zstd.get(), &out, &in);
-      if (ZSTD_isError(left) != 0) return damaged(ZSTD_getErrorName(left));
-      const bool moved = in.pos != raw_begin || out.pos != end;
-      raw_begin = in.pos;
-      end = out.pos;
-      frame_open = left != 0;
-      if (!moved && raw_begin == raw_end && file_ended) return damaged("it ends in the middle");
+      if (raw_begin == raw_end && may_end) return {};
+      std::string_view in(raw.data() + raw_begin, raw_end - raw_begin);
+      std::span<char> room = std::span(text).subspan(end);
+      const State state = decompressor->step(in, room);
+      raw_begin = raw_end - in.size();
+      end = text.size() - room.size();
+      may_end = state == State::Whole;
+      if (end != before) return {};  // what is wrong comes again
+      if (state == State::Damaged) return damaged("it is not what it says it is");
+      if (state == State::WindowTooLarge) {
+        return Error{.kind = ErrorKind::TooLarge,
+                     .message =
+                         "the input was compressed with a zstd window of more than 134217728 bytes (zstd --long); "
+                         "compress it with a smaller one",
+                     .file = path};
+      }
+      if (state == State::Inside && raw_begin == raw_end && file_ended) return damaged("it ends in the middle");
     }
-    return {};
   }
 
   [[nodiscard]] Error damaged(const char* why) const {
@@ -145,7 +205,7 @@ struct LineReader::Impl {
     to.number = ++number;
     std::string_view line(text.data() + begin, length);
     begin += length;
-    if (number == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+    if (number == 1) line = api::without_byte_order_mark(line);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.size() > line_bytes_max) to.too_long = true;
     if (!to.too_long) to.text = line;
@@ -163,8 +223,9 @@ Result<std::unique_ptr<LineReader>> LineReader::open(const std::string& path, st
   if (impl->fd < 0) return os_error(errno, "cannot open", path);
   struct stat info {};
   if (::fstat(impl->fd, &info) != 0) return os_error(errno, "cannot stat", path);
-  if (S_ISDIR(info.st_mode)) return os_error(EISDIR, "cannot read", path);
+  if (S_ISDIR(info.st_mode)) return os_error(EISDIR, "cannot read the input", impl->path);
   if (S_ISREG(info.st_mode)) impl->bytes_total = static_cast<std::uint64_t>(info.st_size);
+  STELE_TRY(impl->start());
   return std::unique_ptr<LineReader>(new LineReader(std::move(impl)));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Lines of a file, a pipe or stdin, plain or zstd-compressed (told by the first bytes), in constant memory.
+// Lines of a file, a pipe or stdin, plain or compressed with gzip or zstd (told by the first bytes), in constant
+// memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,14 +21,16 @@ struct Line {
 /// One thread.
 class LineReader {
  public:
-  /// `path` or "-" for stdin. NotFound or Io.
+  /// `path` or "-" for stdin. NotFound or Io; InvalidArgument says what the input is if it cannot be lines of events
+  /// (UTF-16, a JSON array, another compression …); and as next().
   [[nodiscard]] static Result<std::unique_ptr<LineReader>> open(const std::string& path, std::size_t line_bytes_max);
   ~LineReader();
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 
   /// Fills `to` with the next line that is not blank; false at the end. Io if reading fails, Corrupt if the compressed
-  /// input is damaged or ends early: lines before the damage have been given out, a line cut by it has not.
+  /// input is damaged or ends early, TooLarge if it needs too much memory: lines before that have been given out, a
+  /// line cut by it has not.
   [[nodiscard]] Result<bool> next(Line& to);
 
   /// Bytes of the file that were used so far, as they lie there (compressed).

@@ -4,13 +4,15 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
+
+#include "net/localhost.h"
 
 namespace stele::tools {
 
 bool ListenAddress::is_loopback() const {
-  if (host == "localhost") return true;
+  if (net::is_localhost(host)) return true;
   in_addr v4{};
   if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6{};
@@ -40,6 +42,8 @@ std::optional<ListenAddress> parse_listen_address(std::string_view text) {
   if (bracketed) host = host.substr(1, host.size() - 2);
   if (host.empty() || (!bracketed && host.find(':') != std::string_view::npos)) return std::nullopt;
   address.host = std::string(host);
+  std::transform(host.begin(), host.end(), address.host.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   const std::string_view port = text.substr(colon + 1);
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (port.empty() || error != std::errc{} || end != port.data() + port.size()) return std::nullopt;

@@ -9,10 +9,10 @@
 namespace stele::tools {
 
 struct ListenAddress {
-  std::string host;  ///< without brackets
+  std::string host;  ///< without brackets, in lower case
   std::uint16_t port = 0;
 
-  /// 127.0.0.0/8, ::1 or the name localhost: reachable from this machine only.
+  /// 127.0.0.0/8, ::1 or a name of this machine (localhost): reachable from this machine only.
   [[nodiscard]] bool is_loopback() const;
   /// `scheme://host:port`, IPv6 in brackets.
   [[nodiscard]] std::string url(std::string_view scheme, std::uint16_t actual_port) const;

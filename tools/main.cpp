@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <csignal>
 #include <exception>
+#include <string>
 #include <string_view>
 
 #include "engine/base/standard_descriptors.h"
 #include "tools/append.h"
 #include "tools/command_line.h"
 #include "tools/import.h"
+#include "tools/output.h"
 #include "tools/query.h"
 #include "tools/serve.h"
 #include "tools/token.h"
@@ -22,8 +24,8 @@ namespace {
 using namespace stele::tools;
 
 int print_version(int /*argc*/, const char* const* /*argv*/) {
-  fmt::print("stele {}\n", kVersion);
-  return kExitOk;
+  put(fmt::format("stele {}\n", kVersion));
+  return finish_output("stele version");
 }
 
 struct Command {
@@ -41,38 +43,39 @@ constexpr std::array kCommands{
     Command{"version", "print the version", &print_version},
 };
 
-void print_help(std::FILE* to) {
-  fmt::print(to,
-             "stele {}, an event store: append events, read them back in order.\n\nUsage: stele COMMAND "
-             "[OPTIONS]\n\nCommands:\n",
-             kVersion);
-  for (const auto& command : kCommands) fmt::print(to, "  {:<10}{}\n", command.name, command.summary);
-  fmt::print(to,
-             "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
-             "Exit status: 0 success, 1 failure, 2 wrong usage.\n");
+std::string help() {
+  std::string text = fmt::format(
+      "stele {}, an event store: append events, read them back in order.\n\nUsage: stele COMMAND "
+      "[OPTIONS]\n\nCommands:\n",
+      kVersion);
+  for (const auto& command : kCommands) text += fmt::format("  {:<10}{}\n", command.name, command.summary);
+  return text +
+         "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
+         "Exit status: 0 success, 1 failure, 2 wrong usage.\n";
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   stele::open_standard_descriptors();
+  (void)std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is an error of the write
   try {
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "--help" || name == "-h" || name == "help") {
-      print_help(stdout);
-      return kExitOk;
+      put(help());
+      return finish_output("stele");
     }
     if (name == "--version") return print_version(argc, argv);
     const auto* command =
         std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) { return c.name == name; });
     if (command == kCommands.end()) {
-      if (!name.empty()) fmt::print(stderr, "stele: there is no command '{}'\n\n", name);
-      print_help(stderr);
+      if (!name.empty()) say("stele: there is no command '{}'\n\n", name);
+      write_words(help());
       return kExitUsage;
     }
     return command->run(argc - 1, argv + 1);
   } catch (const std::exception& error) {  // only what a library throws out of memory or the like
-    fmt::print(stderr, "stele: {}\n", error.what());
+    say("stele: {}\n", error.what());
     return kExitFailure;
   }
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace stele::tools {
 
@@ -20,11 +21,13 @@ std::string text_of(const simdjson::dom::element& object, std::string_view name)
 std::string Problem::describe() const {
   std::string line =
       slug.empty() ? fmt::format("{}: {}", status, detail) : fmt::format("{} {}: {}", status, slug, detail);
+  bool any = false;
   for (const auto& member : errors) {
-    line += fmt::format("{}{}{}", &member == &errors.front() ? " (" : "; ",
-                        member.pointer.empty() ? "" : member.pointer + ": ", member.detail);
+    const std::string text = (member.pointer.empty() ? "" : member.pointer + ": ") + member.detail;
+    if (detail.find(text) != std::string::npos) continue;  // of several faults the first, of one the only one
+    line += (std::exchange(any, true) ? "; " : " (") + text;
   }
-  if (!errors.empty()) line += ')';
+  if (any) line += ')';
   return line;
 }
 

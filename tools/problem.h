@@ -21,7 +21,7 @@ struct Problem {
   };
   std::vector<Member> errors;
 
-  /// One line: status, slug, detail and the members that are wrong.
+  /// One line: status, slug, detail and the members that are wrong, each once.
   [[nodiscard]] std::string describe() const;
 };
 

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "tools/output.h"
 #include "tools/quantity.h"
 
 namespace stele::tools {
@@ -42,21 +42,20 @@ void Progress::update(const State& state) {
   if (mode_ == Mode::Quiet || Clock::now() < next_draw_) return;
   next_draw_ = Clock::now() + (mode_ == Mode::Bar ? kRedraw : std::chrono::milliseconds(kLineEvery));
   if (mode_ == Mode::Lines) {
-    fmt::print(stderr, "{}\n", text_of(state, false));
+    say("{}\n", text_of(state, false));
     return;
   }
-  fmt::print(stderr, "\r\x1b[K{}", text_of(state, true));
-  std::fflush(stderr);
+  say("\r\x1b[K{}", text_of(state, true));
   drawn_ = true;
 }
 
 void Progress::print(const std::string& line) {
   clear();
-  fmt::print(stderr, "{}\n", line);
+  say("{}\n", line);
 }
 
 void Progress::clear() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  if (drawn_) say("\r\x1b[K");
   drawn_ = false;
 }
 

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <utility>
 
+#include "api/field_list.h"
+
 namespace stele::tools {
 
 namespace {
@@ -70,6 +72,16 @@ std::optional<std::chrono::microseconds> parse_duration(std::string_view text) {
   const auto micros = parse_quantity(text, kDurationUnits, 3.2e14);
   if (!micros) return std::nullopt;
   return std::chrono::microseconds{static_cast<std::int64_t>(*micros)};
+}
+
+std::optional<bool> parse_boolean(std::string_view text) {
+  for (const std::string_view word : {"true", "on", "yes", "1"}) {
+    if (api::same_token(text, word)) return true;
+  }
+  for (const std::string_view word : {"false", "off", "no", "0"}) {
+    if (api::same_token(text, word)) return false;
+  }
+  return std::nullopt;
 }
 
 std::string format_bytes(std::uint64_t bytes) {

@@ -1,5 +1,5 @@
 #pragma once
-// Sizes and durations as people write them: `256MiB`, `1.5GiB`, `100us`, `10s`, `2min`.
+// Sizes, durations and switches as people write them: `256MiB`, `1.5GiB`, `100us`, `10s`, `2min`, `on`.
 
 #include <chrono>
 #include <cstdint>
@@ -16,6 +16,9 @@ namespace stele::tools {
 /// A number with us, ms, s, min, m, h or d; `0` needs no unit. None for anything else, for fractions of a microsecond and
 /// beyond 10 years.
 [[nodiscard]] std::optional<std::chrono::microseconds> parse_duration(std::string_view text);
+
+/// true, on, yes, 1, false, off, no or 0, in any case.
+[[nodiscard]] std::optional<bool> parse_boolean(std::string_view text);
 
 /// The shortest exact form: `256MiB`, `65537` (bytes), `100us`, `10s`, `2min`.
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);

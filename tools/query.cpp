@@ -1,17 +1,16 @@
 #include "tools/query.h"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <limits>
 
 #include "api/percent.h"
 #include "tools/command_line.h"
 #include "tools/credentials.h"
 #include "tools/http_client.h"
+#include "tools/output.h"
 #include "tools/problem.h"
 #include "tools/table.h"
 
@@ -54,10 +53,7 @@ struct QueryFlags {
     };
     add("--aggregate", aggregate, "ID", "aggregateId");
     add("--aggregate-type", aggregate_type, "TEXT", "aggregateType");
-    app.add_option("--type", event_types, "eventType; may be repeated: any of them")
-        ->type_name("TEXT")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+    add_texts(app, "--type", event_types, "TEXT", "eventType; may be repeated: any of them")
         ->group("Filters (all of them must match)");
     add("--user", user, "ID", "userId");
     add("--correlation-id", correlation_id, "ID", "correlationId");
@@ -68,7 +64,7 @@ struct QueryFlags {
     add("--from-sequence", from_sequence, "N", "Sequence number in the aggregate, from this one");
     add("--to-sequence", to_sequence, "N", "... to this one");
     add("--after-position", after_position, "N", "Only behind this position of the log");
-    app.add_flag("--include-system", include_system, "The store's own records too")
+    add_switch(app, "--include-system", include_system, "The store's own records too")
         ->group("Filters (all of them must match)");
     add("--order", order, "asc|desc", "Oldest first (the default) or newest first")
         ->check(CLI::IsMember({"asc", "desc"}).description(""))
@@ -125,7 +121,7 @@ class LinePrinter {
       if (newline == std::string_view::npos) return true;
       piece.remove_prefix(newline + 1);
       print_line();
-      if (std::ferror(stdout) != 0 || (limit_ != 0 && printed_ == limit_)) return false;
+      if (output_failed() || (limit_ != 0 && printed_ == limit_)) return false;
     }
     return true;
   }
@@ -135,14 +131,14 @@ class LinePrinter {
 
  private:
   void print_line() {
-    if (table_ && printed_ == 0) put(table_heading());
-    put(table_ ? table_row(rest_, columns_) : rest_);
+    if (table_ && printed_ == 0) print(table_heading());
+    print(table_ ? table_row(rest_, columns_) : rest_);
     rest_.clear();
     ++printed_;
   }
-  static void put(std::string_view line) {
-    std::fwrite(line.data(), 1, line.size(), stdout);
-    std::fputc('\n', stdout);
+  static void print(std::string_view line) {
+    put(line);
+    put("\n");
   }
 
   bool table_;
@@ -161,12 +157,12 @@ int query_command(int argc, const char* const* argv) {
   if (const auto code = parse(*app, argc, argv)) return *code;
   auto url = parse_http_url(flags.url);
   if (!url) {
-    fmt::print(stderr, "stele query: {}\n", url.error().describe());
+    say("stele query: {}\n", url.error().describe());
     return kExitUsage;
   }
   auto token = flags.credentials.token();
   if (!token) {
-    fmt::print(stderr, "stele query: {}\n", token.error().describe());
+    say("stele query: {}\n", token.error().describe());
     return kExitUsage;
   }
   HttpRequest request;
@@ -179,20 +175,16 @@ int query_command(int argc, const char* const* argv) {
   LinePrinter printer(flags.format == "table", flags.limit);
   const auto response = client.stream(request, [&](std::string_view piece) { return printer.take(piece); });
   if (!response) {
-    std::fflush(stdout);
-    fmt::print(stderr, "stele query: {}\n", response.error().describe());
+    (void)flush_output();  // the failure is told all the same
+    say("stele query: {}\n", response.error().describe());
     return kExitFailure;
   }
   if (response->status / 100 != 2) {
-    fmt::print(stderr, "stele query: refused: {}\n", read_problem(*response).describe());
+    say("stele query: refused: {}\n", read_problem(*response).describe());
     return kExitFailure;
   }
   printer.finish();
-  if (std::fflush(stdout) != 0) {
-    fmt::print(stderr, "stele query: cannot write the output\n");
-    return kExitFailure;
-  }
-  return kExitOk;
+  return finish_output("stele query");
 }
 
 }  // namespace stele::tools

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -24,6 +23,7 @@
 #include "net/server_tls.h"
 #include "net/signals.h"
 #include "tools/command_line.h"
+#include "tools/output.h"
 #include "tools/quantity.h"
 #include "tools/serve_options.h"
 
@@ -42,13 +42,12 @@ void set_up_log(const std::string& level, net::LogFormat format) {
 /// For scripts as much as for people, so it does not depend on the log level.
 void announce(net::LogFormat format, spdlog::level::level_enum level, const std::string& message) {
   if (format == net::LogFormat::Text) {
-    fmt::print(stderr, "{}\n", message);
+    say("{}\n", message);
   } else {
     spdlog::memory_buf_t line;
     net::LogFormatter(format).format(spdlog::details::log_msg("stele", level, message), line);
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    write_words({line.data(), line.size()});
   }
-  std::fflush(stderr);
 }
 
 /// Every connection, segment and index needs a descriptor; the usual soft limit of 1024 is too few. Connections get no
@@ -178,15 +177,24 @@ class HealthLog {
   std::thread thread_;
 };
 
-/// What SIGHUP does.
-std::function<void()> reloader(std::shared_ptr<net::ServerTls> tls) {
-  return [tls = std::move(tls)] {
-    if (tls == nullptr) {
-      spdlog::info("there is nothing to reload");
-    } else if (const Status reloaded = tls->reload(); !reloaded) {
-      spdlog::error("TLS goes on with what it has: {}", reloaded.error().describe());
-    } else {
-      spdlog::info("TLS reloaded: {}", tls->description());
+/// What SIGHUP does. `server` must outlive it.
+std::function<void()> reloader(net::Server& server, const net::ServerOptions& options) {
+  const bool has_access_log = !options.access_log.empty() && options.access_log != "-";
+  return [&server, tls = options.tls, file = has_access_log ? options.access_log : std::string()] {
+    if (tls == nullptr && file.empty()) spdlog::info("there is nothing to reload");
+    if (tls != nullptr) {
+      if (const Status reloaded = tls->reload(); !reloaded) {
+        spdlog::error("TLS goes on with what it has: {}", reloaded.error().describe());
+      } else {
+        spdlog::info("TLS reloaded: {}", tls->description());
+      }
+    }
+    if (!file.empty()) {
+      if (const Status reopened = server.reopen_access_log(); !reopened) {
+        spdlog::error("the access log goes on in the file it has: {}", reopened.error().describe());
+      } else {
+        spdlog::info("access log reopened: {}", file);
+      }
     }
   };
 }
@@ -215,12 +223,9 @@ int run(ServeOptions& options, net::Signals& signals) {
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
     return std::make_unique<api::Service>(*store, scheduler, options.service);
   });
-  if (!started) {
-    return fail(options.log_format, fmt::format("cannot listen on {}:{}: {}", options.listen.host, options.listen.port,
-                                                started.error().describe()));
-  }
+  if (!started) return fail(options.log_format, started.error().describe());
   const std::unique_ptr<net::Server> server = std::move(started).value();
-  signals.drain(*server, reloader(options.server.tls));
+  signals.drain(*server, reloader(*server, options.server));
   if (!options.listen.is_loopback() && options.insecure) {
     if (options.authenticates()) {
       spdlog::warn("what goes over the network at {} can be read on the way (--insecure)", options.listen.host);
@@ -251,12 +256,12 @@ int serve_command(int argc, const char* const* argv) {
   options.declare(*app);
   if (const auto code = parse(*app, argc, argv)) return *code;
   if (const auto complaint = options.apply(); !complaint.empty()) {
-    fmt::print(stderr, "stele serve: {}\n", complaint);
+    say("stele serve: {}\n", complaint);
     return kExitUsage;
   }
   if (options.print_config) {
-    fmt::print("{}", app->config_to_str(true, false));
-    return kExitOk;
+    put(app->config_to_str(true, false));
+    return finish_output("stele serve");
   }
   net::Signals signals;
   set_up_log(options.log_level, options.log_format);

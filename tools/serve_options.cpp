@@ -79,11 +79,11 @@ void ServeOptions::declare(CLI::App& app) {
            if (!address) throw CLI::ValidationError("--listen", fmt::format("'{}' is not HOST:PORT", text));
            listen = *address;
          },
-         "Address; port 0 takes a free one and prints it")
+         "Address, or a name: all its addresses; port 0 takes a free one and prints it")
       ->type_name("HOST:PORT")
       ->default_str("127.0.0.1:8080")
       ->group(group);
-  app.add_flag("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
+  add_switch(app, "--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
       ->group(group);
   app.add_option("--tls-cert", tls.certificate,
                  "Speak TLS: the server's certificate and those between it and the root, in PEM; SIGHUP reads it again")
@@ -96,16 +96,14 @@ void ServeOptions::declare(CLI::App& app) {
                  "Ask clients for a certificate of one of these authorities; lists of revoked ones may follow, in PEM")
       ->type_name("FILE")
       ->group(group);
-  app.add_flag("--tls-client-optional", tls.client_optional, "Let clients do without a certificate")->group(group);
+  add_switch(app, "--tls-client-optional", tls.client_optional, "Let clients do without a certificate")->group(group);
   add_number(app, "--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores")->group(group);
   add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: two a core, at least 4")
       ->group(group);
   add_number(app, "--read-queue", server.read_queue_max, 1, 1'000'000, "Reads that may wait for a thread; beyond: 503")
       ->group(group);
-  app.add_option("--cors-origin", service.cors_origins,
-                 "Origin that browsers may call from, '*' for any; may be repeated")
-      ->type_name("ORIGIN")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+  add_texts(app, "--cors-origin", service.cors_origins, "ORIGIN",
+            "Origin that browsers may call from, '*' for any; may be repeated, or several with commas between them")
       ->delimiter(',')
       ->group(group);
 
@@ -175,20 +173,22 @@ void ServeOptions::declare(CLI::App& app) {
       ->default_str(log_format_name)
       ->check(CLI::IsMember({"text", "json"}).description(""))
       ->group(group);
-  app.add_option("--access-log", server.access_log, "File for one line a request, '-' for stdout; none if not given")
+  app.add_option("--access-log", server.access_log,
+                 "File for one line a request, '-' for stdout; none if not given; SIGHUP opens it again")
       ->type_name("FILE")
       ->group(group);
 
   name_environment(app);
   add_config_file(app);
   app.get_config_ptr()->group("Configuration");
-  app.add_flag("--print-config", print_config, "Print what applies, in the form of a configuration file, and exit")
+  add_switch(app, "--print-config", print_config, "Print what applies, in the form of a configuration file, and exit")
       ->configurable(false)
       ->group("Configuration");
   app.footer(
       "Every option can also be set by an environment variable (--segment-size by STELE_SEGMENT_SIZE) or in the file "
       "given\n"
       "with --config (segment-size = 256MiB). A flag beats the environment, the environment beats the file.\n"
+      "An empty value is an error; an empty variable counts as not set, unless it is that of a switch.\n"
       "SIZE is like 65536, 64KiB, 256MiB; TIME is like 100us, 250ms, 10s, 2min.\n"
       "SIGTERM or Ctrl-C ends the server in good order; a second one at once.\n"
       "Exit status: 0 ended in good order, 1 failure, 2 wrong usage.");

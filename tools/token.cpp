@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <thread>
 
 #include "api/access/api_key.h"
@@ -12,6 +11,7 @@
 #include "api/timestamp.h"
 #include "tools/access_options.h"
 #include "tools/command_line.h"
+#include "tools/output.h"
 
 namespace stele::tools {
 
@@ -42,12 +42,12 @@ struct Place {
 };
 
 int usage(const char* action, const std::string& why) {
-  fmt::print(stderr, "stele token {}: {}\n", action, why);
+  say("stele token {}: {}\n", action, why);
   return kExitUsage;
 }
 
 int failure(const char* action, const Error& error) {
-  fmt::print(stderr, "stele token {}: {}\n", action, error.describe());
+  say("stele token {}: {}\n", action, error.describe());
   return kExitFailure;
 }
 
@@ -97,10 +97,7 @@ int create(int argc, const char* const* argv) {
       ->required()
       ->check(CLI::IsMember({"reader", "writer", "service", "auditor", "admin"}).description(""))
       ->group("Key");
-  app->add_option("--aggregate-type", types, "Limits it to aggregates of this type; may be repeated")
-      ->type_name("TEXT")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+  add_texts(*app, "--aggregate-type", types, "TEXT", "Limits it to aggregates of this type; may be repeated")
       ->group("Key");
   add_duration(*app, "--expires-in", expires_in, std::chrono::microseconds{0}, kLongest,
                "How long it is good; 0: for ever")
@@ -153,15 +150,14 @@ int create(int argc, const char* const* argv) {
     return {};
   });
   if (!stored) return failure("create", stored.error());
-  fmt::print("{}\n", secret);
-  if (std::fflush(stdout) != 0) {
-    fmt::print(stderr,
-               "stele token create: the secret of API key {} cannot be written to stdout and is lost; revoke it\n",
-               key.id);
+  put(secret + "\n");
+  if (const std::string why = flush_output(); !why.empty()) {
+    say("stele token create: the secret of API key {} cannot be written to stdout ({}) and is lost; revoke it\n",
+        key.id, why);
     return kExitFailure;
   }
-  fmt::print(stderr, "API key {} for {} ({}){}. Its secret cannot be shown again.\n", key.id, name, role,
-             key.expires ? ", good until " + api::format_timestamp(*key.expires) : "");
+  say("API key {} for {} ({}){}. Its secret cannot be shown again.\n", key.id, name, role,
+      key.expires ? ", good until " + api::format_timestamp(*key.expires) : "");
   return kExitOk;
 }
 
@@ -187,7 +183,7 @@ void print_json(const ApiKey& key, Timestamp now) {
   json.key("aggregateTypes").begin_array();
   for (const std::string& type : key.principal.aggregate_types) json.string(type);
   json.end_array().end_object();
-  fmt::print("{}\n", line);
+  put(line + "\n");
 }
 
 int list(int argc, const char* const* argv) {
@@ -208,20 +204,21 @@ int list(int argc, const char* const* argv) {
   if (!keys) return failure("list", keys.error());
   const Timestamp now = system_clock().now();
   const bool table = format == "table";
-  if (table)
-    fmt::print("{:<17} {:<8} {:<8} {:<27} {:<27} {} [TYPES]\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES", "NAME");
+  if (table) {
+    put(fmt::format("{:<17} {:<8} {:<8} {:<27} {:<27} {} [TYPES]\n", "ID", "STATE", "ROLE", "CREATED", "EXPIRES",
+                    "NAME"));
+  }
   for (const ApiKey& key : *keys) {
     if (!table) {
       print_json(key, now);
       continue;
     }
-    fmt::print("{:<17} {:<8} {:<8} {:<27} {:<27} {}", key.id, state_of(key, now), name_of(key.principal.role),
-               api::format_timestamp(key.created), key.expires ? api::format_timestamp(*key.expires) : "never",
-               key.principal.name);
     const std::string types = joined(key.principal.aggregate_types);
-    fmt::print("{}\n", types.empty() ? "" : " [" + types + "]");
+    put(fmt::format("{:<17} {:<8} {:<8} {:<27} {:<27} {}{}\n", key.id, state_of(key, now), name_of(key.principal.role),
+                    api::format_timestamp(key.created), key.expires ? api::format_timestamp(*key.expires) : "never",
+                    key.principal.name, types.empty() ? "" : " [" + types + "]"));
   }
-  return kExitOk;
+  return finish_output("stele token list");
 }
 
 int revoke(int argc, const char* const* argv) {
@@ -243,7 +240,7 @@ int revoke(int argc, const char* const* argv) {
     return {};
   });
   if (!revoked) return failure("revoke", revoked.error());
-  fmt::print(stderr, "API key {} of {} is revoked\n", id, name);
+  say("API key {} of {} is revoked\n", id, name);
   return kExitOk;
 }
 
@@ -259,10 +256,10 @@ constexpr std::array kActions{
     Action{"revoke", "revoke an API key", &revoke},
 };
 
-void print_actions(std::FILE* to) {
-  fmt::print(to, "Usage: stele token ACTION [OPTIONS]\n\nActions:\n");
-  for (const Action& action : kActions) fmt::print(to, "  {:<10}{}\n", action.name, action.summary);
-  fmt::print(to, "\n'stele token ACTION --help' explains an action. A server that runs takes notice by itself.\n");
+std::string help() {
+  std::string text = "Usage: stele token ACTION [OPTIONS]\n\nActions:\n";
+  for (const Action& action : kActions) text += fmt::format("  {:<10}{}\n", action.name, action.summary);
+  return text + "\n'stele token ACTION --help' explains an action. A server that runs takes notice by itself.\n";
 }
 
 }  // namespace
@@ -270,13 +267,13 @@ void print_actions(std::FILE* to) {
 int token_command(int argc, const char* const* argv) {
   const std::string_view name = argc > 1 ? argv[1] : "";
   if (name == "--help" || name == "-h") {
-    print_actions(stdout);
-    return kExitOk;
+    put(help());
+    return finish_output("stele token");
   }
   const auto* action = std::find_if(kActions.begin(), kActions.end(), [&](const Action& a) { return a.name == name; });
   if (action == kActions.end()) {
-    if (!name.empty()) fmt::print(stderr, "stele token: there is no action '{}'\n\n", name);
-    print_actions(stderr);
+    if (!name.empty()) say("stele token: there is no action '{}'\n\n", name);
+    write_words(help());
     return kExitUsage;
   }
   return action->run(argc - 1, argv + 1);

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "api/base64.h"
+#include "api/json_text.h"
 
 namespace stele::api {
 
@@ -188,6 +189,7 @@ Result<JwkSet> JwkSet::parse(std::string_view json) {
   dom::parser parser;
   dom::object root;
   dom::array list;
+  json = without_byte_order_mark(json);
   // An empty view may have no address, and simdjson copies from it.
   if (json.empty() || parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS ||
       root["keys"].get(list) != simdjson::SUCCESS) {

@@ -274,6 +274,8 @@ TEST_CASE("Jwks.OnlySoundPublicSignatureKeysAreTaken") {
     CHECK_FALSE(JwkSet::parse(text));
   }
   CHECK_FALSE(JwkSet::parse({}));
+  CHECK_FALSE(JwkSet::parse("\xEF\xBB\xBF"));
+  CHECK(JwkSet::parse("\xEF\xBB\xBF" + jwks({p256().jwk()})));
 }
 
 TEST_CASE("Roles.NamesAreThereAndBack") {

@@ -119,6 +119,43 @@ TEST_CASE("Append.AnIdempotencyKeyMakesARepeat") {
   CHECK(bad.text("/errors/0/header") == "Idempotency-Key");
 }
 
+TEST_CASE("Append.AHeaderFieldWithNothingInItIsAFaultUnlessItsStandardSaysOtherwise") {
+  TestService service;
+  for (const char* name : {"Idempotency-Key", "X-Correlation-Id"}) {
+    CAPTURE(name);
+    const Answer empty = service.post(event("a"), {{name, ""}});
+    CHECK(empty.status == 400);
+    CHECK(empty.slug() == "invalid-header");
+    CHECK(empty.text("/errors/0/header") == name);
+  }
+  CHECK(service.get("/v1/events", {{"X-Correlation-Id", ""}}).slug() == "invalid-header");
+  CHECK(service.post(event("a"), {{"Content-Type", ""}}).slug() == "unsupported-media-type");
+  CHECK(service.store().head().size == 1);
+  // Lists without members (RFC 9110, 5.6.1) and a trace that is no trace.
+  const Answer stored = service.post(
+      event("a"), {{"Accept", ""}, {"Accept-Encoding", ""}, {"Content-Encoding", ""}, {"traceparent", ""}});
+  CHECK(stored.status == 201);
+}
+
+TEST_CASE("Append.AByteOrderMarkAtTheStartOfABodyIsSkipped") {
+  TestService service;
+  const std::string mark = "\xEF\xBB\xBF";
+  const TestService::Headers lines = {{"Content-Type", "application/x-ndjson"}};
+  CHECK(service.post(mark + event("a")).status == 201);
+  CHECK(service.post(mark + "[" + event("a") + "]").status == 201);
+  CHECK(service.post(mark + R"({"events":[)" + event("a") + "]}").status == 201);
+  CHECK(service.post(mark + event("a") + "\n" + event("a"), lines).status == 201);
+  CHECK(service.get("/v1/aggregates/a").at("/sequenceNumber") == "5");
+  CHECK(service.get("/v1/events?aggregateId=a&limit=1").at("/events/0/data") == "1");
+  // Elsewhere it is no part of JSON, and alone it is nothing.
+  for (const std::string& body : {mark, mark + mark + event("b"), event("b") + mark, "[" + mark + event("b") + "]"}) {
+    CAPTURE(body);
+    CHECK(service.post(body).slug() == "malformed-json");
+  }
+  CHECK(service.post(event("b") + "\n" + mark + event("b"), lines).slug() == "malformed-json");
+  CHECK(service.get("/v1/aggregates/b").status == 404);
+}
+
 TEST_CASE("Append.SequenceConflictsNameTheEventsInTheWay") {
   TestService service;
   for (int i = 0; i < 14; ++i) REQUIRE(service.post(event("a", std::to_string(i))).status == 201);

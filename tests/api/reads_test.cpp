@@ -199,6 +199,24 @@ TEST_CASE("Reads.BadParametersAre400") {
   CHECK(fault("cursor=") == "invalid-parameter cursor");
 }
 
+TEST_CASE("Reads.AParameterWithNothingInItIsAFaultAndNeverNoFilter") {
+  TestService service;
+  for (const char* name : {"aggregateId", "aggregateType", "eventType", "userId", "correlationId", "from", "to",
+                           "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order",
+                           "limit", "cursor", "schemaVersion", "minPosition", "includeSystem"}) {
+    for (const std::string& query : {std::string(name), std::string(name) + "="}) {
+      CAPTURE(query);
+      const Answer answer = service.get("/v1/events?" + query);
+      CHECK(answer.slug() == "invalid-parameter");
+      CHECK(answer.text("/errors/0/parameter") == name);
+    }
+  }
+  for (const char* name : {"aggregateType", "prefix", "limit", "cursor", "includeSystem"}) {
+    CAPTURE(name);
+    CHECK(service.get("/v1/aggregates?" + std::string(name) + "=").slug() == "invalid-parameter");
+  }
+}
+
 TEST_CASE("Reads.PagesFollowEachOtherAndStayStable") {
   TestService service;
   fill(service, 25);

@@ -114,6 +114,9 @@ class TestRequest : public Request {
     const auto found = headers_.find(lower(std::string(name)));
     return found == headers_.end() ? std::string_view() : std::string_view(found->second);
   }
+  [[nodiscard]] bool has_header(std::string_view name) const override {
+    return headers_.contains(lower(std::string(name)));
+  }
   [[nodiscard]] std::string_view body() const override { return std::string_view(body_).substr(0, size_); }
   [[nodiscard]] std::string_view remote_address() const override { return "127.0.0.1"; }
   void resume(std::function<void()> work) const override { scheduler_.post(std::move(work)); }

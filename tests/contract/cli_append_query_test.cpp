@@ -142,6 +142,143 @@ TEST_CASE_FIXTURE(Fixture, "Query.LimitAndTable") {
   CHECK(!contains(table.out, "\x1b"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "Cli.AnEmptyValueIsWrongUsageAndNeverTheSameAsNone") {
+  const std::vector<std::string> event{"append", "--type", "T", "--aggregate", "a", "--data", "1"};
+  REQUIRE(run(event).exit_code == 0);
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& flag) {
+    for (const bool joined : {false, true}) {
+      auto all = arguments;
+      if (joined) {
+        all.push_back(flag + "=");
+        all.insert(all.end(), {"--limit", "1"});  // not what the flag is given
+      } else {
+        all.insert(all.end(), {flag, ""});
+      }
+      CAPTURE(flag);
+      CAPTURE(joined);
+      const auto result = run(all);
+      CAPTURE(result.err);
+      CHECK(result.exit_code == 2);
+      CHECK(result.out.empty());
+      CHECK(contains(result.err, "empty"));
+    }
+  };
+  for (const char* flag : {"--aggregate",
+                           "--aggregate-type",
+                           "--type",
+                           "--user",
+                           "--correlation-id",
+                           "--from",
+                           "--to",
+                           "--occurred-from",
+                           "--occurred-to",
+                           "--from-sequence",
+                           "--to-sequence",
+                           "--after-position",
+                           "--order",
+                           "--limit",
+                           "--format",
+                           "--min-position",
+                           "--url",
+                           "--ca",
+                           "--client-cert",
+                           "--client-key",
+                           "--token-file"}) {
+    refused({"query"}, flag);
+  }
+  for (const char* flag :
+       {"--type", "--aggregate", "--aggregate-type", "--data", "--metadata", "--user", "--event-id", "--correlation-id",
+        "--causation-id", "--occurred-at", "--version", "--sequence", "--idempotency-key", "--url"}) {
+    refused(event, flag);
+  }
+  for (const char* flag : {"--url", "--batch", "--retry-for", "--line-size-max", "--token-file"}) {
+    refused({"import", "-"}, flag);
+  }
+  for (const char* flag :
+       {"--name", "--role", "--aggregate-type", "--expires-in", "--expires-at", "--data", "--key-store"}) {
+    refused({"token", "create"}, flag);
+  }
+  CHECK(run({"import", ""}).exit_code == 2);
+  CHECK(run({"append", ""}).exit_code == 2);
+  CHECK(run({"token", "revoke", "", "--data", folder.path()}).exit_code == 2);
+  CHECK(run({"query", "--include-system="}).exit_code == 2);
+  CHECK(run({"query", "--include-system=2"}).exit_code == 2);
+  CHECK(run({"import", "-", "--strict={}"}).exit_code == 2);
+  CHECK(line_count(run({"query"}).out) == 1);
+  CHECK(line_count(run({"query", "--include-system=yes"}).out) == 2);
+  CHECK(line_count(run({"query", "--include-system=off"}).out) == 1);
+  // An empty variable of the environment counts as not set.
+  CHECK(run_stele({"query"}, {}, {{"STELE_URL", server.url()}, {"STELE_TOKEN", ""}, {"STELE_CA", ""}}).exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Cli.TextsAreTakenAsTheyStand") {
+  const std::vector<std::string> odd{"[x,y]", "{}", "a,b", "\"q\"", "--user", "-", " ", "%%"};
+  for (const std::string& text : odd) {
+    CAPTURE(text);
+    const auto appended = run({"append", "--type", "T", "--aggregate", text, "--user", text, "--data", "1"});
+    CAPTURE(appended.err);
+    CHECK(appended.exit_code == 0);
+    CHECK(line_count(run({"query", "--aggregate", text, "--user", text}).out) == 1);
+  }
+  CHECK(run({"query", "--type", "{}"}).out.empty());
+  CHECK(run({"query", "--type", "[T,U]"}).out.empty());
+  CHECK(line_count(run({"query", "--type", "T", "--type", "U"}).out) == odd.size());
+}
+
+TEST_CASE_FIXTURE(Fixture, "Append.ValuesThatAreNoValuesGetTheServersWords") {
+  const auto refused = [&](const std::string& data) {
+    const auto result = run({"append", "--type", "T", "--aggregate", "a", "--data", data});
+    CHECK(result.exit_code == 2);
+    return result.err;
+  };
+  CHECK(contains(refused("1e400"), "The number is beyond the range of a double."));
+  CHECK(contains(refused(R"({"a":[1,"\ud800"]})"), "/a/1: The string contains a lone surrogate."));
+  CHECK(contains(refused("123456789012345678901"), "An integer must fit into 64 bits."));
+  CHECK(contains(refused("{\"a\":}"), "A value was expected. (byte 5)"));
+  const std::string line =
+      R"({"eventId":"0190a000-0000-7000-8000-000000000001","eventType":"T","aggregateId":"a","data":)";
+  const auto imported = run({"import", "-"}, line + "1e400}\n" + line + R"("\ud800"})" + "\n");
+  CHECK(contains(imported.err, "line 1: /data: The number is beyond the range of a double."));
+  CHECK(contains(imported.err, "line 2: /data: The string contains a lone surrogate."));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Cli.AFaultIsToldOnce") {
+  const auto times = [](const std::string& text, std::string_view part) {
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  CHECK(times(run({"query", "--from", "yesterday"}).err, "RFC 3339") == 1);
+  CHECK(times(run({"append", "-"}, "{\"eventType\":\"T\",\"data\":1}\n").err, "/aggregateId") == 1);
+  const auto two = run({"append", "-"}, "{\"eventType\":\"T\",\"data\":1,\"odd\":1}\n");
+  CHECK(times(two.err, "/odd") == 1);
+  CHECK(times(two.err, "/aggregateId") == 1);
+  const auto taken = run_stele({"serve", "--data", folder.file("b"), "--listen", server.url().substr(7)});
+  CHECK(taken.exit_code == 1);
+  CHECK(times(taken.err, "cannot listen on") == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Cli.UrlsAreReadAsTheyAreMeant") {
+  const std::string port = std::to_string(server.port());
+  for (const std::string& url :
+       {"HTTP://LocalHost:" + port, "http://LOCALHOST.:" + port + "/", "Http://anything.localhost:" + port}) {
+    CAPTURE(url);
+    const auto result = run_stele({"append", "--url", url, "--type", "T", "--aggregate", "a", "--data", "1"});
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 0);
+  }
+  // A port is a port, and not what is left of a larger number.
+  for (const std::string& wrong : {std::to_string(65536 + server.port()), std::string("0"), std::string("65536"),
+                                   std::string("99999999999999999999"), std::to_string(4294967296LL + server.port())}) {
+    const auto result =
+        run_stele({"append", "--url", "http://127.0.0.1:" + wrong, "--type", "T", "--aggregate", "a", "--data", "1"});
+    CAPTURE(wrong);
+    CHECK(result.exit_code == 2);
+    CHECK(contains(result.err, "port"));
+  }
+  CHECK(line_count(run({"query"}).out) == 3);
+}
+
 TEST_CASE_FIXTURE(Fixture, "Query.RefusalAndAbsentServerAreFailures") {
   const auto refused = run({"query", "--from", "yesterday"});
   CHECK(refused.exit_code == 1);

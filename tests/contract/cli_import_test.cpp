@@ -5,7 +5,13 @@
 
 #include <algorithm>
 #include <fstream>
+#include <random>
+#include <regex>
+#include <sstream>
+#include <vector>
 
+#include "api/compressor.h"
+#include "api/json_writer.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -38,6 +44,23 @@ std::string compressed(const std::string& text) {
   std::string result(ZSTD_compressBound(text.size()), '\0');
   result.resize(ZSTD_compress(result.data(), result.size(), text.data(), text.size(), 3));
   return result;
+}
+
+std::string gzipped(const std::string& text) { return api::compress(api::ContentCoding::Gzip, text); }
+
+std::string utf16(const std::string& ascii, bool big_endian) {
+  std::string wide;
+  for (const char c : ascii) wide += big_endian ? std::string{'\0', c} : std::string{c, '\0'};
+  return wide;
+}
+
+/// Of `stele query`, without what another store gives otherwise.
+std::vector<std::string> without_places(const std::string& lines) {
+  static const std::regex places(R"re(,"position":[0-9]+,"timestamp":"[^"]*")re");
+  std::vector<std::string> events;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) events.push_back(std::regex_replace(line, places, ""));
+  return events;
 }
 
 struct Fixture {
@@ -170,6 +193,166 @@ TEST_CASE_FIXTURE(Fixture, "Import.ReadsAFileAndSaysWhenItCannot") {
   CHECK(contains(missing.err, "missing.ndjson"));
   CHECK(run_stele({"import", folder.path(), "--url", server.url()}).exit_code == 1);
   CHECK(import("").exit_code == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.ReadsGzipInAnyNumberOfMembers") {
+  const auto result = import(gzipped(events(0, 700)) + gzipped("") + gzipped(events(700, 1500)));
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK(contains(result.err, "1,500 stored"));
+  const std::string whole = gzipped(events(1500, 3000));
+  const auto cut = import(std::string_view(whole).substr(0, whole.size() - 9));
+  CHECK(cut.exit_code == 1);
+  CHECK(contains(cut.err, "compressed input is damaged"));
+  const auto followed = import(whole + "something else");
+  CHECK(followed.exit_code == 1);
+  CHECK(contains(followed.err, "compressed input is damaged"));
+  CHECK(import(whole).exit_code == 0);
+  CHECK(stored() == 3000);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.WhatCannotBeLinesOfEventsIsNamedOnce") {
+  const std::string line = event(1), array = "[" + line + "," + line + "]";
+  struct Row {
+    std::string input, what;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"\xFF\xFE" + utf16(line, false), "UTF-16"},
+           {"\xFE\xFF" + utf16(line, true), "UTF-16"},
+           {utf16(line, false), "UTF-16"},
+           {utf16(line, true), "UTF-16"},
+           {array, "JSON array"},
+           {" \r\n\n\t[\n" + line + "]\n", "JSON array"},
+           {"\xEF\xBB\xBF[\n" + line + "]\n", "JSON array"},
+           {"{\n  \"eventType\": \"T\"\n}\n", "over several lines"},
+           {std::string("\xFD"
+                        "7zXZ\0\0",
+                        7) +
+                "rest",
+            "xz"},
+           {"BZh91AY&SY", "bzip2"},
+           {"PK\x03\x04rest", "ZIP"},
+       }) {
+    for (const std::string& input : {row.input, gzipped(row.input), compressed(row.input)}) {
+      CAPTURE(row.input);
+      const auto result = import(input);
+      CAPTURE(result.err);
+      CHECK(result.exit_code == 1);
+      CHECK(contains(result.err, row.what));
+      CHECK(line_count(result.err) == 1);
+    }
+  }
+  const auto directory = run_stele({"import", folder.path(), "--url", server.url()});
+  CHECK(contains(directory.err, folder.path()));
+  CHECK(contains(directory.err, "Is a directory"));
+  CHECK(line_count(directory.err) == 1);
+  CHECK(stored() == 0);
+  // Such a line among others is a bad line like any other.
+  CHECK(contains(import(line + array).err, "line 2: "));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.AByteOrderMarkIsSkippedAtTheStartOnly") {
+  const std::string mark = "\xEF\xBB\xBF";
+  for (const std::string& input :
+       {mark + event(1), gzipped(mark + event(2)), compressed(mark + event(3)), mark + "\n" + event(4)}) {
+    const auto result = import(input);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 0);
+  }
+  CHECK(contains(import(event(5) + mark + event(6)).err, "line 2: "));
+  CHECK(stored() == 5);
+  // The same in the other commands, and so in request bodies.
+  std::ofstream(folder.file("data.json")) << mark << "{\"from\":\"file\"}";
+  CHECK(run_stele({"append", "--url", server.url(), "--type", "T", "--aggregate", "m", "--data",
+                   "@" + folder.file("data.json")})
+            .exit_code == 0);
+  CHECK(run_stele({"append", "-", "--url", server.url()}, mark + event(7)).exit_code == 0);
+  CHECK(contains(run_stele({"query", "--url", server.url(), "--aggregate", "m"}).out, R"("data":{"from":"file"})"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.AZstdWindowBeyondTheLimitIsNamed") {
+  // A frame that does not say how long it is has the size of its window in the sixth byte.
+  ZSTD_CCtx* const context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
+  const std::string text = events(0, 2000);
+  std::string frame(ZSTD_compressBound(text.size()), '\0');
+  frame.resize(ZSTD_compress2(context, frame.data(), frame.size(), text.data(), text.size()));
+  ZSTD_freeCCtx(context);
+  const auto with_window = [&frame](int log) {
+    frame[5] = static_cast<char>((log - 10) << 3);
+    return frame;
+  };
+  const auto refused = import(with_window(28));
+  CAPTURE(refused.err);
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.err, "window of more than 134217728 bytes"));
+  CHECK(line_count(refused.err) == 1);
+  CHECK(import(with_window(27)).exit_code == 0);
+  CHECK(stored() == 2000);
+  // A request may only have what HTTP allows.
+  const HttpResponse body =
+      HttpClient(server.port())
+          .post("/v1/events", with_window(24), "application/x-ndjson", {{"Content-Encoding", "zstd"}});
+  CHECK(body.status == 413);
+  CHECK(contains(body.body, "window of more than 8388608 bytes"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.WhatQueryPrintsGoesBackIn") {
+  std::mt19937 random(static_cast<unsigned>(std::random_device{}()));
+  const auto seed = random();
+  CAPTURE(seed);
+  random.seed(seed);
+  const auto one_of = [&random](const std::vector<std::string>& texts) { return texts[random() % texts.size()]; };
+  const std::vector<std::string> data{"null",
+                                      "1.0",
+                                      "[1e2, 2]",
+                                      R"({"position":1,"timestamp":"x","a":{"position":2}})",
+                                      R"("\u0085 \ud83d\ude80")",
+                                      R"({"k":1,"k":2})",
+                                      "-0",
+                                      "12345678901234567890"};
+  for (int batch = 0; batch < 40; ++batch) {
+    std::string body = "[";
+    for (unsigned n = 0; n <= random() % 5; ++n) {
+      const std::string aggregate = "é \"" + std::to_string(random() % 7);
+      std::string members = R"("eventType":"T)" + std::to_string(random() % 3) + R"(","aggregateId":)";
+      api::append_json_string(members, aggregate);
+      members += R"(,"aggregateType":"Kind","data":)" + one_of(data);
+      if (random() % 2 == 0) members += R"(,"metadata":{"sequenceNumber": 5})";
+      if (random() % 2 == 0) members += R"(,"userId":"u")";
+      if (random() % 2 == 0) members += R"(,"occurredAt":"2020-01-01T00:00:00+02:00")";
+      if (random() % 2 == 0) members += R"(,"causationId":"c","correlationId":"k")";
+      if (random() % 2 == 0) members += R"(,"version":7)";
+      body += (n == 0 ? "{" : ",{") + members + "}";
+    }
+    REQUIRE(HttpClient(server.port()).post("/v1/events", body + "]").status == 201);
+  }
+  const std::string printed = run_stele({"query", "--url", server.url(), "--include-system"}).out;
+  const std::string before = run_stele({"query", "--url", server.url()}).out;
+  CHECK(line_count(printed) == line_count(before) + 1);
+  auto other = ServerProcess::start({folder.file("other"), {"--segment-size", "1MiB"}, {}, 0});
+  const auto again = [&](const std::string& input, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"import", "-", "--exported", "--url", other.url()});
+    return run_stele(arguments, input);
+  };
+  const auto first = again(printed, {"--batch", std::to_string(1 + random() % 50)});
+  CAPTURE(first.err);
+  CHECK(first.exit_code == 0);
+  CHECK(contains(first.err, ", 0 bad"));
+  CHECK(contains(first.err, "1 of the store's own records left out"));
+  const std::string after = run_stele({"query", "--url", other.url()}).out;
+  CHECK(without_places(after) == without_places(before));
+  CHECK(without_places(after).front().find("\"timestamp\":\"2") == std::string::npos);
+  // And once more, in other batches and compressed: nothing new.
+  CHECK(contains(again(compressed(before), {}).err, " 0 stored"));
+  CHECK(run_stele({"query", "--url", other.url()}).out == after);
+  // A part of a store is a store too: numbers are given anew.
+  auto part = ServerProcess::start({folder.file("part"), {"--segment-size", "1MiB"}, {}, 0});
+  const std::string some = run_stele({"query", "--url", server.url(), "--type", "T1"}).out;
+  CHECK(run_stele({"import", "-", "--exported", "--strict", "--url", part.url()}, some).exit_code == 0);
+  CHECK(line_count(run_stele({"query", "--url", part.url()}).out) == line_count(some));
+  // Without the flag the server says what is wrong.
+  CHECK(contains(import(before).err, "Is given by the server"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "Import.GivesUpOnAnAbsentServerAfterItsTime") {

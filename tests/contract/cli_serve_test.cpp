@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/support/http_client.h"
@@ -140,47 +141,33 @@ TEST_CASE("Serve.RefusesAnAddressBeyondLoopbackWithoutInsecure") {
   CHECK(!std::ifstream(folder.file("data")).good());  // refused before anything is made
 }
 
-TEST_CASE("Serve.FlagBeatsEnvironmentBeatsFile") {
-  const test::TempFolder folder;
-  write_file(folder.file("stele.toml"),
-             "# sizes with units, lists in brackets\n"
-             "data = \"from-file\"\norigin = \"from-file\"\nsegment-size = 1MiB\ngather-max = 50us\n"
-             "cors-origin = [\"http://a\", \"http://b\"]\n");
-  const auto result =
-      run_stele({"serve", "--config", folder.file("stele.toml"), "--segment-size", "4MiB", "--print-config"}, {},
-                {{"STELE_ORIGIN", "from-environment"}, {"STELE_SEGMENT_SIZE", "2MiB"}, {"STELE_INSECURE", "true"}});
-  CAPTURE(result.err);
-  REQUIRE(result.exit_code == 0);
-  CHECK(contains(result.out, "data=\"from-file\""));
-  CHECK(contains(result.out, "origin=\"from-environment\""));
-  CHECK(contains(result.out, "segment-size=\"4MiB\""));
-  CHECK(contains(result.out, "gather-max=\"50us\""));
-  CHECK(contains(result.out, "insecure=true"));
-  CHECK(contains(result.out, "\"http://a\", \"http://b\""));
-  CHECK(contains(result.out, "connections-max=10000"));
-
-  // What is printed can be read back.
-  write_file(folder.file("printed.toml"), result.out);
-  const auto again = run_stele({"serve", "--print-config"}, {}, {{"STELE_CONFIG", folder.file("printed.toml")}});
-  CHECK(again.out == result.out);
-}
-
-TEST_CASE("Serve.ConfigurationFileIsCheckedStrictly") {
-  const test::TempFolder folder;
-  CHECK(run_stele({"serve", "--data", "x", "--config", folder.file("missing.toml"), "--print-config"}).exit_code == 2);
-  write_file(folder.file("typo.toml"), "segment-sise = 1MiB\n");
-  const auto typo = run_stele({"serve", "--data", "x", "--config", folder.file("typo.toml"), "--print-config"});
-  CHECK(typo.exit_code == 2);
-  CHECK(contains(typo.err, "segment-sise"));
-  write_file(folder.file("value.toml"), "segment-size = 1\n");
-  CHECK(run_stele({"serve", "--data", "x", "--config", folder.file("value.toml"), "--print-config"}).exit_code == 2);
-}
-
 TEST_CASE("Serve.TheLastOfARepeatedFlagCounts") {
   const auto result = run_stele({"serve", "--data", "first", "--data", "second", "--listen", "[::1]:1", "--listen",
                                  "127.0.0.1:2", "--print-config"});
-  CHECK(contains(result.out, "data=\"second\""));
-  CHECK(contains(result.out, "listen=\"127.0.0.1:2\""));
+  CHECK(contains("\n" + result.out, "\ndata = second\n"));
+  CHECK(contains(result.out, "\nlisten = 127.0.0.1:2\n"));
+}
+
+TEST_CASE("Serve.ListensOnAllAddressesOfAName") {
+  const test::TempFolder folder;
+  for (const char* name : {"localhost", "LocalHost"}) {
+    const auto server = ChildProcess::start({STELE_BINARY, "serve", "--data", folder.path(), "--segment-size", "1MiB",
+                                             "--listen", std::string(name) + ":0"});
+    const std::string line = server->wait_for_stderr("listening on http://localhost:");
+    REQUIRE_FALSE(line.empty());
+    const std::string port = line.substr(line.rfind(':') + 1);
+    const auto reached = [&](const std::string& host) {
+      return run_stele({"query", "--url", "http://" + host + ":" + port}).exit_code == 0;
+    };
+    CHECK(reached("127.0.0.1"));
+    CHECK(reached("localhost"));
+    if (std::filesystem::exists("/proc/sys/net/ipv6")) {
+      std::ifstream disabled("/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+      if (int off = 0; disabled >> off && off == 0) CHECK(reached("[::1]"));
+    }
+    server->signal(SIGTERM);
+    CHECK(server->wait() == 0);
+  }
 }
 
 TEST_CASE("Serve.SecondProcessOnAFolderIsToldSo") {

@@ -291,6 +291,42 @@ TEST_CASE("CliTls.ACertificateThatEndsSoonIsToldUntilItIsRenewed") {
   CHECK(server.stop() == 0);
 }
 
+TEST_CASE("CliTls.AHangupReadsTheCertificateAndOpensTheAccessLogAgain") {
+  const DevCertificates certificates;
+  const std::string log = certificates.file("access.log");
+  auto server = ServerProcess::start(
+      {certificates.data(), certificates.server_flags() + std::vector<std::string>{"--access-log", log}, {}, 0});
+  HttpClient client(server.port());
+  client.use_tls(certificates.trusting());
+  CHECK(client.get("/healthz").status == 200);
+  std::filesystem::rename(log, log + ".1");
+  server.process().signal(SIGHUP);
+  REQUIRE_FALSE(server.process().wait_for_stderr("access log reopened").empty());
+  CHECK(contains(server.err(), "TLS reloaded"));
+  CHECK(client.get("/readyz").status == 200);
+  CHECK(server.stop() == 0);
+  CHECK(contains(content_of(log + ".1"), " /healthz "));
+  CHECK(contains(content_of(log), " /readyz "));
+  CHECK_FALSE(contains(content_of(log), " /healthz "));
+}
+
+TEST_CASE("CliTls.AClientKeyWithAPassphraseIsRefusedAndNobodyIsAsked") {
+  const DevCertificates certificates;
+  const std::string key = certificates.file("secret-key.pem");
+  REQUIRE(run_process({"/usr/bin/openssl", "pkey", "-in", certificates.file("client-key.pem"), "-aes256", "-passout",
+                       "pass:secret", "-out", key})
+              .exit_code == 0);
+  auto server = ServerProcess::start({certificates.data(), certificates.server_flags(true), {}, 0});
+  const auto refused = run_stele({"query", "--url", server.url(), "--ca", certificates.file("ca.pem"), "--client-cert",
+                                  certificates.file("client.pem"), "--client-key", key},
+                                 "secret\n");
+  CAPTURE(refused.err);
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.err, "the private key has a passphrase; give one without"));
+  CHECK(contains(refused.err, key));
+  CHECK_FALSE(contains(refused.err + refused.out, "Enter PEM"));
+}
+
 TEST_CASE("CliTls.WithoutTlsAHangupChangesNothing") {
   const test::TempFolder folder;
   auto server = ServerProcess::start({folder.path(), {"--segment-size", "1MiB"}, {}, 0});

@@ -2,10 +2,15 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -13,6 +18,7 @@
 
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
+#include "tests/support/process_usage.h"
 
 namespace stele::tests {
 
@@ -145,6 +151,70 @@ TEST_CASE("Log.LinesThatTheAccessLogLosesAreCountedAndTold") {
   drain.join();
   ::close(reader);
   CHECK(server.err().find("lines were dropped") != std::string::npos);
+}
+
+TEST_CASE("Log.AfterARotationAHangupGoesOnInANewFileAndNoLineIsLost") {
+  const test::TempFolder folder;
+  const std::string file = folder.file("access.log");
+  ServerProcess server =
+      ServerProcess::start({folder.file("data"), {"--segment-size", "1MiB", "--access-log", file}, {}, 0});
+  std::atomic<bool> ending{false};
+  std::atomic<int> sent{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back([&] {
+      HttpClient client(server.port());
+      while (!ending) {
+        if (client.get("/v1/events/" + std::to_string(sent++)).status != 404) ending = true;
+      }
+    });
+  }
+  constexpr int rotations = 5;
+  for (int i = 0; i < rotations; ++i) {
+    const int before = sent;
+    while (sent < before + 100 && !ending) std::this_thread::yield();
+    REQUIRE(::rename(file.c_str(), (file + std::to_string(i)).c_str()) == 0);
+    server.process().signal(SIGHUP);
+    // The file is there when it is said to be.
+    CHECK(eventually([&] { return std::filesystem::exists(file); }));
+  }
+  ending = true;
+  for (std::thread& client : clients) client.join();
+  CHECK(server.stop() == 0);
+  std::set<std::string> paths;
+  int lines = 0;
+  for (int i = 0; i <= rotations; ++i) {
+    std::ifstream in(i < rotations ? file + std::to_string(i) : file);
+    std::ostringstream text;
+    text << in.rdbuf();
+    if (!text.str().empty()) CHECK(text.str().back() == '\n');
+    for (const std::string& line : lines_of(text.str())) {
+      ++lines;
+      CHECK(is_timestamp(line.substr(0, line.find(' '))));
+      const std::size_t at = line.find(" /v1/events/");
+      REQUIRE(at != std::string::npos);
+      paths.insert(line.substr(at, line.find(' ', at + 1) - at));
+    }
+  }
+  CHECK(lines == sent);
+  CHECK(paths.size() == static_cast<std::size_t>(lines));
+}
+
+TEST_CASE("Log.AnAccessLogThatCannotBeOpenedAgainGoesOnWhereItIs") {
+  const test::TempFolder folder;
+  const std::string file = folder.file("access.log"), moved = folder.file("moved.log");
+  ServerProcess server =
+      ServerProcess::start({folder.file("data"), {"--segment-size", "1MiB", "--access-log", file}, {}, 0});
+  REQUIRE(::rename(file.c_str(), moved.c_str()) == 0);
+  REQUIRE(::mkdir(file.c_str(), 0700) == 0);
+  server.process().signal(SIGHUP);
+  CHECK_FALSE(server.process().wait_for_stderr("the access log goes on in the file it has").empty());
+  CHECK(HttpClient(server.port()).get("/healthz").status == 200);
+  CHECK(server.stop() == 0);
+  std::ifstream in(moved);
+  std::string line;
+  CHECK(std::getline(in, line));
+  CHECK(line.find("/healthz") != std::string::npos);
 }
 
 TEST_CASE("Log.NothingAClientSendsBreaksOutOfItsLine") {

@@ -3,10 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <cstdio>
 #include <fstream>
 #include <thread>
 
+#include "net/localhost.h"
 #include "tests/net/test_server.h"
 
 namespace stele::tests {
@@ -288,6 +292,48 @@ TEST_CASE("Server.SaysWhyItCannotListen") {
   options.port = 0;
   CHECK_FALSE(net::Server::start(
       options, [](api::Scheduler&) -> std::unique_ptr<api::Handler> { throw std::runtime_error("no handler"); }));
+}
+
+TEST_CASE("Server.ListensOnAllAddressesOfANameAtOnePort") {
+  for (const std::string name : {"localhost", "LocalHost.", "anything.localhost"}) {
+    CAPTURE(name);
+    net::ServerOptions options;
+    options.host = name;
+    TestServer server(options);
+    int answered = 0;
+    for (const auto& address : net::localhost_addresses()) {
+      boost::asio::io_context context;
+      boost::asio::ip::tcp::socket socket(context);
+      boost::system::error_code failed;
+      socket.connect({address, static_cast<std::uint16_t>(server.port())}, failed);
+      if (failed && address.is_v6()) continue;  // a machine without IPv6
+      REQUIRE_FALSE(failed);
+      boost::asio::write(
+          socket, boost::asio::buffer(std::string("GET /header HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")));
+      std::string answer;
+      boost::asio::read(socket, boost::asio::dynamic_buffer(answer), failed);
+      CHECK(answer.starts_with("HTTP/1.1 200 "));
+      ++answered;
+    }
+    CHECK(answered >= 1);
+    // Taken on one of its addresses is taken.
+    net::ServerOptions again;
+    again.host = name;
+    again.port = static_cast<std::uint16_t>(server.port());
+    CHECK_FALSE(net::Server::start(again, [](api::Scheduler& s) { return std::make_unique<FakeHandler>(s); }));
+    server.end();
+  }
+}
+
+TEST_CASE("Server.WhatIsNotBelowLocalhostIsNotThisMachine") {
+  for (const char* name : {"localhost", "LOCALHOST", "localhost.", "a.localhost", "a.b.LocalHost."}) {
+    CAPTURE(name);
+    CHECK(net::is_localhost(name));
+  }
+  for (const char* name : {"", ".", "localhos", "notlocalhost", "localhost.example", "localhost..", "127.0.0.1"}) {
+    CAPTURE(name);
+    CHECK_FALSE(net::is_localhost(name));
+  }
 }
 
 TEST_CASE("Server.WritesAnAccessLogWithoutQueries") {
