@@ -4,21 +4,18 @@
 
 namespace stele::tools {
 
-void AccessOptions::declare(CLI::App& app) {
+void AccessOptions::declare(CommandLine& app) {
   const char* const group = "Access";
-  app.add_option("--auth", auth, "on: every request needs an API key or a JWT; off: none does")
-      ->type_name("off|on")
-      ->default_str(auth)
-      ->check(CLI::IsMember({"off", "on"}).description(""))
-      ->group(group);
-  add_key_store(app, key_store)->group(group);
-  app.add_option("--jwks", jwks, "Public keys that JWTs may be signed with (RFC 7517); read again when it changes")
-      ->type_name("FILE")
-      ->group(group);
-  app.add_option("--jwt-issuer", jwt_issuer, "What iss of a JWT must be")->type_name("TEXT")->group(group);
-  app.add_option("--jwt-audience", jwt_audience, "What aud of a JWT must be or contain")
-      ->type_name("TEXT")
-      ->group(group);
+  app.add_text("--auth", auth, "on: every request needs an API key or a JWT; off: none does")
+      .type("off|on")
+      .one_of({"off", "on"})
+      .group(group);
+  add_key_store(app, key_store).group(group);
+  app.add_text("--jwks", jwks, "Public keys that JWTs may be signed with (RFC 7517); read again when it changes")
+      .type("FILE")
+      .group(group);
+  app.add_text("--jwt-issuer", jwt_issuer, "What iss of a JWT must be").type("TEXT").group(group);
+  app.add_text("--jwt-audience", jwt_audience, "What aud of a JWT must be or contain").type("TEXT").group(group);
 }
 
 std::string AccessOptions::complaint() const {
@@ -52,10 +49,9 @@ Result<std::shared_ptr<api::Authenticator>> AccessOptions::open(const std::strin
   return authenticator;
 }
 
-CLI::Option* add_key_store(CLI::App& app, std::string& to) {
-  return app
-      .add_option("--key-store", to, "Folder of secrets, for its owner only; keys/ in the data folder if not given")
-      ->type_name("DIR");
+CommandLine::Option add_key_store(CommandLine& app, std::string& to) {
+  return app.add_text("--key-store", to, "Folder of secrets, for its owner only; keys/ in the data folder if not given")
+      .type("DIR");
 }
 
 std::string key_store_folder(const std::string& key_store, const std::string& data_folder) {

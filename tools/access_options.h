@@ -1,11 +1,11 @@
 #pragma once
 // What `stele serve` is told about authentication.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
 #include "api/access/authenticator.h"
+#include "tools/command_line.h"
 
 namespace stele::tools {
 
@@ -18,7 +18,7 @@ struct AccessOptions {
 
   [[nodiscard]] bool required() const { return auth == "on"; }
   /// `*this` must outlive the parsing.
-  void declare(CLI::App& app);
+  void declare(CommandLine& app);
   /// For people, if the flags contradict each other; else empty.
   [[nodiscard]] std::string complaint() const;
   /// Null if authentication is off. Says in the log what an operator should know about the keys.
@@ -26,7 +26,7 @@ struct AccessOptions {
 };
 
 /// `--key-store` with its default, for all commands that have it.
-CLI::Option* add_key_store(CLI::App& app, std::string& to);
+CommandLine::Option add_key_store(CommandLine& app, std::string& to);
 /// Where the keys are if `key_store` does not say it.
 [[nodiscard]] std::string key_store_folder(const std::string& key_store, const std::string& data_folder);
 

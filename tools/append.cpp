@@ -32,11 +32,11 @@ struct AppendFlags {
   std::uint64_t version = 0;
   std::uint64_t sequence = 0;
 
-  void declare(CLI::App& app) {
-    app.add_option("source", source, "- reads events as NDJSON from stdin and appends them as one list, all or nothing")
-        ->check(CLI::IsMember({"-"}).description(""));
+  void declare(CommandLine& app) {
+    app.add_text("source", source, "- reads events as NDJSON from stdin and appends them as one list, all or nothing")
+        .one_of({"-"});
     const auto text = [&](const char* flag, std::string& to, const char* value, const char* help) {
-      return app.add_option(flag, to, help)->type_name(value)->group("Event");
+      return app.add_text(flag, to, help).type(value).group("Event");
     };
     text("--type", type, "TEXT", "eventType, what happened");
     text("--aggregate", aggregate, "ID", "aggregateId, what it happened to");
@@ -48,15 +48,15 @@ struct AppendFlags {
     text("--correlation-id", correlation_id, "ID", "correlationId");
     text("--causation-id", causation_id, "ID", "causationId");
     text("--occurred-at", occurred_at, "TIME", "occurredAt, RFC 3339: when it happened in the domain");
-    add_number(app, "--version", version, 0, 1U << 30, "Schema version of the data; 0: the server's default")
-        ->group("Event");
-    add_number(app, "--sequence", sequence, 0, 1ULL << 62, "The sequence number it must get; 0: any")->group("Event");
-    add_url(app, url);
-    add_tls(app, tls);
+    app.add_number("--version", version, 0, 1U << 30, "Schema version of the data; 0: the server's default")
+        .group("Event");
+    app.add_number("--sequence", sequence, 0, 1ULL << 62, "The sequence number it must get; 0: any").group("Event");
+    app.add_url(url);
+    app.add_tls(tls);
     credentials.declare(app);
-    app.add_option("--idempotency-key", idempotency_key, "Idempotency-Key: makes a repeat without eventId harmless too")
-        ->type_name("KEY")
-        ->group("Server");
+    app.add_text("--idempotency-key", idempotency_key, "Idempotency-Key: makes a repeat without eventId harmless too")
+        .type("KEY")
+        .group("Server");
     app.footer(
         "The receipt goes to stdout. Exit status: 0 stored or stored before, 1 refused or unreachable, 2 wrong usage.");
   }
@@ -128,10 +128,10 @@ int usage_error(const Error& error) {
 
 int append_command(int argc, const char* const* argv) {
   AppendFlags flags;
-  const auto app = make_parser(
-      "append", "Appends one event made of flags, or a list of events from stdin (-), and prints the receipt.");
-  flags.declare(*app);
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("append",
+                  "Appends one event made of flags, or a list of events from stdin (-), and prints the receipt.");
+  flags.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
   auto url = parse_http_url(flags.url);
   if (!url) return usage_error(url.error());
   auto token = flags.credentials.token();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -169,10 +170,67 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
-CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::string& type,
-                        const std::string& default_text, const std::string& help,
-                        std::function<std::string(const std::string&)> take) {
-  auto* option = app.add_option(
+}  // namespace
+
+CommandLine::CommandLine(const std::string& command, const std::string& description)
+    : app_(std::make_unique<CLI::App>(description, "stele " + command)) {
+  app_->formatter(std::make_shared<HelpFormatter>());
+  app_->set_help_flag("-h,--help", "Show this and exit");
+  app_->get_help_ptr()->group("Help");
+  app_->option_defaults()->configurable()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app_->allow_config_extras(CLI::config_extras_mode::error);
+}
+
+CommandLine::~CommandLine() = default;
+
+CommandLine::Option CommandLine::Option::type(const std::string& name) const {
+  option_->type_name(name);
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::group(const std::string& name) const {
+  option_->group(name);
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::required() const {
+  option_->required();
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::environment(const std::string& variable) const {
+  option_->envname(variable);
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::one_of(const std::vector<std::string>& values) const {
+  option_->check(CLI::IsMember(values).description(""));
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::needs(Option other) const {
+  option_->needs(other.option_);
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::delimiter(char between) const {
+  option_->delimiter(between);
+  return *this;
+}
+
+CommandLine::Option CommandLine::Option::not_in_file() const {
+  option_->configurable(false);
+  return *this;
+}
+
+CommandLine::Option CommandLine::add_text(const std::string& flag, std::string& to, const std::string& help) {
+  return Option(app_->add_option(flag, to, help)->default_str(to));
+}
+
+CommandLine::Option CommandLine::add_parsed(const std::string& flag, const std::string& type,
+                                            const std::string& default_text, const std::string& help,
+                                            std::function<std::string(const std::string&)> take) {
+  auto* option = app_->add_option(
       flag,
       [flag, take = std::move(take)](const CLI::results_t& results) {
         if (const auto complaint = take(results.back()); !complaint.empty()) {
@@ -182,31 +240,24 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::strin
       },
       help);
   option->type_name(type)->default_str(default_text);
-  return option;
+  return Option(option);
 }
 
-}  // namespace
-
-std::unique_ptr<CLI::App> make_parser(const std::string& command, const std::string& description) {
-  auto app = std::make_unique<CLI::App>(description, "stele " + command);
-  app->formatter(std::make_shared<HelpFormatter>());
-  app->set_help_flag("-h,--help", "Show this and exit");
-  app->get_help_ptr()->group("Help");
-  app->option_defaults()->configurable()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app->allow_config_extras(CLI::config_extras_mode::error);
-  return app;
-}
-
-void add_config_file(CLI::App& app) {
-  app.config_formatter(std::make_shared<ConfigFile>(app));
+void CommandLine::add_config_file(const std::string& group) {
+  app_->config_formatter(std::make_shared<ConfigFile>(*app_));
   const char* from_environment = std::getenv("STELE_CONFIG");
   const std::string file = from_environment != nullptr ? from_environment : "";
-  app.set_config("--config", file, "Read options from a file: name = value, names as the flags without dashes",
-                 !file.empty());
-  app.get_config_ptr()->type_name("FILE");
+  app_->set_config("--config", file, "Read options from a file: name = value, names as the flags without dashes",
+                   !file.empty());
+  app_->get_config_ptr()->type_name("FILE")->group(group);
 }
 
-std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
+void CommandLine::footer(const std::string& text) { app_->footer(text); }
+
+std::string CommandLine::config_text() const { return app_->config_to_str(true, false); }
+
+std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
+  CLI::App& app = *app_;
   const auto refuse = [&app](std::string_view why) {
     say("{}: {}\nRun '{} --help' for the options.\n", app.get_name(), why, app.get_name());
     return kExitUsage;
@@ -227,32 +278,32 @@ std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   }
 }
 
-CLI::Option* add_texts(CLI::App& app, const std::string& flag, std::vector<std::string>& to, const std::string& type,
-                       const std::string& help) {
-  auto* const option = app.add_option(
+CommandLine::Option CommandLine::add_texts(const std::string& flag, std::vector<std::string>& to,
+                                           const std::string& type, const std::string& help) {
+  auto* const option = app_->add_option(
       flag,
       [&to](const CLI::results_t& results) {
         to = results;
         return true;
       },
       help);
-  return option->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return Option(option->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
-CLI::Option* add_switch(CLI::App& app, const std::string& flag, bool& to, const std::string& help) {
-  return add_parsed(app, flag, "", "", help,
-                    [&to](const std::string& text) -> std::string {
-                      const auto value = parse_boolean(text);
-                      if (!value) return kNoBoolean;
-                      to = *value;
-                      return {};
-                    })
-      ->expected(0);
+CommandLine::Option CommandLine::add_switch(const std::string& flag, bool& to, const std::string& help) {
+  const Option option = add_parsed(flag, "", "", help, [&to](const std::string& text) -> std::string {
+    const auto value = parse_boolean(text);
+    if (!value) return kNoBoolean;
+    to = *value;
+    return {};
+  });
+  option.option_->expected(0);
+  return option;
 }
 
-CLI::Option* add_bytes(CLI::App& app, const std::string& flag, std::uint64_t& to, BytesRange range,
-                       const std::string& help) {
-  return add_parsed(app, flag, "SIZE", format_bytes(to), help, [&to, range](const std::string& text) -> std::string {
+CommandLine::Option CommandLine::add_bytes(const std::string& flag, std::uint64_t& to, BytesRange range,
+                                           const std::string& help) {
+  return add_parsed(flag, "SIZE", format_bytes(to), help, [&to, range](const std::string& text) -> std::string {
     const auto value = parse_bytes(text);
     if (!value) return "is not a size: write it like 65536, 64KiB or 256MiB";
     if (*value < range.least || *value > range.most) {
@@ -263,9 +314,10 @@ CLI::Option* add_bytes(CLI::App& app, const std::string& flag, std::uint64_t& to
   });
 }
 
-CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::microseconds& to,
-                          std::chrono::microseconds least, std::chrono::microseconds most, const std::string& help) {
-  return add_parsed(app, flag, "TIME", format_duration(to), help,
+CommandLine::Option CommandLine::add_duration(const std::string& flag, std::chrono::microseconds& to,
+                                              std::chrono::microseconds least, std::chrono::microseconds most,
+                                              const std::string& help) {
+  return add_parsed(flag, "TIME", format_duration(to), help,
                     [&to, least, most](const std::string& text) -> std::string {
                       const auto value = parse_duration(text);
                       if (!value) return "is not a duration: write it like 100us, 250ms, 10s or 2min";
@@ -277,42 +329,40 @@ CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::m
                     });
 }
 
-CLI::Option* add_number(CLI::App& app, const std::string& flag, std::uint64_t& to, std::uint64_t least,
-                        std::uint64_t most, const std::string& help) {
-  return add_parsed(app, flag, "N", std::to_string(to), help,
-                    [&to, least, most](const std::string& text) -> std::string {
-                      std::uint64_t value = 0;
-                      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-                      if (error != std::errc{} || end != text.data() + text.size()) return "is not a whole number";
-                      if (value < least || value > most) return fmt::format("is outside {} .. {}", least, most);
-                      to = value;
-                      return {};
-                    });
+CommandLine::Option CommandLine::add_number(const std::string& flag, std::uint64_t& to, std::uint64_t least,
+                                            std::uint64_t most, const std::string& help) {
+  return add_parsed(flag, "N", std::to_string(to), help, [&to, least, most](const std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return "is not a whole number";
+    if (value < least || value > most) return fmt::format("is outside {} .. {}", least, most);
+    to = value;
+    return {};
+  });
 }
 
-void name_environment(CLI::App& app) {
-  for (auto* option : app.get_options([&app](const CLI::Option* o) { return o != app.get_help_ptr(); })) {
+void CommandLine::name_environment() {
+  for (auto* option : app_->get_options([this](const CLI::Option* o) { return o != app_->get_help_ptr(); })) {
     if (!option->get_lnames().empty()) option->envname(environment_name(option->get_lnames().front()));
   }
 }
 
-void add_url(CLI::App& app, std::string& to) {
-  app.add_option("--url", to, "The server, http or https; STELE_URL sets it too")
-      ->type_name("URL")
-      ->default_str(to)
-      ->envname("STELE_URL")
-      ->group("Server");
+void CommandLine::add_url(std::string& to) {
+  add_text("--url", to, "The server, http or https; STELE_URL sets it too")
+      .type("URL")
+      .environment("STELE_URL")
+      .group("Server");
 }
 
-void add_tls(CLI::App& app, HttpTls& to) {
-  const auto file = [&app](const char* flag, std::string& path, const char* help) {
-    return app.add_option(flag, path, help)->type_name("FILE")->envname(environment_name(flag + 2))->group("Server");
+void CommandLine::add_tls(HttpTls& to) {
+  const auto file = [this](const char* flag, std::string& path, const char* help) {
+    return add_text(flag, path, help).type("FILE").environment(environment_name(flag + 2)).group("Server");
   };
   file("--ca", to.ca, "https: believe the authorities in this file, in PEM, instead of the system's");
-  auto* const certificate = file("--client-cert", to.client_certificate, "https: the certificate to show, in PEM");
-  auto* const key = file("--client-key", to.client_key, "https: its private key, in PEM");
-  certificate->needs(key);
-  key->needs(certificate);
+  const Option certificate = file("--client-cert", to.client_certificate, "https: the certificate to show, in PEM");
+  const Option key = file("--client-key", to.client_key, "https: its private key, in PEM");
+  certificate.needs(key);
+  key.needs(certificate);
 }
 
 }  // namespace stele::tools

@@ -4,9 +4,9 @@
 // Precedence of every option that has an environment name: flag, then STELE_* variable, then configuration file, then
 // default.
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,50 +15,89 @@
 #include "tools/exit_code.h"
 #include "tools/http_client.h"
 
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
 namespace stele::tools {
 
-/// A parser for `stele <command>`; its help lists each option under its group, with default, unit and environment
-/// variable.
-[[nodiscard]] std::unique_ptr<CLI::App> make_parser(const std::string& command, const std::string& description);
+/// The command line of `stele <command>`. CLI11, which takes seconds to compile, is known to command_line.cpp alone.
+/// What options are declared with must outlive parse(); what a variable holds then is the default that the help shows.
+class CommandLine {
+ public:
+  /// One option, to be described further. As long-lived as the command line.
+  class Option {
+   public:
+    /// What the value is, in the help: FILE, N.
+    Option type(const std::string& name) const;
+    /// The heading in the help that it stands under.
+    Option group(const std::string& name) const;
+    Option required() const;
+    Option environment(const std::string& variable) const;
+    Option one_of(const std::vector<std::string>& values) const;
+    /// Wrong usage without the other one.
+    Option needs(Option other) const;
+    /// One value may be several, with this between them.
+    Option delimiter(char between) const;
+    Option not_in_file() const;
 
-/// Adds `--config FILE` (see tools/config_file.h; names as the flags without dashes). An unknown name is an error.
-void add_config_file(CLI::App& app);
+   private:
+    friend class CommandLine;
+    explicit Option(CLI::Option* option) : option_(option) {}
+    CLI::Option* option_;
+  };
 
-/// Parses; an exit code if the command shall end now: help was asked for (stdout, 0) or the usage is wrong (stderr, 2).
-/// A value that is given and empty is wrong usage, except for a STELE_* variable, which then counts as not set unless
-/// it is that of a switch.
-[[nodiscard]] std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
+  CommandLine(const std::string& command, const std::string& description);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
 
-/// An option with a text that may be repeated; each is taken as it stands.
-CLI::Option* add_texts(CLI::App& app, const std::string& flag, std::vector<std::string>& to, const std::string& type,
-                       const std::string& help);
+  // `flag` is like --name, or a name alone: an argument without a flag.
 
-/// A flag that is true if it is given alone, and can be given a value: see parse_boolean().
-CLI::Option* add_switch(CLI::App& app, const std::string& flag, bool& to, const std::string& help);
+  Option add_text(const std::string& flag, std::string& to, const std::string& help);
+  /// May be repeated; each text is taken as it stands.
+  Option add_texts(const std::string& flag, std::vector<std::string>& to, const std::string& type,
+                   const std::string& help);
+  /// True if it is given alone; it can be given a value: see parse_boolean().
+  Option add_switch(const std::string& flag, bool& to, const std::string& help);
+  struct BytesRange {
+    std::uint64_t least = 0;
+    std::uint64_t most = 1ULL << 62;
+  };
+  /// Like 256MiB.
+  Option add_bytes(const std::string& flag, std::uint64_t& to, BytesRange range, const std::string& help);
+  /// Like 10s.
+  Option add_duration(const std::string& flag, std::chrono::microseconds& to, std::chrono::microseconds least,
+                      std::chrono::microseconds most, const std::string& help);
+  /// A whole number in a range.
+  Option add_number(const std::string& flag, std::uint64_t& to, std::uint64_t least, std::uint64_t most,
+                    const std::string& help);
+  /// `take` gets the text and says what is wrong with it ("is no such thing"); empty if nothing is.
+  Option add_parsed(const std::string& flag, const std::string& type, const std::string& default_text,
+                    const std::string& help, std::function<std::string(const std::string&)> take);
 
-struct BytesRange {
-  std::uint64_t least = 0;
-  std::uint64_t most = 1ULL << 62;
+  /// `--url`, or STELE_URL.
+  void add_url(std::string& to);
+  /// `--ca`, `--client-cert` and `--client-key`, or STELE_CA, STELE_CLIENT_CERT and STELE_CLIENT_KEY.
+  void add_tls(HttpTls& to);
+
+  /// Lets every option so far that has a long name be set by STELE_<NAME> (`--segment-size` by STELE_SEGMENT_SIZE).
+  void name_environment();
+  /// Adds `--config FILE` (see tools/config_file.h; names as the flags without dashes). An unknown name is an error.
+  void add_config_file(const std::string& group);
+  /// Text behind the options in the help.
+  void footer(const std::string& text);
+
+  /// An exit code if the command shall end now: help was asked for (stdout, 0) or the usage is wrong (stderr, 2). A
+  /// value that is given and empty is wrong usage, except for a STELE_* variable, which then counts as not set unless
+  /// it is that of a switch.
+  [[nodiscard]] std::optional<int> parse(int argc, const char* const* argv);
+  /// After parsing: what applies, as a configuration file.
+  [[nodiscard]] std::string config_text() const;
+
+ private:
+  const std::unique_ptr<CLI::App> app_;
 };
-/// An option like 256MiB; `to` holds the default.
-CLI::Option* add_bytes(CLI::App& app, const std::string& flag, std::uint64_t& to, BytesRange range,
-                       const std::string& help);
-
-/// An option like 10s; `to` holds the default.
-CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::chrono::microseconds& to,
-                          std::chrono::microseconds least, std::chrono::microseconds most, const std::string& help);
-
-/// An option that is a whole number in a range; `to` holds the default.
-CLI::Option* add_number(CLI::App& app, const std::string& flag, std::uint64_t& to, std::uint64_t least,
-                        std::uint64_t most, const std::string& help);
-
-/// Lets every option that has a long name be set by STELE_<NAME> (`--segment-size` by STELE_SEGMENT_SIZE).
-void name_environment(CLI::App& app);
-
-/// `--url`, default http://127.0.0.1:8080 or STELE_URL.
-void add_url(CLI::App& app, std::string& to);
-
-/// `--ca`, `--client-cert` and `--client-key`, or STELE_CA, STELE_CLIENT_CERT and STELE_CLIENT_KEY.
-void add_tls(CLI::App& app, HttpTls& to);
 
 }  // namespace stele::tools

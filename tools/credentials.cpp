@@ -27,11 +27,11 @@ Result<std::string> checked(std::string text, const char* what, const std::strin
 
 }  // namespace
 
-void Credentials::declare(CLI::App& app) {
-  app.add_option("--token-file", token_file, "File with the API key or JWT to send; else STELE_TOKEN has it")
-      ->type_name("FILE")
-      ->envname("STELE_TOKEN_FILE")
-      ->group("Server");
+void Credentials::declare(CommandLine& app) {
+  app.add_text("--token-file", token_file, "File with the API key or JWT to send; else STELE_TOKEN has it")
+      .type("FILE")
+      .environment("STELE_TOKEN_FILE")
+      .group("Server");
 }
 
 Result<std::string> Credentials::token() const {

@@ -1,10 +1,10 @@
 #pragma once
 // The bearer token of client commands.
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "engine/base/result.h"
+#include "tools/command_line.h"
 
 namespace stele::tools {
 
@@ -12,7 +12,7 @@ struct Credentials {
   std::string token_file;
 
   /// `--token-file`; `*this` must outlive the parsing.
-  void declare(CLI::App& app);
+  void declare(CommandLine& app);
   /// What --token-file holds, else STELE_TOKEN, else empty. Never on the command line, where other users could see it.
   [[nodiscard]] Result<std::string> token() const;
 };

@@ -20,25 +20,24 @@ struct ImportFlags {
   std::uint64_t line_bytes_max = 2U << 20;
   ImportOptions import;
 
-  void declare(CLI::App& app) {
-    app.add_option("FILE", file, "Events as NDJSON, plain or compressed with gzip or zstd; - for stdin")->required();
-    add_url(app, url);
-    add_tls(app, tls);
+  void declare(CommandLine& app) {
+    app.add_text("FILE", file, "Events as NDJSON, plain or compressed with gzip or zstd; - for stdin").required();
+    app.add_url(url);
+    app.add_tls(tls);
     credentials.declare(app);
-    add_duration(app, "--retry-for", import.retry_for, std::chrono::microseconds{0}, std::chrono::hours{24},
-                 "How long to keep trying when the server is away or busy")
-        ->group("Server");
-    add_number(app, "--batch", import.batch_lines, 1, 10'000, "Lines a request; each request is one atomic commit")
-        ->group("Import");
-    add_bytes(app, "--line-size-max", line_bytes_max, {1024, 16U << 20}, "A longer line is reported and skipped")
-        ->group("Import");
-    add_switch(app, "--exported", import.exported,
-               "The lines are what `stele query` printed: drop what the server gives (position, sequenceNumber, "
-               "timestamp)")
-        ->group("Import");
-    add_switch(app, "--strict", import.strict, "Stop at the first bad line; nothing behind it is sent")
-        ->group("Import");
-    add_switch(app, "--quiet", import.quiet, "Report bad lines and failures only")->group("Import");
+    app.add_duration("--retry-for", import.retry_for, std::chrono::microseconds{0}, std::chrono::hours{24},
+                     "How long to keep trying when the server is away or busy")
+        .group("Server");
+    app.add_number("--batch", import.batch_lines, 1, 10'000, "Lines a request; each request is one atomic commit")
+        .group("Import");
+    app.add_bytes("--line-size-max", line_bytes_max, {1024, 16U << 20}, "A longer line is reported and skipped")
+        .group("Import");
+    app.add_switch("--exported", import.exported,
+                   "The lines are what `stele query` printed: drop what the server gives (position, sequenceNumber, "
+                   "timestamp)")
+        .group("Import");
+    app.add_switch("--strict", import.strict, "Stop at the first bad line; nothing behind it is sent").group("Import");
+    app.add_switch("--quiet", import.quiet, "Report bad lines and failures only").group("Import");
     app.footer(
         "Events are sent in the order of the lines. Running the same command again is safe: what is stored already is "
         "not stored\n"
@@ -60,9 +59,9 @@ void print_summary(const ImportCounts& counts, const Progress& progress) {
 
 int import_command(int argc, const char* const* argv) {
   ImportFlags flags;
-  const auto app = make_parser("import", "Appends a file of events, one JSON object a line, through the HTTP API.");
-  flags.declare(*app);
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("import", "Appends a file of events, one JSON object a line, through the HTTP API.");
+  flags.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
   auto url = parse_http_url(flags.url);
   if (!url) {
     say("stele import: {}\n", url.error().describe());

@@ -47,14 +47,14 @@ struct QueryFlags {
   Filter order{"order", {}};
   bool include_system = false;
 
-  void declare(CLI::App& app) {
+  void declare(CommandLine& app) {
     const auto add = [&](const char* flag, Filter& filter, const char* type, const char* help) {
-      return app.add_option(flag, filter.value, help)->type_name(type)->group("Filters (all of them must match)");
+      return app.add_text(flag, filter.value, help).type(type).group("Filters (all of them must match)");
     };
     add("--aggregate", aggregate, "ID", "aggregateId");
     add("--aggregate-type", aggregate_type, "TEXT", "aggregateType");
-    add_texts(app, "--type", event_types, "TEXT", "eventType; may be repeated: any of them")
-        ->group("Filters (all of them must match)");
+    app.add_texts("--type", event_types, "TEXT", "eventType; may be repeated: any of them")
+        .group("Filters (all of them must match)");
     add("--user", user, "ID", "userId");
     add("--correlation-id", correlation_id, "ID", "correlationId");
     add("--from", from, "TIME", "Stored at or after this time, RFC 3339");
@@ -64,21 +64,20 @@ struct QueryFlags {
     add("--from-sequence", from_sequence, "N", "Sequence number in the aggregate, from this one");
     add("--to-sequence", to_sequence, "N", "... to this one");
     add("--after-position", after_position, "N", "Only behind this position of the log");
-    add_switch(app, "--include-system", include_system, "The store's own records too")
-        ->group("Filters (all of them must match)");
+    app.add_switch("--include-system", include_system, "The store's own records too")
+        .group("Filters (all of them must match)");
     add("--order", order, "asc|desc", "Oldest first (the default) or newest first")
-        ->check(CLI::IsMember({"asc", "desc"}).description(""))
-        ->group("Output");
-    add_number(app, "--limit", limit, 0, std::numeric_limits<std::int64_t>::max(), "Stop after so many events; 0: all")
-        ->group("Output");
-    app.add_option("--format", format, "ndjson (one JSON object a line) or table (for people)")
-        ->type_name("FORMAT")
-        ->default_str(format)
-        ->check(CLI::IsMember({"ndjson", "table"}).description(""))
-        ->group("Output");
-    add("--min-position", min_position, "N", "Wait (not for long) until this position can be read")->group("Server");
-    add_url(app, url);
-    add_tls(app, tls);
+        .one_of({"asc", "desc"})
+        .group("Output");
+    app.add_number("--limit", limit, 0, std::numeric_limits<std::int64_t>::max(), "Stop after so many events; 0: all")
+        .group("Output");
+    app.add_text("--format", format, "ndjson (one JSON object a line) or table (for people)")
+        .type("FORMAT")
+        .one_of({"ndjson", "table"})
+        .group("Output");
+    add("--min-position", min_position, "N", "Wait (not for long) until this position can be read").group("Server");
+    app.add_url(url);
+    app.add_tls(tls);
     credentials.declare(app);
   }
 
@@ -152,9 +151,9 @@ class LinePrinter {
 
 int query_command(int argc, const char* const* argv) {
   QueryFlags flags;
-  const auto app = make_parser("query", "Prints events in the order of the log.");
-  flags.declare(*app);
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("query", "Prints events in the order of the log.");
+  flags.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
   auto url = parse_http_url(flags.url);
   if (!url) {
     say("stele query: {}\n", url.error().describe());

@@ -99,14 +99,14 @@ int fail(net::LogFormat format, const std::string& message) {
 
 int fail_to_open(net::LogFormat format, const std::string& folder, const Error& error) {
   const std::string_view advice = advice_for(error.kind);
-  return fail(format, fmt::format("cannot open the data folder {}: {}{}{}", folder, error.describe(), advice.empty() ? "" : "\n",
-                                  advice));
+  return fail(format, fmt::format("cannot open the data folder {}: {}{}{}", folder, error.describe(),
+                                  advice.empty() ? "" : "\n", advice));
 }
 
 void log_recovery(const Store& store, const std::string& folder) {
   const auto& report = store.recovery();
-  spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}", folder,
-               to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs,
+  spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}",
+               folder, to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs,
                report.replayed, report.tail_case);
   // A mistyped path, or a disk that is not mounted, looks like this.
   if (report.created) spdlog::warn("there was no store in {}: a new, empty one was made", folder);
@@ -123,7 +123,8 @@ std::function<void(std::uint64_t, std::uint64_t)> replay_logger() {
     if (now < next) return;
     next = now + std::chrono::seconds(1);
     if (expected > records) {
-      spdlog::info("making the index from the log: {} of {} records, {} %", records, expected, records * 100 / expected);
+      spdlog::info("making the index from the log: {} of {} records, {} %", records, expected,
+                   records * 100 / expected);
     } else {
       spdlog::info("making the index from the log: {} records", records);
     }
@@ -252,15 +253,15 @@ int run(ServeOptions& options, net::Signals& signals) {
 
 int serve_command(int argc, const char* const* argv) {
   ServeOptions options;
-  const auto app = make_parser("serve", "Opens a data folder and serves it over HTTP.");
-  options.declare(*app);
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("serve", "Opens a data folder and serves it over HTTP.");
+  options.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (const auto complaint = options.apply(); !complaint.empty()) {
     say("stele serve: {}\n", complaint);
     return kExitUsage;
   }
   if (options.print_config) {
-    put(app->config_to_str(true, false));
+    put(app.config_text());
     return finish_output("stele serve");
   }
   net::Signals signals;

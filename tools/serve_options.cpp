@@ -34,156 +34,149 @@ ServeOptions::ServeOptions() {
   service.version = kVersion;
 }
 
-void ServeOptions::declare(CLI::App& app) {
+void ServeOptions::declare(CommandLine& app) {
   const char* group = "Store";
-  app.add_option("--data", store.folder, "Data folder; made, with a warning, if it does not exist")
-      ->type_name("DIR")
-      ->required()
-      ->group(group);
-  app.add_flag("--no-create", no_create, "Refuse to start if there is no store in the data folder")->group(group);
-  app.add_option("--origin", store.origin, "Name of a new log, kept in its first record")
-      ->type_name("NAME")
-      ->default_str(store.origin)
-      ->group(group);
-  add_bytes(app, "--segment-size", store.segment_bytes,
-            {StoreBounds::kSegmentBytesMin, StoreBounds::kSegmentBytesMax}, "Size of a new segment file")
-      ->group(group);
-  add_number(app, "--queue-requests", store.queue_proposals_max, StoreBounds::kQueueProposalsMin, 1'000'000,
-             "Appends that may wait for the log; beyond: 503")
-      ->group(group);
-  add_bytes(app, "--queue-size", store.queue_bytes_max, {1U << 20, 64ULL << 30},
-            "Bytes that may wait for the log; beyond: 503")
-      ->group(group);
-  add_duration(app, "--gather-max", store.gather_max, microseconds{0}, microseconds{100'000},
-               "How long a busy log waits for company before it syncs")
-      ->group(group);
-  add_number(app, "--index-run-records", store.index_part_records_max, StoreBounds::kIndexPartRecordsMin,
-             StoreBounds::kIndexPartRecordsMax,
-             "Records that are indexed in memory before they are written as an index run")
-      ->group(group);
-  add_bytes(app, "--merge-rate", store.merge_bytes_per_second, {1U << 20, 64ULL << 30},
-            "Bytes a second at which index runs are merged in the background")
-      ->group(group);
-  add_bytes(app, "--scrub-rate", store.scrub_bytes_per_second, {0, 64ULL << 30},
-            "Bytes a second at which stored data is verified in the background; 0 = not at all")
-      ->group(group);
-  app.add_flag("--accept-clock-jump", store.accept_clock_jumps,
-               "Go on appending when the system clock jumps ahead by more than a day")
-      ->group(group);
+  app.add_text("--data", store.folder, "Data folder; made, with a warning, if it does not exist")
+      .type("DIR")
+      .required()
+      .group(group);
+  app.add_switch("--no-create", no_create, "Refuse to start if there is no store in the data folder").group(group);
+  app.add_text("--origin", store.origin, "Name of a new log, kept in its first record").type("NAME").group(group);
+  app.add_bytes("--segment-size", store.segment_bytes, {StoreBounds::kSegmentBytesMin, StoreBounds::kSegmentBytesMax},
+                "Size of a new segment file")
+      .group(group);
+  app.add_number("--queue-requests", store.queue_proposals_max, StoreBounds::kQueueProposalsMin, 1'000'000,
+                 "Appends that may wait for the log; beyond: 503")
+      .group(group);
+  app.add_bytes("--queue-size", store.queue_bytes_max, {1U << 20, 64ULL << 30},
+                "Bytes that may wait for the log; beyond: 503")
+      .group(group);
+  app.add_duration("--gather-max", store.gather_max, microseconds{0}, microseconds{100'000},
+                   "How long a busy log waits for company before it syncs")
+      .group(group);
+  app.add_number("--index-run-records", store.index_part_records_max, StoreBounds::kIndexPartRecordsMin,
+                 StoreBounds::kIndexPartRecordsMax,
+                 "Records that are indexed in memory before they are written as an index run")
+      .group(group);
+  app.add_bytes("--merge-rate", store.merge_bytes_per_second, {1U << 20, 64ULL << 30},
+                "Bytes a second at which index runs are merged in the background")
+      .group(group);
+  app.add_bytes("--scrub-rate", store.scrub_bytes_per_second, {0, 64ULL << 30},
+                "Bytes a second at which stored data is verified in the background; 0 = not at all")
+      .group(group);
+  app.add_switch("--accept-clock-jump", store.accept_clock_jumps,
+                 "Go on appending when the system clock jumps ahead by more than a day")
+      .group(group);
 
   group = "Network";
-  app.add_option_function<std::string>(
-         "--listen",
-         [this](const std::string& text) {
-           const auto address = parse_listen_address(text);
-           if (!address) throw CLI::ValidationError("--listen", fmt::format("'{}' is not HOST:PORT", text));
-           listen = *address;
-         },
-         "Address, or a name: all its addresses; port 0 takes a free one and prints it")
-      ->type_name("HOST:PORT")
-      ->default_str("127.0.0.1:8080")
-      ->group(group);
-  add_switch(app, "--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
-      ->group(group);
-  app.add_option("--tls-cert", tls.certificate,
-                 "Speak TLS: the server's certificate and those between it and the root, in PEM; SIGHUP reads it again")
-      ->type_name("FILE")
-      ->group(group);
-  app.add_option("--tls-key", tls.key, "Its private key, in PEM; nobody else may be able to read it")
-      ->type_name("FILE")
-      ->group(group);
-  app.add_option("--tls-client-ca", tls.client_ca,
-                 "Ask clients for a certificate of one of these authorities; lists of revoked ones may follow, in PEM")
-      ->type_name("FILE")
-      ->group(group);
-  add_switch(app, "--tls-client-optional", tls.client_optional, "Let clients do without a certificate")->group(group);
-  add_number(app, "--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores")->group(group);
-  add_number(app, "--read-threads", server.read_threads, 0, 256, "Threads for reading the log; 0: two a core, at least 4")
-      ->group(group);
-  add_number(app, "--read-queue", server.read_queue_max, 1, 1'000'000, "Reads that may wait for a thread; beyond: 503")
-      ->group(group);
-  add_texts(app, "--cors-origin", service.cors_origins, "ORIGIN",
-            "Origin that browsers may call from, '*' for any; may be repeated, or several with commas between them")
-      ->delimiter(',')
-      ->group(group);
+  app.add_parsed("--listen", "HOST:PORT", "127.0.0.1:8080",
+                 "Address, or a name: all its addresses; port 0 takes a free one and prints it",
+                 [this](const std::string& text) -> std::string {
+                   const auto address = parse_listen_address(text);
+                   if (!address) return "is not HOST:PORT";
+                   listen = *address;
+                   return {};
+                 })
+      .group(group);
+  app.add_switch("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
+      .group(group);
+  app.add_text("--tls-cert", tls.certificate,
+               "Speak TLS: the server's certificate and those between it and the root, in PEM; SIGHUP reads it again")
+      .type("FILE")
+      .group(group);
+  app.add_text("--tls-key", tls.key, "Its private key, in PEM; nobody else may be able to read it")
+      .type("FILE")
+      .group(group);
+  app.add_text("--tls-client-ca", tls.client_ca,
+               "Ask clients for a certificate of one of these authorities; lists of revoked ones may follow, in PEM")
+      .type("FILE")
+      .group(group);
+  app.add_switch("--tls-client-optional", tls.client_optional, "Let clients do without a certificate").group(group);
+  app.add_number("--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores").group(group);
+  app.add_number("--read-threads", server.read_threads, 0, 256,
+                 "Threads for reading the log; 0: two a core, at least 4")
+      .group(group);
+  app.add_number("--read-queue", server.read_queue_max, 1, 1'000'000, "Reads that may wait for a thread; beyond: 503")
+      .group(group);
+  app.add_texts("--cors-origin", service.cors_origins, "ORIGIN",
+                "Origin that browsers may call from, '*' for any; may be repeated, or several with commas between them")
+      .delimiter(',')
+      .group(group);
 
   access.declare(app);
 
   group = "Limits";
   auto& http = server.limits;
   auto& limits = service.limits;
-  add_number(app, "--connections-max", http.connections_max, 1, 1'000'000, "Open connections; beyond: 503")
-      ->group(group);
-  add_number(app, "--connections-per-address-max", http.connections_per_address_max, 0, 1'000'000,
-             "The same for one client address; 0: half of them, and no limit on loopback")
-      ->group(group);
-  add_bytes(app, "--header-size-max", http.header_bytes_max, {1024, 1U << 20}, "Request line and header fields")
-      ->group(group);
-  add_bytes(app, "--body-size-max", limits.body_bytes_max, {1024, 1U << 30}, "Body of a request")->group(group);
-  add_bytes(app, "--bodies-size-max", http.bodies_bytes_max, {1U << 20, 1ULL << 40},
-            "Bodies of all requests under way and large answers to slow readers; beyond: 503")
-      ->group(group);
-  add_number(app, "--events-max", limits.events_max, 1, 10'000, "Events in one append")->group(group);
-  add_bytes(app, "--event-data-size-max", limits.data_bytes_max, {2, 16U << 20}, "Data of one event")->group(group);
-  add_bytes(app, "--event-metadata-size-max", limits.metadata_bytes_max, {2, 16U << 20}, "Metadata of one event")
-      ->group(group);
-  add_bytes(app, "--string-size-max", limits.string_bytes_max, {1, kStringBytesMax}, "A string member of the envelope")
-      ->group(group);
-  add_number(app, "--depth-max", depth_max, 1, 1000, "Arrays and objects inside each other in data and metadata")
-      ->group(group);
-  add_number(app, "--page-default", limits.page_default, 1, 100'000, "Items on a page when the client names no limit")
-      ->group(group);
-  add_number(app, "--page-max", limits.page_max, 1, 100'000, "Items on a page")->group(group);
-  add_number(app, "--read-records-max", service.read_limits.records, 1, 1'000'000'000,
-             "Records that a page, or a piece of a stream, examines before it ends early and another read has its turn")
-      ->group(group);
-  add_duration(app, "--read-time-max", service.read_limits.time, kMillisecond, microseconds{60'000'000},
-               "The same as a time, for records that come from a disk")
-      ->group(group);
+  app.add_number("--connections-max", http.connections_max, 1, 1'000'000, "Open connections; beyond: 503").group(group);
+  app.add_number("--connections-per-address-max", http.connections_per_address_max, 0, 1'000'000,
+                 "The same for one client address; 0: half of them, and no limit on loopback")
+      .group(group);
+  app.add_bytes("--header-size-max", http.header_bytes_max, {1024, 1U << 20}, "Request line and header fields")
+      .group(group);
+  app.add_bytes("--body-size-max", limits.body_bytes_max, {1024, 1U << 30}, "Body of a request").group(group);
+  app.add_bytes("--bodies-size-max", http.bodies_bytes_max, {1U << 20, 1ULL << 40},
+                "Bodies of all requests under way and large answers to slow readers; beyond: 503")
+      .group(group);
+  app.add_number("--events-max", limits.events_max, 1, 10'000, "Events in one append").group(group);
+  app.add_bytes("--event-data-size-max", limits.data_bytes_max, {2, 16U << 20}, "Data of one event").group(group);
+  app.add_bytes("--event-metadata-size-max", limits.metadata_bytes_max, {2, 16U << 20}, "Metadata of one event")
+      .group(group);
+  app.add_bytes("--string-size-max", limits.string_bytes_max, {1, kStringBytesMax}, "A string member of the envelope")
+      .group(group);
+  app.add_number("--depth-max", depth_max, 1, 1000, "Arrays and objects inside each other in data and metadata")
+      .group(group);
+  app.add_number("--page-default", limits.page_default, 1, 100'000, "Items on a page when the client names no limit")
+      .group(group);
+  app.add_number("--page-max", limits.page_max, 1, 100'000, "Items on a page").group(group);
+  app.add_number(
+         "--read-records-max", service.read_limits.records, 1, 1'000'000'000,
+         "Records that a page, or a piece of a stream, examines before it ends early and another read has its turn")
+      .group(group);
+  app.add_duration("--read-time-max", service.read_limits.time, kMillisecond, microseconds{60'000'000},
+                   "The same as a time, for records that come from a disk")
+      .group(group);
 
   group = "Timeouts";
-  add_duration(app, "--header-timeout", header_timeout, kMillisecond, kHour,
-               "From the first byte to the end of the header")
-      ->group(group);
-  add_duration(app, "--body-timeout", body_timeout, kMillisecond, kHour, "For the whole body, however steady it comes")
-      ->group(group);
-  add_duration(app, "--request-timeout", request_timeout, kMillisecond, kHour,
-               "From the first byte to the start of the answer")
-      ->group(group);
-  add_duration(app, "--write-timeout", write_timeout, kMillisecond, kHour,
-               "For the client to take each 64 KiB of an answer")
-      ->group(group);
-  add_duration(app, "--idle-timeout", idle_timeout, kMillisecond, kHour, "Between two requests of a connection")
-      ->group(group);
-  add_duration(app, "--position-wait", position_wait, microseconds{0}, kHour,
-               "How long a read waits for its minPosition")
-      ->group(group);
-  add_duration(app, "--drain-timeout", drain_timeout, microseconds{0}, kHour,
-               "For requests under way when the server is told to end")
-      ->group(group);
+  app.add_duration("--header-timeout", header_timeout, kMillisecond, kHour,
+                   "From the first byte to the end of the header")
+      .group(group);
+  app.add_duration("--body-timeout", body_timeout, kMillisecond, kHour, "For the whole body, however steady it comes")
+      .group(group);
+  app.add_duration("--request-timeout", request_timeout, kMillisecond, kHour,
+                   "From the first byte to the start of the answer")
+      .group(group);
+  app.add_duration("--write-timeout", write_timeout, kMillisecond, kHour,
+                   "For the client to take each 64 KiB of an answer")
+      .group(group);
+  app.add_duration("--idle-timeout", idle_timeout, kMillisecond, kHour, "Between two requests of a connection")
+      .group(group);
+  app.add_duration("--position-wait", position_wait, microseconds{0}, kHour,
+                   "How long a read waits for its minPosition")
+      .group(group);
+  app.add_duration("--drain-timeout", drain_timeout, microseconds{0}, kHour,
+                   "For requests under way when the server is told to end")
+      .group(group);
 
   group = "Logs";
-  app.add_option("--log-level", log_level, "trace, debug, info, warning, error or off; the log goes to stderr")
-      ->type_name("LEVEL")
-      ->default_str(log_level)
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}).description(""))
-      ->group(group);
-  app.add_option("--log-format", log_format_name, "text, or json: one object a line, in both logs")
-      ->type_name("FORMAT")
-      ->default_str(log_format_name)
-      ->check(CLI::IsMember({"text", "json"}).description(""))
-      ->group(group);
-  app.add_option("--access-log", server.access_log,
-                 "File for one line a request, '-' for stdout; none if not given; SIGHUP opens it again")
-      ->type_name("FILE")
-      ->group(group);
+  app.add_text("--log-level", log_level, "trace, debug, info, warning, error or off; the log goes to stderr")
+      .type("LEVEL")
+      .one_of({"trace", "debug", "info", "warning", "error", "off"})
+      .group(group);
+  app.add_text("--log-format", log_format_name, "text, or json: one object a line, in both logs")
+      .type("FORMAT")
+      .one_of({"text", "json"})
+      .group(group);
+  app.add_text("--access-log", server.access_log,
+               "File for one line a request, '-' for stdout; none if not given; SIGHUP opens it again")
+      .type("FILE")
+      .group(group);
 
-  name_environment(app);
-  add_config_file(app);
-  app.get_config_ptr()->group("Configuration");
-  add_switch(app, "--print-config", print_config, "Print what applies, in the form of a configuration file, and exit")
-      ->configurable(false)
-      ->group("Configuration");
+  app.name_environment();
+  app.add_config_file("Configuration");
+  app.add_switch("--print-config", print_config, "Print what applies, in the form of a configuration file, and exit")
+      .not_in_file()
+      .group("Configuration");
   app.footer(
       "Every option can also be set by an environment variable (--segment-size by STELE_SEGMENT_SIZE) or in the file "
       "given\n"

@@ -1,7 +1,6 @@
 #pragma once
 // Everything `stele serve` can be told, and where it goes.
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -11,6 +10,7 @@
 #include "engine/store.h"
 #include "net/server.h"
 #include "tools/access_options.h"
+#include "tools/command_line.h"
 #include "tools/listen_address.h"
 
 namespace stele::tools {
@@ -41,12 +41,14 @@ struct ServeOptions {
 
   ServeOptions();
   /// Declares the flags; `*this` must outlive the parsing.
-  void declare(CLI::App& app);
+  void declare(CommandLine& app);
   /// After parsing: fills in what follows from other options. A message for people if they contradict each other.
   [[nodiscard]] std::string apply();
   [[nodiscard]] bool has_tls() const { return !tls.certificate.empty(); }
   /// Whoever gets in has shown who they are: by key, token or certificate.
-  [[nodiscard]] bool authenticates() const { return access.required() || (!tls.client_ca.empty() && !tls.client_optional); }
+  [[nodiscard]] bool authenticates() const {
+    return access.required() || (!tls.client_ca.empty() && !tls.client_optional);
+  }
 };
 
 }  // namespace stele::tools

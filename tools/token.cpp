@@ -27,12 +27,9 @@ struct Place {
   std::string data;
   std::string key_store;
 
-  void declare(CLI::App& app) {
-    app.add_option("--data", data, "The server's data folder")
-        ->type_name("DIR")
-        ->envname("STELE_DATA")
-        ->group("Key store");
-    add_key_store(app, key_store)->envname("STELE_KEY_STORE")->group("Key store");
+  void declare(CommandLine& app) {
+    app.add_text("--data", data, "The server's data folder").type("DIR").environment("STELE_DATA").group("Key store");
+    add_key_store(app, key_store).environment("STELE_KEY_STORE").group("Key store");
   }
   [[nodiscard]] bool given() const { return !data.empty() || !key_store.empty(); }
   [[nodiscard]] std::string folder() const { return key_store_folder(key_store, data); }
@@ -87,25 +84,25 @@ int create(int argc, const char* const* argv) {
   std::string name, role, expires_at;
   std::vector<std::string> types;
   std::chrono::microseconds expires_in{0};
-  const auto app = make_parser("token create", "Makes an API key and prints its secret, which is shown this once.");
-  app->add_option("--name", name, "Who the key stands for: the userId of what is appended with it")
-      ->type_name("TEXT")
-      ->required()
-      ->group("Key");
-  app->add_option("--role", role, "reader, writer, service, auditor or admin")
-      ->type_name("ROLE")
-      ->required()
-      ->check(CLI::IsMember({"reader", "writer", "service", "auditor", "admin"}).description(""))
-      ->group("Key");
-  add_texts(*app, "--aggregate-type", types, "TEXT", "Limits it to aggregates of this type; may be repeated")
-      ->group("Key");
-  add_duration(*app, "--expires-in", expires_in, std::chrono::microseconds{0}, kLongest,
-               "How long it is good; 0: for ever")
-      ->group("Key");
-  app->add_option("--expires-at", expires_at, "Until when it is good, RFC 3339")->type_name("TIME")->group("Key");
-  place.declare(*app);
-  app->footer("The secret alone goes to stdout. Exit status: 0 made, 1 failure, 2 wrong usage.");
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("token create", "Makes an API key and prints its secret, which is shown this once.");
+  app.add_text("--name", name, "Who the key stands for: the userId of what is appended with it")
+      .type("TEXT")
+      .required()
+      .group("Key");
+  app.add_text("--role", role, "reader, writer, service, auditor or admin")
+      .type("ROLE")
+      .required()
+      .one_of({"reader", "writer", "service", "auditor", "admin"})
+      .group("Key");
+  app.add_texts("--aggregate-type", types, "TEXT", "Limits it to aggregates of this type; may be repeated")
+      .group("Key");
+  app.add_duration("--expires-in", expires_in, std::chrono::microseconds{0}, kLongest,
+                   "How long it is good; 0: for ever")
+      .group("Key");
+  app.add_text("--expires-at", expires_at, "Until when it is good, RFC 3339").type("TIME").group("Key");
+  place.declare(app);
+  app.footer("The secret alone goes to stdout. Exit status: 0 made, 1 failure, 2 wrong usage.");
+  if (const auto code = app.parse(argc, argv)) return *code;
 
   if (!place.given()) return usage("create", kNoPlace);
   ApiKey key;
@@ -140,7 +137,7 @@ int create(int argc, const char* const* argv) {
   if (!store) return failure("create", store.error());
   // A mistyped folder looks like this.
   if (was_there && !*was_there) {
-    fmt::print(stderr, "stele token create: there was no key store in {}: a new one was made\n", place.folder());
+    say("stele token create: there was no key store in {}: a new one was made\n", place.folder());
   }
   const Status stored = change_keys(*store, [&](std::vector<ApiKey>& keys) -> Status {
     if (keys.size() >= api::kApiKeysMax && !forget_one(keys, key.created)) {
@@ -189,14 +186,13 @@ void print_json(const ApiKey& key, Timestamp now) {
 int list(int argc, const char* const* argv) {
   Place place;
   std::string format = "table";
-  const auto app = make_parser("token list", "Lists API keys, without their secrets.");
-  place.declare(*app);
-  app->add_option("--format", format, "table (for people) or ndjson (one JSON object a line)")
-      ->type_name("FORMAT")
-      ->default_str(format)
-      ->check(CLI::IsMember({"ndjson", "table"}).description(""))
-      ->group("Output");
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("token list", "Lists API keys, without their secrets.");
+  place.declare(app);
+  app.add_text("--format", format, "table (for people) or ndjson (one JSON object a line)")
+      .type("FORMAT")
+      .one_of({"ndjson", "table"})
+      .group("Output");
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (!place.given()) return usage("list", kNoPlace);
   const auto store = place.open(KeyStore::IfMissing::Fail);
   if (!store) return failure("list", store.error());
@@ -224,10 +220,10 @@ int list(int argc, const char* const* argv) {
 int revoke(int argc, const char* const* argv) {
   Place place;
   std::string id;
-  const auto app = make_parser("token revoke", "Revokes an API key: from the next request on it is refused.");
-  app->add_option("ID", id, "As `stele token list` shows it")->required();
-  place.declare(*app);
-  if (const auto code = parse(*app, argc, argv)) return *code;
+  CommandLine app("token revoke", "Revokes an API key: from the next request on it is refused.");
+  app.add_text("ID", id, "As `stele token list` shows it").required();
+  place.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (!place.given()) return usage("revoke", kNoPlace);
   const auto store = place.open(KeyStore::IfMissing::Fail);
   if (!store) return failure("revoke", store.error());
