@@ -16,9 +16,10 @@ constexpr std::array kKinds{
                 "The request is not valid HTTP. Correct it before sending it again."},
     ProblemKind{"malformed-json", 400, "Malformed JSON",
                 "The body is not JSON text in UTF-8. `detail` says where it breaks. Nothing was stored."},
-    ProblemKind{"malformed-encoding", 400, "Malformed content encoding",
-                "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
-                "stored."},
+    ProblemKind{
+        "malformed-encoding", 400, "Malformed content encoding",
+        "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
+        "stored."},
     ProblemKind{
         "unknown-parameter", 400, "Unknown query parameter",
         "The endpoint has no query parameter of this name. `errors` names it; a misspelt filter is never ignored."},
@@ -78,6 +79,12 @@ constexpr std::array kKinds{
                 "encoding gzip or zstd."},
     ProblemKind{"expectation-failed", 417, "Expectation failed", "Only `Expect: 100-continue` is understood."},
     ProblemKind{
+        "misdirected-request", 421, "Not addressed to this server",
+        "The request names a host that this server does not answer to: without authentication, a server on loopback "
+        "answers to addresses, `localhost` and names given with `--host` only, so that no page in a browser reaches it "
+        "by "
+        "a name of its own."},
+    ProblemKind{
         "invalid-event", 422, "Invalid event",
         "The body is JSON but not what it should be. `errors` lists what is wrong and where. Nothing was stored."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
@@ -93,15 +100,17 @@ constexpr std::array kKinds{
                 "Bytes that the answer rests on are damaged or cannot be read. The operator's log says which."},
     ProblemKind{"not-implemented", 501, "Not implemented",
                 "The request uses a part of HTTP that the server does not have."},
-    ProblemKind{"busy", 503, "Busy",
-                "A bounded queue is full. Nothing happened; try again after `Retry-After` seconds."},
+    ProblemKind{
+        "busy", 503, "Busy",
+        "A bounded queue is full, or there is no memory. Nothing happened; try again after `Retry-After` seconds."},
     ProblemKind{"unavailable", 503, "Not accepting events",
                 "The store does not accept events now. Nothing was stored; reads go on. Try again after `Retry-After` "
                 "seconds."},
-    ProblemKind{"outcome-unknown", 503, "Outcome unknown",
-                "A write failed on the way to the disk, so the events may or may not be stored. Send the same request "
-                "with the same event "
-                "ids (or the same Idempotency-Key) again after the server's restart: it is stored exactly once."},
+    ProblemKind{
+        "outcome-unknown", 503, "Outcome unknown",
+        "A write failed on the way to the disk, or memory ran out for the answer, so the events may or may not be "
+        "stored. Send the same request with the same event ids (or the same Idempotency-Key) again, after the server's "
+        "restart if a write failed: it is stored exactly once."},
     ProblemKind{"position-not-reached", 503, "Position not reached",
                 "`minPosition` was not readable in time. Try again after `Retry-After` seconds."},
     ProblemKind{"not-ready", 503, "Not ready", "The server should get no traffic now. The members say why."},

@@ -76,6 +76,7 @@ struct Server::Impl {
 
   Status listen();
   void accept_next();
+  void accept_later();
   void accepted(IoThread& target, const error_code& ec, Socket socket);
   void begin_shutdown();
   void stop();
@@ -125,11 +126,7 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
   if (is_exhausted(ec)) {
     core->log.write(LogCause::AcceptFailed, IoThread::now_ms(),
                     "cannot accept connections for lack of descriptors or memory: ", ec.message());
-    retry_timer->expires_after(std::chrono::milliseconds(100));
-    retry_timer->async_wait([this](const error_code& cancelled) {
-      if (!cancelled && listener->is_open()) accept_next();
-    });
-    return;
+    return accept_later();
   }
   if (!ec) {
     // Whatever goes wrong with one connection must not end the accepting.
@@ -139,12 +136,11 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
       if (!failed) socket.set_option(tcp::no_delay(true), failed);
       if (!failed) socket.non_blocking(true, failed);
       if (!failed) {
-        std::string address = text_of(remote.address());
-        const auto admission = core->budget.enter(address);
-        if (admission != ConnectionBudget::Admission::Hopeless) {
-          target.adopt(std::move(socket), std::move(address), admission);
+        ConnectionSeat seat(core->budget, text_of(remote.address()));
+        if (seat.admission() != ConnectionBudget::Admission::Hopeless) {
+          target.adopt(std::move(socket), std::move(seat));
         } else {
-          const LogContext context{{"remote", address}};
+          const LogContext context{{"remote", seat.address()}};
           core->log.write(LogCause::ConnectionRefused, IoThread::now_ms(), "a connection was dropped: far too many are open");
         }
       }
@@ -152,7 +148,24 @@ void Server::Impl::accepted(IoThread& target, const error_code& ec, Socket socke
       core->log.write(LogCause::AcceptFailed, IoThread::now_ms(), "cannot take a connection: ", e.what());
     }
   }
-  accept_next();
+  try {
+    accept_next();
+  } catch (const std::exception& e) {
+    core->log.write(LogCause::AcceptFailed, IoThread::now_ms(), "cannot accept connections: ", e.what());
+    accept_later();
+  }
+}
+
+void Server::Impl::accept_later() {
+  retry_timer->expires_after(std::chrono::milliseconds(100));
+  retry_timer->async_wait([this](const error_code& cancelled) {
+    if (cancelled || !listener->is_open()) return;
+    try {
+      accept_next();
+    } catch (const std::exception&) {
+      accept_later();
+    }
+  });
 }
 
 void Server::Impl::begin_shutdown() {

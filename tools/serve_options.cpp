@@ -6,6 +6,7 @@
 
 #include "tools/command_line.h"
 #include "tools/version.h"
+#include "tools/web_origin.h"
 
 namespace stele::tools {
 
@@ -76,6 +77,13 @@ void ServeOptions::declare(CLI::App& app) {
          "Address; port 0 takes a free one and prints it")
       ->type_name("HOST:PORT")
       ->default_str("127.0.0.1:8080")
+      ->group(group);
+  app.add_option("--host", host_names,
+                 "Name that requests may be addressed to, on loopback without authentication; else only addresses and\n"
+                 "localhost are, so that pages in a browser do not reach it by DNS rebinding; may be repeated")
+      ->type_name("NAME")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter(',')
       ->group(group);
   app.add_flag("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
       ->group(group);
@@ -189,6 +197,12 @@ std::string ServeOptions::apply() {
   if (!tls.client_ca.empty() && !has_tls()) return "--tls-client-ca needs --tls-cert and --tls-key";
   if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";
   if (auto refusal = refusal_to_listen(listen, authenticates(), has_tls(), insecure); !refusal.empty()) return refusal;
+  for (const std::string& origin : service.cors_origins) {
+    if (const auto fault = fault_of_origin(origin); !fault.empty()) {
+      return fmt::format("--cors-origin '{}' can never match: {}", origin, fault);
+    }
+  }
+  if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
@@ -205,6 +219,20 @@ std::string ServeOptions::apply() {
   http.body_grace_ms = std::min(http.body_grace_ms, http.body_ms);
   http.request_ms = in_ms(request_timeout);
   http.write_ms = in_ms(write_timeout);
+  return {};
+}
+
+std::string ServeOptions::guard_hosts() {
+  if (!listen.is_loopback() || authenticates()) {
+    return host_names.empty() ? "" : "--host means nothing but on loopback without authentication";
+  }
+  std::vector<std::string> names;
+  for (const std::string& given : host_names) {
+    auto name = api::host_name(given);
+    if (!name) return fmt::format("--host '{}' is no host name (without scheme and port)", given);
+    names.push_back(*std::move(name));
+  }
+  service.host_guard = api::HostGuard(std::move(names));
   return {};
 }
 

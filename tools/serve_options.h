@@ -22,6 +22,7 @@ struct ServeOptions {
   AccessOptions access;
   ListenAddress listen{"127.0.0.1", 8080};
   net::TlsFiles tls;
+  std::vector<std::string> host_names;
   bool insecure = false;
   bool print_config = false;
   std::string log_level = "info";
@@ -46,6 +47,9 @@ struct ServeOptions {
   [[nodiscard]] bool has_tls() const { return !tls.certificate.empty(); }
   /// Whoever gets in has shown who they are: by key, token or certificate.
   [[nodiscard]] bool authenticates() const { return access.required() || (!tls.client_ca.empty() && !tls.client_optional); }
+
+ private:
+  [[nodiscard]] std::string guard_hosts();
 };
 
 }  // namespace stele::tools
