@@ -11,7 +11,6 @@
 #include "api/event_parser.h"
 #include "api/json_diagnosis.h"
 #include "api/json_text.h"
-#include "engine/base/check.h"
 
 namespace stele::api {
 
@@ -144,7 +143,7 @@ class BodyParser {
     bool has_condition = false;
     cursor.enter();
     for (const auto field : object) {
-      STELE_CHECK(cursor.next_member());
+      cursor.expect_member();
       const bool is_events = field.key == "events";
       if (!is_events && field.key != "condition") {
         cursor.value();
@@ -179,7 +178,7 @@ class BodyParser {
     std::size_t index = 0;
     cursor.enter();
     for (const dom::element element : list) {
-      STELE_CHECK(cursor.next_element());
+      cursor.expect_element();
       if (index == limits_.events_max) return too_many();
       faults_.enter_event(base, index, std::nullopt);
       dom::object object;
@@ -191,7 +190,7 @@ class BodyParser {
       }
       ++index;
     }
-    STELE_CHECK(!cursor.next_element());
+    cursor.expect_no_element();
     faults_.leave_events();
     if (index == 0) faults_.add(base, "The list is empty.");
     return std::nullopt;

@@ -1,6 +1,7 @@
 #include "api/appender.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "api/access/append_rules.h"
@@ -90,6 +91,9 @@ bool may_see(const ReadView& view, const Caller& caller, const std::string& aggr
 
 struct AppendCall : Call {
   using Call::Call;
+  std::string decompressed;  ///< a small body
+  Proposal proposal;         ///< until it is proposed
+  bool sealed = false;       ///< its events are
   Decision decision;
 };
 
@@ -145,7 +149,7 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   }
   if (context.correlation_id.empty()) context.correlation_id = to_string(make_uuid_v7(clock_));
 
-  if (*coding == ContentCoding::Identity) return propose(call, request.body(), *format, context);
+  if (*coding == ContentCoding::Identity) return propose(call, request.body(), *format, context, DiskWait::Never);
   decompress_body(call, *coding, *format, std::move(context));
 }
 
@@ -167,8 +171,11 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
   };
   const std::string_view body = call->request().body();
   if (body.size() <= kInlineDecompressedMax) {
-    const Decompressed small = decompress(coding, body, kInlineDecompressedMax, kBodyPadding);
-    if (small.outcome == Decompressed::Outcome::Whole) return propose(call, small.bytes, format, context);
+    Decompressed small = decompress(coding, body, kInlineDecompressedMax, kBodyPadding);
+    if (small.outcome == Decompressed::Outcome::Whole) {
+      call->decompressed.swap(small.bytes);  // with the padding behind it
+      return propose(call, call->decompressed, format, context, DiskWait::Never);
+    }
     if (small.outcome != Decompressed::Outcome::TooLarge) return refuse(*call, small.outcome, 0);
   }
   // The decompressed body lives no longer than this work, so that there are never more of them than threads.
@@ -178,7 +185,7 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
       const std::size_t bytes_max = options_.limits.body_bytes_max;
       const Decompressed whole = decompress(coding, call->request().body(), bytes_max, kBodyPadding);
       if (whole.outcome != Decompressed::Outcome::Whole) return refuse(*call, whole.outcome, bytes_max);
-      propose(call, whole.bytes, format, context);
+      propose(call, whole.bytes, format, context, DiskWait::Allowed);
     });
   });
   if (!taken) {
@@ -188,22 +195,46 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentC
 }
 
 void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
-                       const AppendContext& context) {
+                       const AppendContext& context, DiskWait wait) {
   body = without_byte_order_mark(body);
-  Proposal proposal;
-  if (const auto problem = parse_append(body, format, options_.limits, context, clock_, proposal)) {
+  if (const auto problem = parse_append(body, format, options_.limits, context, clock_, call->proposal)) {
     return call->fail(*problem);
   }
-  if (const auto problem = apply_append_rules(call->caller(), store_, body, format, proposal)) {
-    return call->fail(*problem);
+  if (submit(call, body, format, wait)) return;
+  const bool taken = scheduler_.run_on_read_pool([this, call, body, format] {
+    answer_exceptions(*call, [&] { (void)submit(call, body, format, DiskWait::Allowed); });
+  });
+  if (!taken) {
+    call->fail(Problem("busy", "Too many requests wait for the disk. Nothing was stored.")
+                   .header("Retry-After", std::string(kRetrySoon)));
   }
-  for (EventDraft& draft : proposal.events) draft.seal();
-  store_.append(std::move(proposal), [this, call](Decision decision) {
+}
+
+bool Appender::submit(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
+                      DiskWait wait) {
+  const RulesOutcome rules = apply_append_rules(call->caller(), store_, body, format, call->proposal, wait);
+  if (rules.would_wait) return false;
+  if (rules.problem) {
+    call->fail(*rules.problem);
+    return true;
+  }
+  if (!std::exchange(call->sealed, true)) {
+    for (EventDraft& draft : call->proposal.events) draft.seal();
+  }
+  AppendCallback callback = [this, call](Decision decision) {
     call->decision = std::move(decision);
+    call->has_acted();
     // One of the two owns the call from here on; the request lives until it is answered.
     const Request& waiting = call->request();
-    waiting.resume([this, call] { answer_exceptions(*call, [&] { decided(call); }); });
-  });
+    try {
+      waiting.resume([this, call] { answer_exceptions(*call, [&] { decided(call); }); });
+    } catch (const std::bad_alloc&) {
+      call->fail_for_memory();
+    }
+  };
+  if (wait == DiskWait::Never) return store_.append_at_once(call->proposal, callback);
+  store_.append(std::move(call->proposal), std::move(callback));
+  return true;
 }
 
 void Appender::decided(const std::shared_ptr<AppendCall>& call) {

@@ -1,8 +1,7 @@
 #include "api/call.h"
 
-#include <algorithm>
-
 #include "api/access/authenticator.h"
+#include "api/cors.h"
 #include "api/response_compression.h"
 
 namespace stele::api {
@@ -25,7 +24,7 @@ void Call::send(Response response) {
   if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
   response.route = route_;
   response.principal = caller_.shared_principal();
-  add_cors(response);
+  add_cors(options_.cors_origins, request_->header("Origin"), request_->method(), response);
   compress_response(*request_, response, on_read_pool_);
   const Reply reply = std::exchange(reply_, nullptr);
   reply(std::move(response));
@@ -37,24 +36,34 @@ void Call::fail(const Problem& problem) {
 
 void Call::drop() { fail(Problem("request-timeout", "Nobody waits for the answer any more.")); }
 
-void Call::add_cors(Response& response) const {
-  if (options_.cors_origins.empty()) return;
-  response.headers.emplace_back("Vary", "Origin");
-  const std::string_view origin = request_->header("Origin");
-  if (origin.empty()) return;
-  const auto allowed = [&](const std::string& configured) { return configured == "*" || configured == origin; };
-  if (std::none_of(options_.cors_origins.begin(), options_.cors_origins.end(), allowed)) return;
-  response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
-  response.headers.emplace_back("Access-Control-Expose-Headers",
-                                "Location, Link, Retry-After, X-Correlation-Id, X-Request-Id, Idempotent-Replayed, Allow, "
-                                "WWW-Authenticate");
-  if (request_->method() == Method::Options) {
-    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
-    response.headers.emplace_back(
-        "Access-Control-Allow-Headers",
-        "Content-Type, Content-Encoding, Accept, Authorization, Idempotency-Key, X-Correlation-Id, traceparent, tracestate");
-    response.headers.emplace_back("Access-Control-Max-Age", "600");
+void Call::fail_for_memory() {
+  try {
+    fail((has_acted_
+              ? Problem("outcome-unknown", "There is no memory for the answer: the events may or may not be stored.")
+              : Problem("busy", "There is no memory for this request now."))
+             .header("Retry-After", "1"));
+  } catch (const std::bad_alloc&) {
+    send_bare(503);
   }
+}
+
+void Call::fail_internally(const char* what) {
+  try {
+    Response response = Problem("internal-error", "The server failed while it answered.").response(request_->path());
+    response.fault = what;
+    if (reply_) send(std::move(response));
+  } catch (const std::bad_alloc&) {
+    send_bare(500);
+  }
+}
+
+void Call::send_bare(int status) {
+  if (!reply_) return;
+  Response response;
+  response.status = status;
+  response.content_type = {};
+  const Reply reply = std::exchange(reply_, nullptr);
+  reply(std::move(response));
 }
 
 Problem insufficient_role(const Caller& caller, std::string_view for_what) {

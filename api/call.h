@@ -5,6 +5,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -48,9 +49,15 @@ class Call {
   void fail(const Problem& problem);
   /// For a request that is cut off: ends it without any more work.
   void drop();
+  /// Something may be stored from here on: running out of memory is an unknown outcome then.
+  void has_acted() { has_acted_ = true; }
+  /// 503: there was no memory. If there is not even enough for a problem, the answer has no body.
+  void fail_for_memory();
+  /// 500; `what` is for the operator's log only.
+  void fail_internally(const char* what);
 
  private:
-  void add_cors(Response& response) const;
+  void send_bare(int status);
 
   const Request* request_;
   Reply reply_;
@@ -58,19 +65,22 @@ class Call {
   std::string correlation_;
   const Route* route_ = nullptr;
   bool on_read_pool_ = false;
+  bool has_acted_ = false;
   Caller caller_;
 };
 
 /// The refusal for a caller whose role does not suffice.
 [[nodiscard]] Problem insufficient_role(const Caller& caller, std::string_view for_what);
 
-/// Runs `work`; an exception (memory ran out) becomes a 500.
+/// Runs `work`; an exception becomes a 503 if memory ran out, else a 500 and a line of the log.
 template <class Work>
 void answer_exceptions(Call& call, Work&& work) {
   try {
     work();
-  } catch (const std::exception&) {
-    call.fail(Problem("internal-error", "The server ran out of a resource while it answered."));
+  } catch (const std::bad_alloc&) {
+    call.fail_for_memory();
+  } catch (const std::exception& e) {
+    call.fail_internally(e.what());
   }
 }
 

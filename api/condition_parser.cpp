@@ -12,10 +12,6 @@ namespace stele::api {
 
 namespace dom = simdjson::dom;
 
-namespace {
-constexpr std::size_t kConditionEntriesMax = 10'000;
-}  // namespace
-
 void ConditionParser::parse(const dom::element& value) {
   dom::object object;
   if (value.get(object) != simdjson::SUCCESS) {
@@ -56,11 +52,8 @@ void ConditionParser::each(const dom::element& value, const std::string& pointer
   }
   std::size_t index = 0;
   for (const dom::element element : list) {
-    const std::string at = pointer + '/' + std::to_string(index);
-    if (++index > kConditionEntriesMax) {
-      faults_.add(pointer, "May have at most " + std::to_string(kConditionEntriesMax) + " entries.");
-      return;
-    }
+    const std::string at = pointer + '/' + std::to_string(index++);
+    if (values_ > limits_.condition_values_max) return;
     dom::object object;
     if (element.get(object) != simdjson::SUCCESS) {
       faults_.add(at, "Must be an object.");
@@ -70,7 +63,17 @@ void ConditionParser::each(const dom::element& value, const std::string& pointer
   }
 }
 
+bool ConditionParser::count(const std::string& pointer) {
+  if (++values_ <= limits_.condition_values_max) return true;
+  if (values_ == limits_.condition_values_max + 1) {
+    faults_.add(pointer,
+                "A condition may have at most " + std::to_string(limits_.condition_values_max) + " values in all.");
+  }
+  return false;
+}
+
 void ConditionParser::aggregate(const dom::object& object, const std::string& pointer) {
+  if (!count(pointer)) return;
   AggregateCondition& entry = to_.aggregates.emplace_back();
   unsigned seen = 0;
   for (const auto field : object) {
@@ -95,6 +98,7 @@ void ConditionParser::aggregate(const dom::object& object, const std::string& po
 }
 
 void ConditionParser::match(const dom::object& object, const std::string& pointer) {
+  const std::size_t values_before = values_;
   EventMatch& wanted = to_.fail_if_events_match.emplace_back();
   for (const auto field : object) {
     const std::string at = pointer + member_pointer(field.key);
@@ -113,15 +117,13 @@ void ConditionParser::match(const dom::object& object, const std::string& pointe
     } else {
       std::size_t index = 0;
       for (const dom::element value : values) {
-        if (index == kConditionEntriesMax) {
-          faults_.add(at, "May have at most " + std::to_string(kConditionEntriesMax) + " entries.");
-          return;
-        }
-        (void)take_text(value, at + '/' + std::to_string(index++), limits_.string_bytes_max, faults_,
-                        list->emplace_back());
+        const std::string place = at + '/' + std::to_string(index++);
+        if (!count(place)) return;
+        (void)take_text(value, place, limits_.string_bytes_max, faults_, list->emplace_back());
       }
     }
   }
+  if (values_ == values_before) (void)count(pointer);  // an entry that all events match costs something as well
 }
 
 }  // namespace stele::api

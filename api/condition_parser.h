@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <cstddef>
 #include <string>
 
 #include "api/event_faults.h"
@@ -24,12 +25,15 @@ class ConditionParser {
   /// Calls `read` with each object of a list, and its pointer.
   template <class Read>
   void each(const simdjson::dom::element& value, const std::string& pointer, Read read);
+  /// Counts one more value; false, and a fault, if there are too many.
+  [[nodiscard]] bool count(const std::string& pointer);
   void aggregate(const simdjson::dom::object& object, const std::string& pointer);
   void match(const simdjson::dom::object& object, const std::string& pointer);
 
   const Limits& limits_;
   EventFaults& faults_;
   Condition& to_;
+  std::size_t values_ = 0;
 };
 
 }  // namespace stele::api

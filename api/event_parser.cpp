@@ -8,7 +8,6 @@
 #include "api/derived_event_id.h"
 #include "api/member_values.h"
 #include "api/timestamp.h"
-#include "engine/base/check.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -60,7 +59,7 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
   unsigned seen = 0;
   cursor.enter();
   for (const auto field : object) {
-    STELE_CHECK(cursor.next_member());
+    cursor.expect_member();
     const JsonSpan span = cursor.value();
     const Member member = member_of(field.key);
     if (member == Member::Unknown) {
@@ -133,7 +132,7 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         break;
     }
   }
-  STELE_CHECK(!cursor.next_member());
+  cursor.expect_no_member();
   const auto require = [&](Member member, std::string_view pointer) {
     if ((seen & (1U << static_cast<unsigned>(member))) == 0) faults_.add(pointer, "The member is required.");
   };

@@ -31,6 +31,8 @@ class Request {
   [[nodiscard]] virtual std::string_view header(std::string_view name) const = 0;
   /// Whether there is such a field, however empty.
   [[nodiscard]] virtual bool has_header(std::string_view name) const = 0;
+  /// Host and port that the request is addressed to: what its target names, else the field Host.
+  [[nodiscard]] virtual std::string_view authority() const { return header("Host"); }
   /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
   [[nodiscard]] virtual std::string_view body() const = 0;
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
@@ -73,6 +75,7 @@ struct Response {
   const Route* route = nullptr;                ///< the one the request went to; null = none was found
   const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none
   std::shared_ptr<const Principal> principal;  ///< who asked; null = nobody knows
+  std::string fault;                           ///< of the server, for its log only; empty = none
 };
 
 /// Called exactly once, on any thread, to answer a request.
@@ -96,9 +99,18 @@ class Handler {
   virtual ~Handler() = default;
   /// Asked before a body is read that needs memory of its own or waits for a `100 Continue`: whether what it holds can
   /// make a difference. If not, handle() is called with an empty body, and the connection ends with the answer.
-  [[nodiscard]] virtual bool wants_body(const Request& request) {
+  /// `payer` may be set to the principal whose share of the memory for all bodies it takes; left empty, it is that of
+  /// the client's address.
+  [[nodiscard]] virtual bool wants_body(const Request& request, std::string& payer) {
     static_cast<void>(request);
+    static_cast<void>(payer);
     return true;
+  }
+  /// Adds to an answer that net gives itself, instead of handle(), what all answers carry. Of a request that was
+  /// refused in its header `request` has what could be read, perhaps nothing.
+  virtual void complete(const Request& request, Response& response) const {
+    static_cast<void>(request);
+    static_cast<void>(response);
   }
   /// Must not block: slow work goes to the read pool. `request` lives until `reply` has been called. `reply` runs on
   /// any thread, or inside the call.

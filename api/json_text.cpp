@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "api/plain_text.h"
 
@@ -22,6 +23,8 @@ const char* end_of_string(const char* at, const char* end) {
 }
 
 }  // namespace
+
+void fail_to_agree() { throw std::logic_error("a body was understood in two ways"); }
 
 void JsonCursor::skip_space() {
   while (at_ < end_ && is_space(*at_)) ++at_;

@@ -15,6 +15,10 @@ struct JsonSpan {
   std::uint32_t depth = 0;  ///< how many arrays and objects lie inside each other; 0 for a scalar
 };
 
+/// Throws std::logic_error, which ends the request with a 500: the cursor and simdjson, which has validated the text,
+/// do not agree about what it holds.
+[[noreturn]] void fail_to_agree();
+
 /// Moves forward through one text. Used side by side with simdjson's iterators, which visit values in the same order.
 class JsonCursor {
  public:
@@ -29,6 +33,21 @@ class JsonCursor {
   [[nodiscard]] bool next_element();
   /// Takes the whole value that comes next.
   JsonSpan value();
+
+  // The same where simdjson has found the next one, or the end: whatever bytes made them differ, that must not end the
+  // process.
+  void expect_member() {
+    if (!next_member()) fail_to_agree();
+  }
+  void expect_no_member() {
+    if (next_member()) fail_to_agree();
+  }
+  void expect_element() {
+    if (!next_element()) fail_to_agree();
+  }
+  void expect_no_element() {
+    if (next_element()) fail_to_agree();
+  }
 
  private:
   void skip_space();

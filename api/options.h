@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/access/host_guard.h"
 #include "api/certificate_term.h"
 #include "engine/base/clock.h"
 #include "engine/base/read_budget.h"
@@ -25,6 +26,7 @@ struct Limits {
   std::size_t metadata_bytes_max = 64U << 10;  ///< of one event's metadata, as sent
   std::size_t string_bytes_max = 255;          ///< of a string member; must not exceed kStringBytesMax
   std::uint32_t depth_max = 128;               ///< of arrays and objects inside data and metadata
+  std::size_t condition_values_max = 1'000;    ///< of one condition, in all its lists
   std::size_t page_default = 100;
   std::size_t page_max = 1000;
 };
@@ -38,6 +40,7 @@ struct ServiceOptions {
   ReadLimits read_limits;
   std::shared_ptr<Authenticator> authenticator;  ///< none: anyone may do anything
   std::vector<std::string> cors_origins;         ///< origins that may call from a browser; "*" = any
+  HostGuard host_guard;                          ///< what requests may be addressed to; others are 421
   std::string version = STELE_VERSION;
   std::chrono::milliseconds min_position_wait{5000};
   std::size_t min_position_waiters_max = 1024;  ///< requests that may wait for a position at once

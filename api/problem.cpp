@@ -83,6 +83,12 @@ constexpr std::array kKinds{
                 "application/jsonl. In UTF-8, plain or with the content encoding gzip or zstd."},
     ProblemKind{"expectation-failed", 417, "Expectation failed", "Only `Expect: 100-continue` is understood."},
     ProblemKind{
+        "misdirected-request", 421, "Not addressed to this server",
+        "The request names a host that this server does not answer to: without authentication, a server on loopback "
+        "answers to addresses, `localhost` and names given with `--host` only, so that no page in a browser reaches it "
+        "by "
+        "a name of its own."},
+    ProblemKind{
         "invalid-event", 422, "Invalid event or condition",
         "The body is JSON but not what it should be. `errors` lists what is wrong and where. Nothing was stored."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
@@ -109,10 +115,11 @@ constexpr std::array kKinds{
                 "The server's clock jumped ahead by more than a day, and every later event would carry that time. Nothing "
                 "was stored; reads go on, and repeats are answered. Try again after `Retry-After` seconds: appending works "
                 "again as soon as the clock is back."},
-    ProblemKind{"outcome-unknown", 503, "Outcome unknown",
-                "A write failed on the way to the disk, so the events may or may not be stored. Send the same request "
-                "with the same event "
-                "ids (or the same Idempotency-Key) again after the server's restart: it is stored exactly once."},
+    ProblemKind{
+        "outcome-unknown", 503, "Outcome unknown",
+        "A write failed on the way to the disk, or memory ran out for the answer, so the events may or may not be "
+        "stored. Send the same request with the same event ids (or the same Idempotency-Key) again, after the server's "
+        "restart if a write failed: it is stored exactly once."},
     ProblemKind{"position-not-reached", 503, "Position not reached",
                 "`minPosition` was not readable in time. Try again after `Retry-After` seconds."},
     ProblemKind{"not-ready", 503, "Not ready", "The server should get no traffic now. The members say why."},

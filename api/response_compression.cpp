@@ -1,6 +1,7 @@
 #include "api/response_compression.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "api/compressed_source.h"
@@ -34,7 +35,12 @@ void compress_response(const Request& request, Response& response, bool may_take
     response.source = std::move(wrapped);
   } else {
     if (!may_take_time && response.body.size() > kCompressedOnIoThreadMax) return;
-    std::string compressed = compress(coding, response.body);
+    std::string compressed;
+    try {
+      compressed = compress(coding, response.body);
+    } catch (const std::bad_alloc&) {
+      return;  // the answer as it is needs no more memory
+    }
     if (identity && compressed.size() >= response.body.size()) return;
     response.body = std::move(compressed);
   }

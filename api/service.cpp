@@ -6,6 +6,7 @@
 #include "api/access/authenticator.h"
 #include "api/aggregate_reads.h"
 #include "api/base64.h"
+#include "api/cors.h"
 #include "api/event_reads.h"
 #include "api/json_writer.h"
 #include "api/metrics_page.h"
@@ -93,12 +94,31 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
 }
 
-bool Service::wants_body(const Request& request) {
-  if (!is_append(request)) return false;
-  return !options_.authenticator || options_.authenticator->grants(request, route_of(Resource::Events).append);
+bool Service::wants_body(const Request& request, std::string& payer) {
+  if (!is_append(request) || !options_.host_guard.admits(request.authority())) return false;
+  if (!options_.authenticator) return true;
+  const auto principal = options_.authenticator->granted(request, route_of(Resource::Events).append);
+  if (principal != nullptr) payer = principal->name;
+  return principal != nullptr;
+}
+
+void Service::complete(const Request& request, Response& response) const {
+  const std::vector<std::string>& origins = options_.cors_origins;
+  std::string_view origin = request.header("Origin");
+  // Not read, perhaps: then the only one that there can be, or "*" itself, is right for whoever sent it.
+  if (origin.empty() && origins.size() == 1) origin = origins.front();
+  add_cors(origins, origin, request.method(), response);
 }
 
 void Service::handle(const Request& request, Reply reply) {
+  if (!options_.host_guard.admits(request.authority())) {
+    Call call(request, std::move(reply), options_);
+    answer_exceptions(call, [&] {
+      call.fail(Problem("misdirected-request",
+                        "This server answers to addresses, to localhost and to the names that its flag --host lists."));
+    });
+    return;
+  }
   if (is_append(request)) {
     appender_.handle(request, std::move(reply));
     return;

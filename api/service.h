@@ -24,8 +24,9 @@ class Service : public Handler {
   Service(Store& store, Scheduler& scheduler, ServiceOptions options);
 
   /// Only events that the caller may append: strangers shall take no memory from callers.
-  [[nodiscard]] bool wants_body(const Request& request) override;
+  [[nodiscard]] bool wants_body(const Request& request, std::string& payer) override;
   void handle(const Request& request, Reply reply) override;
+  void complete(const Request& request, Response& response) const override;
   /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.
   void begin_shutdown() override;
 

@@ -234,6 +234,7 @@ class StoredEvents {
     }
     view_ = store_->view();
   }
+  [[nodiscard]] const Store& store() const { return *store_; }
   [[nodiscard]] const ReadView& view() const { return *view_; }
   [[nodiscard]] const std::vector<Uuid>& event_ids() const { return event_ids_; }
 
@@ -292,6 +293,22 @@ void find_aggregate(benchmark::State& state) {
   count_records(state, 1);
 }
 BENCHMARK(find_aggregate);
+
+/// What an append looks up first: where waiting for the disk is allowed, and where it is not.
+void find_aggregate_type(benchmark::State& state) {
+  const auto wait = state.range(0) == 0 ? DiskWait::Allowed : DiskWait::Never;
+  const StoredEvents& events = stored();
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < kStoredAggregates; ++i) ids.push_back("mission-" + std::to_string(1'000'000 + i));
+  std::size_t at = 0;
+  for (auto _ : state) {
+    at = (at + kStride) % ids.size();
+    const auto found = events.store().aggregate_type(ids[at], wait);
+    if (!found || !*found) die("a stored aggregate is not found");
+  }
+  count_records(state, 1);
+}
+BENCHMARK(find_aggregate_type)->ArgName("never_wait")->Arg(0)->Arg(1);
 
 void read_page(benchmark::State& state, const EventQuery& query, std::size_t expected) {
   const ReadView& view = stored().view();

@@ -62,29 +62,20 @@ class StoreImpl final : public Store {
   Status start();
 
   void append(Proposal proposal, AppendCallback callback) override {
-    const auto refuse = [&](Proposal& refused, Kind kind, const char* detail) {
-      callback(Decision{std::move(refused), AppendOutcome{.kind = kind, .detail = detail}, {}});
-    };
-    if (committer_->poisoned()) return refuse(proposal, Kind::Unavailable, "the store does not accept writes");
-    if (closing_.load(std::memory_order_acquire)) return refuse(proposal, Kind::Unavailable, "the store is closing");
-    auto commit = std::make_unique<PendingCommit>();
-    commit->bytes = CommitMachine::bytes_max(proposal);
-    commit->began_nanos = nanos_now();
-    const Position end = durable_end();
-    auto resolution = resolve(proposal, index_->snapshot(), end);
-    if (!resolution) {
-      const std::string detail = resolution.error().describe();
-      keeper_->work();  // the damage is to be repaired
-      return refuse(proposal, Kind::ReadFailed, detail.c_str());
+    (void)propose(proposal, callback, DiskWait::Allowed);
+  }
+
+  bool append_at_once(Proposal& proposal, AppendCallback& callback) override {
+    return propose(proposal, callback, DiskWait::Never);
+  }
+
+  Result<std::optional<AggregateType>> aggregate_type(std::string_view aggregate_id, DiskWait wait) const override {
+    const auto index = index_->view();
+    std::optional<AggregateHead> head = index->newest().find_head(aggregate_id);
+    if (!head) {
+      STELE_ASSIGN(head, index->sealed_head(aggregate_id, wait));
     }
-    commit->resolution = std::move(*resolution);
-    commit->proposal = std::move(proposal);
-    commit->callback = std::move(callback);
-    const Submitted submitted = sequencer_.submit(commit);
-    if (submitted == Submitted::Yes) return;
-    callback = std::move(commit->callback);
-    if (submitted == Submitted::Closed) return refuse(commit->proposal, Kind::Unavailable, "the store is closing");
-    refuse(commit->proposal, Kind::Busy, "the commit queue is full");
+    return head ? std::optional(AggregateType{std::move(head->aggregate_type)}) : std::nullopt;
   }
 
   AppendOutcome finish(const Decision& decision) const override {
@@ -123,6 +114,8 @@ class StoreImpl final : public Store {
  private:
   class Replay;
 
+  /// False: WouldWait, and nothing has happened.
+  [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
   [[nodiscard]] Result<KnownOfLog> open_index(const std::string& log_folder, const RunFiles& files, RunList& unused);
   void remove_unused(const RunList& unused);
   void freeze_if_full(const LogPoint& point);
@@ -172,6 +165,41 @@ class StoreImpl final : public Store {
   std::atomic<bool> closing_{false};
   bool closed_ = false;
 };
+
+bool StoreImpl::propose(Proposal& proposal, AppendCallback& callback, DiskWait wait) {
+  const auto refuse = [](Proposal& refused, const AppendCallback& tell, Kind kind, const char* detail) {
+    tell(Decision{std::move(refused), AppendOutcome{.kind = kind, .detail = detail}, {}});
+    return true;
+  };
+  if (committer_->poisoned()) return refuse(proposal, callback, Kind::Unavailable, "the store does not accept writes");
+  if (closing_.load(std::memory_order_acquire)) {
+    return refuse(proposal, callback, Kind::Unavailable, "the store is closing");
+  }
+  auto commit = std::make_unique<PendingCommit>();
+  commit->bytes = CommitMachine::bytes_max(proposal);
+  commit->condition_bytes = memory_bytes(proposal.condition);
+  commit->began_nanos = nanos_now();
+  const Position end = durable_end();
+  auto resolution = resolve(proposal, index_->snapshot(), end, wait);
+  if (!resolution) {
+    if (resolution.error().kind == ErrorKind::WouldWait) return false;
+    const std::string detail = resolution.error().describe();
+    keeper_->work();  // the damage is to be repaired
+    return refuse(proposal, callback, Kind::ReadFailed, detail.c_str());
+  }
+  commit->resolution = std::move(*resolution);
+  commit->proposal = std::move(proposal);
+  commit->callback = std::move(callback);
+  switch (sequencer_.submit(commit)) {
+    case Submitted::Yes:
+      return true;
+    case Submitted::Closed:
+      return refuse(commit->proposal, commit->callback, Kind::Unavailable, "the store is closing");
+    case Submitted::QueueFull:
+      break;
+  }
+  return refuse(commit->proposal, commit->callback, Kind::Busy, "the commit queue is full");
+}
 
 /// Takes the records that no run of the index holds yet.
 class StoreImpl::Replay final : public LogVisitor {

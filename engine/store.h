@@ -137,8 +137,12 @@ class Store {
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
   virtual ~Store() = default;
 
-  /// Proposes a commit. The callback runs when everything the answer rests on is durable. See AppendCallback for its thread.
+  /// Proposes a commit. The callback runs when everything the answer rests on is durable. See AppendCallback for its
+  /// thread. May block on a cold disk.
   virtual void append(Proposal proposal, AppendCallback callback) = 0;
+  /// The same, unless what must be looked up first is on the disk: then false, and nothing has happened. append() is to
+  /// be called then, where waiting for a disk is allowed.
+  [[nodiscard]] virtual bool append_at_once(Proposal& proposal, AppendCallback& callback) = 0;
   /// The final outcome of a decision. May read stored events to compare a repeat: call it on the proposer's side, not in the callback.
   [[nodiscard]] virtual AppendOutcome finish(const Decision& decision) const = 0;
   /// append() and finish() in one blocking call, for tools and tests.
@@ -148,6 +152,10 @@ class Store {
   /// A view of now that shows nothing from `end` on: for who goes on with what an earlier view has shown, without
   /// keeping that.
   [[nodiscard]] virtual std::shared_ptr<const ReadView> view_until(Position end) const = 0;
+  /// The type of an aggregate, which never changes; none if there is no such aggregate. It may be one of the group that
+  /// is being synced.
+  [[nodiscard]] virtual Result<std::optional<AggregateType>> aggregate_type(std::string_view aggregate_id,
+                                                                            DiskWait wait) const = 0;
   [[nodiscard]] virtual LogHead head() const = 0;
   /// Everything before this position is durable and readable. Never decreases.
   [[nodiscard]] virtual Position durable_end() const = 0;

@@ -7,6 +7,7 @@
 
 #include <boost/asio/post.hpp>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "engine/base/clock.h"
@@ -27,8 +28,8 @@ thread_local const IoThread* current_thread = nullptr;
 ServerCore::ServerCore(ServerOptions o)
     : options(std::move(o)),
       traffic(options.traffic ? options.traffic : std::make_shared<api::TrafficMetrics>()),
-      budget(options.limits.connections_max, options.limits.connections_per_address_max, options.limits.bodies_bytes_max,
-             traffic->connections()),
+      budget(options.limits.connections_max, options.limits.connections_per_address_max,
+             options.limits.bodies_bytes_max, 2 * std::uint64_t{options.limits.body_bytes_max}, traffic->connections()),
       request_id_prefix(fmt::format("{:x}", system_clock().now().micros)) {}
 
 ServerCore::~ServerCore() = default;
@@ -64,15 +65,28 @@ void IoThread::run() {
   current_thread = nullptr;
 }
 
-void IoThread::adopt(Socket socket, std::string address, ConnectionBudget::Admission admission) {
+void IoThread::adopt(Socket socket, ConnectionSeat seat) {
   auto session = std::make_shared<std::unique_ptr<Session>>(
-      std::make_unique<Session>(*this, core_, std::move(socket), std::move(address), admission));
+      std::make_unique<Session>(*this, core_, std::move(socket), std::move(seat)));
   post([this, session] {
     if (aborted_) return;
     Session* const added = session->get();
     added->slot = sessions_.size();
     sessions_.push_back(std::move(*session));
-    added->start();
+    // So that to end one never needs memory.
+    if (retired_.capacity() < sessions_.size()) {
+      try {
+        retired_.reserve(sessions_.capacity());
+      } catch (const std::bad_alloc&) {
+        sessions_.pop_back();
+        throw;
+      }
+    }
+    try {
+      added->start();
+    } catch (const std::bad_alloc&) {
+      return retire(added);
+    }
     if (draining_) added->drain();
   });
 }
@@ -113,8 +127,12 @@ void IoThread::retire(Session* session) {
 
 void IoThread::schedule_local() {
   if (local_scheduled_) return;
-  local_scheduled_ = true;
-  asio::post(context_, [this] { run_local(); });
+  try {
+    asio::post(context_, [this] { run_local(); });
+    local_scheduled_ = true;
+  } catch (const std::bad_alloc&) {
+    // The next sweep does it.
+  }
 }
 
 void IoThread::run_local() {
@@ -143,13 +161,21 @@ void IoThread::run_local() {
 void IoThread::wait_for_sweep() {
   timer_.expires_after(std::chrono::milliseconds(core_.options.limits.sweep_ms));
   timer_.async_wait([this](error_code ec) {
-    if (!ec) sweep();
+    if (ec) return;
+    try {
+      sweep();
+    } catch (const std::exception& e) {
+      spdlog::error("looking at the deadlines threw: {}", e.what());
+    }
+    if (!context_.stopped()) wait_for_sweep();
   });
 }
 
 void IoThread::sweep() {
   const std::int64_t now = now_ms();
   for (const auto& session : sessions_) session->tick(now);
+  (void)mailbox_.drain();
+  if (!local_scheduled_ && (!ready_.empty() || !retired_.empty())) run_local();
   if (number_ == 0 && now - log_flushed_ms_ >= 1000) {
     log_flushed_ms_ = now;
     if (core_.access_log) flush_access_log(now);
@@ -165,7 +191,6 @@ void IoThread::sweep() {
     }
     finish_if_done();
   }
-  wait_for_sweep();
 }
 
 void IoThread::flush_access_log(std::int64_t now) {

@@ -59,7 +59,7 @@ class IoThread {
 
   // Any thread.
   /// Serves a new connection, which has been counted in.
-  void adopt(Socket socket, std::string address, ConnectionBudget::Admission admission);
+  void adopt(Socket socket, ConnectionSeat seat);
   void post(Mailbox::Work work) { mailbox_.post(std::move(work)); }
   void begin_drain();
   void stop();

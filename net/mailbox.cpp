@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace stele::net {
@@ -16,7 +17,12 @@ void Mailbox::post(Work work) {
     first = waiting_.empty();
     waiting_.push_back(std::move(work));
   }
-  if (first) wake_();
+  if (!first) return;
+  try {
+    wake_();
+  } catch (const std::bad_alloc&) {
+    // The owner looks by itself now and then.
+  }
 }
 
 std::size_t Mailbox::drain() {

@@ -13,6 +13,7 @@ class Mailbox {
   using Work = std::function<void()>;
 
   /// `wake` makes the owner call drain() soon; called outside the lock, by the thread whose post() found the box empty.
+  /// If there is no memory for that, the work waits until the owner calls drain() by itself: it should, now and then.
   explicit Mailbox(std::function<void()> wake);
 
   /// Any thread.

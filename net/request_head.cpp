@@ -153,6 +153,7 @@ bool split_target(std::string_view target, RequestHead& head) {
     if (target.size() > scheme.size() && same_ignoring_case(target.substr(0, scheme.size()), scheme)) {
       const std::size_t end = target.find_first_of("/?", scheme.size());
       if (end == scheme.size()) return false;
+      head.authority = target.substr(scheme.size(), end - scheme.size());  // and not what Host says
       target = end == std::string_view::npos ? std::string_view{"/"} : target.substr(end);
       if (target.front() == '?') {
         head.path = "/";
@@ -171,6 +172,7 @@ bool split_target(std::string_view target, RequestHead& head) {
 
 /// Letters, digits and marks of a name, an address in brackets and a port (RFC 3986, 3.2); not whether they make sense.
 bool may_be_host(std::string_view text) {
+  if (text.empty() || text.front() == ':') return false;  // http has no URI without a host
   constexpr std::string_view marks = "-._~%!$&'()*+;=:[]";
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -193,7 +195,7 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
 
 void RequestHead::clear() {
   method = api::Method::Other;
-  method_name = path = query = {};
+  method_name = path = query = authority = {};
   version = 11;
   keep_alive = chunked = expects_continue = false;
   content_length.reset();
@@ -230,10 +232,27 @@ bool may_be_head(std::string_view bytes) {
 }
 
 Refusal head_too_large(std::string_view bytes, const HeadLimits& limits) {
-  if (bytes.find('\n') == std::string_view::npos) {
+  // Of the bytes that the line may have, not of those that happen to be there.
+  if (bytes.substr(0, limits.bytes_max).find('\n') == std::string_view::npos) {
     return {"uri-too-long", "The request line is longer than " + std::to_string(limits.bytes_max) + " bytes."};
   }
   return {"header-too-large", "The header is longer than " + std::to_string(limits.bytes_max) + " bytes."};
+}
+
+void salvage_origin(std::string_view bytes, RequestHead& head) {
+  constexpr std::string_view name = "Origin:";
+  std::size_t end = bytes.find("\r\n");
+  while (end != std::string_view::npos) {
+    bytes.remove_prefix(end + 2);
+    end = bytes.find("\r\n");
+    const std::string_view line = bytes.substr(0, end);
+    if (end == std::string_view::npos || !same_ignoring_case(line.substr(0, name.size()), name)) continue;
+    const std::size_t from = line.find_first_not_of(" \t", name.size());
+    if (from == std::string_view::npos) return;
+    head.fields.push_back(
+        {line.substr(0, name.size() - 1), line.substr(from, line.find_last_not_of(" \t") + 1 - from)});
+    return;
+  }
 }
 
 std::optional<Refusal> parse_head(std::string_view bytes, const HeadLimits& limits, RequestHead& head) {
@@ -255,7 +274,8 @@ std::optional<Refusal> parse_head(std::string_view bytes, const HeadLimits& limi
   if (parser.hosts > 1 || (parser.hosts == 0 && head.version == 11)) {
     return bad_request("HTTP/1.1 needs exactly one Host field.");
   }
-  if (!may_be_host(parser.host_value)) return bad_request("Host is not a name or an address.");
+  if (parser.hosts == 1 && !may_be_host(parser.host_value)) return bad_request("Host is not a name or an address.");
+  head.authority = parser.host_value;
   if (parser.transfer_encodings > 0) {
     if (head.version != 11) return bad_request("Transfer-Encoding is not part of HTTP/1.0.");
     if (parser.content_lengths > 0) return bad_request("Transfer-Encoding and Content-Length exclude each other.");

@@ -30,6 +30,7 @@ struct RequestHead {
   std::string_view method_name;
   std::string_view path;   ///< begins with '/', or is "*"
   std::string_view query;  ///< without the '?'
+  std::string_view authority;  ///< host and port: of the target if it names them, else of Host; empty if neither does
   int version = 11;        ///< 10 or 11
   bool keep_alive = false;
   bool chunked = false;
@@ -52,6 +53,10 @@ struct HeadLimits {
 /// Whether `bytes`, an unfinished header, can still become one; says no to TLS and other protocols at their first
 /// bytes.
 [[nodiscard]] bool may_be_head(std::string_view bytes);
+
+/// What can be told of a header that is not whole, or is refused before it is looked at: its field Origin, if that has
+/// arrived.
+void salvage_origin(std::string_view bytes, RequestHead& head);
 
 /// Parses exactly one header as found by find_head_end(). `head` is reused, so that its vector keeps its memory.
 [[nodiscard]] std::optional<Refusal> parse_head(std::string_view bytes, const HeadLimits& limits, RequestHead& head);

@@ -68,6 +68,12 @@ void RequestReader::received(std::size_t bytes) {
 }
 
 RequestReader::Step RequestReader::read_head() {
+  const Step step = find_and_parse_head();
+  if (step == Step::Refused && header("Origin").empty()) salvage_origin(unread(), head_);
+  return step;
+}
+
+RequestReader::Step RequestReader::find_and_parse_head() {
   const std::size_t head_bytes = find_head_end(unread(), searched_);
   const HeadLimits head_limits{limits_.header_bytes_max, limits_.fields_max};
   if (head_bytes == 0) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "net/body_buffer.h"
 #include "net/chunked_decoder.h"
@@ -42,6 +43,8 @@ class RequestReader {
   [[nodiscard]] bool has_begun();
   /// Call it once has_begun().
   [[nodiscard]] Step next();
+  /// After Ask: from whose share of the budget the body is taken.
+  void bill(std::string payer) { large_body_.bill(std::move(payer)); }
   /// After Ask: head() and an empty body() are the request, and no other can follow on the connection.
   void skip_body() { body_ = {buffer_.get() + body_begin_, 0}; }
   /// Whether the head is complete, so that it is the body that is missing.
@@ -72,6 +75,7 @@ class RequestReader {
   enum class Part { Head, BodyAhead, BodyInPlace, LargeBody, ChunkedBody };
 
   Step read_head();
+  Step find_and_parse_head();
   Step judge_body(std::size_t head_bytes);
   Step begin_body();
   Step read_body_in_place();

@@ -24,15 +24,18 @@ constexpr std::size_t kept_idle_max = 16 * 1024;
 
 }  // namespace
 
-bool ResponseWriter::hold(std::size_t bytes) {
-  if (bytes <= unheld_max || bytes <= held_bytes_) return true;
-  if (!budget_.take_body_bytes(bytes - held_bytes_)) return false;
+bool ResponseWriter::must_hold(std::size_t bytes) const { return bytes > unheld_max && bytes > held_bytes_; }
+
+bool ResponseWriter::hold(std::size_t bytes, std::string payer) {
+  if (held_bytes_ == 0) payer_ = std::move(payer);
+  if (!budget_.take_body_bytes(bytes - held_bytes_, payer_)) return false;
   held_bytes_ = bytes;
   return true;
 }
 
-void ResponseWriter::force_hold(std::size_t bytes) {
-  budget_.force_body_bytes(bytes - held_bytes_);
+void ResponseWriter::force_hold(std::size_t bytes, std::string payer) {
+  if (held_bytes_ == 0) payer_ = std::move(payer);
+  budget_.force_body_bytes(bytes - held_bytes_, payer_);
   held_bytes_ = bytes;
 }
 
@@ -129,6 +132,6 @@ void ResponseWriter::shed_buffers() {
   }
 }
 
-void ResponseWriter::release() { budget_.give_body_bytes(std::exchange(held_bytes_, 0)); }
+void ResponseWriter::release() { budget_.give_body_bytes(std::exchange(held_bytes_, 0), payer_); }
 
 }  // namespace stele::net

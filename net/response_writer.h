@@ -24,10 +24,12 @@ class ResponseWriter {
   ResponseWriter(const ResponseWriter&) = delete;
   ResponseWriter& operator=(const ResponseWriter&) = delete;
 
-  /// Takes what `bytes` in memory for the answer need from the budget of all connections; false if that is used up.
-  [[nodiscard]] bool hold(std::size_t bytes);
-  /// Takes it in any case: it leaves less for others.
-  void force_hold(std::size_t bytes);
+  /// Whether so many bytes in memory for the answer must be taken from the budget of all connections.
+  [[nodiscard]] bool must_hold(std::size_t bytes) const;
+  /// Takes them, from the payer's share; false if that or all of it is used up.
+  [[nodiscard]] bool hold(std::size_t bytes, std::string payer);
+  /// Takes them in any case: it leaves less for others.
+  void force_hold(std::size_t bytes, std::string payer);
 
   // Each of these has the next bytes to be written; those before must have been.
   /// Head and body, unless it has none to send here. `response` stays as it is until all is written.
@@ -64,6 +66,7 @@ class ResponseWriter {
 
   ConnectionBudget& budget_;
   std::uint64_t held_bytes_ = 0;  ///< of the budget
+  std::string payer_;             ///< of those
   std::string out_;               ///< head, and body if it is small
   std::string piece_;
   bool chunked_ = false;

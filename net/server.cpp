@@ -100,6 +100,7 @@ struct Server::Impl {
   Status listen();
   Status listen_on(const std::vector<asio::ip::address>& addresses, error_code& failed);
   void accept_next(Listener& listener);
+  void accept_later(Listener& listener);
   void accepted(Listener& listener, IoThread& target, const error_code& ec, Socket socket);
   void begin_shutdown();
   void stop();
@@ -174,11 +175,7 @@ void Server::Impl::accepted(Listener& listener, IoThread& target, const error_co
   if (is_exhausted(ec)) {
     core->log.write(LogCause::AcceptFailed, IoThread::now_ms(),
                     "cannot accept connections for lack of descriptors or memory: ", ec.message());
-    listener.retry_timer.expires_after(std::chrono::milliseconds(100));
-    listener.retry_timer.async_wait([this, &listener](const error_code& cancelled) {
-      if (!cancelled && listener.acceptor.is_open()) accept_next(listener);
-    });
-    return;
+    return accept_later(listener);
   }
   if (!ec) {
     // Whatever goes wrong with one connection must not end the accepting.
@@ -188,12 +185,11 @@ void Server::Impl::accepted(Listener& listener, IoThread& target, const error_co
       if (!failed) socket.set_option(tcp::no_delay(true), failed);
       if (!failed) socket.non_blocking(true, failed);
       if (!failed) {
-        std::string address = text_of(remote.address());
-        const auto admission = core->budget.enter(address);
-        if (admission != ConnectionBudget::Admission::Hopeless) {
-          target.adopt(std::move(socket), std::move(address), admission);
+        ConnectionSeat seat(core->budget, text_of(remote.address()));
+        if (seat.admission() != ConnectionBudget::Admission::Hopeless) {
+          target.adopt(std::move(socket), std::move(seat));
         } else {
-          const LogContext context{{"remote", address}};
+          const LogContext context{{"remote", seat.address()}};
           core->log.write(LogCause::ConnectionRefused, IoThread::now_ms(), "a connection was dropped: far too many are open");
         }
       }
@@ -201,7 +197,24 @@ void Server::Impl::accepted(Listener& listener, IoThread& target, const error_co
       core->log.write(LogCause::AcceptFailed, IoThread::now_ms(), "cannot take a connection: ", e.what());
     }
   }
-  accept_next(listener);
+  try {
+    accept_next(listener);
+  } catch (const std::exception& e) {
+    core->log.write(LogCause::AcceptFailed, IoThread::now_ms(), "cannot accept connections: ", e.what());
+    accept_later(listener);
+  }
+}
+
+void Server::Impl::accept_later(Listener& listener) {
+  listener.retry_timer.expires_after(std::chrono::milliseconds(100));
+  listener.retry_timer.async_wait([this, &listener](const error_code& cancelled) {
+    if (cancelled || !listener.acceptor.is_open()) return;
+    try {
+      accept_next(listener);
+    } catch (const std::exception&) {
+      accept_later(listener);
+    }
+  });
 }
 
 void Server::Impl::begin_shutdown() {

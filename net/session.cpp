@@ -7,8 +7,10 @@
 #include <chrono>
 #include <exception>
 #include <limits>
+#include <new>
 #include <utility>
 
+#include "api/access/principal.h"
 #include "api/problem.h"
 #include "net/deadlines.h"
 #include "net/read_pool.h"
@@ -27,19 +29,9 @@ std::int64_t micros_now() {
       .count();
 }
 
-api::Response given_up_answer() {
-  return api::problem_response(
-      "unavailable",
-      "The search was given up: the server shuts down, or the client has closed its side of the connection.");
-}
-
-api::Response unreadable_answer() {
-  return api::problem_response("storage-error", "Stored bytes that the answer needs cannot be read.");
-}
-
-api::Response too_many_answers() {
-  return api::problem_response("busy", "Too many large answers are being sent at the moment.");
-}
+constexpr const char* kTooManyAnswers = "Too many large answers are being sent at the moment.";
+constexpr const char* kGivenUp =
+    "The search was given up: the server shuts down, or the client has closed its side of the connection.";
 
 }  // namespace
 
@@ -72,21 +64,16 @@ struct Session::Pull {
   Result<bool> await_resume() const { return std::move(*session.pulled_); }
 };
 
-Session::Session(IoThread& io, ServerCore& core, Socket socket, std::string address,
-                 ConnectionBudget::Admission admission)
+Session::Session(IoThread& io, ServerCore& core, Socket socket, ConnectionSeat seat)
     : io_(io),
       core_(core),
       limits_(core.options.limits),
       transport_(std::move(socket)),
-      address_(std::move(address)),
-      admission_(admission),
+      seat_(std::move(seat)),
       reader_(core.options.limits, core.budget),
       writer_(core.budget) {}
 
-Session::~Session() {
-  writer_.end_answer();
-  core_.budget.leave(address_, admission_);
-}
+Session::~Session() { writer_.end_answer(); }
 
 void Session::start() {
   task_ = run();
@@ -99,6 +86,9 @@ void Session::enter(Phase phase, std::int64_t deadline_ms) {
 }
 
 void Session::tick(std::int64_t now_ms) {
+  if (undelivered_.load(std::memory_order_relaxed) && undelivered_.exchange(false, std::memory_order_acquire)) {
+    deliver();
+  }
   // An idle connection keeps no large buffer: it would be missing to the busy ones.
   if (phase_ == Phase::Idle && now_ms - idle_since_ms_ > 1000) {
     reader_.shed_buffers();
@@ -204,8 +194,8 @@ Task<bool> Session::handshake() {
 
 Task<> Session::serve() {
   if (core_.options.tls != nullptr && !co_await handshake()) co_return;
-  if (admission_ != ConnectionBudget::Admission::Welcome) {
-    refusal_ = {"busy", admission_ == ConnectionBudget::Admission::TooMany
+  if (seat_.admission() != ConnectionBudget::Admission::Welcome) {
+    refusal_ = {"busy", seat_.admission() == ConnectionBudget::Admission::TooMany
                             ? "Too many connections are open."
                             : "Too many connections from your address are open."};
     co_await refuse();
@@ -226,8 +216,12 @@ Task<> Session::serve() {
       const RequestReader::Step step = phase_ == Phase::Idle ? RequestReader::Step::Read : reader_.next();
       if (step == RequestReader::Step::Whole) break;
       if (step == RequestReader::Step::Ask) {
-        body_wanted = core_.handler->wants_body(*this);
-        if (body_wanted) continue;
+        std::string principal;
+        body_wanted = core_.handler->wants_body(*this, principal);
+        if (body_wanted) {
+          reader_.bill(ConnectionBudget::payer(seat_.address(), principal));
+          continue;
+        }
         reader_.skip_body();
         break;
       }
@@ -312,7 +306,7 @@ void Session::call_handler() {
   } catch (...) {
     complain(LogCause::RequestFailed, "a request handler threw something unknown");
   }
-  reply(ticket, api::problem_response("internal-error", "The request could not be handled."));
+  reply(ticket, own_answer("internal-error", "The request could not be handled."));
 }
 
 void Session::reply(std::uint64_t ticket, api::Response&& response) {
@@ -320,11 +314,21 @@ void Session::reply(std::uint64_t ticket, api::Response&& response) {
   response_ = std::move(response);
   IoThread& io = io_;
   if (!io.is_current()) {
-    io.post([this] { deliver(); });
+    post_delivery();
   } else if (waiting_) {
     io.deliver_soon(this);
   } else {
     reply_ready_ = true;  // inside handle()
+  }
+}
+
+/// The session may be gone when this returns.
+void Session::post_delivery() {
+  IoThread& io = io_;
+  try {
+    io.post([this] { deliver(); });
+  } catch (const std::bad_alloc&) {
+    undelivered_.store(true, std::memory_order_release);  // tick() finds it
   }
 }
 
@@ -341,7 +345,7 @@ void Session::identify() {
 LoggedRequest Session::logged() const {
   // While a handler has the request, the answer is not ours to look at.
   const bool answered = phase_ != Phase::Handling || reply_ready_;
-  return {reader_, answered ? &response_ : nullptr, address_};
+  return {reader_, answered ? &response_ : nullptr, seat_.address()};
 }
 
 void Session::complain(LogCause cause, std::string_view message, std::string_view detail) noexcept {
@@ -352,12 +356,23 @@ void Session::complain(LogCause cause, std::string_view message, std::string_vie
 /// that says what was stored is never refused; it leaves less for others.
 void Session::hold_answer() {
   const std::size_t bytes = response_.body.capacity();
-  if (writer_.hold(bytes)) return;
+  if (!writer_.must_hold(bytes) || writer_.hold(bytes, payer())) return;
   if (reader_.head().method == api::Method::Get || reader_.head().method == api::Method::Head) {
-    replace_answer(too_many_answers());
+    replace_answer(own_answer("busy", kTooManyAnswers));
   } else {
-    writer_.force_hold(bytes);
+    writer_.force_hold(bytes, payer());
   }
+}
+
+std::string Session::payer() const {
+  return ConnectionBudget::payer(seat_.address(),
+                                 response_.principal ? std::string_view(response_.principal->name) : "");
+}
+
+api::Response Session::own_answer(std::string_view slug, std::string detail) const {
+  api::Response answer = api::problem_response(slug, std::move(detail));
+  core_.handler->complete(*this, answer);
+  return answer;
 }
 
 void Session::replace_answer(api::Response&& response) {
@@ -403,8 +418,7 @@ void Session::pull_piece() {
   } catch (...) {
     pulled_.emplace(broken("a response body threw something unknown"));
   }
-  IoThread& io = io_;
-  io.post([this] { deliver(); });
+  post_delivery();
 }
 
 Task<bool> Session::stream() {
@@ -418,13 +432,15 @@ Task<bool> Session::stream() {
     Result<bool> pulled = co_await Pull{*this};
     if (aborted_) co_return false;
     if (io_.draining()) close_after_ = true;
-    if (!pulled || !writer_.hold(piece.capacity())) {
+    if (!pulled || (writer_.must_hold(piece.capacity()) && !writer_.hold(piece.capacity(), payer()))) {
       const bool given_up = !pulled && pulled.error().kind == ErrorKind::Closed;
       if (!pulled && !given_up) {
         complain(LogCause::RequestFailed, "a response body broke off: ", pulled.error().describe());
       }
       if (first) {
-        replace_answer(pulled ? too_many_answers() : given_up ? given_up_answer() : unreadable_answer());
+        replace_answer(pulled     ? own_answer("busy", kTooManyAnswers)
+                       : given_up ? own_answer("unavailable", kGivenUp)
+                                  : own_answer("storage-error", "Stored bytes that the answer needs cannot be read."));
         begin_answer(true);
         if (writer_.write_now(transport_)) co_return true;
         co_return co_await write_rest();
@@ -455,9 +471,9 @@ Task<bool> Session::stream() {
 Task<> Session::refuse() {
   timed_out_ = false;
   close_after_ = true;
-  response_ = api::problem_response(refusal_.slug, refusal_.detail);
+  response_ = own_answer(refusal_.slug, refusal_.detail);
   begin_answer(reader_.head().method != api::Method::Head);
-  const bool connection = admission_ != ConnectionBudget::Admission::Welcome;
+  const bool connection = seat_.admission() != ConnectionBudget::Admission::Welcome;
   complain(connection ? LogCause::ConnectionRefused : LogCause::RequestRefused,
            connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
   const bool written = writer_.write_now(transport_) || co_await write_rest();
@@ -488,6 +504,7 @@ void Session::account(bool whole) {
   if (!whole) core_.traffic->connections().answers_cut.fetch_add(1, std::memory_order_relaxed);
   if (response_.status == 401 || response_.status == 403)
     complain(LogCause::AccessDenied, "a request was denied access");
+  if (!response_.fault.empty()) complain(LogCause::RequestFailed, "a request failed: ", response_.fault);
   if (core_.access_log) log_access(*core_.access_log, logged(), writer_.body_bytes_written(), micros, whole);
 }
 
@@ -499,6 +516,7 @@ void Session::end_request() {
   response_.problem = nullptr;
   response_.principal.reset();
   response_.source.reset();
+  response_.fault.clear();
   std::string().swap(response_.body);  // the next answer brings its own
   writer_.end_answer();
 }

@@ -26,8 +26,8 @@ namespace stele::net {
 /// pipelined ones wait in the reader.
 class Session final : private api::Request {
  public:
-  /// The connection has been counted in; the destructor counts it out.
-  Session(IoThread& io, ServerCore& core, Socket socket, std::string address, ConnectionBudget::Admission admission);
+  /// The connection is counted in as long as it has its seat.
+  Session(IoThread& io, ServerCore& core, Socket socket, ConnectionSeat seat);
   ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -57,8 +57,9 @@ class Session final : private api::Request {
   [[nodiscard]] std::string_view query() const override { return reader_.head().query; }
   [[nodiscard]] std::string_view header(std::string_view name) const override { return reader_.header(name); }
   [[nodiscard]] bool has_header(std::string_view name) const override { return reader_.has_header(name); }
+  [[nodiscard]] std::string_view authority() const override { return reader_.head().authority; }
   [[nodiscard]] std::string_view body() const override { return reader_.body(); }
-  [[nodiscard]] std::string_view remote_address() const override { return address_; }
+  [[nodiscard]] std::string_view remote_address() const override { return seat_.address(); }
   [[nodiscard]] std::string_view client_certificate() const override { return transport_.client_name(); }
   [[nodiscard]] bool abandoned() const override;
   [[nodiscard]] bool is_cut_off() const override { return cut_off_.load(std::memory_order_relaxed); }
@@ -76,7 +77,11 @@ class Session final : private api::Request {
   void call_handler();
   void reply(std::uint64_t ticket, api::Response&& response);
   void pull_piece();
+  void post_delivery();
+  /// An answer that the handler did not give.
+  [[nodiscard]] api::Response own_answer(std::string_view slug, std::string detail) const;
   void hold_answer();
+  [[nodiscard]] std::string payer() const;
   /// Another answer to the same route.
   void replace_answer(api::Response&& response);
   void begin_answer(bool with_body);
@@ -94,8 +99,7 @@ class Session final : private api::Request {
   ServerCore& core_;
   const HttpLimits& limits_;
   Transport transport_;
-  const std::string address_;
-  const ConnectionBudget::Admission admission_;
+  const ConnectionSeat seat_;
   Task<> task_;
 
   Phase phase_ = Phase::Idle;
@@ -116,6 +120,7 @@ class Session final : private api::Request {
   std::atomic<std::uint64_t> ticket_open_{0};  ///< the request that may be answered; 0 = none
   std::uint64_t tickets_ = 0;
   bool reply_ready_ = false;
+  std::atomic<bool> undelivered_{false};  ///< an answer is there, but there was no memory to say so
   std::coroutine_handle<> waiting_;
   api::Response response_;
 

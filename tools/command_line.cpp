@@ -213,11 +213,6 @@ CommandLine::Option CommandLine::Option::needs(Option other) const {
   return *this;
 }
 
-CommandLine::Option CommandLine::Option::delimiter(char between) const {
-  option_->delimiter(between);
-  return *this;
-}
-
 CommandLine::Option CommandLine::Option::not_in_file() const {
   option_->configurable(false);
   return *this;
@@ -284,6 +279,26 @@ CommandLine::Option CommandLine::add_texts(const std::string& flag, std::vector<
       flag,
       [&to](const CLI::results_t& results) {
         to = results;
+        return true;
+      },
+      help);
+  return Option(option->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
+}
+
+CommandLine::Option CommandLine::add_list(const std::string& flag, std::vector<std::string>& to,
+                                          const std::string& type, const std::string& help) {
+  auto* const option = app_->add_option(
+      flag,
+      [flag, &to](const CLI::results_t& results) {
+        to.clear();
+        for (const std::string& result : results) {
+          for (std::size_t begin = 0; begin <= result.size();) {
+            const std::size_t end = std::min(result.find(',', begin), result.size());
+            if (end == begin) throw CLI::ValidationError(flag, fmt::format("'{}' has nothing beside a comma", result));
+            to.push_back(result.substr(begin, end - begin));
+            begin = end + 1;
+          }
+        }
         return true;
       },
       help);

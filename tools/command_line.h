@@ -38,8 +38,6 @@ class CommandLine {
     Option one_of(const std::vector<std::string>& values) const;
     /// Wrong usage without the other one.
     Option needs(Option other) const;
-    /// One value may be several, with this between them.
-    Option delimiter(char between) const;
     Option not_in_file() const;
 
    private:
@@ -59,6 +57,9 @@ class CommandLine {
   /// May be repeated; each text is taken as it stands.
   Option add_texts(const std::string& flag, std::vector<std::string>& to, const std::string& type,
                    const std::string& help);
+  /// May be repeated, and one text may be several with commas between them.
+  Option add_list(const std::string& flag, std::vector<std::string>& to, const std::string& type,
+                  const std::string& help);
   /// True if it is given alone; it can be given a value: see parse_boolean().
   Option add_switch(const std::string& flag, bool& to, const std::string& help);
   struct BytesRange {

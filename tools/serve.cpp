@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "api/service.h"
+#include "engine/base/memory_reserve.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
 #include "net/log_format.h"
@@ -30,6 +31,9 @@
 namespace stele::tools {
 
 namespace {
+
+/// For the thread that writes the log, about what a group and its index entries take.
+constexpr std::size_t kMemoryReserveBytes = 64U << 20;
 
 void set_up_log(const std::string& level, net::LogFormat format) {
   auto logger = spdlog::stderr_color_mt("stele");
@@ -267,6 +271,7 @@ int serve_command(int argc, const char* const* argv) {
   net::Signals signals;
   set_up_log(options.log_level, options.log_format);
   share_file_limit(options.server.limits.connections_max);
+  if (!keep_memory_reserve(kMemoryReserveBytes)) spdlog::warn("there is hardly any memory for this process");
   return run(options, signals);
 }
 

@@ -6,6 +6,7 @@
 
 #include "tools/command_line.h"
 #include "tools/version.h"
+#include "tools/web_origin.h"
 
 namespace stele::tools {
 
@@ -78,6 +79,10 @@ void ServeOptions::declare(CommandLine& app) {
                    return {};
                  })
       .group(group);
+  app.add_list("--host", host_names, "NAME",
+               "Name that requests may be addressed to, on loopback without authentication; else only addresses and\n"
+               "localhost are, so that pages in a browser do not reach it by DNS rebinding; may be repeated")
+      .group(group);
   app.add_switch("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
       .group(group);
   app.add_text("--tls-cert", tls.certificate,
@@ -98,9 +103,8 @@ void ServeOptions::declare(CommandLine& app) {
       .group(group);
   app.add_number("--read-queue", server.read_queue_max, 1, 1'000'000, "Reads that may wait for a thread; beyond: 503")
       .group(group);
-  app.add_texts("--cors-origin", service.cors_origins, "ORIGIN",
-                "Origin that browsers may call from, '*' for any; may be repeated, or several with commas between them")
-      .delimiter(',')
+  app.add_list("--cors-origin", service.cors_origins, "ORIGIN",
+               "Origin that browsers may call from, '*' for any; may be repeated, or several with commas between them")
       .group(group);
 
   access.declare(app);
@@ -198,6 +202,12 @@ std::string ServeOptions::apply() {
   if (!tls.client_ca.empty() && !has_tls()) return "--tls-client-ca needs --tls-cert and --tls-key";
   if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";
   if (auto refusal = refusal_to_listen(listen, authenticates(), has_tls(), insecure); !refusal.empty()) return refusal;
+  for (const std::string& origin : service.cors_origins) {
+    if (const auto fault = fault_of_origin(origin); !fault.empty()) {
+      return fmt::format("--cors-origin '{}' can never match: {}", origin, fault);
+    }
+  }
+  if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
@@ -214,6 +224,20 @@ std::string ServeOptions::apply() {
   http.body_grace_ms = std::min(http.body_grace_ms, http.body_ms);
   http.request_ms = in_ms(request_timeout);
   http.write_ms = in_ms(write_timeout);
+  return {};
+}
+
+std::string ServeOptions::guard_hosts() {
+  if (!listen.is_loopback() || authenticates()) {
+    return host_names.empty() ? "" : "--host means nothing but on loopback without authentication";
+  }
+  std::vector<std::string> names;
+  for (const std::string& given : host_names) {
+    auto name = api::host_name(given);
+    if (!name) return fmt::format("--host '{}' is no host name (without scheme and port)", given);
+    names.push_back(*std::move(name));
+  }
+  service.host_guard = api::HostGuard(std::move(names));
   return {};
 }
 

@@ -23,6 +23,7 @@ struct ServeOptions {
   ListenAddress listen{"127.0.0.1", 8080};
   net::TlsFiles tls;
   bool no_create = false;
+  std::vector<std::string> host_names;
   bool insecure = false;
   bool print_config = false;
   std::string log_level = "info";
@@ -49,6 +50,9 @@ struct ServeOptions {
   [[nodiscard]] bool authenticates() const {
     return access.required() || (!tls.client_ca.empty() && !tls.client_optional);
   }
+
+ private:
+  [[nodiscard]] std::string guard_hosts();
 };
 
 }  // namespace stele::tools

@@ -37,10 +37,18 @@ FieldError place_of(std::size_t index, std::string_view member, std::string_view
 
 class AppendRules {
  public:
-  AppendRules(const Caller& caller, const Store& store, std::string_view body, BodyFormat format, Proposal& proposal)
-      : caller_(caller), store_(store), body_(body), format_(format), proposal_(proposal) {}
+  AppendRules(const Caller& caller, const Store& store, std::string_view body, BodyFormat format, Proposal& proposal,
+              DiskWait wait)
+      : caller_(caller), store_(store), body_(body), format_(format), proposal_(proposal), wait_(wait) {}
 
-  std::optional<Problem> apply() {
+  RulesOutcome apply() {
+    RulesOutcome outcome{.problem = check()};
+    if (would_wait_) outcome = {.would_wait = true};
+    return outcome;
+  }
+
+ private:
+  std::optional<Problem> check() {
     const bool for_others = caller_.may(Permission::ActForOthers);
     for (std::size_t i = 0; i < proposal_.events.size(); ++i) {
       EventDraft& draft = proposal_.events[i];
@@ -55,7 +63,6 @@ class AppendRules {
     return caller_.is_limited() ? narrow_condition() : std::nullopt;
   }
 
- private:
   std::optional<Problem> check_type(std::size_t index) {
     const EventDraft& draft = proposal_.events[index];
     if (draft.aggregate_type) {
@@ -82,10 +89,10 @@ class AppendRules {
   }
 
   std::optional<Problem> narrow_condition() {
-    auto& entries = proposal_.condition.fail_if_events_match;
+    const auto& entries = proposal_.condition.fail_if_events_match;
+    if (!entries.empty()) proposal_.condition.default_aggregate_types = caller_.principal()->aggregate_types;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      auto& types = entries[i].aggregate_types;
-      if (types.empty()) types = caller_.principal()->aggregate_types;
+      const auto& types = entries[i].aggregate_types;
       for (std::size_t t = 0; t < types.size(); ++t) {
         if (caller_.may_use_type(types[t])) continue;
         return foreign_type().error(
@@ -112,11 +119,16 @@ class AppendRules {
   enum class Known { Allowed, Foreign, Unknown };
   std::variant<Known, Problem> aggregate(const std::string& id) {
     if (const auto found = looked_up_.find(id); found != looked_up_.end()) return found->second;
-    if (!view_) view_ = store_.view();
-    const auto summary = view_->aggregate(id);
-    if (!summary) return read_failed();
+    const auto type = store_.aggregate_type(id, wait_);
+    if (!type) {
+      would_wait_ = type.error().kind == ErrorKind::WouldWait;
+      return read_failed();
+    }
     Known known = Known::Unknown;
-    if (*summary) known = caller_.may_see(**summary) ? Known::Allowed : Known::Foreign;
+    if (*type) {
+      const AggregateSummary summary{.aggregate_id = id, .aggregate_type = (*type)->type};
+      known = caller_.may_see(summary) ? Known::Allowed : Known::Foreign;
+    }
     looked_up_.emplace(id, known);
     return known;
   }
@@ -131,17 +143,18 @@ class AppendRules {
   const std::string_view body_;
   const BodyFormat format_;
   Proposal& proposal_;
-  std::shared_ptr<const ReadView> view_;
+  const DiskWait wait_;
+  bool would_wait_ = false;
   std::map<std::string, Known, std::less<>> looked_up_;
   std::set<std::string, std::less<>> named_;  ///< aggregates whose type an event of the list has named
 };
 
 }  // namespace
 
-std::optional<Problem> apply_append_rules(const Caller& caller, const Store& store, std::string_view body,
-                                          BodyFormat format, Proposal& proposal) {
-  if (caller.principal() == nullptr) return std::nullopt;
-  return AppendRules(caller, store, body, format, proposal).apply();
+RulesOutcome apply_append_rules(const Caller& caller, const Store& store, std::string_view body, BodyFormat format,
+                                Proposal& proposal, DiskWait wait) {
+  if (caller.principal() == nullptr) return {};
+  return AppendRules(caller, store, body, format, proposal, wait).apply();
 }
 
 Problem foreign_type() {

@@ -84,28 +84,31 @@ std::variant<Caller, Problem> Authenticator::authenticate(const Request& request
     return Problem("credentials-required", "Only the scheme Bearer is understood.")
         .header("WWW-Authenticate", std::string(kChallenge));
   }
-  const Outcome outcome = check(*credentials);
+  const Outcome outcome = check(*credentials, request.remote_address());
   if (const auto* principal = std::get_if<std::shared_ptr<const Principal>>(&outcome)) return Caller(*principal);
 
-  if (const auto wait = failures_.failed(request.remote_address(), clock_.monotonic_micros())) {
+  const auto too_many = [](std::int64_t seconds) {
     return Problem("too-many-requests", "Too many bad credentials came from this address.")
-        .header("Retry-After", std::to_string(*wait));
-  }
+        .header("Retry-After", std::to_string(seconds));
+  };
+  if (const auto* wait = std::get_if<Wait>(&outcome)) return too_many(wait->seconds);
+  if (const auto seconds = failures_.failed(request.remote_address(), clock_.monotonic_micros()))
+    return too_many(*seconds);
   return Problem("invalid-credentials", std::string(std::get<std::string_view>(outcome)))
       .header("WWW-Authenticate", std::string(kInvalidToken));
 }
 
-bool Authenticator::grants(const Request& request, Permission needed) {
+std::shared_ptr<const Principal> Authenticator::granted(const Request& request, Permission needed) {
   const auto credentials = bearer_credentials(request.header("Authorization"));
-  if (!credentials) return false;
-  const Outcome outcome = check(*credentials);
+  if (!credentials) return nullptr;
+  const Outcome outcome = check(*credentials, request.remote_address());
   const auto* principal = std::get_if<std::shared_ptr<const Principal>>(&outcome);
-  return principal != nullptr && api::grants((*principal)->role, needed);
+  return principal != nullptr && grants((*principal)->role, needed) ? *principal : nullptr;
 }
 
-Authenticator::Outcome Authenticator::check(std::string_view credentials) {
+Authenticator::Outcome Authenticator::check(std::string_view credentials, std::string_view address) {
   if (!is_token_text(credentials)) return "What follows Bearer can be no API key and no JWT.";
-  return credentials.starts_with(kApiKeyPrefix) ? check_api_key(credentials) : check_jwt(credentials);
+  return credentials.starts_with(kApiKeyPrefix) ? check_api_key(credentials) : check_jwt(credentials, address);
 }
 
 Authenticator::Outcome Authenticator::check_api_key(std::string_view secret) {
@@ -117,13 +120,14 @@ Authenticator::Outcome Authenticator::check_api_key(std::string_view secret) {
   return found->principal;
 }
 
-Authenticator::Outcome Authenticator::check_jwt(std::string_view token) {
+Authenticator::Outcome Authenticator::check_jwt(std::string_view token, std::string_view address) {
   if (options_.jwks_file.empty()) return "It is no API key, and JWTs are not taken here.";
   if (token.size() > kJwtBytesMax) return "The JWT is too long.";
   const auto keys = jwks_.current();
   const Digest digest = sha256({token});
   const Timestamp now = clock_.now();
   if (auto known = verified_.find(digest, keys, now)) return known;
+  if (const auto seconds = failures_.must_wait(address, clock_.monotonic_micros())) return Wait{*seconds};
   const auto verified = verify_jwt(token, *keys, options_.jwt, now);
   if (const auto* fault = std::get_if<JwtFault>(&verified)) return *fault;
   const auto& good = std::get<VerifiedJwt>(verified);

@@ -42,11 +42,12 @@ class Authenticator {
   /// An error that names the file if one of them cannot be used at the start.
   [[nodiscard]] static Result<std::shared_ptr<Authenticator>> open(KeyStore keys, AuthenticatorOptions options);
 
-  /// The caller, or 401 (no credentials, or bad ones) or 429 (bad ones too often from one address).
+  /// The caller, or 401 (no credentials, or bad ones) or 429 (bad ones too often from one address; a JWT that is not
+  /// known from before is then not even looked at, because to tell a bad one costs a signature check).
   [[nodiscard]] std::variant<Caller, Problem> authenticate(const Request& request);
 
-  /// Whether authenticate() would give a caller who may do this. Counts no failure.
-  [[nodiscard]] bool grants(const Request& request, Permission needed);
+  /// The caller that authenticate() would give, if it may do this; else null. Counts no failure.
+  [[nodiscard]] std::shared_ptr<const Principal> granted(const Request& request, Permission needed);
 
   [[nodiscard]] const JwtCache& verified_jwts() const { return verified_; }
   /// What the operator should know: files that cannot be read again.
@@ -57,10 +58,14 @@ class Authenticator {
  private:
   Authenticator(KeyStore keys, AuthenticatorOptions options);
 
-  using Outcome = std::variant<std::shared_ptr<const Principal>, std::string_view>;
-  [[nodiscard]] Outcome check(std::string_view credentials);
+  struct Wait {
+    std::int64_t seconds;
+  };
+  /// The caller, or what is wrong with the credentials, or that they were not looked at.
+  using Outcome = std::variant<std::shared_ptr<const Principal>, std::string_view, Wait>;
+  [[nodiscard]] Outcome check(std::string_view credentials, std::string_view address);
   [[nodiscard]] Outcome check_api_key(std::string_view secret);
-  [[nodiscard]] Outcome check_jwt(std::string_view token);
+  [[nodiscard]] Outcome check_jwt(std::string_view token, std::string_view address);
 
   const AuthenticatorOptions options_;
   const Clock& clock_;

@@ -19,19 +19,32 @@ std::uint64_t random_seed() {
   return seed;
 }
 
+std::int64_t whole_seconds(std::int64_t micros) { return (micros + 999'999) / 1'000'000; }
+
 }  // namespace
 
 FailureLimiter::FailureLimiter() : seed_(random_seed()) {
   for (auto& place : full_at_) place.store(std::numeric_limits<std::int64_t>::min(), std::memory_order_relaxed);
 }
 
+std::int64_t FailureLimiter::wait_for(std::int64_t full_at, std::int64_t now, std::int64_t& next) {
+  next = std::max(full_at, now) + kMicrosAFailure;
+  return next - kBurst * kMicrosAFailure - now;
+}
+
+std::optional<std::int64_t> FailureLimiter::must_wait(std::string_view address, std::int64_t monotonic_micros) const {
+  std::int64_t next = 0;
+  const std::int64_t full_at = full_at_[place_of(address)].load(std::memory_order_relaxed);
+  const std::int64_t wait = wait_for(full_at, monotonic_micros, next);
+  return wait > 0 ? std::optional(whole_seconds(wait)) : std::nullopt;
+}
+
 std::optional<std::int64_t> FailureLimiter::failed(std::string_view address, std::int64_t monotonic_micros) {
   auto& place = full_at_[place_of(address)];
   std::int64_t full_at = place.load(std::memory_order_relaxed);
   while (true) {
-    const std::int64_t next = std::max(full_at, monotonic_micros) + kMicrosAFailure;
-    const std::int64_t wait = next - kBurst * kMicrosAFailure - monotonic_micros;
-    if (wait > 0) return (wait + 999'999) / 1'000'000;
+    std::int64_t next = 0;
+    if (const std::int64_t wait = wait_for(full_at, monotonic_micros, next); wait > 0) return whole_seconds(wait);
     if (place.compare_exchange_weak(full_at, next, std::memory_order_relaxed)) return std::nullopt;
   }
 }

@@ -10,8 +10,8 @@
 namespace stele::api {
 
 /// A token bucket an address, in a table of fixed size: addresses that meet in a place share it, IPv6 addresses of a
-/// /64 always do. Only failures are counted and slowed down, so that whoever shares an address or a place with an
-/// attacker is not locked out: good credentials never come here. Lock-free.
+/// /64 always do. Only failures are counted, and slow down what would cost work to tell from another failure: whoever
+/// shares an address or a place with an attacker is not locked out. Lock-free.
 class FailureLimiter {
  public:
   static constexpr int kBurst = 20;  ///< failures that may come at once
@@ -19,11 +19,17 @@ class FailureLimiter {
 
   FailureLimiter();
 
+  /// If there were too many failures of late, how many seconds to wait for the next try. Counts nothing.
+  [[nodiscard]] std::optional<std::int64_t> must_wait(std::string_view address, std::int64_t monotonic_micros) const;
   /// Counts a failure; if there were too many of late, how many seconds to wait instead.
   [[nodiscard]] std::optional<std::int64_t> failed(std::string_view address, std::int64_t monotonic_micros);
 
  private:
   static constexpr std::size_t kPlaces = 8192;
+
+  /// Microseconds until the bucket has room for one more failure, not more than 0 if it has; `next` is its state with
+  /// that one.
+  [[nodiscard]] static std::int64_t wait_for(std::int64_t full_at, std::int64_t now, std::int64_t& next);
 
   [[nodiscard]] std::size_t place_of(std::string_view address) const;
 

@@ -7,8 +7,8 @@ import socket
 import struct
 import threading
 
-START = b"POST /v1/events HTTP/1.1\r\nHost: soak\r\nContent-Type: application/json\r\n"
-STREAM = b"GET /v1/events HTTP/1.1\r\nHost: soak\r\nAccept: application/x-ndjson\r\n\r\n"
+START = b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+STREAM = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n"
 # Request: the status it must get.
 MALFORMED = [
     (b"\x16\x03\x01\x02\x00\x01", 400),
@@ -96,8 +96,8 @@ class Leaver(Rogue):
         request = self.random.choice([
             START + b"Content-Length: %d\r\n\r\n" % len(body) + body,
             START + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body,
-            STREAM, b"GET /v1/events?limit=1000 HTTP/1.1\r\nHost: soak\r\n\r\n",
-            b"GET /v1/events?minPosition=4000000000 HTTP/1.1\r\nHost: soak\r\n\r\n"])
+            STREAM, b"GET /v1/events?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /v1/events?minPosition=4000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n"])
         connection.sendall(request[:self.random.randrange(1, len(request) + 1)])
         if self.random.randrange(2):
             connection.settimeout(0.05)
@@ -112,7 +112,7 @@ class SlowReader(Rogue):
 
     def misbehave(self, connection):
         connection.sendall(self.random.choice(
-            [STREAM, b"GET /v1/events?limit=1000 HTTP/1.1\r\nHost: soak\r\n\r\n"]))
+            [STREAM, b"GET /v1/events?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"]))
         for _ in range(self.random.randrange(20)):
             if not connection.recv(100) or self.ending.wait(0.3):
                 return
@@ -139,7 +139,7 @@ class HalfOpen(Rogue):
 
     def misbehave(self, connection):
         if self.random.randrange(2):
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: soak\r\n\r\n")
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         connection.settimeout(0.5)
         while not self.ending.is_set():
             with contextlib.suppress(TimeoutError):
@@ -155,7 +155,7 @@ class Flood(Rogue):
     def misbehave(self, connection):
         connection.setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            connection.send(b"GET /v1/head HTTP/1.1\r\nHost: soak\r\n\r\n" * 5000)
+            connection.send(b"GET /v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5000)
         connection.settimeout(60)
         if not connection.recv(1000).startswith(b"HTTP/1.1 200 "):
             self.tally.surprise(f"{self.name}: the first answer is not 200")

@@ -16,6 +16,10 @@
 
 namespace stele {
 
+/// Whether a call may wait for a disk to bring what is not in memory. Never: it fails with WouldWait instead, as far as
+/// that can be told beforehand.
+enum class DiskWait { Allowed, Never };
+
 /// A read-only or shared writable mapping of the first `size()` bytes of a file. Movable through the unique_ptr, any thread may read.
 class Mapping {
  public:
@@ -30,6 +34,8 @@ class Mapping {
   virtual void prefetch(ByteOffset /*from*/, std::size_t /*size*/) const {}
   /// Asks the system to begin to read from the disk what is not in memory, and does not wait for it. Only a hint, as above.
   virtual void read_ahead(ByteOffset /*from*/, std::size_t /*size*/) const {}
+  /// Whether all of it is in memory now, so that copying it out does not wait. A system call.
+  [[nodiscard]] virtual bool is_resident(ByteOffset /*from*/, std::size_t /*size*/) const { return true; }
 };
 
 /// What can be told of a file or folder without reading it. Two equal looks saw the same content, as far as the

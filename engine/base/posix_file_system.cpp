@@ -153,6 +153,23 @@ class PosixMapping final : public Mapping {
     if (begin < end) (void)::madvise(bytes_ + begin, end - begin, MADV_WILLNEED);
   }
 
+  bool is_resident(ByteOffset from, std::size_t size) const override {
+    constexpr std::uint64_t kPageBytes = 4096;
+    constexpr std::size_t kPagesAtOnce = 64;
+    std::uint64_t at = from.value() / kPageBytes * kPageBytes;
+    const std::uint64_t end = std::min(size_, from.value() + size);
+    while (at < end) {
+      unsigned char in_memory[kPagesAtOnce];
+      const std::uint64_t bytes = std::min<std::uint64_t>(end - at, kPagesAtOnce * kPageBytes);
+      // A kernel that does not want to tell is taken to have it.
+      if (::mincore(bytes_ + at, bytes, in_memory) != 0) return true;
+      const std::size_t pages = (bytes + kPageBytes - 1) / kPageBytes;
+      if (!std::all_of(in_memory, in_memory + pages, [](unsigned char page) { return (page & 1) != 0; })) return false;
+      at += bytes;
+    }
+    return true;
+  }
+
   char* writable() override { return writable_ ? bytes_ : nullptr; }
 
  private:

@@ -31,6 +31,8 @@ const char* name_of(ErrorKind kind) {
     case ErrorKind::Busy: return "busy";
     case ErrorKind::Poisoned: return "poisoned";
     case ErrorKind::Closed: return "closed";
+    case ErrorKind::WouldWait:
+      return "would wait";
   }
   return "unknown";
 }

@@ -1,8 +1,11 @@
 #include "engine/base/uuid.h"
 
 #include <openssl/rand.h>
+#include <sys/random.h>
+#include <sys/types.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "engine/base/check.h"
@@ -19,8 +22,16 @@ struct RandomBlock {
 thread_local RandomBlock random_block;
 
 void refill(void* to, std::size_t size) {
-  // Without the system's generator no id or salt is safe, and there is nothing sensible to go on with.
-  STELE_CHECK(RAND_bytes(static_cast<unsigned char*>(to), static_cast<int>(size)) == 1);
+  auto* const bytes = static_cast<unsigned char*>(to);
+  if (RAND_bytes(bytes, static_cast<int>(size)) == 1) return;
+  // OpenSSL needs memory for each thread that asks it; the system itself does not.
+  std::size_t filled = 0;
+  while (filled < size) {
+    const ssize_t n = ::getrandom(bytes + filled, size - filled, 0);
+    // Without the system's generator no id or salt is safe, and there is nothing sensible to go on with.
+    STELE_CHECK(n > 0 || errno == EINTR);
+    if (n > 0) filled += static_cast<std::size_t>(n);
+  }
 }
 
 constexpr std::array<std::size_t, 16> kHexPlaces = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};

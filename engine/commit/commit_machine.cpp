@@ -22,14 +22,6 @@ std::optional<Position> find_in_memory(const MemoryLink& newest, const Uuid& id)
   return std::nullopt;
 }
 
-/// The parts in memory from `newest` on as an index of their own.
-IndexView view_of_memory(const MemoryLink& newest) {
-  FrozenList frozen;
-  const MemoryLink* link = &newest;
-  for (; link->next; link = link->next.get()) frozen.push_back(link->part);
-  return {{}, std::move(frozen), link->part};
-}
-
 }  // namespace
 
 void Group::clear() {
@@ -89,20 +81,13 @@ std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& prop
     if (!met) failed.mismatches.push_back({wanted.aggregate_id, last});
   }
   if (!condition.fail_if_events_match.empty()) {
-    const Position begin = condition.after ? condition.after->next() : Position{0};
     failed.conflicting = resolution.conflicting;
     // Only what came after the proposer looked: first what the index got since, then the unsynced group.
-    const IndexView memory = view_of_memory(*resolution.newest);
-    const auto since = find_matches(condition.fail_if_events_match, memory, std::max(begin, resolution.checked_end),
-                                    memory.newest().end()).value();  // memory does not fail
-    failed.conflicting.insert(failed.conflicting.end(), since.begin(), since.end());
-    for (const RecordHeader& header : group.headers) {
-      if (header.kind == RecordKind::Event && header.position >= begin &&
-          matches_any(condition.fail_if_events_match, header)) {
-        failed.conflicting.push_back(header.position);
-      }
+    const Position begin = std::max(begin_of(condition), resolution.checked_end);
+    if (begin < next_ && failed.conflicting.size() < kConflictsMax) {
+      resolution.matcher->find(*resolution.newest, begin, kConflictsMax, failed.conflicting);
+      resolution.matcher->find(group.headers, begin, kConflictsMax, failed.conflicting);
     }
-    if (failed.conflicting.size() > kConflictsMax) failed.conflicting.resize(kConflictsMax);
   }
   if (failed.mismatches.empty() && failed.conflicting.empty()) return std::nullopt;
   return failed;

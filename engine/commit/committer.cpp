@@ -3,10 +3,36 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <new>
+
+#include "engine/base/memory_reserve.h"
 
 namespace stele {
 
 using Kind = AppendOutcome::Kind;
+
+namespace {
+
+template <class List>
+void make_room(List& list, std::size_t more) {
+  const std::size_t needed = list.size() + more;
+  if (needed > list.capacity()) list.reserve(std::max(needed, list.capacity() * 2));
+}
+
+/// Takes the memory that the commit's records need in the group before anything is decided; false if it cannot be had.
+bool has_memory(Group& group, const PendingCommit& commit) {
+  try {
+    make_room(group.frame, commit.bytes);
+    make_room(group.headers, commit.proposal.events.size());
+    make_room(group.offsets, commit.proposal.events.size());
+    make_room(group.leaves, commit.proposal.events.size());
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, std::uint64_t overlap_records_min,
                      CommitterHooks hooks)
@@ -42,6 +68,7 @@ void Committer::run() {
   // The gathering window is about as long as the default slack of timers (50 µs).
   (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
   (void)prctl(PR_SET_NAME, "committer", 0UL, 0UL, 0UL);
+  may_use_memory_reserve();
   Batch batch;
   while (sequencer_.take(batch, syncing_ ? Taker::Busy : Taker::Idle)) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -52,6 +79,7 @@ void Committer::run() {
       growing_.decided.push_back(std::move(decided));
     }
     batch.clear();
+    restore_memory_reserve();
     if (syncing_ && group_writer_->is_done()) finish();
     if (!syncing_) begin();
   }
@@ -77,6 +105,9 @@ AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional
     refused = AppendOutcome{.kind = full ? Kind::DiskFull : Kind::Unavailable, .detail = "the index cannot be written"};
   } else {
     refused = make_room(commit.bytes);
+    if (!refused && !has_memory(growing_.group, commit)) {
+      refused = AppendOutcome{.kind = Kind::Busy, .detail = "there is no memory for the commit"};
+    }
   }
   if (!refused) return machine_.apply(commit.proposal, commit.resolution, *commit.stamp, growing_.group, duplicates);
   // A repeat needs neither room nor a time.

@@ -38,6 +38,34 @@ RecordHeader EventDraft::header() const {
   return header;
 }
 
+namespace {
+
+template <class Take>
+void each_value(const Condition& condition, Take take) {
+  for (const AggregateCondition& aggregate : condition.aggregates) take(aggregate.aggregate_id);
+  for (const std::string& type : condition.default_aggregate_types) take(type);
+  for (const EventMatch& match : condition.fail_if_events_match) {
+    for (const auto* const list : {&match.event_types, &match.aggregate_types, &match.aggregate_ids, &match.user_ids}) {
+      for (const std::string& text : *list) take(text);
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t value_count(const Condition& condition) {
+  std::size_t count = condition.fail_if_events_match.size();
+  each_value(condition, [&](const std::string&) { ++count; });
+  return count;
+}
+
+std::uint64_t memory_bytes(const Condition& condition) {
+  constexpr std::uint64_t kValueBytes = 128;  // the text's object, and what an EventMatcher has of it
+  std::uint64_t bytes = condition.fail_if_events_match.size() * sizeof(EventMatch);
+  each_value(condition, [&](const std::string& text) { bytes += text.size() + kValueBytes; });
+  return bytes;
+}
+
 RecordHeader stored_header(const Proposal& proposal, const AppendOutcome& stored, std::uint32_t index) {
   STELE_CHECK(stored.kind == AppendOutcome::Kind::Stored && index < stored.placed.size());
   const AppendOutcome::Placed& placed = stored.placed[index];

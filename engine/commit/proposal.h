@@ -46,7 +46,8 @@ struct AggregateCondition {
   std::optional<SequenceNumber> last;
 };
 
-/// An event matches if it meets every non-empty list; a list is met by any of its members.
+/// An event matches if it meets every non-empty list (all events match an entry without any); a list is met by any of
+/// its members.
 struct EventMatch {
   std::vector<std::string> event_types;
   std::vector<std::string> aggregate_types;
@@ -57,6 +58,8 @@ struct EventMatch {
 struct Condition {
   std::vector<AggregateCondition> aggregates;
   std::vector<EventMatch> fail_if_events_match;
+  std::vector<std::string>
+      default_aggregate_types;    ///< what entries mean that have no aggregate types; empty = any or none
   std::optional<Position> after;  ///< only events behind this position count; none = all
 };
 
@@ -66,6 +69,11 @@ struct Proposal {
   Condition condition;
   bool is_list = false;  ///< sent as a list: a repeat must be exactly one stored commit
 };
+
+/// How many values a condition has in all: what it costs to evaluate it.
+[[nodiscard]] std::size_t value_count(const Condition& condition);
+/// What it takes in memory, about.
+[[nodiscard]] std::uint64_t memory_bytes(const Condition& condition);
 
 /// What became of a proposal, final.
 struct AppendOutcome {

@@ -7,17 +7,19 @@
 namespace stele {
 namespace {
 
-bool any_of(const std::vector<std::string>& wanted, std::optional<std::string_view> value) {
-  return wanted.empty() || (value && std::find(wanted.begin(), wanted.end(), *value) != wanted.end());
+/// A condition of more values takes its time even in memory.
+constexpr std::size_t kValuesAtOnceMax = 64;
+
+std::unique_ptr<PositionStream> any_of(KeyKind kind, const std::vector<std::string>& keys, StreamRange range) {
+  std::vector<std::unique_ptr<PositionStream>> choices;
+  for (const std::string& key : keys) choices.push_back(positions_with(range, IndexKey{kind, key}));
+  return union_of(range.direction, std::move(choices));
 }
 
 std::unique_ptr<PositionStream> stream_of(const EventMatch& match, StreamRange range) {
   std::vector<std::unique_ptr<PositionStream>> terms;
   const auto add = [&](KeyKind kind, const std::vector<std::string>& keys) {
-    if (keys.empty()) return;
-    std::vector<std::unique_ptr<PositionStream>> choices;
-    for (const std::string& key : keys) choices.push_back(positions_with(range, IndexKey{kind, key}));
-    terms.push_back(union_of(range.direction, std::move(choices)));
+    if (!keys.empty()) terms.push_back(any_of(kind, keys, range));
   };
   add(KeyKind::Aggregate, match.aggregate_ids);
   add(KeyKind::EventType, match.event_types);
@@ -26,47 +28,51 @@ std::unique_ptr<PositionStream> stream_of(const EventMatch& match, StreamRange r
   return terms.empty() ? all_positions(range) : intersection_of(range, std::move(terms));
 }
 
-}  // namespace
-
-Result<std::vector<Position>> find_matches(const std::vector<EventMatch>& matches, const IndexView& view, Position begin,
-                                           Position end) {
-  // Position 0 is the genesis record, which is no event.
-  const StreamRange range{&view, std::max(begin, Position{1}), end, Direction::Ascending};
-  std::vector<Position> found;
-  for (const EventMatch& match : matches) {
-    const auto stream = stream_of(match, range);
-    std::size_t own = 0;
-    for (Position from = range.begin; own < kConflictsMax; ++own) {
-      STELE_ASSIGN(const std::optional<Position> at, stream->seek(from));
-      if (!at) break;
-      found.push_back(*at);
-      from = at->next();
-    }
+/// Of what the entries have in common there is one stream, not one for each of them.
+std::unique_ptr<PositionStream> stream_of(const Condition& condition, StreamRange range) {
+  std::vector<std::unique_ptr<PositionStream>> choices, of_default_types;
+  for (const EventMatch& match : condition.fail_if_events_match) {
+    const bool has_types = !match.aggregate_types.empty() || condition.default_aggregate_types.empty();
+    (has_types ? choices : of_default_types).push_back(stream_of(match, range));
   }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  if (found.size() > kConflictsMax) found.resize(kConflictsMax);
+  if (!of_default_types.empty()) {
+    std::vector<std::unique_ptr<PositionStream>> terms;
+    terms.push_back(union_of(range.direction, std::move(of_default_types)));
+    terms.push_back(any_of(KeyKind::AggregateType, condition.default_aggregate_types, range));
+    choices.push_back(intersection_of(range.direction, std::move(terms)));
+  }
+  return union_of(range.direction, std::move(choices));
+}
+
+/// Matching positions in [begin, end), by the index alone, ascending, at most kConflictsMax.
+Result<std::vector<Position>> find_matches(const Condition& condition, const IndexView& view, Position begin,
+                                           Position end) {
+  std::vector<Position> found;
+  const auto stream = stream_of(condition, StreamRange{&view, begin, end, Direction::Ascending});
+  for (Position from = begin; found.size() < kConflictsMax; from = found.back().next()) {
+    STELE_ASSIGN(const std::optional<Position> at, stream->seek(from));
+    if (!at) break;
+    found.push_back(*at);
+  }
   return found;
 }
 
-bool matches_any(const std::vector<EventMatch>& matches, const RecordHeader& header) {
-  return std::any_of(matches.begin(), matches.end(), [&](const EventMatch& match) {
-    return any_of(match.event_types, header.event_type) && any_of(match.aggregate_types, header.aggregate_type) &&
-           any_of(match.aggregate_ids, header.aggregate_id) && any_of(match.user_ids, header.user_id);
-  });
-}
-
-namespace {
-
 /// The newest part answers for what it has, whenever it is asked.
-Result<std::optional<AggregateHead>> head_before_newest(const IndexView& view, std::string_view aggregate_id) {
+Result<std::optional<AggregateHead>> head_before_newest(const IndexView& view, std::string_view aggregate_id,
+                                                        DiskWait wait) {
   if (view.newest().has_aggregate(aggregate_id)) return std::optional<AggregateHead>{};
-  return view.sealed_head(aggregate_id);
+  return view.sealed_head(aggregate_id, wait);
 }
 
 }  // namespace
 
-Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end) {
+Position begin_of(const Condition& condition) {
+  // Position 0 is the genesis record, which is no event.
+  return condition.after ? std::max(condition.after->next(), Position{1}) : Position{1};
+}
+
+Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end,
+                           DiskWait wait) {
   const IndexView& view = *index.view;
   Resolution resolution;
   resolution.newest = index.newest;
@@ -75,28 +81,32 @@ Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& i
     const std::size_t count = proposal.events.size();
     for (std::size_t i = 0; i < count; ++i) {
       const EventDraft& event = proposal.events[i];
-      STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(event.event_id));
+      STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(event.event_id, wait));
       if (duplicate) {
         resolution.duplicates.resize(count);
         resolution.duplicates[i] = duplicate;
       }
-      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, event.aggregate_id));
+      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, event.aggregate_id, wait));
       if (head) {
         resolution.heads.resize(count);
         resolution.heads[i] = std::move(head);
       }
     }
     for (const AggregateCondition& condition : proposal.condition.aggregates) {
-      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, condition.aggregate_id));
+      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, condition.aggregate_id, wait));
       resolution.condition_heads.push_back(std::move(head));
     }
   }
   const Condition& condition = proposal.condition;
-  if (!condition.fail_if_events_match.empty()) {
-    const Position begin = condition.after ? condition.after->next() : Position{0};
-    STELE_ASSIGN(resolution.conflicting,
-                 find_matches(condition.fail_if_events_match, view, begin, resolution.checked_end));
+  if (condition.fail_if_events_match.empty()) return resolution;
+  resolution.matcher.emplace(condition);
+  const Position begin = begin_of(condition);
+  if (begin >= resolution.checked_end) return resolution;
+  const bool in_runs = !view.runs().empty() && begin < view.runs().back()->end();
+  if (wait == DiskWait::Never && (in_runs || value_count(condition) > kValuesAtOnceMax)) {
+    return Error{.kind = ErrorKind::WouldWait, .message = "the condition is about events on the disk"};
   }
+  STELE_ASSIGN(resolution.conflicting, find_matches(condition, view, begin, resolution.checked_end));
   return resolution;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/commit/event_matcher.h"
 #include "engine/commit/proposal.h"
 #include "engine/index/index_set.h"
 
@@ -18,19 +19,18 @@ struct Resolution {
   std::vector<std::optional<AggregateHead>> heads;       ///< of each event's aggregate, unless the newest part has it; empty if none
   std::vector<std::optional<AggregateHead>> condition_heads;  ///< of each AggregateCondition's
   std::vector<Position> conflicting;                     ///< matches found, ascending, at most kConflictsMax
+  std::optional<EventMatcher> matcher;                   ///< for those behind checked_end; only with failIfEventsMatch
 };
 
 inline constexpr std::size_t kConflictsMax = 10;
 
-/// `durable_end` must have been read before `index` was taken. Any thread. Corrupt or Io: a run of the index is damaged.
-[[nodiscard]] Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end);
+/// `durable_end` must have been read before `index` was taken. Any thread. Corrupt or Io: a run of the index is
+/// damaged. WouldWait, with DiskWait::Never: it has to be done where waiting for a disk is allowed. The result lives no
+/// longer than the proposal's texts.
+[[nodiscard]] Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index,
+                                         Position durable_end, DiskWait wait = DiskWait::Allowed);
 
-/// Positions in [begin, end) that match any of `matches`, by the index alone, ascending, at most kConflictsMax. The
-/// genesis record never matches.
-[[nodiscard]] Result<std::vector<Position>> find_matches(const std::vector<EventMatch>& matches, const IndexView& view,
-                                                         Position begin, Position end);
-
-/// True if `header` matches; for records that no index holds yet.
-[[nodiscard]] bool matches_any(const std::vector<EventMatch>& matches, const RecordHeader& header);
+/// The first position that counts for failIfEventsMatch.
+[[nodiscard]] Position begin_of(const Condition& condition);
 
 }  // namespace stele

@@ -8,11 +8,12 @@ Submitted LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    const bool full = queue_.size() >= options_.proposals_max ||
-                      (!queue_.empty() && queued_bytes_ + commit->bytes > options_.bytes_max);
+    const std::uint64_t bytes = commit->bytes + commit->condition_bytes;
+    const bool full =
+        queue_.size() >= options_.proposals_max || (!queue_.empty() && queued_bytes_ + bytes > options_.bytes_max);
     if (closed_) return Submitted::Closed;
     if (full) return Submitted::QueueFull;
-    queued_bytes_ += commit->bytes;
+    queued_bytes_ += bytes;
     queue_.push_back(std::move(commit));
     wake = wake_at_ != 0 && queue_.size() >= wake_at_;
     if (wake) wake_at_ = 0;

@@ -26,6 +26,7 @@ struct PendingCommit {
   std::optional<Timestamp> stamp;
   std::int64_t began_nanos = 0;  ///< nanos_now() when it was proposed, for the metrics
   std::uint64_t bytes = 0;  ///< upper bound of its records
+  std::uint64_t condition_bytes = 0;  ///< what its condition takes in memory
 };
 using Batch = std::vector<std::unique_ptr<PendingCommit>>;
 

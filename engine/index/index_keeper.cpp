@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 
 namespace stele {
 namespace {
@@ -19,6 +20,16 @@ unsigned size_class(std::uint64_t records, std::uint64_t part_records_max) {
   unsigned found = 0;
   for (std::uint64_t size = part_records_max * 2; records >= size && found < 32; size *= kMergeFanout) ++found;
   return found;
+}
+
+/// What `make` gives, or an error like any other if there is no memory for it now.
+template <class Make>
+auto if_memory_lasts(Make make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return Error{.kind = ErrorKind::Busy, .message = "there is no memory"};
+  }
 }
 
 }  // namespace
@@ -143,7 +154,7 @@ void IndexKeeper::run(Task task) {
 bool IndexKeeper::flush_one() {
   const auto view = set_.view();
   if (view->frozen().empty()) return false;
-  auto run = write_run(options_.files, *view->frozen().front(), &flush_limiter_);
+  auto run = if_memory_lasts([&] { return write_run(options_.files, *view->frozen().front(), &flush_limiter_); });
   if (!run) {
     note(Task::Flush, run.error());
     return false;
@@ -186,7 +197,7 @@ bool IndexKeeper::merge_one(RateLimiter& limiter) {
   const auto view = set_.view();
   const auto inputs = due(view->runs());
   if (inputs.empty()) return false;
-  auto merged = merge_runs(options_.files, inputs, &limiter);
+  auto merged = if_memory_lasts([&] { return merge_runs(options_.files, inputs, &limiter); });
   note(Task::Merge, merged ? Status{} : Status(merged.error()));
   if (!merged) return false;
   set_.replace(inputs, {std::move(*merged)});
@@ -198,8 +209,10 @@ bool IndexKeeper::repair_one(RateLimiter& limiter) {
   const auto view = set_.view();
   for (const auto& run : view->runs()) {
     if (!run->damaged()) continue;
-    auto made = rebuild_runs(options_.files, run->first(), run->end(), options_.part_records_max,
-                             run->directory().replay, read_, &limiter);
+    auto made = if_memory_lasts([&] {
+      return rebuild_runs(options_.files, run->first(), run->end(), options_.part_records_max, run->directory().replay,
+                          read_, &limiter);
+    });
     note(Task::Repair, made ? Status{} : Status(made.error()));
     if (!made) return false;
     const std::string name = run->file().path();

@@ -15,23 +15,23 @@ Result<std::optional<Position>> IndexView::find_event(const Uuid& event_id) cons
   return find_sealed_event(event_id);
 }
 
-Result<std::optional<Position>> IndexView::find_sealed_event(const Uuid& event_id) const {
+Result<std::optional<Position>> IndexView::find_sealed_event(const Uuid& event_id, DiskWait wait) const {
   for (auto part = frozen_.rbegin(); part != frozen_.rend(); ++part) {
     if (auto found = (*part)->find(event_id)) return found;
   }
   for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
-    STELE_ASSIGN(const std::optional<Position> found, (*run)->find_event(event_id));
+    STELE_ASSIGN(const std::optional<Position> found, (*run)->find_event(event_id, wait));
     if (found) return found;
   }
   return std::optional<Position>{};
 }
 
-Result<std::optional<AggregateHead>> IndexView::sealed_head(std::string_view id) const {
+Result<std::optional<AggregateHead>> IndexView::sealed_head(std::string_view id, DiskWait wait) const {
   for (auto part = frozen_.rbegin(); part != frozen_.rend(); ++part) {
     if (auto found = (*part)->find_head(id)) return found;
   }
   for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
-    STELE_ASSIGN(std::optional<AggregateHead> found, (*run)->head(id));
+    STELE_ASSIGN(std::optional<AggregateHead> found, (*run)->head(id, wait));
     if (found) return found;
   }
   return std::optional<AggregateHead>{};

@@ -44,8 +44,10 @@ class IndexView {
   [[nodiscard]] Result<IndexPart::TimeBounds> time_bounds(Timestamp time) const;
 
   // Immutable parts only.
-  [[nodiscard]] Result<std::optional<Position>> find_sealed_event(const Uuid& event_id) const;
-  [[nodiscard]] Result<std::optional<AggregateHead>> sealed_head(std::string_view id) const;
+  [[nodiscard]] Result<std::optional<Position>> find_sealed_event(const Uuid& event_id,
+                                                                  DiskWait wait = DiskWait::Allowed) const;
+  [[nodiscard]] Result<std::optional<AggregateHead>> sealed_head(std::string_view id,
+                                                                 DiskWait wait = DiskWait::Allowed) const;
 
  private:
   RunList runs_;

@@ -250,6 +250,13 @@ const PostingList* NewestPart::find_list(KeyKind kind, std::string_view stored) 
   return lists(kind).find(stored);
 }
 
+std::span<const std::uint32_t> NewestPart::ordinals_as_inserter(KeyKind kind, std::string_view key) const {
+  if (key.size() > kStringBytesMax) return {};
+  char buffer[kIndexKeyBytesMax];
+  const PostingList* const list = find_list(kind, stored_key(kind, key, buffer));
+  return list == nullptr ? std::span<const std::uint32_t>{} : list->ordinals();
+}
+
 /// Looks the list up anew each time, because it grows.
 class NewestPart::Reader final : public PostingReader {
  public:

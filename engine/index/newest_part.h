@@ -50,7 +50,9 @@ class NewestPart final : public IndexPart {
     std::optional<std::string_view> aggregate_type;  ///< as long as the part lives
   };
   [[nodiscard]] std::optional<BorrowedHead> find_head_as_inserter(std::string_view id) const;
-  /// Brings what the two above will touch into the cache, in two steps: the second follows what the first has fetched.
+  /// Of the records with `key`, ascending; valid until the next insert.
+  [[nodiscard]] std::span<const std::uint32_t> ordinals_as_inserter(KeyKind kind, std::string_view key) const;
+  /// Brings what the first two will touch into the cache, in two steps: the second follows what the first has fetched.
   void prefetch_slots(const Uuid& event_id, std::string_view aggregate_id) const;
   void prefetch_entries(std::string_view aggregate_id) const;
 

@@ -42,6 +42,10 @@ struct AggregateSummary {
   Position last_position;
 };
 
+struct AggregateType {
+  std::optional<std::string> type;  ///< none = it was begun without one, and never has one
+};
+
 struct AggregateQuery {
   std::optional<std::string> aggregate_type;
   std::vector<std::string> aggregate_types;  ///< any of these; beside aggregate_type, which must match too

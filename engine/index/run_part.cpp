@@ -64,8 +64,8 @@ Result<RunPart::TimeSample> RunPart::time_sample(std::uint64_t index) const {
   return TimeSample{get_at<std::uint64_t>(bytes.data()), Timestamp{get_at<std::int64_t>(bytes.data() + 8)}};
 }
 
-Result<std::optional<Position>> RunPart::find_event(const Uuid& event_id) const {
-  STELE_ASSIGN(const std::optional<std::string> value, tables_[kEventIdTable].find(as_bytes(event_id)));
+Result<std::optional<Position>> RunPart::find_event(const Uuid& event_id, DiskWait wait) const {
+  STELE_ASSIGN(const std::optional<std::string> value, tables_[kEventIdTable].find(as_bytes(event_id), wait));
   if (!value) return std::optional<Position>{};
   std::string_view rest = *value;
   std::uint64_t ordinal = 0;
@@ -75,9 +75,9 @@ Result<std::optional<Position>> RunPart::find_event(const Uuid& event_id) const 
 }
 
 Result<bool> RunPart::find_aggregate(std::string_view id, std::string& bytes, StoredAggregate& to,
-                                     std::string_view& list) const {
+                                     std::string_view& list, DiskWait wait) const {
   if (id.size() > kStringBytesMax) return false;
-  STELE_ASSIGN(std::optional<std::string> value, tables_[kAggregates].find(id));
+  STELE_ASSIGN(std::optional<std::string> value, tables_[kAggregates].find(id, wait));
   if (!value) return false;
   bytes = std::move(*value);
   list = bytes;
@@ -102,11 +102,11 @@ Result<std::optional<AggregateSummary>> RunPart::aggregate(std::string_view id) 
   return std::optional(std::move(summary));
 }
 
-Result<std::optional<AggregateHead>> RunPart::head(std::string_view id) const {
+Result<std::optional<AggregateHead>> RunPart::head(std::string_view id, DiskWait wait) const {
   std::string bytes;
   std::string_view list;
   StoredAggregate stored;
-  STELE_ASSIGN(const bool found, find_aggregate(id, bytes, stored, list));
+  STELE_ASSIGN(const bool found, find_aggregate(id, bytes, stored, list, wait));
   if (!found) return std::optional<AggregateHead>{};
   AggregateHead head{stored.last_sequence, std::nullopt};
   if (stored.type) head.aggregate_type = std::string(*stored.type);

@@ -33,9 +33,15 @@ class RunPart final : public IndexPart {
 
   [[nodiscard]] Position first() const override { return directory_.first; }
   [[nodiscard]] Position end() const override { return directory_.end; }
-  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override;
+  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override {
+    return find_event(event_id, DiskWait::Allowed);
+  }
+  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id, DiskWait wait) const;
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;
-  [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id) const override;
+  [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id) const override {
+    return head(id, DiskWait::Allowed);
+  }
+  [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id, DiskWait wait) const;
   [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const override;
   [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
                                                                std::size_t limit) const override;
@@ -50,7 +56,7 @@ class RunPart final : public IndexPart {
   [[nodiscard]] Error corrupt(const char* what) const;
   /// The value of an aggregate's key, its list left in `list`; `bytes` keeps it alive.
   [[nodiscard]] Result<bool> find_aggregate(std::string_view id, std::string& bytes, StoredAggregate& to,
-                                            std::string_view& list) const;
+                                            std::string_view& list, DiskWait wait = DiskWait::Allowed) const;
   [[nodiscard]] Result<Position> position_at(std::uint64_t ordinal) const;
 
   const std::unique_ptr<PageFile> file_;

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <new>
 
 #include "engine/recovery/segment_scan.h"
 
@@ -60,7 +61,12 @@ void Scrubber::run() {
   (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);  // of this thread only, on Linux
   for (;;) {
     const auto next = std::chrono::steady_clock::now() + kPassEvery;
-    if (!pass() || !limiter_.wait_until(next)) return;
+    try {
+      if (!pass()) return;
+    } catch (const std::bad_alloc&) {
+      // Next time.
+    }
+    if (!limiter_.wait_until(next)) return;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "engine/table/page_file.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 
@@ -31,6 +33,15 @@ bool bit(const std::vector<std::atomic<std::uint64_t>>& bits, std::uint64_t i) {
 
 void set_bit(std::vector<std::atomic<std::uint64_t>>& bits, std::uint64_t i) {
   bits[i / 64].fetch_or(1ULL << (i % 64), std::memory_order_relaxed);
+}
+
+/// Steps of about four seconds, from 1 to kUseClockRound and round again: two bytes a page are enough to know which
+/// were used just now.
+constexpr std::uint16_t kUseClockRound = 65535;
+std::uint16_t use_clock() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(now.tv_sec) / 4 % kUseClockRound + 1);
 }
 
 }  // namespace
@@ -164,26 +175,43 @@ Result<std::unique_ptr<PageFile>> PageFile::open(FileSystem& file_system, const 
   }
   STELE_ASSIGN(made->mapping_, file->map(size));
   made->verified_ = std::vector<std::atomic<std::uint64_t>>(made->pages_ / 64 + 1);
+  made->used_ = std::vector<std::atomic<std::uint16_t>>(made->pages_);
   made->verified_checksums_ = std::vector<std::atomic<std::uint64_t>>(table_pages / 64 + 1);
   return made;
 }
 
-Status PageFile::read(std::uint64_t offset, std::span<char> to) const {
-  Status status = read_marked(offset, to);
-  if (!status) mark_damaged();
+Status PageFile::read(std::uint64_t offset, std::span<char> to, DiskWait wait) const {
+  Status status = read_marked(offset, to, wait);
+  if (!status && status.error().kind != ErrorKind::WouldWait) mark_damaged();
   return status;
 }
 
-Status PageFile::read_marked(std::uint64_t offset, std::span<char> to) const {
+Status PageFile::read_marked(std::uint64_t offset, std::span<char> to, DiskWait wait) const {
   if (to.empty()) return {};
   if (offset < kPageBytes || offset > body_end() || to.size() > body_end() - offset) {
     return corrupt("a reference leads out of the file", path_, offset);
   }
   const std::uint64_t last = (offset + to.size() - 1) / kPageBytes;
+  const std::uint16_t now = use_clock();
   for (std::uint64_t page = offset / kPageBytes; page <= last; ++page) {
+    if (wait == DiskWait::Never && !is_at_hand(page, now)) {
+      return Error{.kind = ErrorKind::WouldWait, .message = "a page is not in memory"};
+    }
     if (!bit(verified_, page - 1)) STELE_TRY(verify(page));
+    std::atomic<std::uint16_t>& used = used_[page - 1];
+    if (used.load(std::memory_order_relaxed) != now) used.store(now, std::memory_order_relaxed);
   }
   return mapping_->copy_out(ByteOffset{offset}, to);
+}
+
+bool PageFile::is_at_hand(std::uint64_t page, std::uint16_t now) const {
+  const std::uint16_t used = used_[page - 1].load(std::memory_order_relaxed);
+  // The kernel takes pages first that nobody has used for long.
+  if (used != 0 && (now - used + kUseClockRound) % kUseClockRound <= 1) return true;
+  if (!mapping_->is_resident(ByteOffset{page * kPageBytes}, kPageBytes)) return false;
+  if (bit(verified_, page - 1)) return true;
+  const std::uint64_t checksums = body_end() + (page - 1) / kChecksumsPerPage * kPageBytes;
+  return mapping_->is_resident(ByteOffset{checksums}, kPageBytes);
 }
 
 Status PageFile::verify(std::uint64_t page) const {

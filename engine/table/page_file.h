@@ -69,8 +69,9 @@ class PageFile {
   /// One past the last byte that append() wrote.
   [[nodiscard]] std::uint64_t body_end() const { return kPageBytes * (1 + pages_); }
 
-  /// Copies verified bytes out. Corrupt or Io, and then damaged() from now on.
-  [[nodiscard]] Status read(std::uint64_t offset, std::span<char> to) const;
+  /// Copies verified bytes out. Corrupt or Io, and then damaged() from now on. With DiskWait::Never also WouldWait: the
+  /// kernel is asked whether it has a page, unless the page was used a few seconds ago.
+  [[nodiscard]] Status read(std::uint64_t offset, std::span<char> to, DiskWait wait = DiskWait::Allowed) const;
   /// Reads a page again and verifies it, whether that was done before or not.
   [[nodiscard]] Status scrub_page(std::uint64_t page) const;
   [[nodiscard]] std::uint64_t page_count() const { return 1 + pages_; }
@@ -82,7 +83,9 @@ class PageFile {
 
  private:
   PageFile() = default;
-  [[nodiscard]] Status read_marked(std::uint64_t offset, std::span<char> to) const;
+  [[nodiscard]] Status read_marked(std::uint64_t offset, std::span<char> to, DiskWait wait) const;
+  /// Whether using the page, and verifying it if that has to be, does not wait for the disk.
+  [[nodiscard]] bool is_at_hand(std::uint64_t page, std::uint16_t now) const;
   [[nodiscard]] Status verify(std::uint64_t page) const;
   [[nodiscard]] Status verify_checksums(std::uint64_t table_page) const;
 
@@ -95,6 +98,7 @@ class PageFile {
   // A bit a page: verified since the file was opened.
   mutable std::vector<std::atomic<std::uint64_t>> verified_;
   mutable std::vector<std::atomic<std::uint64_t>> verified_checksums_;
+  mutable std::vector<std::atomic<std::uint16_t>> used_;  // when each page was used last, see use_clock()
   mutable std::atomic<bool> damaged_{false};
 };
 

@@ -297,7 +297,7 @@ bool Table::fits() const {
          root_.filter_offset <= bytes - root_.filter_blocks * kBloomBlockBytes;
 }
 
-Result<bool> Table::may_contain(std::string_view key) const {
+Result<bool> Table::may_contain(std::string_view key, DiskWait wait) const {
   if (root_.keys == 0) return false;
   const std::string_view bound = key.substr(0, kTableBoundBytes);
   if (bound < root_.first_key || bound > root_.last_key) return false;
@@ -305,19 +305,19 @@ Result<bool> Table::may_contain(std::string_view key) const {
   const std::uint64_t hash = table_key_hash(key, filter_seed_);
   BloomBlock block;
   const std::uint64_t at = root_.filter_offset + bloom_block_of(hash, root_.filter_blocks) * kBloomBlockBytes;
-  STELE_TRY(file_->read(at, {reinterpret_cast<char*>(block.data()), kBloomBlockBytes}));
+  STELE_TRY(file_->read(at, {reinterpret_cast<char*>(block.data()), kBloomBlockBytes}, wait));
   return bloom_may_contain(block, hash);
 }
 
-Result<std::optional<std::string>> Table::find(std::string_view key) const {
+Result<std::optional<std::string>> Table::find(std::string_view key, DiskWait wait) const {
   using Found = std::optional<std::string>;
-  STELE_ASSIGN(const bool possible, may_contain(key));
+  STELE_ASSIGN(const bool possible, may_contain(key, wait));
   if (!possible) return Found{};
   std::array<char, kPageBytes> bytes;
   TablePageCursor cursor;
   std::uint64_t page = root_.root_page;
   for (std::uint32_t level = root_.height; level > 0; --level) {
-    STELE_TRY(file_->read(page * kPageBytes, bytes));
+    STELE_TRY(file_->read(page * kPageBytes, bytes, wait));
     if (Status opened = cursor.open({bytes.data(), bytes.size()}); !opened) return corrupt("a page of a table makes no sense");
     const Status found = level > 1 ? cursor.seek_at_most(key) : cursor.seek(key);
     if (!found) return corrupt("a page of a table makes no sense");

@@ -135,9 +135,9 @@ class Table {
   /// False: it cannot be a table of this file. Says nothing about its pages.
   [[nodiscard]] bool fits() const;
   /// False: the key is not in the table. Touches one cache line of the filter.
-  [[nodiscard]] Result<bool> may_contain(std::string_view key) const;
+  [[nodiscard]] Result<bool> may_contain(std::string_view key, DiskWait wait = DiskWait::Allowed) const;
   /// The value of `key`.
-  [[nodiscard]] Result<std::optional<std::string>> find(std::string_view key) const;
+  [[nodiscard]] Result<std::optional<std::string>> find(std::string_view key, DiskWait wait = DiskWait::Allowed) const;
 
   /// Runs through the entries in order. One thread.
   class Cursor {

@@ -310,6 +310,60 @@ TEST_CASE("Access.JwtsCountAsTheirClaimsSay") {
   CHECK(service.get("/v1/head", bearer(reader)).status == 401);
 }
 
+TEST_CASE("Access.ANewJwtFromAnAddressOfManyFailuresIsNotEvenLookedAt") {
+  SetClock clock;
+  TestKeys keys;
+  const SigningKey key(SigningKey::Kind::Ed25519, "k1");
+  const SigningKey stranger(SigningKey::Kind::Ed25519, "k1");
+  keys.write("jwks.json", jwks({key.jwk()}));
+  const std::string api_key = keys.add(Role::Reader, "ada");
+  AuthenticatorOptions options;
+  options.clock = &clock;
+  options.jwks_file = keys.file("jwks.json");
+  options.jwt = {"issuer", "stele"};
+  TestService service(with(keys.open(std::move(options))));
+  const auto token = [](const SigningKey& by, int number) {
+    return by.token(R"({"iss":"issuer","aud":"stele","stele_role":"reader","exp":4102444800,"sub":"s)" +
+                    std::to_string(number) + "\"}");
+  };
+  const std::string known = token(key, 0);
+  CHECK(service.get("/v1/head", bearer(known)).status == 200);
+  for (int i = 0; i < FailureLimiter::kBurst; ++i)
+    CHECK(service.get("/v1/head", bearer(token(stranger, i))).status == 401);
+  const Answer refused = service.get("/v1/head", bearer(token(stranger, 100)));
+  CHECK(refused.status == 429);
+  CHECK(refused.header("Retry-After") == "1");
+  // A good one fares the same if it was never seen: telling it from a bad one is what must cost nothing now.
+  const std::string fresh = token(key, 1);
+  CHECK(service.get("/v1/head", bearer(fresh)).status == 429);
+  CHECK(service.get("/v1/head", bearer(known)).status == 200);
+  CHECK(service.get("/v1/head", bearer(api_key)).status == 200);
+  // Nor is a body read for it.
+  const auto wants = [&](const std::string& secret) {
+    const TestRequest request(Method::Post, "/v1/events", {}, bearer(secret), service.scheduler());
+    std::string payer;
+    return service.service().wants_body(request, payer);
+  };
+  CHECK_FALSE(wants(fresh));
+  // It is not counted as a failure either: a second later it is let in.
+  clock.time.micros += FailureLimiter::kMicrosAFailure;
+  CHECK(service.get("/v1/head", bearer(fresh)).status == 200);
+}
+
+TEST_CASE("Access.ABodyIsPaidForByThePrincipal") {
+  TestKeys keys;
+  const std::string writer = keys.add(Role::Writer, "ingest");
+  const std::string reader = keys.add(Role::Reader, "dashboard");
+  TestService service(with(keys.open()));
+  const auto payer_of = [&](const std::string& secret) {
+    const TestRequest request(Method::Post, "/v1/events", {}, bearer(secret), service.scheduler());
+    std::string payer;
+    return service.service().wants_body(request, payer) ? payer : "nobody";
+  };
+  CHECK(payer_of(writer) == "ingest");
+  CHECK(payer_of(reader) == "nobody");
+}
+
 TEST_CASE("Access.AJwksThatComesBackAsItWasIsNoTroubleAnyMore") {
   TestKeys keys;
   const SigningKey key(SigningKey::Kind::Ed25519, "k1");

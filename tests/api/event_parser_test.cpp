@@ -6,10 +6,12 @@
 #include <simdjson.h>
 
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "api/derived_event_id.h"
+#include "api/event_parser.h"
 #include "engine/base/clock.h"
 #include "engine/base/uuid.h"
 
@@ -304,7 +306,37 @@ TEST_CASE("EventParser.WrapperAndCondition") {
   CHECK(condition.fail_if_events_match[0].user_ids == std::vector<std::string>{"u"});
   CHECK(condition.after == Position{17});
 
+  const auto types = [](std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) list += (i == 0 ? "\"t" : ",\"t") + std::to_string(i) + '"';
+    return "[" + list + "]";
+  };
+  const auto aggregates = [](std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) {
+      list += (i == 0 ? "" : ",") + std::string(R"({"aggregateId":"a)") + std::to_string(i) +
+              R"(","lastSequenceNumber":0})";
+    }
+    return "[" + list + "]";
+  };
+  const std::string most = R"({"aggregates":)" + aggregates(400) + R"(,"failIfEventsMatch":[{"eventTypes":)" +
+                           types(500) + R"(,"userIds":)" + types(99);
+  CHECK(parse(wrapped(most + "},{}]}")).verdict() == "ok");
+  const auto repeated = [](std::string_view text, std::size_t times) {
+    std::string all;
+    for (std::size_t i = 0; i < times; ++i) all += text;
+    return all;
+  };
+
   const std::pair<std::string, std::string> cases[] = {
+      // Too many values in all: what is the first too much, and only that.
+      {most + R"(,"aggregateIds":["a","b","c","d"]}]})", "/condition/failIfEventsMatch/0/aggregateIds/1"},
+      {most + "},{},{}]}", "/condition/failIfEventsMatch/2"},
+      {R"({"aggregates":)" + aggregates(1001) + "}", "/condition/aggregates/1000"},
+      {R"({"aggregates":)" + aggregates(9000) + "}", "/condition/aggregates/1000"},
+      {R"({"failIfEventsMatch":[{"eventTypes":)" + types(10'000) + "}]}",
+       "/condition/failIfEventsMatch/0/eventTypes/1000"},
+      {R"({"failIfEventsMatch":[{})" + repeated(",{}", 1000) + "]}", "/condition/failIfEventsMatch/1000"},
       {"null", "/condition"},
       {"{}", "/condition"},
       {R"({"x":1})", "/condition/x"},
@@ -367,6 +399,32 @@ TEST_CASE("EventParser.SizesAre413") {
   CHECK(limited("[" + e + "," + e + "," + e + "," + e + "]") == "payload-too-large");
   CHECK(limited(e + "\n" + e + "\n" + e + "\n" + e, BodyFormat::Ndjson) == "payload-too-large");
   CHECK(limited(e + std::string(400, ' ')) == "payload-too-large");
+}
+
+TEST_CASE("EventParser.WhenTheTextIsUnderstoodInTwoWaysTheRequestFailsAndNotTheProcess") {
+  // No bytes are known for which simdjson and the cursor differ, so they get different ones.
+  const Limits limits;
+  const AppendContext context;
+  simdjson::dom::parser simdjson_parser;
+  simdjson::dom::object object;
+  REQUIRE(simdjson_parser.parse(event_with("")).get(object) == simdjson::SUCCESS);
+  for (const char* const other :
+       {"", "{", "{}", R"({"eventType":"T"})", R"({"a":1,"b":2,"c":3,"d":4,"e":5})", "[1,2,3,4,5]", "1"}) {
+    CAPTURE(other);
+    EventFaults faults;
+    EventParser parser(limits, context, system_clock(), faults);
+    JsonCursor cursor(other);
+    EventDraft draft;
+    CHECK_THROWS_AS(parser.parse(object, cursor, 0, draft), std::logic_error);
+  }
+  JsonCursor list("[1]");
+  list.enter();
+  list.expect_element();
+  CHECK(list.value().text == "1");
+  CHECK_THROWS_AS(list.expect_element(), std::logic_error);
+  JsonCursor more("[1,2]");
+  more.enter();
+  CHECK_THROWS_AS(more.expect_no_element(), std::logic_error);
 }
 
 TEST_CASE("EventParser.ManyFaultsAreCut") {

@@ -478,6 +478,31 @@ TEST_CASE("Service.OnlyConfiguredOriginsMayCall") {
         "https://console.example");
 }
 
+TEST_CASE("Service.AnswersThatNetGivesItselfHaveCorsFieldsToo") {
+  const auto completed = [](std::vector<std::string> origins, const std::string& origin) {
+    ServiceOptions options;
+    options.cors_origins = std::move(origins);
+    TestService service(std::move(options));
+    std::map<std::string, std::string> headers;
+    if (!origin.empty()) headers["Origin"] = origin;
+    const TestRequest request(Method::Other, "", {}, headers, service.scheduler());
+    Response response;
+    service.service().complete(request, response);
+    for (const auto& [name, value] : response.headers) {
+      if (name == "Access-Control-Allow-Origin") return value;
+    }
+    return std::string("none");
+  };
+  CHECK(completed({}, "https://a") == "none");
+  CHECK(completed({"https://a", "https://b"}, "https://b") == "https://b");
+  CHECK(completed({"https://a", "https://b"}, "https://c") == "none");
+  CHECK(completed({"*"}, "https://c") == "https://c");
+  // Where the field could not be read any more, the only origin there can be is meant.
+  CHECK(completed({"https://a"}, "") == "https://a");
+  CHECK(completed({"*"}, "") == "*");
+  CHECK(completed({"https://a", "https://b"}, "") == "none");
+}
+
 TEST_CASE("Service.ProblemsDescribeThemselves") {
   TestService service;
   CHECK(service.get("/problems/sequence-conflict").at("/status") == "409");

@@ -179,13 +179,19 @@ struct Answer {
 /// Owns folder, store, scheduler and service.
 class TestService {
  public:
-  explicit TestService(ServiceOptions options = {}) {
+  explicit TestService(ServiceOptions options = {}, FileSystem* files = nullptr,
+                       std::uint64_t index_part_records_max = 0) {
     std::string pattern = (std::filesystem::temp_directory_path() / "stele-api-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     folder_ = pattern;
     StoreOptions store_options;
     store_options.folder = folder_ + "/data";
     store_options.segment_bytes = 4U << 20;
+    store_options.file_system = files;
+    if (index_part_records_max > 0) {
+      store_options.index_part_records_max = index_part_records_max;
+      store_options.merge_bytes_per_second = 0;  // on the committer's thread, so that a test need not wait for it
+    }
     auto opened = Store::open(store_options);
     if (!opened) FAIL(opened.error().describe());
     store_ = std::move(*opened);

@@ -437,7 +437,7 @@ TEST_CASE("Access.WhoLeavesBeforeTheEndOfAnAnswerIsLoggedToo") {
   }
   for (const char* const accept : {"application/x-ndjson", "application/json"}) {
     RawClient thief(guarded.server.port(), RawClient::Options{.receive_buffer = 4096});
-    REQUIRE(thief.send("GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + admin +
+    REQUIRE(thief.send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + admin +
                        "\r\nAccept: " + accept + "\r\n\r\n"));
     REQUIRE(thief.wait_for_bytes(1000));
     thief.reset();

@@ -130,7 +130,7 @@ TEST_CASE("Log.LinesThatTheAccessLogLosesAreCountedAndTold") {
   // Nobody reads the log: what does not fit into the pipe and the queue is lost.
   HttpClient client(server.port());
   std::string requests;
-  for (int i = 0; i < 1000; ++i) requests += "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (int i = 0; i < 1000; ++i) requests += "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const auto dropped = [&] {
     HttpClient scraper(server.port());
     return MetricsText(scraper.get("/metrics").body).value("stele_access_log_lines_dropped_total");
@@ -224,12 +224,16 @@ TEST_CASE("Log.NothingAClientSendsBreaksOutOfItsLine") {
     const std::string forged = "\xE2\x80\xA8" "2026-01-01T00:00:00Z error FORGED \"} {\"message\":\"FORGED\" \xff\xc2\x85";
     int sent = 0;
     for (const std::string& request :
-         std::vector<std::string>{"GET /x HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + forged + "\r\n\r\n",
-          "GET /x HTTP/1.1\r\nHost: a\r\nX-Correlation-Id: " + forged + "\r\n\r\n",
-          "GET /x HTTP/1.1\r\nHost: a\r\ntraceparent: " + forged + "\r\n\r\n",
-          "GET /v1/events/%0aFORGED%0d%22%7d HTTP/1.1\r\nHost: a\r\n\r\n", "GET /\"}FORGED{\" HTTP/1.1\r\nHost: a\r\n\r\n",
-          "FORGED\x1b[31m / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /\xff" "FORGED HTTP/1.1\r\nHost: a\r\n\r\n",
-          "GET /x HTTP/1.1\r\nHost: a\r\nX: a\r\n FORGED folded\r\n\r\n", std::string("\x16\x03\x01 FORGED\r\n\r\n")}) {
+         std::vector<std::string>{"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: " + forged + "\r\n\r\n",
+                                  "GET /x HTTP/1.1\r\nHost: localhost\r\nX-Correlation-Id: " + forged + "\r\n\r\n",
+                                  "GET /x HTTP/1.1\r\nHost: localhost\r\ntraceparent: " + forged + "\r\n\r\n",
+                                  "GET /v1/events/%0aFORGED%0d%22%7d HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                  "GET /\"}FORGED{\" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                  "FORGED\x1b[31m / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                  "GET /\xff"
+                                  "FORGED HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                  "GET /x HTTP/1.1\r\nHost: localhost\r\nX: a\r\n FORGED folded\r\n\r\n",
+                                  std::string("\x16\x03\x01 FORGED\r\n\r\n")}) {
       HttpClient client = server.client();
       REQUIRE(client.connect());
       REQUIRE(client.send_raw(request));

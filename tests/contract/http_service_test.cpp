@@ -136,7 +136,7 @@ TEST_CASE("Service.PipelinedRequestsAreAnsweredInOrder") {
   std::string requests;
   for (int i = 1; i <= 10; ++i) {
     const std::string body = event_json(aggregate, "T", std::to_string(i));
-    requests += "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
+    requests += "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
                 std::to_string(body.size()) + "\r\n\r\n" + body;
   }
   REQUIRE(client.connect());

@@ -360,6 +360,42 @@ TEST_CASE("CommitMachine.FailIfEventsMatchSeesEveryPlace") {
       });
 }
 
+TEST_CASE("CommitMachine.EntriesWithoutAggregateTypesMeanTheDefaultOnes") {
+  wherever_it_is(
+      [](Bench& bench) {
+        REQUIRE(bench.apply(proposal(event(1, "seat", "Booked", "Seat"), event(2, "row", "Booked", "Row"))).kind ==
+                Kind::Stored);
+      },
+      [](Bench& bench) {
+        std::uint64_t id = 10;
+        const auto conflicts = [&](std::vector<EventMatch> matches, std::vector<std::string> defaults) {
+          ++id;
+          Proposal made = proposal(event(id, "x" + std::to_string(id), "Other"));
+          made.condition.fail_if_events_match = std::move(matches);
+          made.condition.default_aggregate_types = std::move(defaults);
+          return bench.apply(std::move(made)).conflicting;
+        };
+        using Positions = std::vector<Position>;
+        CHECK(conflicts({{.event_types = {"Booked"}}}, {}) == Positions{Position{1}, Position{2}});
+        CHECK(conflicts({{.event_types = {"Booked"}}}, {"Row", "None"}) == Positions{Position{2}});
+        CHECK(conflicts({{.event_types = {"Booked"}}}, {"None"}).empty());
+        CHECK(conflicts({{}}, {"Seat"}) == Positions{Position{1}});
+        CHECK(conflicts({{.event_types = {"Booked"}}, {.aggregate_types = {"Row"}}}, {"Seat"}) ==
+              Positions{Position{1}, Position{2}});
+      });
+}
+
+TEST_CASE("CommitMachine.ConditionsAreMeasured") {
+  Condition condition;
+  CHECK(value_count(condition) == 0);
+  CHECK(memory_bytes(condition) == 0);
+  condition.aggregates.push_back({std::string(200, 'a'), SequenceNumber{0}});
+  condition.fail_if_events_match = {{.event_types = {"a", "b"}, .user_ids = {std::string(100, 'u')}}, {}};
+  condition.default_aggregate_types = {"A"};
+  CHECK(value_count(condition) == 7);  // entries count as well
+  CHECK(memory_bytes(condition) >= 303);
+}
+
 TEST_CASE("CommitMachine.FailIfEventsMatchOfAnEmptyLogIsMet") {
   Bench bench;
   Proposal made = proposal(event(1, "a"));

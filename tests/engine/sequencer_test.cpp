@@ -48,6 +48,19 @@ TEST_CASE("LocalSequencer.GivesOutInTheOrderOfSubmissionWithOneStampABatch") {
   CHECK(sequencer.waiting() == 0);
 }
 
+TEST_CASE("LocalSequencer.ConditionsCountAsBytes") {
+  const FakeClock clock;
+  LocalSequencer sequencer(options(clock));
+  auto first = commit(0, 100);
+  first->condition_bytes = 500;
+  REQUIRE(sequencer.submit(first));
+  auto second = commit(1, 100);
+  second->condition_bytes = 301;
+  CHECK_FALSE(sequencer.submit(second));
+  second->condition_bytes = 300;
+  CHECK(sequencer.submit(second));
+}
+
 TEST_CASE("LocalSequencer.RefusesBeyondTheCountAndLeavesTheCommitAlone") {
   const FakeClock clock;
   LocalSequencer sequencer(options(clock));

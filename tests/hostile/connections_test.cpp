@@ -73,7 +73,7 @@ TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
   Target& target = shared_target();
   const std::uint64_t size = target.log_size();
   const auto answers =
-      target.exchange(get("/healthz") + "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" +
+      target.exchange(get("/healthz") + "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" +
                       repeated(post_event("never"), 1'000));
   REQUIRE(answers.size() == 2);
   CHECK(answers[1].header("Connection") == "close");
@@ -82,7 +82,7 @@ TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
 
 TEST_CASE("Connections.ARequestAfterWhichNothingFollowsIsStillAnswered") {
   Target& target = shared_target();
-  const std::string stream = "GET /v1/events HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n";
+  const std::string stream = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n";
   for (const std::string& request :
        {get("/healthz"), get("/v1/events?limit=1000"), stream, post_event(fresh("half"))}) {
     RawClient client = target.connect();
@@ -100,7 +100,7 @@ TEST_CASE("Connections.BytesOneByOneMakeARequest") {
   Target& target = shared_target();
   const std::string body = event_json(fresh("bytes"));
   const std::string start =
-      "POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
+      "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
   std::string chunks;
   for (const char c : body) chunks += std::string("1\r\n") + c + "\r\n";
   for (const std::string& request :
@@ -124,7 +124,7 @@ TEST_CASE("Connections.AResetAnywhereLeavesNothingBehind") {
   }
   const std::uint64_t size = target.log_size();
   const std::string whole = post_event("never");
-  std::string chunked = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+  std::string chunked = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
   chunked += "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\n[    \r\n5\r\n     \r\n";
   for (const std::string& request : {whole, chunked}) {
     for (std::size_t cut = 0; cut < request.size(); cut += 7) {
@@ -141,7 +141,7 @@ TEST_CASE("Connections.AResetAnywhereLeavesNothingBehind") {
     if (i % 2 == 0) CHECK(page.wait_for_bytes(1));
     page.reset();
     RawClient stream = target.connect();
-    REQUIRE(stream.send("GET /v1/events HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n"));
+    REQUIRE(stream.send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n"));
     if (i % 2 == 0) CHECK(stream.wait_for_bytes(100'000));
     stream.reset();
     RawClient waiting = target.connect();

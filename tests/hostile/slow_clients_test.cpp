@@ -57,14 +57,14 @@ void store_large_events(Target& target, std::size_t lists, std::size_t events, s
 TEST_CASE("SlowClients.HeadersThatComeByteByByteAreCutOff") {
   Target target({"--header-timeout", "500ms"});
   const std::uint64_t size = target.log_size();
-  check_trickle(target, "POST /v1/events HTTP/1.1\r\nHost: a\r\nX-Slow: ", "abcdefgh");
+  check_trickle(target, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "abcdefgh");
   HttpClient client = target.api().client();
   CHECK(get_json(client, "/v1/aggregates?prefix=served").list("/aggregates").size() == target.log_size() - size);
 }
 
 TEST_CASE("SlowClients.BodiesThatComeByteByByteAreCutOff") {
   Target target({"--body-timeout", "500ms"});
-  const std::string start = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+  const std::string start = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
   check_trickle(target, start + "Content-Length: 100000\r\n\r\n", " ");
   check_trickle(target, start + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n");
   check_trickle(target, start + "Transfer-Encoding: chunked\r\n\r\n1;", "extension");
@@ -100,7 +100,7 @@ TEST_CASE("SlowClients.ReadersOfALongStreamAreCutAndCostLittle") {
   std::vector<RawClient> slow;
   for (std::size_t i = 0; i < kMany; ++i) {
     slow.emplace_back(target.port(), RawClient::Options{.receive_buffer = 4096});
-    REQUIRE(slow.back().send("GET /v1/events HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n"));
+    REQUIRE(slow.back().send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n"));
   }
   std::uint64_t most = 0;
   for (RawClient& client : slow) {
@@ -153,8 +153,9 @@ TEST_CASE("SlowClients.UploadsThatStopShareABoundedMemory") {
   const std::string some(1 << 20, ' ');
   for (std::size_t i = 0; i < 60; ++i) {
     slow.push_back(target.connect());
-    REQUIRE(slow.back().send(
-        "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n\r\n"));
+    REQUIRE(
+        slow.back().send("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                         "application/json\r\nContent-Length: 16000000\r\n\r\n"));
     (void)slow.back().send(some);
   }
   CHECK(eventually([&] {

@@ -19,7 +19,7 @@ Target& shared_target() {
   return target;
 }
 
-const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 /// One answer, a refusal, then the end; nothing stored.
 void check_ambiguous(const std::string& bytes, int status = 400) {
@@ -112,7 +112,8 @@ TEST_CASE("Smuggling.TheOnlyTransferEncodingIsChunked") {
     check_fields(fields, "0\r\n\r\n");
   }
   check_ambiguous(
-      "POST /v1/events HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+      "POST /v1/events HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n0\r\n\r\n");
   check_ambiguous("GET /v1/head HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n");
 }
 
@@ -178,44 +179,50 @@ TEST_CASE("Smuggling.LinesAndFieldsAreExact") {
   const std::string get = "GET /v1/head HTTP/1.1\r\n";
   for (const std::string& bytes : std::vector<std::string>{
            // line ends
-           "GET /v1/head HTTP/1.1\nHost: a\n\n", "GET /v1/head HTTP/1.1\nHost: a\r\n\r\n",
-           get + "Host: a\nX: y\r\n\r\n", get + "Host: a\r\nX: y\n\r\n\r\n", get + "Host: a\rX: y\r\n\r\n",
-           get + "Host: a\r\nX: y\rZ: w\r\n\r\n", "GET /v1/head HTTP/1.1\rHost: a\r\n\r\n", get + "\rHost: a\r\n\r\n",
-           "\nGET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "\r\r\nGET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET /v1/head HTTP/1.1\nHost: a\n\n", "GET /v1/head HTTP/1.1\nHost: localhost\r\n\r\n",
+           get + "Host: a\nX: y\r\n\r\n", get + "Host: localhost\r\nX: y\n\r\n\r\n", get + "Host: a\rX: y\r\n\r\n",
+           get + "Host: localhost\r\nX: y\rZ: w\r\n\r\n", "GET /v1/head HTTP/1.1\rHost: localhost\r\n\r\n",
+           get + "\rHost: localhost\r\n\r\n", "\nGET /v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "\r\r\nGET /v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n",
            // folding and white space
-           get + "Host: a\r\nX: y\r\n z\r\n\r\n", get + "Host: a\r\nX: y\r\n\tz\r\n\r\n", get + " Host: a\r\n\r\n",
-           get + "Host : a\r\n\r\n", get + "Host: a\r\nX : y\r\n\r\n", get + "Host: a\r\nX\t: y\r\n\r\n",
-           get + "Host: a\r\nX y\r\n\r\n", get + "Host: a\r\n: y\r\n\r\n", get + "Host: a\r\nX\r\n\r\n",
+           get + "Host: localhost\r\nX: y\r\n z\r\n\r\n", get + "Host: localhost\r\nX: y\r\n\tz\r\n\r\n",
+           get + " Host: localhost\r\n\r\n", get + "Host : a\r\n\r\n", get + "Host: localhost\r\nX : y\r\n\r\n",
+           get + "Host: localhost\r\nX\t: y\r\n\r\n", get + "Host: localhost\r\nX y\r\n\r\n",
+           get + "Host: localhost\r\n: y\r\n\r\n", get + "Host: localhost\r\nX\r\n\r\n",
            // control characters
-           "GET /v1/head HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"s, "GET /v1/head HTTP/1.1\r\nHost: a\r\nX\0: y\r\n\r\n"s,
-           "GET /v1/\0head HTTP/1.1\r\nHost: a\r\n\r\n"s, get + "Host: a\r\nX: \x01\r\n\r\n",
-           get + "Host: a\r\nX: \x7f\r\n\r\n",
-           get + "Host: a\r\nX: a\x08"
+           "GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX: \0\r\n\r\n"s,
+           "GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX\0: y\r\n\r\n"s,
+           "GET /v1/\0head HTTP/1.1\r\nHost: localhost\r\n\r\n"s, get + "Host: localhost\r\nX: \x01\r\n\r\n",
+           get + "Host: localhost\r\nX: \x7f\r\n\r\n",
+           get + "Host: localhost\r\nX: a\x08"
                  "b\r\n\r\n",
-           get + "Host: a\r\n\x1bX: y\r\n\r\n", get + "Host: a\r\nX\xc3\xa9: y\r\n\r\n",
-           get + "Host: a\r\nX(y): z\r\n\r\n", get + "Host: a\r\n\"X\": z\r\n\r\n",
+           get + "Host: localhost\r\n\x1bX: y\r\n\r\n", get + "Host: localhost\r\nX\xc3\xa9: y\r\n\r\n",
+           get + "Host: localhost\r\nX(y): z\r\n\r\n", get + "Host: localhost\r\n\"X\": z\r\n\r\n",
            // Host
-           "GET /v1/head HTTP/1.1\r\n\r\n", "GET /v1/head HTTP/1.1\r\nX: y\r\n\r\n", get + "Host: a\r\nHost: a\r\n\r\n",
-           get + "Host: a\r\nHost: b\r\n\r\n", get + "Host: a\r\nhost: b\r\n\r\n", get + "Host: a, b\r\n\r\n",
-           get + "Host: a b\r\n\r\n", get + "Host: a/b\r\n\r\n", get + "Host: http://a\r\n\r\n",
-           get + "Host: u@a\r\n\r\n", "GET /v1/head HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+           "GET /v1/head HTTP/1.1\r\n\r\n", "GET /v1/head HTTP/1.1\r\nX: y\r\n\r\n",
+           get + "Host: localhost\r\nHost: localhost\r\n\r\n", get + "Host: localhost\r\nHost: b\r\n\r\n",
+           get + "Host: localhost\r\nhost: b\r\n\r\n", get + "Host: a, b\r\n\r\n", get + "Host: a b\r\n\r\n",
+           get + "Host: a/b\r\n\r\n", get + "Host: http://a\r\n\r\n", get + "Host: u@a\r\n\r\n",
+           "GET /v1/head HTTP/1.0\r\nHost: localhost\r\nHost: b\r\n\r\n",
            // the request line
-           "GET  /v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET /v1/head  HTTP/1.1\r\nHost: a\r\n\r\n",
-           "GET\t/v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET /v1/head HTTP/1.1 \r\nHost: a\r\n\r\n",
-           " GET /v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET /v1/head\r\nHost: a\r\n\r\n", "GET /v1/head\r\n\r\n",
-           "GET HTTP/1.1\r\nHost: a\r\n\r\n", "GET /v1/head http/1.1\r\nHost: a\r\n\r\n",
-           "GET /v1/head HTTP/1\r\nHost: a\r\n\r\n", "GET /v1/head HTTP/1.11\r\nHost: a\r\n\r\n",
-           "GET /v1/head HTTP/01.1\r\nHost: a\r\n\r\n", "GET /v1/head HTTPS/1.1\r\nHost: a\r\n\r\n",
-           "G(T /v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "/v1/head HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET  /v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /v1/head  HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "GET\t/v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /v1/head HTTP/1.1 \r\nHost: localhost\r\n\r\n",
+           " GET /v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /v1/head\r\nHost: localhost\r\n\r\n",
+           "GET /v1/head\r\n\r\n", "GET HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "GET /v1/head http/1.1\r\nHost: localhost\r\n\r\n", "GET /v1/head HTTP/1\r\nHost: localhost\r\n\r\n",
+           "GET /v1/head HTTP/1.11\r\nHost: localhost\r\n\r\n", "GET /v1/head HTTP/01.1\r\nHost: localhost\r\n\r\n",
+           "GET /v1/head HTTPS/1.1\r\nHost: localhost\r\n\r\n", "G(T /v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "/v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n",
            // other forms of targets
            "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "GET a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
-           "GET v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
-           "GET http:///v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET ftp://a/v1/head HTTP/1.1\r\nHost: a\r\n\r\n",
-           "GET http:/v1/head HTTP/1.1\r\nHost: a\r\n\r\n", "GET ?x HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+           "GET v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "GET http:///v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "GET ftp://a/v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "GET http:/v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET ?x HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
     check_ambiguous(bytes);
   }
   for (const char* const version : {"HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"}) {
-    check_ambiguous("GET /v1/head " + std::string(version) + "\r\nHost: a\r\n\r\n", 505);
+    check_ambiguous("GET /v1/head " + std::string(version) + "\r\nHost: localhost\r\n\r\n", 505);
   }
 }
 
@@ -226,7 +233,7 @@ TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
     INFO("method: ", method);
     const std::uint64_t size = target.log_size();
     const auto answers = target.exchange(
-        std::string(method) + " /v1/head HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Secret: mirror\r\n" +
+        std::string(method) + " /v1/head HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Secret: mirror\r\n" +
         "Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden + hidden);
     if (std::string_view(method) != "HEAD") {
       REQUIRE(answers.size() == 1);
@@ -242,7 +249,7 @@ TEST_CASE("Smuggling.TheAbsoluteFormIsServedWhateverHostItNames") {
                                  "http://[::1]:80/v1/head"}) {
     INFO("target: ", form);
     const auto answers =
-        target.exchange("GET " + std::string(form) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        target.exchange("GET " + std::string(form) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     REQUIRE(answers.size() == 1);
     CHECK(answers.front().status == 200);
   }

@@ -34,7 +34,7 @@ struct Refused {
 };
 
 std::string head_of(const Refused& request, const std::string& more) {
-  std::string head = request.line + " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+  std::string head = request.line + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
   if (!request.authorization.empty()) head += "Authorization: " + request.authorization + "\r\n";
   return head + more + "\r\n";
 }
@@ -98,7 +98,7 @@ TEST_CASE("Strangers.ASmallBodyIsReadAndTheConnectionGoesOn") {
   HttpClient client(guarded.server.port());
   REQUIRE(client.connect());
   for (int i = 0; i < 2; ++i) {
-    REQUIRE(client.send_raw("POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345"));
+    REQUIRE(client.send_raw("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12345"));
     check_problem(client.read_response(), 401, "credentials-required");
   }
 }

@@ -55,12 +55,14 @@ std::string post_event(std::string_view aggregate_id, std::string_view data) {
 }
 
 std::string post_body(std::string_view body, std::string_view content_type) {
-  std::string request = "POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: ";
+  std::string request = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: ";
   request.append(content_type).append("\r\nContent-Length: ").append(std::to_string(body.size())).append("\r\n\r\n");
   return request.append(body);
 }
 
-std::string get(std::string_view target) { return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
+std::string get(std::string_view target) {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+}
 
 std::string repeated(std::string_view text, std::size_t times) {
   std::string all;

@@ -20,7 +20,7 @@ Target& shared_target() {
 
 HttpResponse answer_to(const std::string& method, const std::string& path) {
   const auto answers =
-      shared_target().exchange(method + " " + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      shared_target().exchange(method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   REQUIRE(answers.size() == 1);
   CHECK(answers.front().error.empty());
   return answers.front();

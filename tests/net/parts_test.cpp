@@ -73,7 +73,7 @@ TEST_CASE("ResponseHead.HasWhatHttpDemandsAndNoInjectedLines") {
 TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   using Admission = ConnectionBudget::Admission;
   api::ConnectionCounts counts;
-  ConnectionBudget budget(3, 2, 100, counts);
+  ConnectionBudget budget(3, 2, 100, 100, counts);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::Welcome);
   CHECK(budget.enter("a") == Admission::TooManyFromAddress);
@@ -90,19 +90,19 @@ TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   for (int i = 0; i < 2; ++i) budget.leave("a", Admission::Welcome);
   CHECK(budget.connections() == 0);
   CHECK(budget.enter("a") == Admission::Welcome);
-  CHECK(budget.take_body_bytes(100));
-  CHECK_FALSE(budget.take_body_bytes(1));
-  budget.give_body_bytes(50);
-  CHECK(budget.take_body_bytes(50));
-  budget.force_body_bytes(10);
-  budget.give_body_bytes(10);
-  CHECK_FALSE(budget.take_body_bytes(1));
+  CHECK(budget.take_body_bytes(100, "p"));
+  CHECK_FALSE(budget.take_body_bytes(1, "p"));
+  budget.give_body_bytes(50, "p");
+  CHECK(budget.take_body_bytes(50, "p"));
+  budget.force_body_bytes(10, "p");
+  budget.give_body_bytes(10, "p");
+  CHECK_FALSE(budget.take_body_bytes(1, "p"));
 }
 
 TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll") {
   using Admission = ConnectionBudget::Admission;
   api::ConnectionCounts counts;
-  ConnectionBudget budget(4, 0, 0, counts);
+  ConnectionBudget budget(4, 0, 0, 0, counts);
   for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) {
     CHECK(budget.enter(loopback) == Admission::Welcome);
   }
@@ -117,7 +117,7 @@ TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll"
   CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
 
   api::ConnectionCounts strict_counts;
-  ConnectionBudget strict(9, 1, 0, strict_counts);
+  ConnectionBudget strict(9, 1, 0, 0, strict_counts);
   CHECK(strict.enter("127.0.0.1") == Admission::Welcome);
   CHECK(strict.enter("127.0.0.1") == Admission::TooManyFromAddress);
 }
@@ -125,7 +125,7 @@ TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll"
 TEST_CASE("ConnectionBudget.WhatOneAddressIsRefusedIsBoundedTooSoThatOthersAreWelcome") {
   using Admission = ConnectionBudget::Admission;
   api::ConnectionCounts counts;
-  ConnectionBudget budget(1000, 0, 0, counts);
+  ConnectionBudget budget(1000, 0, 0, 0, counts);
   std::size_t held = 0;
   while (budget.enter("192.0.2.1") != Admission::Hopeless) ++held;
   CHECK(held == 564);
@@ -136,7 +136,7 @@ TEST_CASE("ConnectionBudget.WhatOneAddressIsRefusedIsBoundedTooSoThatOthersAreWe
 TEST_CASE("ConnectionBudget.ANetworkOfOneIpv6HostIsOneAddress") {
   using Admission = ConnectionBudget::Admission;
   api::ConnectionCounts counts;
-  ConnectionBudget budget(9, 2, 0, counts);
+  ConnectionBudget budget(9, 2, 0, 0, counts);
   CHECK(budget.enter("2001:db8:0:1::1") == Admission::Welcome);
   CHECK(budget.enter("2001:db8:0:1:ffff::2") == Admission::Welcome);
   CHECK(budget.enter("2001:db8:0:1::3") == Admission::TooManyFromAddress);
@@ -148,16 +148,55 @@ TEST_CASE("ConnectionBudget.ANetworkOfOneIpv6HostIsOneAddress") {
 
 TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
   api::ConnectionCounts counts;
-  ConnectionBudget budget(1, 0, 0, counts);
+  ConnectionBudget budget(1, 0, 0, 0, counts);
   int refused = 0;
   while (budget.enter("a") != ConnectionBudget::Admission::Hopeless) ++refused;
   CHECK(refused == 17);
   CHECK(budget.connections() == 17);
 }
 
+TEST_CASE("ConnectionBudget.OnePayerGetsHalfOfTheBodiesButAlwaysOneLargeOne") {
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 1000, 100, counts);
+  CHECK(budget.take_body_bytes(500, "greedy"));
+  CHECK_FALSE(budget.take_body_bytes(1, "greedy"));
+  CHECK(counts.body_bytes == 500);
+  CHECK(budget.take_body_bytes(400, "other"));
+  CHECK_FALSE(budget.take_body_bytes(101, "third"));
+  budget.give_body_bytes(100, "greedy");
+  CHECK(budget.take_body_bytes(100, "greedy"));
+  budget.give_body_bytes(500, "greedy");
+  budget.give_body_bytes(400, "other");
+  CHECK(counts.body_bytes == 0);
+  ConnectionBudget small(1, 0, 1000, 800, counts);
+  CHECK(small.take_body_bytes(800, "one"));
+  CHECK_FALSE(small.take_body_bytes(1, "one"));
+}
+
+TEST_CASE("ConnectionBudget.APayerIsAPrincipalOrElseAnAddressOrNetwork") {
+  CHECK(ConnectionBudget::payer("192.0.2.1", "ingest") == ConnectionBudget::payer("127.0.0.1", "ingest"));
+  CHECK(ConnectionBudget::payer("192.0.2.1", "") != ConnectionBudget::payer("192.0.2.2", ""));
+  CHECK(ConnectionBudget::payer("2001:db8:0:1::1", "") == ConnectionBudget::payer("2001:db8:0:1::2", ""));
+  CHECK(ConnectionBudget::payer("a", "") != ConnectionBudget::payer("b", "a"));
+}
+
+TEST_CASE("ConnectionSeat.CountsOutWhateverHappens") {
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 0, 0, counts);
+  {
+    ConnectionSeat seat(budget, "192.0.2.1");
+    CHECK(budget.connections() == 1);
+    const ConnectionSeat moved(std::move(seat));
+    CHECK(moved.admission() == ConnectionBudget::Admission::Welcome);
+    CHECK(ConnectionSeat(budget, "192.0.2.1").admission() == ConnectionBudget::Admission::TooMany);
+    CHECK(budget.connections() == 1);
+  }
+  CHECK(budget.connections() == 0);
+}
+
 TEST_CASE("BodyBuffer.TakesFromTheBudgetWhatItHolds") {
   api::ConnectionCounts counts;
-  ConnectionBudget budget(1, 0, 400'000, counts);
+  ConnectionBudget budget(1, 0, 400'000, 400'000, counts);
   {
     BodyBuffer buffer(budget);
     CHECK(buffer.append(std::string(100'000, 'a'), 10'000'000));
@@ -165,14 +204,28 @@ TEST_CASE("BodyBuffer.TakesFromTheBudgetWhatItHolds") {
     CHECK(buffer.view() == std::string(100'000, 'a') + "b");
     CHECK_FALSE(buffer.reserve(300'000, 10'000'000));
     CHECK(buffer.view().back() == 'b');
-    CHECK_FALSE(budget.take_body_bytes(400'000));
+    CHECK_FALSE(budget.take_body_bytes(400'000, "p"));
   }
-  CHECK(budget.take_body_bytes(400'000));
+  CHECK(budget.take_body_bytes(400'000, "p"));
+}
+
+TEST_CASE("BodyBuffer.AnotherPayerPaysForItself") {
+  api::ConnectionCounts counts;
+  ConnectionBudget budget(1, 0, 400'000, 0, counts);
+  BodyBuffer buffer(budget);
+  buffer.bill("first");
+  CHECK(buffer.append(std::string(150'000, 'a'), 10'000'000));
+  buffer.clear();
+  CHECK(counts.body_bytes > 0);  // kept for the next body
+  buffer.bill("second");
+  CHECK(counts.body_bytes == 0);
+  CHECK(buffer.append("b", 10'000'000));
+  CHECK(budget.take_body_bytes(200'000, "first"));
 }
 
 TEST_CASE("BodyBuffer.AppendingNothingTakesNothing") {
   api::ConnectionCounts counts;
-  ConnectionBudget budget(1, 0, 0, counts);
+  ConnectionBudget budget(1, 0, 0, 0, counts);
   BodyBuffer buffer(budget);
   CHECK(buffer.append({}, 10'000'000));
   CHECK(buffer.capacity() == 0);

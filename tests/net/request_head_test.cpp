@@ -63,6 +63,9 @@ TEST_CASE("RequestHead.WhatTwoParsersCouldReadDifferentlyIsRefused") {
       {"no host", "GET / HTTP/1.1\r\n\r\n", "malformed-request"},
       {"no host in 1.0", "GET / HTTP/1.0\r\n\r\n", "served"},
       {"two hosts", start + "Host: a\r\n\r\n", "malformed-request"},
+      {"empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "malformed-request"},
+      {"empty host in 1.0", "GET / HTTP/1.0\r\nHost: \r\n\r\n", "malformed-request"},
+      {"port without a host", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "malformed-request"},
       {"two hosts in 1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "malformed-request"},
       {"folded value", start + "X-A: b\r\n c\r\n\r\n", "malformed-request"},
       {"folded by a tab", start + "Transfer-Encoding:\r\n\tchunked\r\n\r\n", "malformed-request"},
@@ -122,6 +125,41 @@ TEST_CASE("RequestHead.SplitsTheTarget") {
   }
 }
 
+TEST_CASE("RequestHead.TheTargetSaysBetterThanHostWhomTheRequestIsFor") {
+  const std::pair<std::string, std::string> cases[] = {
+      {"GET / HTTP/1.1\r\nHost: a:80\r\n\r\n", "a:80"},
+      {"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "[::1]:80"},
+      {"GET http://b:81/x HTTP/1.1\r\nHost: a\r\n\r\n", "b:81"},
+      {"GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", "b"},
+      {"GET https://b?q HTTP/1.1\r\nHost: a\r\n\r\n", "b"},
+      {"GET http://user@b/ HTTP/1.1\r\nHost: a\r\n\r\n", "user@b"},
+      {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "a"},
+      {"GET / HTTP/1.0\r\n\r\n", ""},
+  };
+  for (const auto& [bytes, authority] : cases) {
+    CAPTURE(bytes);
+    RequestHead head;
+    REQUIRE_FALSE(parse_head(bytes, limits, head));
+    CHECK(head.authority == authority);
+  }
+}
+
+TEST_CASE("RequestHead.TheOriginOfARefusedRequestIsFoundIfItHasArrived") {
+  const auto origin_of = [](const std::string& bytes) {
+    RequestHead head;
+    salvage_origin(bytes, head);
+    return head.fields.empty() ? "none" : std::string(head.fields.front().value);
+  };
+  const std::string line = "GET / HTTP/1.1\r\n";
+  CHECK(origin_of(line + "Host: a\r\nORIGIN: \thttps://app.example \r\nX: y") == "https://app.example");
+  CHECK(origin_of(line + "Origin:https://app.example\r\n\r\n") == "https://app.example");
+  CHECK(origin_of(line + "Origin: https://app.exam") == "none");  // not whole yet
+  CHECK(origin_of(line + "Origin:\r\n") == "none");
+  CHECK(origin_of(line + "X-Origin: a\r\n") == "none");
+  CHECK(origin_of("Origin: a") == "none");
+  CHECK(origin_of("") == "none");
+}
+
 TEST_CASE("RequestHead.KnowsMethodsFieldsAndKeepAlive") {
   RequestHead head;
   REQUIRE_FALSE(parse_head("DELETE /x HTTP/1.1\r\nHost: a\r\nX-One: 1 \r\nContent-Length: 7\r\n\r\n", limits, head));
@@ -149,6 +187,11 @@ TEST_CASE("RequestHead.CountsFieldsAndBytes") {
   CHECK(parse_head(bytes + "X-Last: v\r\n\r\n", limits, head)->slug == "header-too-large");
   CHECK(head_too_large("GET /aaaa", limits).slug == "uri-too-long");
   CHECK(head_too_large("GET / HTTP/1.1\r\nX: aaaa", limits).slug == "header-too-large");
+  // However much of it is there: what counts is how long the line is.
+  const std::string target(limits.bytes_max, 't');
+  CHECK(parse_head("GET /" + target + " HTTP/1.1\r\nHost: a\r\n\r\n", limits, head)->slug == "uri-too-long");
+  CHECK(head_too_large("GET /" + target, limits).slug == "uri-too-long");
+  CHECK(head_too_large("GET /" + target + " HTTP/1.1\r\nHost: a", limits).slug == "uri-too-long");
   const std::string large = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(limits.bytes_max, 'x') + "\r\n\r\n";
   CHECK(parse_head(large, limits, head)->slug == "header-too-large");
 }

@@ -20,7 +20,7 @@ using Step = RequestReader::Step;
 struct Reader {
   net::HttpLimits limits;
   api::ConnectionCounts counts;
-  net::ConnectionBudget budget{10, 0, 1 << 20, counts};
+  net::ConnectionBudget budget{10, 0, 1 << 20, 1 << 20, counts};
   RequestReader reader{limits, budget};
 
   bool wants_bodies = true;
@@ -135,6 +135,40 @@ TEST_CASE("RequestReader.WhatIsAheadOfABodyInMemoryCountsOnce") {
   std::string_view bytes = sent;
   CHECK(reader.advance(bytes, 1'000) == Step::Read);
   CHECK(reader.reader.body_bytes_received() == 5'000);
+}
+
+TEST_CASE("RequestReader.AHeadThatIsTooLongIsCalledTheSameHoweverItArrives") {
+  const std::pair<std::string, std::string> cases[] = {
+      {"GET /" + std::string(16'384, 'a') + " HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\n\r\n",
+       "uri-too-long"},
+      // The line ends just behind, and just within what it may have.
+      {"GET /" + std::string(16'385 - 16, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", "uri-too-long"},
+      {"GET /" + std::string(16'384 - 16, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", "header-too-large"},
+      {"GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(17'000, 'a') + "\r\n\r\n", "header-too-large"}};
+  for (const auto& [sent, slug] : cases) {
+    for (const std::size_t slice : {1UL, 7UL, 1000UL, 16'384UL, 20'000UL}) {
+      CAPTURE(slice);
+      Reader reader;
+      reader.reader.begin_request();
+      std::string_view bytes = sent;
+      CHECK(reader.advance(bytes, slice) == Step::Refused);
+      CHECK(reader.reader.refusal().slug == slug);
+    }
+  }
+}
+
+TEST_CASE("RequestReader.ARefusedHeadStillTellsItsOrigin") {
+  const std::string origin = "Origin: https://app.example\r\n";
+  for (const std::string& sent : {"GET / HTTP/1.1\r\nHost: a\r\n" + origin + "X: " + std::string(20'000, 'a'),
+                                  "GET / HTTP/1.1\r\n" + origin + "Host: a\r\nHost: b\r\n\r\n",
+                                  "GET / HTTP/1.1\r\nHost: a\r\nBad Name: b\r\n" + origin + "\r\n",
+                                  "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n" + origin + "\r\n"}) {
+    Reader reader;
+    reader.reader.begin_request();
+    std::string_view bytes = sent;
+    CHECK(reader.advance(bytes, 1000) == Step::Refused);
+    CHECK(reader.reader.header("origin") == "https://app.example");
+  }
 }
 
 TEST_CASE("RequestReader.BodiesBeyondTheBudgetAreRefused") {

@@ -2,9 +2,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <memory>
+#include <new>
 #include <random>
 #include <thread>
 
+#include "net/connection_budget.h"
 #include "tests/net/test_server.h"
 
 namespace stele::tests {
@@ -69,6 +72,70 @@ TEST_CASE("ServerLimits.RefusalsAreProblemsAndEndTheConnection") {
     CAPTURE(c.what);
     CHECK(status_of(server, c.bytes) == c.status);
   }
+}
+
+TEST_CASE("ServerLimits.RefusalsCarryWhatTheHandlerAddsToEveryAnswer") {
+  net::ServerOptions options = quick();
+  options.limits.header_bytes_max = 1024;
+  options.limits.body_bytes_max = 1000;
+  options.limits.header_ms = 300;
+  TestServer server(options);
+  const std::string origin = "Origin: https://app.example\r\n";
+  struct Case {
+    std::string bytes;
+    int status;
+  };
+  for (const Case& c :
+       {Case{start + origin + "Host: b\r\n\r\n", 400}, Case{start + origin + "X: " + std::string(2000, 'a'), 431},
+        Case{start + origin + "Content-Length: 1001\r\n\r\n", 413},
+        Case{"GET /throw HTTP/1.1\r\nHost: a\r\n" + origin + "\r\n", 500},
+        Case{"GET / HTTP/1.1\r\n" + origin + "Host: a\r\n", 408}}) {
+    CAPTURE(c.status);
+    HttpClient client = server.client();
+    REQUIRE(client.send_raw(c.bytes));
+    const HttpResponse answer = client.read_response();
+    CHECK(answer.status == c.status);
+    CHECK(answer.header("X-Correlation-Id") == "completed https://app.example");
+  }
+}
+
+TEST_CASE("ServerLimits.OneCallerGetsHalfOfTheMemoryForBodies") {
+  net::ServerOptions options = quick();
+  options.limits.body_bytes_max = 100'000;
+  options.limits.bodies_bytes_max = 1'000'000;
+  TestServer server(options);
+  const auto request = [](const std::string& principal) {
+    return "POST /hold HTTP/1.1\r\nHost: a\r\nX-Principal: " + principal + "\r\nContent-Length: 100000\r\n\r\n" +
+           std::string(100'000, 'x');
+  };
+  std::vector<std::unique_ptr<HttpClient>> held;
+  const auto hold = [&](const std::string& principal) {
+    held.push_back(std::make_unique<HttpClient>(server.port()));
+    REQUIRE(held.back()->send_raw(request(principal)));
+    server.handler->await_held(held.size());
+  };
+  // Half of it is for any one principal, or address.
+  for (int i = 0; i < 5; ++i) hold("greedy");
+  HttpClient refused = server.client();
+  REQUIRE(refused.send_raw(request("greedy")));
+  const HttpResponse answer = refused.read_response();
+  CHECK(answer.status == 503);
+  CHECK(answer.has_header("Retry-After"));
+  for (int i = 0; i < 3; ++i) hold("modest");
+  hold("");
+  server.handler->release();
+  for (const auto& client : held) CHECK(client->read_response().status == 200);
+}
+
+TEST_CASE("ServerLimits.AConnectionForWhichThereIsNoMemoryLeavesNoTrace") {
+  api::ConnectionCounts counts;
+  net::ConnectionBudget budget(4, 0, 0, 0, counts);
+  struct NoMemory {
+    explicit NoMemory(net::ConnectionSeat given) : seat(std::move(given)) { throw std::bad_alloc(); }
+    net::ConnectionSeat seat;
+  };
+  CHECK_THROWS_AS(NoMemory(net::ConnectionSeat(budget, "192.0.2.1")), std::bad_alloc);
+  CHECK(budget.connections() == 0);
 }
 
 TEST_CASE("ServerLimits.NothingBehindARefusedRequestIsServed") {

@@ -1,5 +1,7 @@
 #include "net/server.h"
 
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,12 +10,40 @@
 #include <boost/asio/write.hpp>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "net/localhost.h"
 #include "tests/net/test_server.h"
 
 namespace stele::tests {
+
+TEST_CASE("Server.AFaultOfTheServerIsALineOfItsLogAndNothingOfItsAnswer") {
+  const auto before = spdlog::default_logger();
+  std::ostringstream written;
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("caught", std::make_shared<spdlog::sinks::ostream_sink_mt>(written)));
+  TestServer server;
+  HttpClient client = server.client();
+  const HttpResponse failed = client.get("/fault");
+  CHECK(failed.status == 500);
+  CHECK(failed.body.find("differ") == std::string::npos);
+  CHECK(client.get("/after").status == 200);
+  server.end();
+  spdlog::set_default_logger(before);
+  const std::string log = written.str();
+  const std::string line = "a request failed: the two readers differ";
+  REQUIRE(log.find(line) != std::string::npos);
+  CHECK(log.find(line, log.find(line) + 1) == std::string::npos);
+}
+
+TEST_CASE("Server.KnowsWhomARequestIsAddressedTo") {
+  TestServer server;
+  HttpClient client = server.client();
+  CHECK(client.get("/authority", {{"Host", "a.example:80"}}).body == "a.example:80");
+  REQUIRE(client.send_raw("GET http://b.example/authority HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+  CHECK(client.read_response().body == "b.example");
+}
 
 TEST_CASE("Server.AnswersOnAKeptConnection") {
   TestServer server;

@@ -49,7 +49,13 @@ class FakeHandler final : public api::Handler {
   }
 
   void begin_shutdown() override { shutting_down = true; }
-  bool wants_body(const api::Request& request) override { return request.path() != "/unwanted"; }
+  void complete(const api::Request& request, api::Response& response) const override {
+    response.headers.emplace_back("X-Correlation-Id", "completed " + std::string(request.header("Origin")));
+  }
+  bool wants_body(const api::Request& request, std::string& payer) override {
+    payer = request.header("X-Principal");
+    return request.path() != "/unwanted";
+  }
 
   void handle(const api::Request& request, api::Reply reply) override {
     ++requests;
@@ -136,6 +142,12 @@ class FakeHandler final : public api::Handler {
       return reply(std::move(response));
     }
     if (path == "/certificate") return reply(text(200, std::string(request.client_certificate())));
+    if (path == "/authority") return reply(text(200, std::string(request.authority())));
+    if (path == "/fault") {
+      api::Response response = api::problem_response("internal-error", "The server failed.");
+      response.fault = "the two readers differ";
+      return reply(std::move(response));
+    }
     if (path == "/remote") return reply(text(200, std::string(request.remote_address())));
     reply(text(200, std::string(path) + "?" + std::string(request.query()) + ":" + std::string(request.body())));
   }
