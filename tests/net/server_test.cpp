@@ -1,13 +1,12 @@
 #include "net/server.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <thread>
 
 #include "tests/net/test_server.h"
+#include "tests/support/temp_folder.h"
 
 namespace stele::tests {
 
@@ -291,7 +290,8 @@ TEST_CASE("Server.SaysWhyItCannotListen") {
 }
 
 TEST_CASE("Server.WritesAnAccessLogWithoutQueries") {
-  const std::string file = "/tmp/stele-access-" + std::to_string(::getpid()) + ".log";
+  const test::TempFolder folder;
+  const std::string file = folder.file("access.log");
   net::ServerOptions options;
   options.access_log = file;
   {
@@ -309,7 +309,6 @@ TEST_CASE("Server.WritesAnAccessLogWithoutQueries") {
   CHECK(first.find("secret") == std::string::npos);
   CHECK(first.find(" correlation ") != std::string::npos);
   CHECK(second.find("GET /throw 500 ") != std::string::npos);
-  (void)std::remove(file.c_str());
 }
 
 }  // namespace stele::tests
