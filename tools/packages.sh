@@ -49,8 +49,8 @@ install_missing_packages() {
   fi
   local by_hand="install them as root, then start this again:
   apt-get update && apt-get install --no-install-recommends ${missing[*]}"
-  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
-    echo "Packages are missing, and there is no sudo; $by_hand" >&2
+  if [ "$(id -u)" -ne 0 ] && ! { command -v sudo && sudo true; } >/dev/null; then
+    echo "Packages are missing, and sudo cannot be used; $by_hand" >&2
     return 1
   fi
   echo "Installing ${missing[*]}"
