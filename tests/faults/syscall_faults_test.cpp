@@ -114,7 +114,8 @@ class Trials {
   void paths(std::set<std::string> paths) { paths_ = std::move(paths); }
 
  private:
-  [[nodiscard]] std::string data() const { return folder_.file("data"); }
+  /// As strace tells it: TMPDIR may lead through symbolic links.
+  [[nodiscard]] std::string data() const { return fs::canonical(folder_.path()).string() + "/data"; }
   [[nodiscard]] std::string trace() const { return folder_.file("trace"); }
   void make_killed_store();
   [[nodiscard]] std::vector<std::string> strace(const std::optional<Fault>& fault) const;
