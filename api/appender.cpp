@@ -26,7 +26,7 @@ constexpr std::size_t kBodyPadding = 64;  // as Request::body() has it
 constexpr std::string_view kRetrySoon = "1";
 constexpr std::string_view kRetryLater = "5";
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string json;
   append_json_string(json, text);
   return json;
@@ -273,7 +273,7 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
   const auto id_is_taken = [&] {
     return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
                                                    " is taken by an event with other content or of another commit."))
-        .member("eventId", quoted(to_string(draft.event_id)));
+        .member("eventId", json_string(to_string(draft.event_id)));
   };
   switch (outcome.kind) {
     case Kind::EventIdConflict:
@@ -283,7 +283,7 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
       if (caller.is_limited()) return id_is_taken();
       return placed(Problem("event-redacted",
                             "The event id " + to_string(draft.event_id) + " is taken by an event that was redacted."))
-          .member("eventId", quoted(to_string(draft.event_id)));
+          .member("eventId", json_string(to_string(draft.event_id)));
     case Kind::SequenceConflict: {
       const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
       const auto view = store_.view();
@@ -292,7 +292,7 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
       return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
                                                      " of its aggregate, which has " +
                                                      std::to_string(outcome.current.value()) + "."))
-          .member("aggregateId", quoted(draft.aggregate_id))
+          .member("aggregateId", json_string(draft.aggregate_id))
           .member("currentSequenceNumber", std::to_string(outcome.current.value()))
           .member("expectedSequenceNumber", std::to_string(expected.value()))
           .member("conflictingEvents", conflicting.finish());
@@ -333,9 +333,9 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
       if (!caller.may_use_type(outcome.stored_aggregate_type)) return placed(foreign_type());
       return placed(Problem("aggregate-type-conflict",
                             "The aggregate was begun with another aggregateType, or with none."))
-          .member("aggregateId", quoted(draft.aggregate_id))
+          .member("aggregateId", json_string(draft.aggregate_id))
           .member("storedAggregateType",
-                  outcome.stored_aggregate_type ? quoted(*outcome.stored_aggregate_type) : "null");
+                  outcome.stored_aggregate_type ? json_string(*outcome.stored_aggregate_type) : "null");
     case Kind::AfterBeyondHead:
       return Problem("after-beyond-head",
                      "condition.after must be less than " + std::to_string(outcome.first.value()) + ".")

@@ -1,26 +1,20 @@
 #include "net/server_tls.h"
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstddef>
 #include <string_view>
 #include <utility>
 
 #include "net/openssl.h"
+#include "net/pem_files.h"
 
 namespace stele::net {
 
 namespace {
-
-constexpr std::size_t file_bytes_max = 1 << 20;
 
 // Mozilla's "intermediate" list without the finite-field ciphers. All are strong; AES-128 first because it costs least,
 // except for clients that put ChaCha20 first for want of AES in hardware.
@@ -31,112 +25,15 @@ constexpr const char* ciphers_1_3 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA3
 constexpr const char* groups = "X25519:P-256:P-384";
 constexpr std::string_view protocol = "\x08http/1.1";
 
-Error refused(const std::string& file, std::string why) {
-  return Error{ErrorKind::InvalidArgument, std::move(why), 0, file};
-}
-
-/// The content of a small file. `secret`: refused if anyone but its owner can read it.
-Result<std::string> read_file(const std::string& path, bool secret) {
-  // O_NONBLOCK: a named pipe must not hold up the start.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return os_error(errno, "cannot open the file", path);
-  struct Closer {
-    int fd;
-    ~Closer() { ::close(fd); }
-  } closer{fd};
-  struct ::stat about {};
-  if (::fstat(fd, &about) != 0) return os_error(errno, "cannot look at the file", path);
-  if (!S_ISREG(about.st_mode)) return refused(path, "this is not a file");
-  // A key that belongs to root may be lent to a group, as distributions do.
-  const mode_t others = about.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-  if (secret && (about.st_mode & others) != 0) {
-    return refused(path, "others can read the private key; take that right away from them (chmod 600)");
-  }
-  std::string content(file_bytes_max + 1, '\0');
-  std::size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t got = ::read(fd, content.data() + size, content.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return os_error(errno, "cannot read the file", path);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  if (size > file_bytes_max) return refused(path, "this is too large for a file of certificates or keys");
-  content.resize(size);
-  return content;
-}
-
-BioPointer reader_of(const std::string& content) {
-  return BioPointer(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
-}
-
-/// The list of errors says whether reading stopped because there was nothing more.
-bool at_end() {
-  const unsigned long code = ERR_peek_last_error();
-  return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
-}
-
-Status use_certificates(SSL_CTX* context, const std::string& path) {
-  STELE_ASSIGN(const std::string content, read_file(path, false));
-  const BioPointer in = reader_of(content);
-  ERR_clear_error();
-  const CertificatePointer own(PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr));
-  if (own == nullptr) {
-    if (at_end()) return refused(path, "there is no certificate in PEM in this file");
-    return refused(path, "the certificate cannot be read: " + take_openssl_error());
-  }
-  if (SSL_CTX_use_certificate(context, own.get()) != 1) {
-    return refused(path, "the certificate cannot be used: " + take_openssl_error());
-  }
-  for (;;) {
-    const CertificatePointer next(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
-    if (next == nullptr) break;
-    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) {
-      return refused(path, "a certificate behind the first cannot be used: " + take_openssl_error());
-    }
-  }
-  if (!at_end()) return refused(path, "a certificate behind the first cannot be read: " + take_openssl_error());
-  ERR_clear_error();
-  return {};
-}
-
-int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
-  *static_cast<bool*>(asked) = true;
-  return -1;
-}
-
-Status use_key(SSL_CTX* context, const std::string& path, const std::string& certificate) {
-  STELE_ASSIGN(std::string content, read_file(path, true));
-  if (content.find("PRIVATE KEY-----") == std::string::npos) {
-    return refused(path, "there is no private key in PEM in this file");
-  }
-  ERR_clear_error();
-  bool asked = false;
-  const KeyPointer key(PEM_read_bio_PrivateKey(reader_of(content).get(), nullptr, &no_passphrase, &asked));
-  OPENSSL_cleanse(content.data(), content.size());
-  if (key == nullptr) {
-    if (asked) return refused(path, "the private key has a passphrase; give one without");
-    return refused(path, "the private key cannot be read: " + take_openssl_error());
-  }
-  const X509* const own = SSL_CTX_get0_certificate(context);
-  if (X509_check_private_key(own, key.get()) != 1) {
-    return refused(path, "this is not the private key of the certificate in " + certificate);
-  }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
-    return refused(path, "the private key cannot be used: " + take_openssl_error());
-  }
-  return {};
-}
-
 Status use_client_authorities(SSL_CTX* context, const TlsFiles& files) {
-  STELE_ASSIGN(const std::string content, read_file(files.client_ca, false));
+  STELE_ASSIGN(const std::string content, read_pem_file(files.client_ca, Readers::Any));
   struct FreeAll {
     void operator()(STACK_OF(X509_INFO) * all) const { sk_X509_INFO_pop_free(all, X509_INFO_free); }
   };
   ERR_clear_error();
   const std::unique_ptr<STACK_OF(X509_INFO), FreeAll> all(
-      PEM_X509_INFO_read_bio(reader_of(content).get(), nullptr, nullptr, nullptr));
-  if (all == nullptr) return refused(files.client_ca, "the certificates cannot be read: " + take_openssl_error());
+      PEM_X509_INFO_read_bio(pem_reader(content).get(), nullptr, nullptr, nullptr));
+  if (all == nullptr) return unusable_file(files.client_ca, "the certificates cannot be read: " + take_openssl_error());
   X509_STORE* const store = SSL_CTX_get_cert_store(context);
   int authorities = 0;
   for (int i = 0; i < sk_X509_INFO_num(all.get()); ++i) {
@@ -145,7 +42,7 @@ Status use_client_authorities(SSL_CTX* context, const TlsFiles& files) {
     if (item->x509 != nullptr) {
       ++authorities;
       if (X509_check_ca(item->x509) == 0) {
-        return refused(files.client_ca, "'" + text_of(X509_get_subject_name(item->x509)) +
+        return unusable_file(files.client_ca, "'" + text_of(X509_get_subject_name(item->x509)) +
                                             "' is not the certificate of an authority (CA)");
       }
       taken = X509_STORE_add_cert(store, item->x509) == 1 && SSL_CTX_add_client_CA(context, item->x509) == 1;
@@ -153,9 +50,9 @@ Status use_client_authorities(SSL_CTX* context, const TlsFiles& files) {
     if (taken && item->crl != nullptr) {
       taken = X509_STORE_add_crl(store, item->crl) == 1 && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
     }
-    if (!taken) return refused(files.client_ca, "a certificate or list cannot be used: " + take_openssl_error());
+    if (!taken) return unusable_file(files.client_ca, "a certificate or list cannot be used: " + take_openssl_error());
   }
-  if (authorities == 0) return refused(files.client_ca, "there is no certificate in PEM in this file");
+  if (authorities == 0) return unusable_file(files.client_ca, "there is no certificate in PEM in this file");
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (files.client_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), nullptr);
   return {};
 }
@@ -195,7 +92,7 @@ Result<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(raw, &choose_protocol, nullptr);
   STELE_TRY(use_certificates(raw, files.certificate));
-  STELE_TRY(use_key(raw, files.key, files.certificate));
+  STELE_TRY(use_key(raw, files.key, Readers::Owner, files.certificate));
   if (!files.client_ca.empty()) STELE_TRY(use_client_authorities(raw, files));
   return context;
 }

@@ -102,7 +102,20 @@ TlsConnection::TlsConnection(SSL_CTX* context, Socket& socket) : ssl_(SSL_new(co
   BIO_set_data(bio, &socket);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
-  SSL_set_accept_state(ssl_.get());
+  if (SSL_is_server(ssl_.get()) == 1) {
+    SSL_set_accept_state(ssl_.get());
+  } else {
+    SSL_set_connect_state(ssl_.get());
+  }
+}
+
+void TlsConnection::expect_server(const std::string& host) {
+  // An address is no name that could be asked for (RFC 6066, 3).
+  const bool address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host.c_str()) == 1;
+  const bool done = address || (SSL_set1_host(ssl_.get(), host.c_str()) == 1 &&
+                                SSL_set_tlsext_host_name(ssl_.get(), host.c_str()) == 1);
+  ERR_clear_error();
+  if (!done) throw std::bad_alloc();
 }
 
 TlsConnection::Progress TlsConnection::progress_after(int outcome) {
@@ -128,15 +141,18 @@ TlsConnection::Progress TlsConnection::handshake() {
   ERR_clear_error();
   const Progress progress = progress_after(SSL_do_handshake(ssl_.get()));
   if (progress == Progress::Failed) {
-    if (const long verdict = SSL_get_verify_result(ssl_.get()); verdict != X509_V_OK) {
-      failure_ += std::string(": ") + X509_verify_cert_error_string(verdict);
-    }
+    if (const std::string why = distrust(); !why.empty()) failure_ += ": " + why;
   } else if (progress == Progress::Done) {
     established_ = true;
     if (const X509* const certificate = SSL_get0_peer_certificate(ssl_.get())) client_name_ = name_in(certificate);
     ERR_clear_error();
   }
   return progress;
+}
+
+std::string TlsConnection::distrust() const {
+  const long verdict = SSL_get_verify_result(ssl_.get());
+  return verdict == X509_V_OK ? std::string() : X509_verify_cert_error_string(verdict);
 }
 
 std::size_t TlsConnection::read_some(asio::mutable_buffer into, error_code& ec) {

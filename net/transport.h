@@ -47,6 +47,11 @@ class Transport {
   [[nodiscard]] Wait readable();
   [[nodiscard]] Wait writable();
 
+  /// What broke TLS; empty if nothing did.
+  [[nodiscard]] std::string_view tls_failure() const {
+    return tls_ ? std::string_view(tls_->failure()) : std::string_view{};
+  }
+
   /// What there is to read at once; `ec` is would_block if that is nothing.
   std::size_t read_now(boost::asio::mutable_buffer into, boost::system::error_code& ec) {
     return tls_ ? tls_->read_some(into, ec) : socket_.read_some(into, ec);

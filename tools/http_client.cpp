@@ -1,38 +1,44 @@
 #include "tools/http_client.h"
 
 #include <fmt/format.h>
-#include <openssl/ssl.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/connect.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
-#include <optional>
+#include <cerrno>
+#include <limits>
+
+#include "net/client_tls.h"
+#include "net/transport.h"
 
 namespace stele::tools {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
+namespace http = boost::beast::http;
+using boost::system::error_code;
 
 namespace {
 
 constexpr std::size_t kBodyBytesMax = 64U << 20;
 
-Error transport_error(const char* what, const std::string& authority, const beast::error_code& code) {
+Error transport_error(const char* what, const std::string& authority, std::string_view why) {
+  return Error{ErrorKind::Io, fmt::format("{} {}: {}", what, authority, why)};
+}
+
+Error transport_error(const char* what, const std::string& authority, const error_code& code) {
   std::string words = code.message();
-  if (code == beast::error::timeout) words = "timed out";
-  if (code == http::error::end_of_stream || code == http::error::partial_message || code == asio::error::eof ||
-      code == asio::ssl::error::stream_truncated) {
+  if (code == asio::error::timed_out) words = "timed out";
+  if (code == http::error::end_of_stream || code == http::error::partial_message || code == asio::error::eof) {
     words = "the server closed the connection";
   }
-  return Error{ErrorKind::Io, fmt::format("{} {}: {}", what, authority, words)};
+  return transport_error(what, authority, std::string_view(words));
 }
 
 std::string lower(std::string_view text) {
@@ -41,6 +47,26 @@ std::string lower(std::string_view text) {
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return result;
 }
+
+void take_head(const http::response_header<>& head, HttpResponse& to) {
+  to.status = static_cast<int>(head.result_int());
+  for (const auto& field : head) {
+    to.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
+  }
+}
+
+class Deadline {
+ public:
+  explicit Deadline(std::chrono::milliseconds limit) : at_(Clock::now() + limit) {}
+  [[nodiscard]] int left_ms() const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(at_ - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point at_;
+};
 
 }  // namespace
 
@@ -73,92 +99,118 @@ std::string_view HttpResponse::header(std::string_view name) const {
   return {};
 }
 
-/// Asio's own blocking calls know no deadline, so each step is an asynchronous one that is run to its end.
+/// Nothing in it waits longer than it is told to.
 class HttpClient::Connection {
  public:
   [[nodiscard]] Status connect(const HttpUrl& url, const HttpTls& files, std::chrono::seconds limit) {
-    beast::error_code code;
+    error_code code;
     asio::ip::tcp::resolver resolver(io_);
     const auto endpoints = resolver.resolve(url.host, url.port, code);
     if (code) return transport_error("cannot find", url.authority, code);
-    stream_.expires_after(limit);
-    stream_.async_connect(endpoints, [&code](beast::error_code e, const asio::ip::tcp::endpoint&) { code = e; });
-    run();
+    const Deadline deadline(limit);
+    for (const auto& entry : endpoints) {
+      code = connect(entry.endpoint(), deadline);
+      if (!code || code == asio::error::timed_out) break;
+    }
     if (code) return transport_error("cannot connect to", url.authority, code);
-    stream_.socket().set_option(asio::ip::tcp::no_delay(true), code);
-    if (url.tls) return begin_tls(url, files, limit);
+    if (url.tls) return begin_tls(url, files, deadline);
     return {};
   }
 
-  /// Starts one operation with start(stream, done) and runs it to its end.
-  template <class Start>
-  [[nodiscard]] beast::error_code step(std::chrono::seconds limit, Start start) {
-    beast::error_code code;
-    stream_.expires_after(limit);
-    const auto done = [&code](beast::error_code e, std::size_t) { code = e; };
-    if (tls_) {
-      start(*tls_, done);
-    } else {
-      start(stream_, done);
+  /// Until all is written; the limit is for each step.
+  [[nodiscard]] error_code write(std::string_view head, std::string_view body, std::chrono::seconds limit) {
+    net::Transport::Buffers buffers{asio::buffer(head), asio::buffer(body)};
+    for (std::size_t left = head.size() + body.size(); left > 0;) {
+      error_code code;
+      std::size_t bytes = transport_.write_now(buffers, left, code);
+      if (net::would_block(code)) code = wait(POLLOUT, Deadline(limit));
+      if (code) return code;
+      left -= bytes;
+      for (asio::const_buffer& buffer : buffers) {
+        const std::size_t taken = std::min(bytes, buffer.size());
+        buffer += taken;
+        bytes -= taken;
+      }
     }
-    run();
+    return {};
+  }
+
+  /// What has arrived and is not used up.
+  [[nodiscard]] asio::const_buffer unused() const { return asio::buffer(bytes_.data() + begin_, end_ - begin_); }
+  void use_up(std::size_t bytes) { begin_ += bytes; }
+  /// What broke TLS; empty if nothing did.
+  [[nodiscard]] std::string_view tls_failure() const { return transport_.tls_failure(); }
+  /// Waits for more.
+  [[nodiscard]] error_code read(std::chrono::seconds limit) {
+    std::copy(bytes_.begin() + begin_, bytes_.begin() + end_, bytes_.begin());
+    end_ -= std::exchange(begin_, 0);
+    if (end_ == bytes_.size()) return http::error::buffer_overflow;
+    const Deadline deadline(limit);
+    for (;;) {
+      error_code code;
+      end_ += transport_.read_now(asio::buffer(bytes_.data() + end_, bytes_.size() - end_), code);
+      if (!net::would_block(code)) return code;
+      if (const error_code late = wait(POLLIN, deadline)) return late;
+    }
+  }
+
+ private:
+
+  [[nodiscard]] error_code connect(const asio::ip::tcp::endpoint& endpoint, const Deadline& deadline) {
+    net::Socket& socket = transport_.socket();
+    error_code code;
+    if (socket.is_open()) socket.close(code);
+    socket.open(endpoint.protocol(), code);
+    if (!code) socket.non_blocking(true, code);
+    if (!code) socket.connect(endpoint, code);
+    if (code == asio::error::in_progress || net::would_block(code)) {
+      code = wait(POLLOUT, deadline);
+      int outcome = 0;
+      socklen_t size = sizeof outcome;
+      if (!code && ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &outcome, &size) == 0 && outcome != 0) {
+        code = error_code(outcome, boost::system::system_category());
+      }
+    }
+    if (!code) socket.set_option(asio::ip::tcp::no_delay(true), code);
     return code;
   }
 
-  beast::flat_buffer& buffer() { return buffer_; }
-
- private:
-  [[nodiscard]] Status begin_tls(const HttpUrl& url, const HttpTls& files, std::chrono::seconds limit) {
-    context_.emplace(asio::ssl::context::tls_client);
-    STELE_TRY(load(*context_, files));
-    tls_.emplace(stream_, *context_);
-    beast::error_code code;
-    // A server that has several names learns which one is meant; addresses are no names (RFC 6066, 3).
-    asio::ip::make_address(url.host, code);
-    if (code) SSL_set_tlsext_host_name(tls_->native_handle(), url.host.c_str());
-    tls_->set_verify_callback(asio::ssl::host_name_verification(url.host));
-    stream_.expires_after(limit);
-    tls_->async_handshake(asio::ssl::stream_base::client, [&code](beast::error_code e) { code = e; });
-    run();
-    if (!code) return {};
-    const long verdict = SSL_get_verify_result(tls_->native_handle());
-    if (verdict == X509_V_OK) return transport_error("no TLS with", url.authority, code);
-    return Error{ErrorKind::InvalidArgument,
-                 fmt::format("the certificate of {} is not trusted: {}; --ca names the authority to believe",
-                             url.authority, X509_verify_cert_error_string(verdict))};
-  }
-
-  [[nodiscard]] static Status load(asio::ssl::context& context, const HttpTls& files) {
-    beast::error_code code;
-    const auto refuse = [&](const char* what, const std::string& file) {
-      return Error{ErrorKind::InvalidArgument, fmt::format("cannot use {}: {}", what, code.message()), 0, file};
-    };
-    SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-    context.set_verify_mode(asio::ssl::verify_peer, code);
-    if (files.ca.empty()) {
-      context.set_default_verify_paths(code);
-    } else {
-      context.load_verify_file(files.ca, code);
+  [[nodiscard]] Status begin_tls(const HttpUrl& url, const HttpTls& files, const Deadline& deadline) {
+    using Progress = net::TlsConnection::Progress;
+    STELE_ASSIGN(const std::shared_ptr<SSL_CTX> context, net::make_client_context(files));
+    net::TlsConnection& tls = transport_.begin_tls(context.get());
+    tls.expect_server(url.host);
+    for (;;) {
+      const Progress progress = tls.handshake();
+      if (progress == Progress::Done) return {};
+      if (progress == Progress::Failed) {
+        if (const std::string why = tls.distrust(); !why.empty()) {
+          return Error{ErrorKind::InvalidArgument,
+                       fmt::format("the certificate of {} is not trusted: {}; --ca names the authority to believe",
+                                   url.authority, why)};
+        }
+        return transport_error("no TLS with", url.authority, tls.failure());
+      }
+      const error_code code = wait(progress == Progress::WantsToRead ? POLLIN : POLLOUT, deadline);
+      if (code) return transport_error("no TLS with", url.authority, code);
     }
-    if (code) return refuse("the authority's certificate", files.ca);
-    if (files.client_certificate.empty()) return {};
-    context.use_certificate_chain_file(files.client_certificate, code);
-    if (code) return refuse("the client's certificate", files.client_certificate);
-    context.use_private_key_file(files.client_key, asio::ssl::context::pem, code);
-    if (code) return refuse("the client's key", files.client_key);
-    return {};
   }
 
-  void run() {
-    io_.restart();
-    io_.run();
+  [[nodiscard]] error_code wait(short what, const Deadline& deadline) {
+    ::pollfd socket{transport_.socket().native_handle(), what, 0};
+    for (;;) {
+      const int ready = ::poll(&socket, 1, deadline.left_ms());
+      if (ready > 0) return {};
+      if (ready == 0) return asio::error::timed_out;
+      if (errno != EINTR) return error_code(errno, boost::system::system_category());
+    }
   }
 
   asio::io_context io_{1};
-  beast::tcp_stream stream_{io_};
-  std::optional<asio::ssl::context> context_;
-  std::optional<asio::ssl::stream<beast::tcp_stream&>> tls_;  ///< on `stream_`, whose deadline holds for it too
-  beast::flat_buffer buffer_;
+  net::Transport transport_{net::Socket(io_)};
+  std::array<char, 65536> bytes_{};
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
 };
 
 HttpClient::HttpClient(HttpUrl url, HttpTls tls, HttpTimeouts timeouts)
@@ -167,7 +219,24 @@ HttpClient::~HttpClient() = default;
 
 Result<HttpResponse> HttpClient::send(const HttpRequest& request) { return stream(request, nullptr); }
 
+std::string HttpClient::head_of(const HttpRequest& request) const {
+  std::string head = fmt::format("{} {}{} HTTP/1.1\r\nHost: {}\r\nUser-Agent: stele-cli\r\n", request.method,
+                                 url_.prefix, request.target, url_.authority);
+  const auto add = [&head](std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+  };
+  if (!token_.empty()) add("Authorization", "Bearer " + token_);
+  for (const auto& [name, value] : request.headers) add(name, value);
+  if (request.method != "GET" && request.method != "HEAD") add("Content-Length", std::to_string(request.body.size()));
+  return head + "\r\n";
+}
+
 Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& sink) {
+  for (const auto& [name, value] : request.headers) {
+    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      return Error{ErrorKind::InvalidArgument, fmt::format("{} must not hold a line break", name)};
+    }
+  }
   if (!connection_) {
     auto fresh = std::make_unique<Connection>();
     STELE_TRY(fresh->connect(url_, tls_, timeouts_.connect));
@@ -176,54 +245,38 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
   // Held here until the exchange has ended well, so that every early return drops the connection.
   auto connection = std::move(connection_);
 
-  http::request<http::span_body<const char>> message;
-  message.method_string({request.method.data(), request.method.size()});
-  message.target(url_.prefix + request.target);
-  message.version(11);
-  message.set(http::field::host, url_.authority);
-  message.set(http::field::user_agent, "stele-cli");
-  if (!token_.empty()) message.set(http::field::authorization, "Bearer " + token_);
-  for (const auto& [name, value] : request.headers) message.set(name, value);
-  message.body() = {request.body.data(), request.body.size()};
-  if (request.method != "GET" && request.method != "HEAD") message.content_length(request.body.size());
-
-  http::request_serializer<http::span_body<const char>> serializer(message);
-  const auto sent = connection->step(timeouts_.transfer, [&](auto& stream, auto done) {
-    http::async_write(stream, serializer, std::move(done));
-  });
+  const error_code sent = connection->write(head_of(request), request.body, timeouts_.transfer);
   // A server that refuses early (413) answers and closes while we still send: its answer is worth more than our broken
   // pipe.
-  const bool answer_may_wait = sent == beast::errc::broken_pipe || sent == beast::errc::connection_reset;
+  const bool answer_may_wait = sent == asio::error::broken_pipe || sent == asio::error::connection_reset;
   if (sent && !answer_may_wait) return transport_error("lost the connection to", url_.authority, sent);
 
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
+  parser.eager(true);
   if (request.method == "HEAD") parser.skip(true);
-  auto code = connection->step(timeouts_.transfer, [&](auto& stream, auto done) {
-    http::async_read_header(stream, connection->buffer(), parser, std::move(done));
-  });
-  if (code) return transport_error("lost the connection to", url_.authority, sent ? sent : code);
-
   HttpResponse response;
-  response.status = static_cast<int>(parser.get().result_int());
-  for (const auto& field : parser.get()) {
-    response.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}),
-                                  std::string(field.value()));
-  }
-  const bool to_sink = sink && response.status / 100 == 2;
-  std::array<char, 65536> piece{};
+  std::array<char, 65536> piece;
   while (!parser.is_done()) {
-    parser.get().body().data = piece.data();
-    parser.get().body().size = piece.size();
-    parser.get().body().more = true;
-    code = connection->step(timeouts_.transfer, [&](auto& stream, auto done) {
-      http::async_read(stream, connection->buffer(), parser, std::move(done));
-    });
-    if (code == http::error::need_buffer) code = {};
-    if (code) return transport_error("the answer was cut off by", url_.authority, code);
+    const bool had_head = parser.is_header_done();
+    parser.get().body() = {piece.data(), piece.size(), true};
+    error_code code = http::error::need_more;
+    if (connection->unused().size() > 0) connection->use_up(parser.put(connection->unused(), code));
+    if (code == http::error::need_more) {
+      code = connection->read(timeouts_.transfer);
+      if (code == asio::error::eof) parser.put_eof(code);
+    }
+    if (code && code != http::error::need_buffer) {
+      // With TLS 1.3 a server says only now that it does not want this client.
+      const std::string_view why = connection->tls_failure();
+      if (!why.empty()) return transport_error("lost the connection to", url_.authority, why);
+      return had_head ? transport_error("the answer was cut off by", url_.authority, code)
+                      : transport_error("lost the connection to", url_.authority, sent ? sent : code);
+    }
+    if (!had_head && parser.is_header_done()) take_head(parser.get().base(), response);
     const std::string_view got(piece.data(), piece.size() - parser.get().body().size);
-    if (to_sink) {
-      if (!sink(got)) return response;
+    if (sink && response.status / 100 == 2) {
+      if (!got.empty() && !sink(got)) return response;
     } else if (response.body.size() + got.size() > kBodyBytesMax) {
       return Error{ErrorKind::TooLarge, fmt::format("the answer of {} is too large", url_.authority)};
     } else {

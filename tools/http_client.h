@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "net/client_tls.h"
 
 namespace stele::tools {
 
@@ -40,12 +41,7 @@ struct HttpResponse {
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
 
-/// Files in PEM for https, each of them optional.
-struct HttpTls {
-  std::string ca{};                  ///< whom to believe instead of the system's authorities
-  std::string client_certificate{};  ///< shown to a server that asks for one, with those between it and the root …
-  std::string client_key{};          ///< … and its private key
-};
+using HttpTls = net::ClientTlsFiles;
 
 struct HttpTimeouts {
   std::chrono::seconds connect{10};
@@ -74,6 +70,7 @@ class HttpClient {
 
  private:
   class Connection;
+  [[nodiscard]] std::string head_of(const HttpRequest& request) const;
   HttpUrl url_;
   HttpTls tls_;
   HttpTimeouts timeouts_;
