@@ -9,24 +9,57 @@ packages=(
   strace e2fsprogs openssl
 )
 
+# apt_get ARGUMENT...: as root, by sudo if need be. Waits for another apt that is at work, as there often is after a machine's start.
+apt_get() {
+  local command=(env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -y -q "$@") log status tries
+  [ "$(id -u)" -eq 0 ] || command=(sudo "${command[@]}")
+  log=$(mktemp)
+  for ((tries = 0; tries < 120; ++tries)); do
+    status=0
+    "${command[@]}" 2>&1 | tee "$log" || status=$?
+    if [ "$status" -eq 0 ] || ! grep -Eq 'Could not get lock|locked by another process' "$log"; then
+      break
+    fi
+    echo "Another apt is at work; trying again in five seconds"
+    sleep 5
+  done
+  rm -f "$log"
+  return "$status"
+}
+
+# unknown_packages PACKAGE...: those that the package lists do not have
+unknown_packages() {
+  local known package
+  known=$(LC_ALL=C apt-cache policy "$@" 2>/dev/null | sed -n '/^[^ ]/ { s/:$//; h; }; /Candidate: [^(]/ { x; p; }')
+  for package in "$@"; do
+    grep -qxF -e "$package" <<<"$known" || echo "$package"
+  done
+}
+
 install_missing_packages() {
-  local missing=() package as_root=()
+  local missing=() package unknown
   for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
 
-  if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null; then
-      echo "These packages are missing; install them as root: ${missing[*]}" >&2
-      return 1
-    fi
-    as_root=(sudo)
+  if ! command -v apt-get >/dev/null; then
+    echo "There is no apt-get here to install these packages of Debian 12 with: ${missing[*]}" >&2
+    return 1
+  fi
+  local by_hand="install them as root, then start this again:
+  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  if [ "$(id -u)" -ne 0 ] && ! { command -v sudo && sudo true; } >/dev/null; then
+    echo "Packages are missing, and sudo cannot be used; $by_hand" >&2
+    return 1
   fi
   echo "Installing ${missing[*]}"
-  local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}")
   # Without package lists, or with old ones, the first try cannot succeed.
-  if ! apt-cache policy "${missing[@]}" | grep -q 'Candidate: [^(]' || ! "${install[@]}"; then
-    "${as_root[@]}" apt-get update -q && "${install[@]}"
+  if [ -n "$(unknown_packages "${missing[@]}")" ] || ! apt_get install --no-install-recommends "${missing[@]}"; then
+    if ! apt_get update || ! apt_get install --no-install-recommends "${missing[@]}"; then
+      unknown=$(unknown_packages "${missing[@]}" | paste -sd ' ')
+      echo "Packages are missing and could not be installed${unknown:+ (apt does not know $unknown)}; $by_hand" >&2
+      return 1
+    fi
   fi
 }

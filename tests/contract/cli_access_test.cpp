@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -209,10 +208,10 @@ TEST_CASE("Token.KeysThatHaveEndedMakeRoomForNewOnes") {
 
 TEST_CASE("Token.ASecretThatCannotBeWrittenIsAFailure") {
   const test::TempFolder folder;
-  const std::string command = std::string(STELE_BINARY) + " token create --key-store " + folder.file("keys") +
-                              " --name ada --role reader > /dev/full 2> " + folder.file("err");
-  CHECK(std::system(command.c_str()) != 0);
-  CHECK(contains(content_of(folder.file("err")), "is lost"));
+  const auto created = run_process({"/bin/sh", "-c", R"("$0" "$@" > /dev/full)", STELE_BINARY, "token", "create",
+                                    "--key-store", folder.file("keys"), "--name", "ada", "--role", "reader"});
+  CHECK(created.exit_code == 1);
+  CHECK(contains(created.err, "is lost"));
 }
 
 TEST_CASE("Token.AKeyStoreThatIsMadeIsSaid") {

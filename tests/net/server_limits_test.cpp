@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -311,7 +312,8 @@ TEST_CASE("ServerLimits.WithoutDescriptorsItWaitsForSome") {
   const rlimit low{256, before.rlim_max};
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
   std::vector<int> fillers;
-  for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) fillers.push_back(fd);
+  const auto fill = [] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); };
+  for (int fd = fill(); fd >= 0; fd = fill()) fillers.push_back(fd);
   REQUIRE_FALSE(fillers.empty());
   ::close(fillers.back());  // the client's end; nothing is left for the server's
   fillers.pop_back();

@@ -2,15 +2,17 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
-#include <sched.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
 
+#include "tests/support/private_mounts.h"
 #include "tests/support/server_process.h"
 
 namespace stele::tests {
@@ -23,35 +25,25 @@ constexpr int kDeviceTries = 20;
 
 [[noreturn]] void fail(const std::string& what) {
   throw std::runtime_error(what + ": " + std::strerror(errno) +
-                           " (this test needs root and a free loop device; leave it out with ctest -LE root)");
+                           " (this test mounts a file system on a loop device; leave it out with ctest -LE mount)");
 }
 
 /// A file without a name, which goes with the last descriptor.
 int make_image(std::uint64_t bytes) {
-  const std::string folder = std::filesystem::temp_directory_path().string();
-  const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) fail("cannot make an image in " + folder);
+  std::string name = (std::filesystem::temp_directory_path() / "stele-disk-XXXXXX").string();
+  const int fd = ::mkostemp(name.data(), O_CLOEXEC);  // not O_TMPFILE, which not every file system has
+  if (fd < 0) fail("cannot make an image " + name);
+  (void)::unlink(name.c_str());
   if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail("cannot extend the image");
   return fd;
-}
-
-/// Once a process: mounts made from now on are seen by it and its children only, and go with them.
-void enter_mount_namespace() {
-  static bool entered = false;
-  if (entered) return;
-  if (::unshare(CLONE_NEWNS) != 0) fail("cannot make a mount namespace");
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) fail("cannot keep mounts private");
-  entered = true;
 }
 
 }  // namespace
 
 LoopDisk::LoopDisk(std::uint64_t bytes) {
-  if (::geteuid() != 0) {
-    errno = EPERM;
-    fail("cannot mount a file system");
-  }
-  enter_mount_namespace();
+  static bool entered = false;
+  if (!entered) enter_private_mounts();
+  entered = true;
   const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   if (control < 0) fail("cannot open /dev/loop-control");
   const int image = make_image(bytes);

@@ -1,6 +1,6 @@
 #pragma once
-// An ext4 file system of its own on a loop device, for tests that cut its power or fill it. Needs root and a free loop
-// device; the constructor throws std::runtime_error, saying what is missing.
+// An ext4 file system of its own on a loop device, for tests that cut its power or fill it. Needs the right to mount
+// and a free loop device; the constructor throws std::runtime_error, saying what is missing.
 //
 // Nothing is left behind however the process ends: the image has no name, the mount is in a mount namespace of this
 // process and its children, and the device frees itself when the last of them is gone.
