@@ -387,6 +387,11 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
                      "condition.after must be less than " + std::to_string(outcome.first.value()) + ".")
           .error({"pointer", "/condition/after", "No record has this position yet.", {}})
           .member("size", std::to_string(outcome.first.value()));
+    case Kind::ConditionTooCostly:
+      return Problem("invalid-event", "The condition takes too much work to check. Nothing was stored.")
+          .error({"pointer", "/condition/failIfEventsMatch",
+                  "Whether events match all of this would have to be looked for among too many: name rarer values, or a later `after`.",
+                  {}});
     case Kind::TooLarge:
       return {"payload-too-large", "The events are too large to be stored as one commit."};
     case Kind::Busy:

@@ -180,9 +180,10 @@ bool StoreImpl::propose(Proposal& proposal, AppendCallback& callback, DiskWait w
   commit->condition_bytes = memory_bytes(proposal.condition);
   commit->began_nanos = nanos_now();
   const Position end = durable_end();
-  auto resolution = resolve(proposal, index_->snapshot(), end, wait);
+  auto resolution = resolve(proposal, index_->snapshot(), end, wait, options_.condition_work_max);
   if (!resolution) {
     if (resolution.error().kind == ErrorKind::WouldWait) return false;
+    if (resolution.error().kind == ErrorKind::TooLarge) return refuse(proposal, callback, Kind::ConditionTooCostly, "");
     const std::string detail = resolution.error().describe();
     keeper_->work();  // the damage is to be repaired
     return refuse(proposal, callback, Kind::ReadFailed, detail.c_str());

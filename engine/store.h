@@ -53,6 +53,7 @@ struct StoreOptions {
   std::chrono::milliseconds guard_interval{1000};
   /// Append with a system clock that jumped ahead by more than a day as well; else appends are refused until it is back.
   bool accept_clock_jumps = false;
+  std::uint64_t condition_work_max = kConditionWorkMax;  ///< beyond: ConditionTooCostly
   FileSystem* file_system = nullptr;           ///< none = posix_file_system(); must outlive the store
   const Clock* clock = nullptr;                ///< none = system_clock(); must outlive the store
   /// Called now and then during open() while records are read again to make a missing index anew: how many so far, and how many

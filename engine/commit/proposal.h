@@ -75,6 +75,10 @@ struct Proposal {
 /// What it takes in memory, about.
 [[nodiscard]] std::uint64_t memory_bytes(const Condition& condition);
 
+/// What looking for events that match a failIfEventsMatch may cost, in the units of ReadBudget: some tenths of a second. Two common
+/// keys that never meet could otherwise be followed through the whole log.
+inline constexpr std::uint64_t kConditionWorkMax = 1ULL << 20;
+
 /// What became of a proposal, final.
 struct AppendOutcome {
   enum class Kind {
@@ -85,6 +89,7 @@ struct AppendOutcome {
     SequenceConflict,       ///< events[event_index] expected another number than current.next()
     AggregateTypeConflict,  ///< events[event_index] names another type than the aggregate has (stored_aggregate_type)
     ConditionFailed,        ///< mismatches or conflicting say what broke it
+    ConditionTooCostly,     ///< whether events match the condition cannot be told with bounded work: nothing happened
     AfterBeyondHead,        ///< condition.after is not in the log yet; `first` is the end of the log
     TooLarge,               ///< the commit does not fit in a group
     Busy,                   ///< queue full: nothing happened, try again

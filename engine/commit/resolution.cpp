@@ -1,11 +1,16 @@
 #include "engine/commit/resolution.h"
 
 #include <algorithm>
+#include <chrono>
 
+#include "engine/base/read_budget.h"
 #include "engine/index/position_stream.h"
 
 namespace stele {
 namespace {
+
+/// On a disk that is slow.
+constexpr std::chrono::seconds kConditionTimeMax{5};
 
 /// A condition of more values takes its time even in memory.
 constexpr std::size_t kValuesAtOnceMax = 64;
@@ -39,19 +44,24 @@ std::unique_ptr<PositionStream> stream_of(const Condition& condition, StreamRang
     std::vector<std::unique_ptr<PositionStream>> terms;
     terms.push_back(union_of(range.direction, std::move(of_default_types)));
     terms.push_back(any_of(KeyKind::AggregateType, condition.default_aggregate_types, range));
-    choices.push_back(intersection_of(range.direction, std::move(terms)));
+    choices.push_back(intersection_of(range, std::move(terms)));
   }
   return union_of(range.direction, std::move(choices));
 }
 
-/// Matching positions in [begin, end), by the index alone, ascending, at most kConflictsMax.
+/// Matching positions in [begin, end), by the index alone, ascending, at most kConflictsMax: fewer if more cannot be
+/// found with so much work. TooLarge if not even one can.
 Result<std::vector<Position>> find_matches(const Condition& condition, const IndexView& view, Position begin,
-                                           Position end) {
+                                           Position end, std::uint64_t work_max) {
   std::vector<Position> found;
-  const auto stream = stream_of(condition, StreamRange{&view, begin, end, Direction::Ascending});
+  ReadBudget budget({.records = work_max, .time = kConditionTimeMax});
+  const auto stream = stream_of(condition, StreamRange{&view, begin, end, Direction::Ascending, &budget});
   for (Position from = begin; found.size() < kConflictsMax; from = found.back().next()) {
     STELE_ASSIGN(const std::optional<Position> at, stream->seek(from));
-    if (!at) break;
+    if (budget.used_up() && found.empty()) {
+      return Error{.kind = ErrorKind::TooLarge, .message = "looking for matching events takes too much work"};
+    }
+    if (budget.used_up() || !at) break;
     found.push_back(*at);
   }
   return found;
@@ -72,7 +82,7 @@ Position begin_of(const Condition& condition) {
 }
 
 Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index, Position durable_end,
-                           DiskWait wait) {
+                           DiskWait wait, std::uint64_t condition_work_max) {
   const IndexView& view = *index.view;
   Resolution resolution;
   resolution.newest = index.newest;
@@ -106,7 +116,8 @@ Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& i
   if (wait == DiskWait::Never && (in_runs || value_count(condition) > kValuesAtOnceMax)) {
     return Error{.kind = ErrorKind::WouldWait, .message = "the condition is about events on the disk"};
   }
-  STELE_ASSIGN(resolution.conflicting, find_matches(condition, view, begin, resolution.checked_end));
+  STELE_ASSIGN(resolution.conflicting,
+               find_matches(condition, view, begin, resolution.checked_end, condition_work_max));
   return resolution;
 }
 

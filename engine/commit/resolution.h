@@ -25,10 +25,12 @@ struct Resolution {
 inline constexpr std::size_t kConflictsMax = 10;
 
 /// `durable_end` must have been read before `index` was taken. Any thread. Corrupt or Io: a run of the index is
-/// damaged. WouldWait, with DiskWait::Never: it has to be done where waiting for a disk is allowed. The result lives no
-/// longer than the proposal's texts.
+/// damaged. WouldWait, with DiskWait::Never: it has to be done where waiting for a disk is allowed. TooLarge: looking for
+/// events that match the condition takes more than `condition_work_max`. The result lives no longer than the proposal's
+/// texts.
 [[nodiscard]] Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& index,
-                                         Position durable_end, DiskWait wait = DiskWait::Allowed);
+                                         Position durable_end, DiskWait wait = DiskWait::Allowed,
+                                         std::uint64_t condition_work_max = kConditionWorkMax);
 
 /// The first position that counts for failIfEventsMatch.
 [[nodiscard]] Position begin_of(const Condition& condition);

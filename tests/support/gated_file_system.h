@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/file_system.h"
+#include "tests/support/forwarding_file_system.h"
 
 namespace stele::test {
 
@@ -52,76 +52,44 @@ class ReadGate {
   std::uint64_t admitted_ = std::numeric_limits<std::uint64_t>::max();
 };
 
-class GatedFileSystem final : public FileSystem {
+class GatedFileSystem final : public ForwardingFileSystem {
  public:
   /// Reads of mappings of files whose path contains `folder` go through the gate. Both must outlive this and its files.
   GatedFileSystem(FileSystem& disk, ReadGate& gate, std::string folder)
-      : disk_(disk), gate_(gate), folder_(std::move(folder)) {}
+      : ForwardingFileSystem(disk), gate_(gate), folder_(std::move(folder)) {}
 
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-    STELE_ASSIGN(std::unique_ptr<File> file, disk_.open(path, mode));
+    STELE_ASSIGN(std::unique_ptr<File> file, ForwardingFileSystem::open(path, mode));
     if (path.find(folder_) == std::string::npos) return file;
     return std::unique_ptr<File>(std::make_unique<GatedFile>(std::move(file), gate_));
   }
-  [[nodiscard]] Result<bool> exists(const std::string& path) override { return disk_.exists(path); }
-  [[nodiscard]] Result<std::vector<std::string>> list(const std::string& folder) override { return disk_.list(folder); }
-  [[nodiscard]] Status create_folders(const std::string& folder) override { return disk_.create_folders(folder); }
-  [[nodiscard]] Status create_private_folder(const std::string& folder) override {
-    return disk_.create_private_folder(folder);
-  }
-  [[nodiscard]] Result<FileInfo> look_at(const std::string& path) override { return disk_.look_at(path); }
-  [[nodiscard]] Status rename(const std::string& from, const std::string& to) override {
-    return disk_.rename(from, to);
-  }
-  [[nodiscard]] Status remove(const std::string& path) override { return disk_.remove(path); }
-  [[nodiscard]] Status sync_folder(const std::string& folder) override { return disk_.sync_folder(folder); }
-  [[nodiscard]] Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override { return disk_.lock(path); }
 
  private:
-  class GatedMapping final : public Mapping {
+  class GatedMapping final : public ForwardingMapping {
    public:
-    GatedMapping(std::unique_ptr<Mapping> mapping, ReadGate& gate) : mapping_(std::move(mapping)), gate_(gate) {}
-    [[nodiscard]] std::uint64_t size() const override { return mapping_->size(); }
+    GatedMapping(std::unique_ptr<Mapping> mapping, ReadGate& gate)
+        : ForwardingMapping(std::move(mapping)), gate_(gate) {}
     [[nodiscard]] Status copy_out(ByteOffset from, std::span<char> to) const override {
       gate_.pass();
-      return mapping_->copy_out(from, to);
+      return ForwardingMapping::copy_out(from, to);
     }
-    [[nodiscard]] char* writable() override { return mapping_->writable(); }
 
    private:
-    std::unique_ptr<Mapping> mapping_;
     ReadGate& gate_;
   };
 
-  class GatedFile final : public File {
+  class GatedFile final : public ForwardingFile {
    public:
-    GatedFile(std::unique_ptr<File> file, ReadGate& gate) : file_(std::move(file)), gate_(gate) {}
-    [[nodiscard]] const std::string& path() const override { return file_->path(); }
-    [[nodiscard]] Result<std::uint64_t> size() const override { return file_->size(); }
-    [[nodiscard]] Status write_at(ByteOffset offset, std::string_view bytes) override {
-      return file_->write_at(offset, bytes);
-    }
-    [[nodiscard]] Status read_at(ByteOffset offset, std::span<char> to) const override {
-      return file_->read_at(offset, to);
-    }
-    [[nodiscard]] Status sync_data() override { return file_->sync_data(); }
-    [[nodiscard]] Status allocate(std::uint64_t length) override { return file_->allocate(length); }
-    [[nodiscard]] Status truncate(std::uint64_t length) override { return file_->truncate(length); }
+    GatedFile(std::unique_ptr<File> file, ReadGate& gate) : ForwardingFile(std::move(file)), gate_(gate) {}
     [[nodiscard]] Result<std::unique_ptr<Mapping>> map(std::uint64_t length) const override {
-      STELE_ASSIGN(std::unique_ptr<Mapping> mapping, file_->map(length));
+      STELE_ASSIGN(std::unique_ptr<Mapping> mapping, ForwardingFile::map(length));
       return std::unique_ptr<Mapping>(std::make_unique<GatedMapping>(std::move(mapping), gate_));
     }
-    [[nodiscard]] Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t length) override {
-      return file_->map_writable(length);
-    }
-    [[nodiscard]] Status close() override { return file_->close(); }
 
    private:
-    std::unique_ptr<File> file_;
     ReadGate& gate_;
   };
 
-  FileSystem& disk_;
   ReadGate& gate_;
   const std::string folder_;
 };
