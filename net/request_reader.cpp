@@ -69,8 +69,12 @@ void RequestReader::received(std::size_t bytes) {
 
 RequestReader::Step RequestReader::read_head() {
   const Step step = find_and_parse_head();
-  if (step == Step::Refused && header("Origin").empty()) salvage_origin(unread(), head_);
+  if (step == Step::Refused) give_up_head();
   return step;
+}
+
+void RequestReader::give_up_head() {
+  if (header("Origin").empty()) salvage_origin(unread(), head_);
 }
 
 RequestReader::Step RequestReader::find_and_parse_head() {

@@ -65,6 +65,8 @@ class RequestReader {
   [[nodiscard]] std::string_view header(std::string_view name) const;
   [[nodiscard]] bool has_header(std::string_view name) const;
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  /// The header will not be complete: makes what it tells of its origin known.
+  void give_up_head();
   /// Forgets the request, not what has been read behind it.
   void end_request();
 

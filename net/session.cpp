@@ -243,6 +243,7 @@ Task<> Session::serve() {
       std::size_t bytes = co_await read;
       if (timed_out_) {
         if (phase_ == Phase::Idle) co_return;
+        if (phase_ == Phase::Head) reader_.give_up_head();
         refusal_ = {"request-timeout",
                     phase_ == Phase::Head ? "The header did not arrive in time." : "The body did not arrive in time."};
         co_await refuse();

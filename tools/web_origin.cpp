@@ -78,8 +78,7 @@ std::string fault_of_origin(std::string_view text) {
   std::string_view rest = text.substr(mark + 3);
   if (rest.find_first_of("/?#") != std::string_view::npos)
     return "an origin ends with its host or port, without a slash or path";
-  const std::size_t bracket = rest.find(']');
-  const std::size_t colon = rest.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  const std::size_t colon = rest.find(':', rest.starts_with('[') ? rest.find(']') : 0);
   if (colon != std::string_view::npos) {
     if (auto fault = fault_of_port(rest.substr(colon + 1), scheme); !fault.empty()) return fault;
     rest = rest.substr(0, colon);

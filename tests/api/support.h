@@ -179,8 +179,9 @@ struct Answer {
 /// Owns folder, store, scheduler and service.
 class TestService {
  public:
-  explicit TestService(ServiceOptions options = {}, FileSystem* files = nullptr,
-                       std::uint64_t index_part_records_max = 0) {
+  explicit TestService(ServiceOptions options = {}) : TestService(std::move(options), nullptr, {}) {}
+  /// Over a store on `files` that `fill` has filled before it was opened again, with runs of the index.
+  TestService(ServiceOptions options, FileSystem* files, const std::function<void(Store&)>& fill) {
     std::string pattern = (std::filesystem::temp_directory_path() / "stele-api-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     folder_ = pattern;
@@ -188,13 +189,20 @@ class TestService {
     store_options.folder = folder_ + "/data";
     store_options.segment_bytes = 4U << 20;
     store_options.file_system = files;
-    if (index_part_records_max > 0) {
-      store_options.index_part_records_max = index_part_records_max;
-      store_options.merge_bytes_per_second = 0;  // on the committer's thread, so that a test need not wait for it
+    const auto open = [&] {
+      auto opened = Store::open(store_options);
+      if (!opened) FAIL(opened.error().describe());
+      store_ = std::move(*opened);
+    };
+    if (fill) {
+      store_options.index_part_records_max = 8;
+      store_options.merge_bytes_per_second = 0;  // on the committer's thread, so that nobody need wait for it
+      open();
+      fill(*store_);
+      REQUIRE(store_->close());
+      store_.reset();
     }
-    auto opened = Store::open(store_options);
-    if (!opened) FAIL(opened.error().describe());
-    store_ = std::move(*opened);
+    open();
     scheduler_ = std::make_unique<TestScheduler>();
     service_ = std::make_unique<Service>(*store_, *scheduler_, std::move(options));
   }

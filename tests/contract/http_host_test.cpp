@@ -15,7 +15,7 @@ int status_for(HttpClient& client, const std::string& host, const std::string& p
 }
 
 /// What is sent as it is, on a connection of its own.
-HttpResponse exchange(const Api& api, const std::string& bytes) {
+HttpResponse sent_raw(const Api& api, const std::string& bytes) {
   HttpClient client = api.client();
   REQUIRE(client.send_raw(bytes));
   return client.read_response();
@@ -53,18 +53,18 @@ TEST_CASE("Host.APageThatHasItsNamePointedAtLoopbackGetsNothing") {
 
 TEST_CASE("Host.TheTargetCountsWhereItNamesOne") {
   Api api;
-  check_problem(exchange(api, "GET http://evil.example/v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n"), 421);
-  CHECK(exchange(api, "GET http://localhost/v1/head HTTP/1.1\r\nHost: evil.example\r\n\r\n").status == 200);
+  check_problem(sent_raw(api, "GET http://evil.example/v1/head HTTP/1.1\r\nHost: localhost\r\n\r\n"), 421);
+  CHECK(sent_raw(api, "GET http://localhost/v1/head HTTP/1.1\r\nHost: evil.example\r\n\r\n").status == 200);
   // Probes of HTTP/1.0 name nobody; no browser sends that.
-  CHECK(exchange(api, "GET /healthz HTTP/1.0\r\n\r\n").status == 200);
-  check_problem(exchange(api, "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n"), 421);
-  check_problem(exchange(api, "GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"), 400, "malformed-request");
+  CHECK(sent_raw(api, "GET /healthz HTTP/1.0\r\n\r\n").status == 200);
+  check_problem(sent_raw(api, "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n"), 421);
+  check_problem(sent_raw(api, "GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"), 400, "malformed-request");
 }
 
 TEST_CASE("Host.ALargeBodyForAnotherHostIsRefusedBeforeItIsRead") {
   Api api;
   // Nothing of it follows, and the answer comes nevertheless.
-  check_problem(exchange(api,
+  check_problem(sent_raw(api,
                          "POST /v1/events HTTP/1.1\r\nHost: evil.example\r\nContent-Type: application/json\r\n"
                          "Content-Length: 10000000\r\n\r\n"),
                 421, "misdirected-request");
@@ -135,14 +135,14 @@ TEST_CASE("Cors.RefusalsBeforeRoutingCanBeReadByAPage") {
         Case{start + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400}, Case{start + "Bad Field: x\r\n\r\n", 400},
         Case{start + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400}, Case{start + "Expect: wonders\r\n\r\n", 417},
         Case{"GET /" + std::string(20'000, 'x') + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 414}}) {
-    const HttpResponse answer = exchange(api, c.bytes);
+    const HttpResponse answer = sent_raw(api, c.bytes);
     CAPTURE(c.status);
     check_problem(answer, c.status);
     CHECK(answer.header("Vary") == "Origin");
     // Too long a target leaves the origin unread.
     if (c.status != 414) CHECK(answer.header("Access-Control-Allow-Origin") == "https://app.example");
   }
-  CHECK_FALSE(exchange(api, "GET / HTTP/1.1\r\nHost: a b\r\nOrigin: https://evil.example\r\n\r\n")
+  CHECK_FALSE(sent_raw(api, "GET / HTTP/1.1\r\nHost: a b\r\nOrigin: https://evil.example\r\n\r\n")
                   .has_header("Access-Control-Allow-Origin"));
 }
 

@@ -150,20 +150,32 @@ TEST_CASE("Json.ManyIdsOfOneMakeAreServedLikeOthers") {
 }
 
 TEST_CASE("Json.ConditionsOfManyParts") {
-  std::string aggregates;
-  std::string matches;
-  for (int i = 0; i < 10'000; ++i) {
-    aggregates +=
-        (i > 0 ? "," : "") + std::string(R"({"aggregateId":"a)") + std::to_string(i) + R"(","lastSequenceNumber":1})";
-    matches += std::string(i > 0 ? "," : "") + R"({"eventTypes":["None"],"userIds":["u)" + std::to_string(i) + R"("]})";
-  }
+  const auto aggregates = [](int count) {
+    std::string list;
+    for (int i = 0; i < count; ++i) {
+      list +=
+          (i > 0 ? "," : "") + std::string(R"({"aggregateId":"a)") + std::to_string(i) + R"(","lastSequenceNumber":1})";
+    }
+    return "{\"aggregates\":[" + list + "]}}";
+  };
+  const auto matches = [](int count) {
+    std::string list;
+    for (int i = 0; i < count; ++i) {
+      list += std::string(i > 0 ? "," : "") + R"({"eventTypes":["None"],"userIds":["u)" + std::to_string(i) + R"("]})";
+    }
+    return "{\"failIfEventsMatch\":[" + list + "]}}";
+  };
   const std::string events = "{\"events\":[" + event_json("never") + "],\"condition\":";
   HttpClient client = shared_target().api().client();
-  const HttpResponse broken = client.post("/v1/events", events + "{\"aggregates\":[" + aggregates + "]}}");
+  const HttpResponse broken = client.post("/v1/events", events + aggregates(1'000));
   shared_target().check_answer(broken);
   check_problem(broken, 409, "condition-failed");
-  CHECK(client.post("/v1/events", events + "{\"failIfEventsMatch\":[" + matches + "]}}").status == 201);
-  check_refused(events + "{\"aggregates\":[" + aggregates + "," + aggregates + "]}}", 422, "invalid-event");
+  CHECK(client.post("/v1/events", events + matches(500)).status == 201);
+  check_refused(events + aggregates(1'001), 422, "invalid-event");
+  check_refused(events + aggregates(20'000), 422, "invalid-event");
+  check_refused(events + matches(501), 422, "invalid-event");
+  check_refused(events + matches(20'000), 422, "invalid-event");
+  check_refused(events + "{\"failIfEventsMatch\":[{}" + repeated(",{}", 100'000) + "]}}", 422, "invalid-event");
   shared_target().check_serves();
 }
 

@@ -243,15 +243,24 @@ TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
   }
 }
 
-TEST_CASE("Smuggling.TheAbsoluteFormIsServedWhateverHostItNames") {
+TEST_CASE("Smuggling.TheAbsoluteFormIsForTheHostThatItNames") {
   Target& target = shared_target();
-  for (const char* const form : {"http://a/v1/head", "HTTP://b/v1/head", "https://c:1/v1/head", "http://u:p@d/v1/head",
-                                 "http://[::1]:80/v1/head"}) {
+  const auto status_of = [&](const std::string& form, const std::string& host) {
     INFO("target: ", form);
     const auto answers =
-        target.exchange("GET " + std::string(form) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        target.exchange("GET " + form + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
     REQUIRE(answers.size() == 1);
-    CHECK(answers.front().status == 200);
+    return answers.front().status;
+  };
+  for (const char* const form :
+       {"http://localhost/v1/head", "HTTP://LOCALHOST/v1/head", "https://b.localhost:1/v1/head",
+        "http://127.0.0.1:80/v1/head", "http://[::1]:80/v1/head"}) {
+    CHECK(status_of(form, "localhost") == 200);
+    CHECK(status_of(form, "elsewhere") == 200);
+  }
+  for (const char* const form :
+       {"http://a/v1/head", "HTTP://b/v1/head", "https://c:1/v1/head", "http://u:p@localhost/v1/head"}) {
+    CHECK(status_of(form, "localhost") == 421);
   }
 }
 
