@@ -53,12 +53,12 @@ TEST_CASE("LocalSequencer.ConditionsCountAsBytes") {
   LocalSequencer sequencer(options(clock));
   auto first = commit(0, 100);
   first->condition_bytes = 500;
-  REQUIRE(sequencer.submit(first));
+  REQUIRE(sequencer.submit(first) == Submitted::Yes);
   auto second = commit(1, 100);
   second->condition_bytes = 301;
-  CHECK_FALSE(sequencer.submit(second));
+  CHECK(sequencer.submit(second) == Submitted::QueueFull);
   second->condition_bytes = 300;
-  CHECK(sequencer.submit(second));
+  CHECK(sequencer.submit(second) == Submitted::Yes);
 }
 
 TEST_CASE("LocalSequencer.RefusesBeyondTheCountAndLeavesTheCommitAlone") {
