@@ -1,5 +1,3 @@
-// What of Asio and Beast needs no template arguments, compiled once instead of in every file that includes them.
+// What of Asio needs no template arguments, compiled once instead of in every file that includes it.
 
 #include <boost/asio/impl/src.hpp>
-#include <boost/asio/ssl/impl/src.hpp>
-#include <boost/beast/src.hpp>

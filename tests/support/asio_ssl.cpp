@@ -1,0 +1,3 @@
+// As net/asio.cpp, for what only tests use.
+
+#include <boost/asio/ssl/impl/src.hpp>
