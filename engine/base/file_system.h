@@ -59,7 +59,7 @@ class File {
   virtual ~File() = default;
   [[nodiscard]] virtual const std::string& path() const = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
-  /// Of the open file, whatever its path names by now.
+  /// Of the open file, whatever its path names by now; without changed_ns.
   [[nodiscard]] virtual Result<FileInfo> about() const = 0;
   /// Writes all bytes or fails; after a failure any part may have been written.
   [[nodiscard]] virtual Status write_at(ByteOffset offset, std::string_view bytes) = 0;

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -89,10 +90,18 @@ FileInfo info_from(const struct stat& about) {
                   .changed_ns = about.st_ctim.tv_sec * 1'000'000'000 + about.st_ctim.tv_nsec};
 }
 
+/// Without changed_ns. Whoever asks Linux for a file's times (fstat does) makes its next write take a time of its own instead of that of the
+/// latest tick, and with it a change of the inode (multigrain timestamps, since 6.13): some 25 us for each group of the log.
 Result<FileInfo> info_of(int fd, const std::string& path) {
-  struct stat about {};
-  if (::fstat(fd, &about) != 0) return failure("cannot look at the open file", path);
-  return info_from(about);
+  struct statx about {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MODE | STATX_INO | STATX_NLINK | STATX_SIZE, &about) != 0) {
+    return failure("cannot look at the open file", path);
+  }
+  return FileInfo{.permissions = static_cast<std::uint32_t>(about.stx_mode & 0777),
+                  .device = makedev(about.stx_dev_major, about.stx_dev_minor),
+                  .id = about.stx_ino,
+                  .links = about.stx_nlink,
+                  .size = about.stx_size};
 }
 
 Status lock_whole(int fd, const std::string& path) {
