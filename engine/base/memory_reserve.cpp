@@ -37,6 +37,11 @@ bool keep_memory_reserve(std::size_t bytes) {
   return true;
 }
 
+void prepare_thread_memory() {
+  char* volatile any = new char[64];  // volatile, so that the compiler does not leave it out
+  delete[] any;
+}
+
 void may_use_memory_reserve() { may_use = true; }
 
 void restore_memory_reserve() {

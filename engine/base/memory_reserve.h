@@ -11,6 +11,10 @@ namespace stele {
 /// any other thread begins. Takes no memory as long as it is not used.
 bool keep_memory_reserve(std::size_t bytes);
 
+/// Lets the allocator set up what it keeps for the calling thread. To be called as the first thing a thread does:
+/// jemalloc ends the process where it has no memory for that any more.
+void prepare_thread_memory();
+
 /// The calling thread may use the reserve from now on.
 void may_use_memory_reserve();
 /// Keeps the bytes back again if they were used, as soon as they can be had. Cheap if they were not.

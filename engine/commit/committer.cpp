@@ -68,6 +68,7 @@ void Committer::run() {
   // The gathering window is about as long as the default slack of timers (50 µs).
   (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
   (void)prctl(PR_SET_NAME, "committer", 0UL, 0UL, 0UL);
+  prepare_thread_memory();
   may_use_memory_reserve();
   Batch batch;
   while (sequencer_.take(batch, syncing_ ? Taker::Busy : Taker::Idle)) {

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <new>
 
+#include "engine/base/memory_reserve.h"
+
 namespace stele {
 namespace {
 
@@ -132,6 +134,7 @@ void IndexKeeper::note(Task task, const Status& status) {
 }
 
 void IndexKeeper::run(Task task) {
+  prepare_thread_memory();
   (void)prctl(PR_SET_NAME, task == Task::Flush ? "index flush" : "index merge", 0UL, 0UL, 0UL);
   // Of a thread on Linux. Flushing holds appends up when it is late, merging never does.
   if (task == Task::Merge) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);

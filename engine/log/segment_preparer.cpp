@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/base/memory_reserve.h"
 #include "engine/log/log_folder.h"
 
 namespace stele {
@@ -111,6 +112,7 @@ std::string SegmentPreparer::trouble() const {
 }
 
 void SegmentPreparer::run() {
+  prepare_thread_memory();
   std::unique_lock lock(mutex_);
   while (!stop_) {
     if (!wanted_) {

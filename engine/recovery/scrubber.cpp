@@ -6,6 +6,7 @@
 #include <chrono>
 #include <new>
 
+#include "engine/base/memory_reserve.h"
 #include "engine/recovery/segment_scan.h"
 
 namespace stele {
@@ -57,6 +58,7 @@ void Scrubber::stop() {
 }
 
 void Scrubber::run() {
+  prepare_thread_memory();
   (void)prctl(PR_SET_NAME, "scrubber", 0UL, 0UL, 0UL);
   (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);  // of this thread only, on Linux
   for (;;) {
