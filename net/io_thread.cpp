@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/base/clock.h"
+#include "engine/base/memory_reserve.h"
 #include "net/access_log.h"
 #include "net/read_pool.h"
 #include "net/response_head.h"
@@ -49,18 +50,32 @@ void IoThread::join() {
   if (thread_.joinable()) thread_.join();
 }
 
+/// What asio was about to call when it threw is lost, and would not begin anew by itself.
+void IoThread::resume_after_exception() {
+  wait_for_sweep();
+  if (on_exception) on_exception();
+}
+
 bool IoThread::is_current() const { return current_thread == this; }
 
 void IoThread::run() {
+  prepare_thread_memory();
   current_thread = this;
+  bool interrupted = false;
   while (!context_.stopped()) {
     try {
+      if (interrupted) resume_after_exception();
+      interrupted = false;
       context_.run();
     } catch (const std::exception& e) {
       spdlog::error("an I/O thread caught: {}", e.what());
+      interrupted = true;
     } catch (...) {
       spdlog::error("an I/O thread caught something unknown");
+      interrupted = true;
     }
+    // Most likely there is no memory: somebody may give some back.
+    if (interrupted) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   current_thread = nullptr;
 }

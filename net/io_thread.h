@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,6 +58,10 @@ class IoThread {
   /// After join(): sessions remain whose requests were never answered, so that their memory must not be freed.
   [[nodiscard]] bool has_stragglers() const { return has_stragglers_; }
 
+  /// Called on the thread when an exception has come out of asio itself, which had no memory: one thing that was waited
+  /// for may be lost. Set it before start().
+  std::function<void()> on_exception;
+
   // Any thread.
   /// Serves a new connection, which has been counted in.
   void adopt(Socket socket, ConnectionSeat seat);
@@ -85,6 +90,7 @@ class IoThread {
                                                   boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
   void run();
   void wait_for_sweep();
+  void resume_after_exception();
   void sweep();
   void schedule_local();
   void run_local();

@@ -6,6 +6,8 @@
 #include <exception>
 #include <utility>
 
+#include "engine/base/memory_reserve.h"
+
 namespace stele::net {
 
 namespace {
@@ -62,6 +64,7 @@ void ReadPool::after(std::chrono::milliseconds delay, std::function<void()> work
 }
 
 void ReadPool::work() {
+  prepare_thread_memory();
   std::unique_lock lock(mutex_);
   for (;;) {
     has_work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -76,6 +79,7 @@ void ReadPool::work() {
 }
 
 void ReadPool::keep_time() {
+  prepare_thread_memory();
   std::unique_lock lock(timer_mutex_);
   while (!timer_stopping_) {
     if (timers_.empty()) {

@@ -93,6 +93,7 @@ struct Server::Impl {
     error_code open(const tcp::endpoint& endpoint, bool v6_only, int backlog);
     Acceptor acceptor;
     RetryTimer retry_timer;
+    std::uint64_t accepts = 0;  ///< number of the one under way; others were given up
   };
 
   explicit Impl(ServerOptions options) : core(std::make_unique<ServerCore>(std::move(options))) {}
@@ -101,6 +102,8 @@ struct Server::Impl {
   Status listen_on(const std::vector<asio::ip::address>& addresses, error_code& failed);
   void accept_next(Listener& listener);
   void accept_later(Listener& listener);
+  /// Whatever has become of the accept under way.
+  void accept_anew(Listener& listener);
   void accepted(Listener& listener, IoThread& target, const error_code& ec, Socket socket);
   void begin_shutdown();
   void stop();
@@ -165,13 +168,22 @@ Status Server::Impl::listen_on(const std::vector<asio::ip::address>& addresses, 
 void Server::Impl::accept_next(Listener& listener) {
   IoThread& target = *threads[next_thread];
   next_thread = (next_thread + 1) % threads.size();
-  listener.acceptor.async_accept(target.context(), [this, &listener, &target](const error_code& ec, Socket socket) {
-    accepted(listener, target, ec, std::move(socket));
-  });
+  const std::uint64_t number = ++listener.accepts;
+  listener.acceptor.async_accept(target.context(),
+                                 [this, &listener, &target, number](const error_code& ec, Socket socket) {
+                                   if (number == listener.accepts) accepted(listener, target, ec, std::move(socket));
+                                 });
+}
+
+void Server::Impl::accept_anew(Listener& listener) {
+  if (!listener.acceptor.is_open()) return;
+  ++listener.accepts;
+  error_code ignored;
+  listener.acceptor.cancel(ignored);
+  accept_next(listener);
 }
 
 void Server::Impl::accepted(Listener& listener, IoThread& target, const error_code& ec, Socket socket) {
-  if (!listener.acceptor.is_open()) return;
   if (is_exhausted(ec)) {
     core->log.write(LogCause::AcceptFailed, IoThread::now_ms(),
                     "cannot accept connections for lack of descriptors or memory: ", ec.message());
@@ -286,6 +298,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFact
     core.handler = make_handler(*core.pool);
     if (core.handler == nullptr) return Error{ErrorKind::InvalidArgument, "there is no handler to serve"};
     for (const auto& listener : impl->listeners) impl->accept_next(*listener);
+    impl->threads.front()->on_exception = [i = impl.get()] {
+      for (const auto& listener : i->listeners) i->accept_anew(*listener);
+    };
     for (const auto& thread : impl->threads) thread->start();
     return std::unique_ptr<Server>(new Server(std::move(impl)));
   } catch (const std::exception& e) {

@@ -59,7 +59,7 @@ int stored_of(Target& target, const std::vector<std::string>& requests) {
     const int status = answers.front().status;
     CAPTURE(status);
     CHECK((status == 201 || status == 503));
-    if (status == 503) CHECK(answers.front().has_header("Retry-After"));
+    if (status == 503 && !answers.front().body.empty()) CHECK(answers.front().has_header("Retry-After"));
     stored += status == 201 ? 1 : 0;
   }
   return stored;
@@ -72,7 +72,7 @@ TEST_CASE("Memory.ThatCannotBeHadForABodyIs503AndNotTheEnd") {
   target.check_serves();
   const std::string large = post_body(list_of(16, 1'000'000));
   const std::string many = post_body(list_of(9'000, 1'000));
-  for (const std::uint64_t left : {4ULL << 20, 20ULL << 20, 48ULL << 20, 96ULL << 20}) {
+  for (const std::uint64_t left : {1ULL << 20, 4ULL << 20, 20ULL << 20, 96ULL << 20, 300ULL << 20}) {
     CAPTURE(left);
     leave(target.pid(), left);
     (void)stored_of(target, {large, many, large, many, large, many});
