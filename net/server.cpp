@@ -184,6 +184,7 @@ void Server::Impl::accept_anew(Listener& listener) {
 }
 
 void Server::Impl::accepted(Listener& listener, IoThread& target, const error_code& ec, Socket socket) {
+  if (!listener.acceptor.is_open()) return;
   if (is_exhausted(ec)) {
     core->log.write(LogCause::AcceptFailed, IoThread::now_ms(),
                     "cannot accept connections for lack of descriptors or memory: ", ec.message());

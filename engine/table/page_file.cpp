@@ -192,26 +192,28 @@ Status PageFile::read_marked(std::uint64_t offset, std::span<char> to, DiskWait 
     return corrupt("a reference leads out of the file", path_, offset);
   }
   const std::uint64_t last = (offset + to.size() - 1) / kPageBytes;
-  const std::uint16_t now = use_clock();
+  const std::uint16_t now = wait == DiskWait::Never ? use_clock() : 0;
   for (std::uint64_t page = offset / kPageBytes; page <= last; ++page) {
     if (wait == DiskWait::Never && !is_at_hand(page, now)) {
       return Error{.kind = ErrorKind::WouldWait, .message = "a page is not in memory"};
     }
     if (!bit(verified_, page - 1)) STELE_TRY(verify(page));
-    std::atomic<std::uint16_t>& used = used_[page - 1];
-    if (used.load(std::memory_order_relaxed) != now) used.store(now, std::memory_order_relaxed);
   }
   return mapping_->copy_out(ByteOffset{offset}, to);
 }
 
 bool PageFile::is_at_hand(std::uint64_t page, std::uint16_t now) const {
-  const std::uint16_t used = used_[page - 1].load(std::memory_order_relaxed);
+  std::atomic<std::uint16_t>& used = used_[page - 1];
+  const std::uint16_t before = used.load(std::memory_order_relaxed);
+  if (before == now) return true;
   // The kernel takes pages first that nobody has used for long.
-  if (used != 0 && (now - used + kUseClockRound) % kUseClockRound <= 1) return true;
-  if (!mapping_->is_resident(ByteOffset{page * kPageBytes}, kPageBytes)) return false;
-  if (bit(verified_, page - 1)) return true;
-  const std::uint64_t checksums = body_end() + (page - 1) / kChecksumsPerPage * kPageBytes;
-  return mapping_->is_resident(ByteOffset{checksums}, kPageBytes);
+  if (before == 0 || (now - before + kUseClockRound) % kUseClockRound > 1) {
+    if (!mapping_->is_resident(ByteOffset{page * kPageBytes}, kPageBytes)) return false;
+    const std::uint64_t checksums = body_end() + (page - 1) / kChecksumsPerPage * kPageBytes;
+    if (!bit(verified_, page - 1) && !mapping_->is_resident(ByteOffset{checksums}, kPageBytes)) return false;
+  }
+  used.store(now, std::memory_order_relaxed);
+  return true;
 }
 
 Status PageFile::verify(std::uint64_t page) const {

@@ -70,7 +70,7 @@ class PageFile {
   [[nodiscard]] std::uint64_t body_end() const { return kPageBytes * (1 + pages_); }
 
   /// Copies verified bytes out. Corrupt or Io, and then damaged() from now on. With DiskWait::Never also WouldWait: the
-  /// kernel is asked whether it has a page, unless the page was used a few seconds ago.
+  /// kernel is asked whether it has a page, unless such a read has used it a few seconds ago.
   [[nodiscard]] Status read(std::uint64_t offset, std::span<char> to, DiskWait wait = DiskWait::Allowed) const;
   /// Reads a page again and verifies it, whether that was done before or not.
   [[nodiscard]] Status scrub_page(std::uint64_t page) const;
@@ -98,7 +98,8 @@ class PageFile {
   // A bit a page: verified since the file was opened.
   mutable std::vector<std::atomic<std::uint64_t>> verified_;
   mutable std::vector<std::atomic<std::uint64_t>> verified_checksums_;
-  mutable std::vector<std::atomic<std::uint16_t>> used_;  // when each page was used last, see use_clock()
+  /// When each page was used last by a read that did not want to wait, see use_clock().
+  mutable std::vector<std::atomic<std::uint16_t>> used_;
   mutable std::atomic<bool> damaged_{false};
 };
 

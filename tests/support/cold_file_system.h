@@ -19,10 +19,10 @@ class ColdFileSystem final : public ForwardingFileSystem {
  public:
   explicit ColdFileSystem(FileSystem& real = posix_file_system()) : ForwardingFileSystem(real) {}
 
-  /// From now on nothing of the index that is mapped is in memory, whatever is read.
+  /// From now on nothing of the index that is mapped is in memory until it is read.
   void chill() { cold_ = true; }
   void warm_up() { cold_ = false; }
-  /// Whether this thread has read from the index while nothing of it was in memory.
+  /// Whether this thread has read what was not in memory.
   [[nodiscard]] bool has_waited(std::thread::id thread) const {
     const std::lock_guard lock(mutex_);
     return waited_.contains(thread);
@@ -40,15 +40,25 @@ class ColdFileSystem final : public ForwardingFileSystem {
     ColdMapping(ColdFileSystem& files, std::unique_ptr<Mapping> real)
         : ForwardingMapping(std::move(real)), files_(files) {}
     Status copy_out(ByteOffset from, std::span<char> to) const override {
-      if (files_.cold_) {
+      if (files_.cold_ && !is_resident(from, to.size())) {
         const std::lock_guard lock(files_.mutex_);
         files_.waited_.insert(std::this_thread::get_id());
+        for (std::uint64_t page = from.value() / kPage; page * kPage < from.value() + to.size(); ++page) read_.insert(page);
       }
       return ForwardingMapping::copy_out(from, to);
     }
-    bool is_resident(ByteOffset, std::size_t) const override { return !files_.cold_; }
+    bool is_resident(ByteOffset from, std::size_t size) const override {
+      if (!files_.cold_) return true;
+      const std::lock_guard lock(files_.mutex_);
+      for (std::uint64_t page = from.value() / kPage; page * kPage < from.value() + size; ++page) {
+        if (!read_.contains(page)) return false;
+      }
+      return true;
+    }
 
    private:
+    static constexpr std::uint64_t kPage = 4096;
+    mutable std::set<std::uint64_t> read_;  // pages, since it is cold; under the mutex
     ColdFileSystem& files_;
   };
   class ColdFile final : public ForwardingFile {
