@@ -1,3 +1,5 @@
+// A sanitizer takes far more address space, and ends the process where memory runs out.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #include "engine/base/memory_reserve.h"
 
 #include <doctest/doctest.h>
@@ -53,8 +55,6 @@ int trial() {
 
 }  // namespace
 
-// A sanitizer takes far more address space, and ends the process where memory runs out.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("MemoryReserve.IsForThoseThatMayUseIt") {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(trial());
