@@ -77,6 +77,8 @@ class File {
   /// Takes the exclusive lock of the file itself (flock) until it is closed. Locked if anyone else has it, in this process
   /// too; Unsupported if the file system has no such locks.
   [[nodiscard]] virtual Status lock() = 0;
+  /// As FileSystem::rename(path(), to). path() is `to` afterwards; nothing is opened for it.
+  [[nodiscard]] virtual Status rename(const std::string& to) = 0;
   [[nodiscard]] virtual Status close() = 0;
 };
 

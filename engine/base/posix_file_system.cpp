@@ -188,6 +188,11 @@ class PosixMapping final : public Mapping {
   std::string path_;
 };
 
+Status rename_path(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return failure("cannot rename", from);
+  return {};
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
@@ -259,6 +264,12 @@ class PosixFile final : public File {
   Status lock() override {
     STELE_TRY(lock_whole(fd_.get(), path_));
     locked_ = true;
+    return {};
+  }
+
+  Status rename(const std::string& to) override {
+    STELE_TRY(rename_path(path_, to));
+    path_ = to;
     return {};
   }
 
@@ -387,10 +398,7 @@ class PosixFileSystem final : public FileSystem {
     return info_from(about);
   }
 
-  Status rename(const std::string& from, const std::string& to) override {
-    if (::rename(from.c_str(), to.c_str()) != 0) return failure("cannot rename", from);
-    return {};
-  }
+  Status rename(const std::string& from, const std::string& to) override { return rename_path(from, to); }
 
   Status remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) return failure("cannot remove", path);

@@ -73,9 +73,18 @@ void SimulatedFileSystem::Disk::remove(const std::string& path) {
   pending_.back().apply(live);
 }
 
-void SimulatedFileSystem::Disk::rename(const std::string& from, const std::string& to) {
-  pending_.push_back(EntryChange{EntryChange::Kind::Rename, from, to, live.at(from)});
+Status SimulatedFileSystem::Disk::rename(const std::string& from, const std::string& to) {
+  if (const auto failing = begin(SimulatedCall::Rename)) return os_error(failing->os_error, "cannot rename", from);
+  const std::string source = normal(from);
+  const std::string target = normal(to);
+  const auto found = live.find(source);
+  if (found == live.end() || !live.contains(parent(target))) return os_error(ENOENT, "cannot rename", from);
+  const auto replaced = live.find(target);
+  if (!found->second || (replaced != live.end() && !replaced->second)) return os_error(EISDIR, "cannot rename", from);
+  if (source == target) return {};
+  pending_.push_back(EntryChange{EntryChange::Kind::Rename, source, target, found->second});
   pending_.back().apply(live);
+  return {};
 }
 
 void SimulatedFileSystem::Disk::sync_folder(const std::string& folder) {

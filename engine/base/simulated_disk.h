@@ -36,7 +36,7 @@ class SimulatedFileSystem::Disk {
 
   void add(const std::string& path, Image image);
   void remove(const std::string& path);
-  void rename(const std::string& from, const std::string& to);
+  [[nodiscard]] Status rename(const std::string& from, const std::string& to);
   void sync_folder(const std::string& folder);
 
   /// Disk space that is left; the largest size `image` may grow to.

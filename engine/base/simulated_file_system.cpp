@@ -188,6 +188,14 @@ class SimulatedFileSystem::OpenFile final : public File {
     return {};
   }
 
+  Status rename(const std::string& to) override {
+    const Guard guard(disk_->mutex);
+    if (life_ != disk_->life) return os_error(EIO, "cannot rename", path_);
+    STELE_TRY(disk_->rename(path_, to));
+    path_ = to;
+    return {};
+  }
+
   Status close() override {
     const Guard guard(disk_->mutex);
     unlock();
@@ -329,21 +337,7 @@ Result<FileInfo> SimulatedFileSystem::look_at(const std::string& path) {
 
 Status SimulatedFileSystem::rename(const std::string& from, const std::string& to) {
   const Guard guard(disk_->mutex);
-  if (const auto failing = disk_->begin(SimulatedCall::Rename)) {
-    return os_error(failing->os_error, "cannot rename", from);
-  }
-  const std::string source = Disk::normal(from);
-  const std::string target = Disk::normal(to);
-  const auto found = disk_->live.find(source);
-  if (found == disk_->live.end() || !disk_->live.contains(Disk::parent(target))) {
-    return os_error(ENOENT, "cannot rename", from);
-  }
-  const auto replaced = disk_->live.find(target);
-  if (!found->second || (replaced != disk_->live.end() && !replaced->second)) {
-    return os_error(EISDIR, "cannot rename", from);
-  }
-  if (source != target) disk_->rename(source, target);
-  return {};
+  return disk_->rename(from, to);
 }
 
 Status SimulatedFileSystem::remove(const std::string& path) {

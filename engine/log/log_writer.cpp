@@ -19,6 +19,10 @@ LogWriter::LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment
 Result<std::shared_ptr<const Segment>> LogWriter::resume(ActiveSegment active) {
   STELE_CHECK(!active_);
   STELE_ASSIGN(std::unique_ptr<Mapping> mapping, active.file->map(active.file_bytes));
+  return activate(std::move(active), std::move(mapping));
+}
+
+Result<std::shared_ptr<const Segment>> LogWriter::activate(ActiveSegment active, std::unique_ptr<Mapping> mapping) {
   STELE_ASSIGN(const FileInfo info, active.file->about());
   if (options_.guard != nullptr) options_.guard->watch_segment(active.file->path(), info);
   auto segment = std::make_shared<const Segment>(active.id, active.first, active.file->path(), std::move(mapping),
@@ -58,38 +62,50 @@ Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
     if (!in_place) preparer_.want(next_segment_);  // it asks again and again, and so notices when all is well
     STELE_TRY(in_place);
   }
-  // Everything that may fail for want of space comes before anything is changed.
+  // Everything that may fail for want of space or memory comes before anything is changed.
   auto taken = preparer_.take(next_segment_, fill);
   if (!taken) {
     preparer_.want(next_segment_);  // it goes on trying, and so notices when there is room
     return taken.error();
   }
   std::unique_ptr<File> file = std::move(*taken);
+  const auto give_back = [&](const Error& error) {
+    preparer_.give_back(next_segment_, std::move(file));
+    return error;
+  };
+  auto mapping = file->map(options_.segment_bytes);
+  if (!mapping) return give_back(mapping.error());
+  // While the segment before is still locked: at every moment one of the two is.
+  if (Status locked = file->lock(); !locked && locked.error().kind != ErrorKind::Unsupported) return give_back(locked.error());
+  Seal prepared;
+  if (active_) {
+    auto made = prepare_seal();
+    if (!made) return give_back(made.error());
+    prepared = std::move(*made);
+  }
+
   Rolled rolled;
   poisoned_ = true;  // unless all of the following succeeds
   if (active_) {
-    STELE_ASSIGN(rolled.sealed, seal());
+    STELE_ASSIGN(rolled.sealed, seal(std::move(prepared)));
   }
-  const std::string path = options_.folder + "/" + segment_name(next_segment_);
-  STELE_TRY(options_.file_system->rename(file->path(), path));
+  STELE_TRY(file->rename(options_.folder + "/" + segment_name(next_segment_)));
   STELE_TRY(options_.file_system->sync_folder(options_.folder));
-  STELE_ASSIGN(file, options_.file_system->open(path, OpenMode::ReadWrite));
-  // While the segment before is still locked: at every moment one of the two is.
-  if (Status locked = file->lock(); !locked && locked.error().kind != ErrorKind::Unsupported) return locked.error();
   active_ = std::nullopt;
-  STELE_ASSIGN(rolled.active, resume(ActiveSegment{.file = std::move(file),
-                                                   .id = next_segment_,
-                                                   .first = end_.next,
-                                                   .first_time = {},
-                                                   .end = ByteOffset{kSegmentHeaderBytes},
-                                                   .last_group = {},
-                                                   .file_bytes = options_.segment_bytes,
-                                                   .offsets = std::make_shared<OffsetTable>()}));
+  STELE_ASSIGN(rolled.active, activate(ActiveSegment{.file = std::move(file),
+                                                     .id = next_segment_,
+                                                     .first = end_.next,
+                                                     .first_time = {},
+                                                     .end = ByteOffset{kSegmentHeaderBytes},
+                                                     .last_group = {},
+                                                     .file_bytes = options_.segment_bytes,
+                                                     .offsets = std::make_shared<OffsetTable>()},
+                                       std::move(*mapping)));
   poisoned_ = false;
   return rolled;
 }
 
-Result<std::shared_ptr<const Segment>> LogWriter::seal() {
+Result<LogWriter::Seal> LogWriter::prepare_seal() const {
   const FrameHeader header{.kind = FrameKind::Footer,
                            .record_count = static_cast<std::uint32_t>(active_->offsets->size()),
                            .store_id = options_.store_id,
@@ -98,14 +114,18 @@ Result<std::shared_ptr<const Segment>> LogWriter::seal() {
                            .first = active_->first,
                            .previous_checksum = end_.last_checksum};
   const Footer footer{.first_time = active_->first_time, .last_time = end_.last_time, .groups_end = active_->end};
-  const std::string bytes = encode_footer(header, footer, active_->offsets->all());
-  STELE_TRY(active_->file->write_at(active_->end, bytes));
+  Seal prepared;
+  prepared.footer = encode_footer(header, footer, active_->offsets->all());
+  STELE_ASSIGN(prepared.mapping, active_->file->map(active_->end.value() + prepared.footer.size()));
+  return prepared;
+}
+
+Result<std::shared_ptr<const Segment>> LogWriter::seal(Seal prepared) {
+  STELE_TRY(active_->file->write_at(active_->end, prepared.footer));
   STELE_TRY(active_->file->sync_data());
-  const std::uint64_t length = active_->end.value() + bytes.size();
   // Only space is at stake: recovery finds the footer behind the last group as well as at the end of the file.
-  (void)active_->file->truncate(length);
-  STELE_ASSIGN(std::unique_ptr<Mapping> mapping, active_->file->map(length));
-  return std::make_shared<const Segment>(active_->id, active_->first, active_->file->path(), std::move(mapping),
+  (void)active_->file->truncate(active_->end.value() + prepared.footer.size());
+  return std::make_shared<const Segment>(active_->id, active_->first, active_->file->path(), std::move(prepared.mapping),
                                          ByteOffset{active_->end.value() + kFrameBytes + kFooterFixedBytes});
 }
 

@@ -67,8 +67,8 @@ class LogWriter {
   /// Largest group frame that any segment takes.
   [[nodiscard]] std::uint64_t group_bytes_max() const;
 
-  /// Seals the active segment, if there is one, and begins the next. DiskFull or Io before anything was changed leave everything as
-  /// it was; poisoned() tells whether that is so.
+  /// Seals the active segment, if there is one, and begins the next. An error before anything was changed (no space, no memory for
+  /// a mapping) leaves everything as it was; poisoned() tells whether that is so.
   struct Rolled {
     std::shared_ptr<const Segment> sealed;  ///< may be null
     std::shared_ptr<const Segment> active;
@@ -99,7 +99,14 @@ class LogWriter {
  private:
   /// Not earlier: a small log should not take two segments of disk.
   void want_next_when_half_full();
-  [[nodiscard]] Result<std::shared_ptr<const Segment>> seal();
+  /// What sealing the active segment takes, got before anything is changed.
+  struct Seal {
+    std::string footer;
+    std::unique_ptr<Mapping> mapping;  ///< of the whole sealed segment
+  };
+  [[nodiscard]] Result<Seal> prepare_seal() const;
+  [[nodiscard]] Result<std::shared_ptr<const Segment>> seal(Seal prepared);
+  [[nodiscard]] Result<std::shared_ptr<const Segment>> activate(ActiveSegment active, std::unique_ptr<Mapping> mapping);
   /// Displaced if the active segment is no file of the folder any more, or was cut off.
   [[nodiscard]] Status check_active() const;
 

@@ -96,6 +96,13 @@ Result<std::unique_ptr<File>> SegmentPreparer::take(SegmentId id, bool fill) {
   return create_segment(options_, id, fill);
 }
 
+void SegmentPreparer::give_back(SegmentId id, std::unique_ptr<File> file) {
+  const std::lock_guard lock(mutex_);
+  wanted_.reset();
+  ready_ = std::move(file);
+  ready_id_ = id;
+}
+
 bool SegmentPreparer::ready() const {
   const std::lock_guard lock(mutex_);
   return ready_ != nullptr;

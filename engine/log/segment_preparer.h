@@ -49,6 +49,9 @@ class SegmentPreparer {
   /// does not wait for the filler and is counted, or filled if `fill`. DiskFull or Io leave nothing behind, and the next call tries again.
   [[nodiscard]] Result<std::unique_ptr<File>> take(SegmentId id, bool fill);
 
+  /// Takes back what take() gave and was not used, for the next take().
+  void give_back(SegmentId id, std::unique_ptr<File> file);
+
   /// True if a segment is ready to be taken.
   [[nodiscard]] bool ready() const;
   [[nodiscard]] std::uint64_t unprepared() const;

@@ -288,6 +288,22 @@ TEST_CASE_TEMPLATE("FileSystem.TheLockOfAFileIsHeldUntilItIsClosed", Kind, Posix
   CHECK(second->lock());
 }
 
+TEST_CASE_TEMPLATE("FileSystem.AnOpenFileCanBeRenamed", Kind, Posix, Simulated) {
+  Kind kind;
+  const std::string path = kind.root() + "/a";
+  const std::string renamed = kind.root() + "/b";
+  const auto file = opened(kind.files(), path);
+  REQUIRE(file->lock());
+  REQUIRE(file->rename(renamed));
+  CHECK(file->path() == renamed);
+  CHECK(file->about().value().is_same_file(kind.files().look_at(renamed).value()));
+  CHECK_FALSE(kind.files().exists(path).value());
+  CHECK(file->write_at(ByteOffset{0}, "abc"));
+  CHECK(opened(kind.files(), renamed)->lock().error().kind == ErrorKind::Locked);
+  CHECK(file->rename(kind.root() + "/none/c").error().kind == ErrorKind::NotFound);
+  CHECK(file->path() == renamed);
+}
+
 TEST_CASE_TEMPLATE("FileSystem.AnOpenFileTellsWhetherItsNamesStillMeanIt", Kind, Posix, Simulated) {
   Kind kind;
   FileSystem& files = kind.files();

@@ -52,6 +52,7 @@ class MemoryFile final : public File {
   Status truncate(std::uint64_t) override { return not_here(); }
   Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t) override { return not_here(); }
   Status lock() override { return not_here(); }
+  Status rename(const std::string&) override { return not_here(); }
   Status close() override { return {}; }
 
  private:

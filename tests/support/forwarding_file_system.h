@@ -43,6 +43,7 @@ class ForwardingFile : public File {
     return real_->map_writable(length);
   }
   [[nodiscard]] Status lock() override { return real_->lock(); }
+  [[nodiscard]] Status rename(const std::string& to) override { return real_->rename(to); }
   [[nodiscard]] Status close() override { return real_->close(); }
 
  private:
