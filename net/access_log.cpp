@@ -1,6 +1,6 @@
 #include "net/access_log.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/sink.h>
 #include <spdlog/spdlog.h>

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "engine/base/result.h"
-#include "net/log_format.h"
+#include "net/log.h"
 
 namespace stele::net {
 

@@ -1,8 +1,7 @@
 #include "net/io_thread.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <time.h>
 
 #include <boost/asio/post.hpp>
@@ -13,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/memory_reserve.h"
 #include "net/access_log.h"
+#include "net/log.h"
 #include "net/read_pool.h"
 #include "net/response_head.h"
 #include "net/session.h"
@@ -68,10 +68,10 @@ void IoThread::run() {
       interrupted = false;
       context_.run();
     } catch (const std::exception& e) {
-      spdlog::error("an I/O thread caught: {}", e.what());
+      log_error("an I/O thread caught: {}", e.what());
       interrupted = true;
     } catch (...) {
-      spdlog::error("an I/O thread caught something unknown");
+      log_error("an I/O thread caught something unknown");
       interrupted = true;
     }
     // Most likely there is no memory: somebody may give some back.
@@ -180,7 +180,7 @@ void IoThread::wait_for_sweep() {
     try {
       sweep();
     } catch (const std::exception& e) {
-      spdlog::error("looking at the deadlines threw: {}", e.what());
+      log_error("looking at the deadlines threw: {}", e.what());
     }
     if (!context_.stopped()) wait_for_sweep();
   });
@@ -199,7 +199,7 @@ void IoThread::sweep() {
   if (draining_) {
     if (!aborted_ && now >= drain_deadline_ms_) abort_all();
     if (aborted_ && !sessions_.empty() && now >= straggler_deadline_ms_) {
-      spdlog::error("{} requests were never answered by their handler; ending without them", sessions_.size());
+      log_error("{} requests were never answered by their handler; ending without them", sessions_.size());
       has_stragglers_ = true;
       context_.stop();
       return;

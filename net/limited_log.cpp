@@ -1,35 +1,35 @@
 #include "net/limited_log.h"
 
-#include <spdlog/spdlog.h>
+#include "net/log.h"
 
 namespace stele::net {
 
 namespace {
 
 struct Kind {
-  spdlog::level::level_enum level;
+  LogLevel level;
   std::string_view name;  ///< of many of them
 };
 
 constexpr std::array kKinds{
-    Kind{spdlog::level::warn, "connections refused"},
-    Kind{spdlog::level::warn, "connections that could not be accepted"},
-    Kind{spdlog::level::info, "requests refused"},
-    Kind{spdlog::level::warn, "requests denied access"},
-    Kind{spdlog::level::err, "requests failed"},
-    Kind{spdlog::level::warn, "times that lines of the access log were dropped"},
+    Kind{LogLevel::Warning, "connections refused"},
+    Kind{LogLevel::Warning, "connections that could not be accepted"},
+    Kind{LogLevel::Info, "requests refused"},
+    Kind{LogLevel::Warning, "requests denied access"},
+    Kind{LogLevel::Error, "requests failed"},
+    Kind{LogLevel::Warning, "times that lines of the access log were dropped"},
 };
 
 }  // namespace
 
 void LimitedLog::write(LogCause cause, std::int64_t now_ms, std::string_view message, std::string_view detail) noexcept {
   const auto number = static_cast<std::size_t>(cause);
-  if (!spdlog::should_log(kKinds[number].level)) return;
-  if (limiters_[number].admit(now_ms)) spdlog::log(kKinds[number].level, "{}{}", message, detail);
+  if (!logs(kKinds[number].level)) return;
+  if (limiters_[number].admit(now_ms)) log(kKinds[number].level, "{}{}", message, detail);
 }
 
 void LimitedLog::tell(std::size_t cause, std::uint64_t held_back) {
-  if (held_back > 0) spdlog::log(kKinds[cause].level, "… and {} more {}", held_back, kKinds[cause].name);
+  if (held_back > 0) log(kKinds[cause].level, "… and {} more {}", held_back, kKinds[cause].name);
 }
 
 void LimitedLog::summarise(std::int64_t now_ms) {

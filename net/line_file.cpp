@@ -1,13 +1,14 @@
 #include "net/line_file.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <utility>
+
+#include "net/log.h"
 
 namespace stele::net {
 
@@ -68,7 +69,7 @@ void LineFile::write_waiting() {
     const ssize_t put = ::write(fd_, waiting_.data() + written_, waiting_.size() - written_);
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0) {
-      if (!std::exchange(failing_, true)) spdlog::error("the access log cannot be written: {}", std::strerror(errno));
+      if (!std::exchange(failing_, true)) log_error("the access log cannot be written: {}", std::strerror(errno));
       const std::size_t last_end = written_ == 0 ? std::string::npos : waiting_.rfind('\n', written_ - 1);
       if (last_end == std::string::npos) return;
       waiting_.erase(0, last_end + 1);
@@ -77,7 +78,7 @@ void LineFile::write_waiting() {
     }
     written_ += static_cast<std::size_t>(put);
   }
-  if (!waiting_.empty() && std::exchange(failing_, false)) spdlog::info("the access log is written again");
+  if (!waiting_.empty() && std::exchange(failing_, false)) log_info("the access log is written again");
   waiting_.clear();
   written_ = 0;
 }

@@ -5,14 +5,11 @@
 #include <chrono>
 
 #include "api/timestamp.h"
-#include "engine/base/check.h"
 #include "net/log_escape.h"
 
 namespace stele::net {
 
 namespace {
-
-thread_local const LogContext* current_context = nullptr;
 
 Timestamp time_of(const spdlog::details::log_msg& message) {
   return Timestamp{
@@ -22,18 +19,6 @@ Timestamp time_of(const spdlog::details::log_msg& message) {
 std::string_view view(spdlog::string_view_t text) { return {text.data(), text.size()}; }
 
 }  // namespace
-
-LogContext::LogContext(std::initializer_list<Field> fields) : outer_(current_context) {
-  STELE_CHECK(fields.size() <= fields_max);
-  for (const Field& field : fields) {
-    if (!field.second.empty()) fields_[count_++] = field;
-  }
-  current_context = this;
-}
-
-LogContext::~LogContext() { current_context = outer_; }
-
-const LogContext* LogContext::current() { return current_context; }
 
 void LogFormatter::format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& to) {
   const LogContext* const context = LogContext::current();

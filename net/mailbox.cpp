@@ -1,10 +1,10 @@
 #include "net/mailbox.h"
 
-#include <spdlog/spdlog.h>
-
 #include <exception>
 #include <new>
 #include <utility>
+
+#include "net/log.h"
 
 namespace stele::net {
 
@@ -34,9 +34,9 @@ std::size_t Mailbox::drain() {
     try {
       work();
     } catch (const std::exception& e) {
-      spdlog::error("work on an I/O thread threw: {}", e.what());
+      log_error("work on an I/O thread threw: {}", e.what());
     } catch (...) {
-      spdlog::error("work on an I/O thread threw something unknown");
+      log_error("work on an I/O thread threw something unknown");
     }
     work = nullptr;
   }

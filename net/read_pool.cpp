@@ -1,12 +1,12 @@
 #include "net/read_pool.h"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <exception>
 #include <utility>
 
 #include "engine/base/memory_reserve.h"
+#include "net/log.h"
 
 namespace stele::net {
 
@@ -15,9 +15,9 @@ void run_guarded(const std::function<void()>& work, const char* where) {
   try {
     work();
   } catch (const std::exception& e) {
-    spdlog::error("work on the {} threw: {}", where, e.what());
+    log_error("work on the {} threw: {}", where, e.what());
   } catch (...) {
-    spdlog::error("work on the {} threw something unknown", where);
+    log_error("work on the {} threw something unknown", where);
   }
 }
 }  // namespace

@@ -6,7 +6,7 @@
 #include "api/problem.h"
 #include "api/request_headers.h"
 #include "api/router.h"
-#include "net/log_format.h"
+#include "net/log.h"
 
 namespace stele::net {
 

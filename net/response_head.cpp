@@ -1,6 +1,6 @@
 #include "net/response_head.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <time.h>
 
 #include <array>

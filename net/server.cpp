@@ -1,7 +1,5 @@
 #include "net/server.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -17,6 +15,7 @@
 #include "net/access_log.h"
 #include "net/io_thread.h"
 #include "net/localhost.h"
+#include "net/log.h"
 #include "net/read_pool.h"
 #include "net/session.h"
 
@@ -236,9 +235,9 @@ void Server::Impl::begin_shutdown() {
   try {
     core->handler->begin_shutdown();
   } catch (const std::exception& e) {
-    spdlog::error("the handler threw at shutdown: {}", e.what());
+    log_error("the handler threw at shutdown: {}", e.what());
   } catch (...) {
-    spdlog::error("the handler threw something unknown at shutdown");
+    log_error("the handler threw something unknown at shutdown");
   }
   threads.front()->post([this] {
     error_code ignored;

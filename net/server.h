@@ -12,7 +12,7 @@
 #include "api/http.h"
 #include "api/traffic_metrics.h"
 #include "engine/base/result.h"
-#include "net/log_format.h"
+#include "net/log.h"
 #include "net/server_tls.h"
 
 namespace stele::net {

@@ -1,6 +1,6 @@
 #include "tools/access_options.h"
 
-#include <spdlog/spdlog.h>
+#include "net/log.h"
 
 namespace stele::tools {
 
@@ -33,7 +33,7 @@ Result<std::shared_ptr<api::Authenticator>> AccessOptions::open(const std::strin
   FileSystem& files = posix_file_system();
   if (!required()) {
     const auto keys = files.exists(folder + "/" + api::kApiKeysFile);
-    if (keys && *keys) spdlog::warn("there are API keys in {}, but authentication is off (--auth on)", folder);
+    if (keys && *keys) net::log_warning("there are API keys in {}, but authentication is off (--auth on)", folder);
     return std::shared_ptr<api::Authenticator>();
   }
   STELE_ASSIGN(api::KeyStore keys, api::KeyStore::open(files, folder, api::KeyStore::IfMissing::Create));
@@ -41,10 +41,10 @@ Result<std::shared_ptr<api::Authenticator>> AccessOptions::open(const std::strin
   options.jwks_file = jwks;
   options.look_interval = api::kLookInterval;
   options.jwt = {jwt_issuer, jwt_audience};
-  options.report = [](const std::string& line) { spdlog::warn("{}", line); };
+  options.report = [](const std::string& line) { net::log_warning("{}", line); };
   STELE_ASSIGN(auto authenticator, api::Authenticator::open(std::move(keys), std::move(options)));
   if (!authenticator->has_credentials()) {
-    spdlog::warn("nobody can be authenticated yet; make an API key with: stele token create --key-store {}", folder);
+    net::log_warning("nobody can be authenticated yet; make an API key with: stele token create --key-store {}", folder);
   }
   return authenticator;
 }

@@ -1,6 +1,6 @@
 #include "tools/append.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <simdjson.h>
 
 #include <cerrno>

@@ -1,6 +1,6 @@
 #include "tools/http_client.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 
 #include <algorithm>

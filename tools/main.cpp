@@ -1,6 +1,6 @@
 // The stele binary: one program, one table of commands.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

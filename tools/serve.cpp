@@ -1,8 +1,6 @@
 #include "tools/serve.h"
 
-#include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
+#include <fmt/core.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -19,7 +17,7 @@
 #include "engine/base/memory_reserve.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
-#include "net/log_format.h"
+#include "net/log.h"
 #include "net/server.h"
 #include "net/server_tls.h"
 #include "net/signals.h"
@@ -35,22 +33,12 @@ namespace {
 /// For the thread that writes the log, about what a group and its index entries take.
 constexpr std::size_t kMemoryReserveBytes = 64U << 20;
 
-void set_up_log(const std::string& level, net::LogFormat format) {
-  auto logger = spdlog::stderr_color_mt("stele");
-  logger->set_formatter(std::make_unique<net::LogFormatter>(format));
-  logger->set_level(spdlog::level::from_str(level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
-}
-
 /// For scripts as much as for people, so it does not depend on the log level.
-void announce(net::LogFormat format, spdlog::level::level_enum level, const std::string& message) {
+void announce(net::LogFormat format, net::LogLevel level, const std::string& message) {
   if (format == net::LogFormat::Text) {
     say("{}\n", message);
   } else {
-    spdlog::memory_buf_t line;
-    net::LogFormatter(format).format(spdlog::details::log_msg("stele", level, message), line);
-    write_words({line.data(), line.size()});
+    write_words(net::log_line(level, format, message));
   }
 }
 
@@ -62,11 +50,11 @@ void share_file_limit(std::size_t& connections_max) {
   const rlim_t before = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    spdlog::warn("cannot raise the limit of open files");
+    net::log_warning("cannot raise the limit of open files");
     limit.rlim_cur = before;
   }
   if (connections_max <= limit.rlim_cur / 2) return;
-  spdlog::warn("only {} open files are allowed, so {} connections instead of {}", limit.rlim_cur, limit.rlim_cur / 2,
+  net::log_warning("only {} open files are allowed, so {} connections instead of {}", limit.rlim_cur, limit.rlim_cur / 2,
                connections_max);
   connections_max = std::max<std::size_t>(limit.rlim_cur / 2, 1);
 }
@@ -97,7 +85,7 @@ const char* advice_for(ErrorKind kind) {
 }
 
 int fail(net::LogFormat format, const std::string& message) {
-  announce(format, spdlog::level::err, "stele serve: " + message);
+  announce(format, net::LogLevel::Error, "stele serve: " + message);
   return kExitFailure;
 }
 
@@ -109,14 +97,14 @@ int fail_to_open(net::LogFormat format, const std::string& folder, const Error& 
 
 void log_recovery(const Store& store, const std::string& folder) {
   const auto& report = store.recovery();
-  spdlog::info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}",
+  net::log_info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}",
                folder, to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs,
                report.replayed, report.tail_case);
   // A mistyped path, or a disk that is not mounted, looks like this.
-  if (report.created) spdlog::warn("there was no store in {}: a new, empty one was made", folder);
+  if (report.created) net::log_warning("there was no store in {}: a new, empty one was made", folder);
   if (report.cut_bytes != 0)
-    spdlog::warn("cut {} bytes of an unfinished group that was never acknowledged", report.cut_bytes);
-  for (const auto& note : report.notes) spdlog::warn("{}", note);
+    net::log_warning("cut {} bytes of an unfinished group that was never acknowledged", report.cut_bytes);
+  for (const auto& note : report.notes) net::log_warning("{}", note);
 }
 
 /// Says how far a long opening is, at most once a second.
@@ -127,10 +115,10 @@ std::function<void(std::uint64_t, std::uint64_t)> replay_logger() {
     if (now < next) return;
     next = now + std::chrono::seconds(1);
     if (expected > records) {
-      spdlog::info("making the index from the log: {} of {} records, {} %", records, expected,
+      net::log_info("making the index from the log: {} of {} records, {} %", records, expected,
                    records * 100 / expected);
     } else {
-      spdlog::info("making the index from the log: {} records", records);
+      net::log_info("making the index from the log: {} records", records);
     }
   };
 }
@@ -160,10 +148,10 @@ class HealthLog {
       if (!health.reason.empty()) now.insert(health.reason);
       if (tls_ != nullptr) now.merge(certificate_trouble());
       for (const std::string& warning : now) {
-        if (!known.contains(warning)) spdlog::warn("{}", warning);
+        if (!known.contains(warning)) net::log_warning("{}", warning);
       }
       for (const std::string& warning : known) {
-        if (!now.contains(warning)) spdlog::info("no longer: {}", warning);
+        if (!now.contains(warning)) net::log_info("no longer: {}", warning);
       }
       known = std::move(now);
     }
@@ -186,19 +174,19 @@ class HealthLog {
 std::function<void()> reloader(net::Server& server, const net::ServerOptions& options) {
   const bool has_access_log = !options.access_log.empty() && options.access_log != "-";
   return [&server, tls = options.tls, file = has_access_log ? options.access_log : std::string()] {
-    if (tls == nullptr && file.empty()) spdlog::info("there is nothing to reload");
+    if (tls == nullptr && file.empty()) net::log_info("there is nothing to reload");
     if (tls != nullptr) {
       if (const Status reloaded = tls->reload(); !reloaded) {
-        spdlog::error("TLS goes on with what it has: {}", reloaded.error().describe());
+        net::log_error("TLS goes on with what it has: {}", reloaded.error().describe());
       } else {
-        spdlog::info("TLS reloaded: {}", tls->description());
+        net::log_info("TLS reloaded: {}", tls->description());
       }
     }
     if (!file.empty()) {
       if (const Status reopened = server.reopen_access_log(); !reopened) {
-        spdlog::error("the access log goes on in the file it has: {}", reopened.error().describe());
+        net::log_error("the access log goes on in the file it has: {}", reopened.error().describe());
       } else {
-        spdlog::info("access log reopened: {}", file);
+        net::log_info("access log reopened: {}", file);
       }
     }
   };
@@ -210,7 +198,7 @@ int run(ServeOptions& options, net::Signals& signals) {
     if (!loaded) return fail(options.log_format, "TLS: " + loaded.error().describe());
     options.server.tls = std::move(loaded).value();
     options.service.certificates = [tls = options.server.tls] { return tls->certificates(); };
-    spdlog::info("TLS: {}", options.server.tls->description());
+    net::log_info("TLS: {}", options.server.tls->description());
   }
   options.store.on_replay = replay_logger();
   auto opened = Store::open(options.store);
@@ -233,12 +221,12 @@ int run(ServeOptions& options, net::Signals& signals) {
   signals.drain(*server, reloader(*server, options.server));
   if (!options.listen.is_loopback() && options.insecure) {
     if (options.authenticates()) {
-      spdlog::warn("what goes over the network at {} can be read on the way (--insecure)", options.listen.host);
+      net::log_warning("what goes over the network at {} can be read on the way (--insecure)", options.listen.host);
     } else {
-      spdlog::warn("anyone who reaches {} can read and append (--insecure)", options.listen.host);
+      net::log_warning("anyone who reaches {} can read and append (--insecure)", options.listen.host);
     }
   }
-  announce(options.log_format, spdlog::level::info,
+  announce(options.log_format, net::LogLevel::Info,
            "listening on " + options.listen.url(options.has_tls() ? "https" : "http", server->port()));
 
   std::optional<HealthLog> health_log;
@@ -249,7 +237,7 @@ int run(ServeOptions& options, net::Signals& signals) {
   if (const Status closed = store->close(); !closed) {
     return fail(options.log_format, "closing the store failed: " + closed.error().describe());
   }
-  spdlog::info("closed {}", options.store.folder);
+  net::log_info("closed {}", options.store.folder);
   return kExitOk;
 }
 
@@ -269,9 +257,9 @@ int serve_command(int argc, const char* const* argv) {
     return finish_output("stele serve");
   }
   net::Signals signals;
-  set_up_log(options.log_level, options.log_format);
+  net::set_up_log(options.log_level, options.log_format);
   share_file_limit(options.server.limits.connections_max);
-  if (!keep_memory_reserve(kMemoryReserveBytes)) spdlog::warn("there is hardly any memory for this process");
+  if (!keep_memory_reserve(kMemoryReserveBytes)) net::log_warning("there is hardly any memory for this process");
   return run(options, signals);
 }
 

@@ -1,6 +1,6 @@
 #include "api/access/api_key.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <simdjson.h>
 

@@ -1,6 +1,6 @@
 #pragma once
 // The seam between the engine and the disk. Two implementations: PosixFileSystem and SimulatedFileSystem
-// (simulated_file_system.h), which drops, tears and reorders what was not synced. The engine calls the operating system for
+// (tests/support/simulated_file_system.h), which drops, tears and reorders what was not synced. The engine calls the operating system for
 // files nowhere else.
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 
 #include <set>
 
-#include "engine/base/simulated_file_system.h"
 #include "tests/api/access_support.h"
+#include "tests/support/simulated_file_system.h"
 
 using namespace stele;
 using namespace stele::api;

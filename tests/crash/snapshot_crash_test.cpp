@@ -6,10 +6,10 @@
 
 #include <random>
 
-#include "engine/base/simulated_file_system.h"
 #include "engine/snapshots/snapshot_folder.h"
 #include "engine/snapshots/snapshot_store.h"
 #include "tests/support/environment.h"
+#include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 
 using namespace stele;

@@ -9,10 +9,10 @@
 #include <random>
 #include <set>
 
-#include "engine/base/simulated_file_system.h"
 #include "engine/base/uuid.h"
 #include "engine/store.h"
 #include "tests/support/environment.h"
+#include "tests/support/simulated_file_system.h"
 
 namespace stele::test {
 

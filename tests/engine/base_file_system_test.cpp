@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/base/file_system.h"
-#include "engine/base/simulated_file_system.h"
+#include "tests/support/simulated_file_system.h"
 #include "tests/support/temp_folder.h"
 
 namespace stele {

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/base/simulated_file_system.h"
+#include "tests/support/simulated_file_system.h"
 
 namespace stele {
 namespace {

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "engine/audit/merkle_frontier.h"
-#include "engine/base/simulated_file_system.h"
 #include "engine/store.h"
 #include "tests/support/sample_store.h"
+#include "tests/support/simulated_file_system.h"
 
 using namespace stele;
 using namespace stele::test;

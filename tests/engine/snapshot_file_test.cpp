@@ -8,10 +8,10 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
-#include "engine/base/simulated_file_system.h"
 #include "engine/snapshots/snapshot_file.h"
 #include "engine/snapshots/snapshot_folder.h"
 #include "engine/snapshots/snapshot_merge.h"
+#include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 
 using namespace stele;

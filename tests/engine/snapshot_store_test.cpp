@@ -7,8 +7,8 @@
 #include <random>
 #include <thread>
 
-#include "engine/base/simulated_file_system.h"
 #include "engine/snapshots/snapshot_store.h"
+#include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 #include "tests/support/temp_folder.h"
 

@@ -5,9 +5,9 @@
 #include <map>
 #include <random>
 
-#include "engine/base/simulated_file_system.h"
 #include "engine/table/sorted_table.h"
 #include "engine/table/varint.h"
+#include "tests/support/simulated_file_system.h"
 
 using namespace stele;
 

@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include "engine/base/simulated_file_system.h"
 #include "engine/index/index_keeper.h"
+#include "tests/support/simulated_file_system.h"
 
 namespace stele::test {
 

@@ -10,8 +10,8 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
-#include "engine/base/simulated_file_system.h"
 #include "engine/table/page_file.h"
+#include "tests/support/simulated_file_system.h"
 
 namespace stele::fuzz {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/simulated_file_system.h"
 #include "engine/store.h"
+#include "tests/support/simulated_file_system.h"
 
 namespace stele::test {
 

@@ -1,6 +1,6 @@
-#include "engine/base/simulated_file_system.h"
+#include "tests/support/simulated_file_system.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
-#include "engine/base/simulated_disk.h"
+#include "tests/support/simulated_disk.h"
 
 namespace stele {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/base/simulated_image.h"
+#include "tests/support/simulated_image.h"
 
 #include <algorithm>
 #include <array>

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/simulated_file_system.h"
-#include "engine/base/simulated_image.h"
+#include "tests/support/simulated_file_system.h"
+#include "tests/support/simulated_image.h"
 
 namespace stele {
 

@@ -1,4 +1,4 @@
-#include "engine/base/simulated_disk.h"
+#include "tests/support/simulated_disk.h"
 
 #include <algorithm>
 #include <cerrno>
