@@ -21,6 +21,7 @@ void check_trickle(Target& target, std::string_view at_once, std::string_view by
   std::vector<RawClient> slow;
   for (std::size_t i = 0; i < kMany; ++i) slow.push_back(target.connect());
   for (RawClient& client : slow) REQUIRE(client.send(at_once));
+  const std::uint64_t size = target.log_size();
   std::size_t sent = 0;
   CHECK(eventually([&] {
     bool open = false;
@@ -33,6 +34,7 @@ void check_trickle(Target& target, std::string_view at_once, std::string_view by
     target.check_serves();
     return !open;
   }));
+  CHECK(target.log_size() == size + sent);  // nothing was stored but what check_serves() appended
   for (RawClient& client : slow) {
     const auto answers = target.answers(client.received());
     REQUIRE(answers.size() == 1);
@@ -56,10 +58,7 @@ void store_large_events(Target& target, std::size_t lists, std::size_t events, s
 
 TEST_CASE("SlowClients.HeadersThatComeByteByByteAreCutOff") {
   Target target({"--header-timeout", "500ms"});
-  const std::uint64_t size = target.log_size();
   check_trickle(target, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "abcdefgh");
-  HttpClient client = target.api().client();
-  CHECK(get_json(client, "/v1/aggregates?prefix=served").list("/aggregates").size() == target.log_size() - size);
 }
 
 TEST_CASE("SlowClients.BodiesThatComeByteByByteAreCutOff") {
