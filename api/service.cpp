@@ -4,17 +4,17 @@
 #include <utility>
 
 #include "api/access/authenticator.h"
-#include "api/aggregate_reads.h"
-#include "api/base64.h"
-#include "api/cors.h"
-#include "api/event_reads.h"
-#include "api/json_writer.h"
-#include "api/metrics_page.h"
-#include "api/negotiation.h"
-#include "api/openapi.h"
-#include "api/parameters.h"
-#include "api/request_headers.h"
-#include "api/timestamp.h"
+#include "api/access/cors.h"
+#include "api/events/aggregate_reads.h"
+#include "api/events/event_reads.h"
+#include "api/http/base64.h"
+#include "api/http/negotiation.h"
+#include "api/http/parameters.h"
+#include "api/http/request_headers.h"
+#include "api/json/json_writer.h"
+#include "api/json/timestamp.h"
+#include "api/operations/metrics_page.h"
+#include "api/operations/openapi.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 
@@ -149,9 +149,9 @@ void Service::dispatch(const std::shared_ptr<Call>& call) {
     return call->send(std::move(response));
   }
   const auto found = find_route(request.path());
-  if (const auto* fault = std::get_if<RouteFault>(&found)) {
+  if (const auto* fault = std::get_if<RouteError>(&found)) {
     return call->fail(
-        *fault == RouteFault::BadEncoding
+        *fault == RouteError::BadEncoding
             ? Problem("invalid-path", "The percent-encoding of the path is broken or does not give UTF-8.")
             : Problem("not-found",
                       "There is nothing at this path. /openapi.json lists what there is; a slash in an id "

@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "api/appender.h"
-#include "api/call.h"
-#include "api/http.h"
-#include "api/options.h"
-#include "api/position_waiters.h"
-#include "api/router.h"
-#include "engine/store.h"
+#include "api/endpoint/call.h"
+#include "api/endpoint/options.h"
+#include "api/endpoint/router.h"
+#include "api/events/appender.h"
+#include "api/events/position_waiters.h"
+#include "api/http/http.h"
+#include "engine/store/store.h"
 
 namespace stele::api {
 

@@ -18,12 +18,12 @@
 #include <utility>
 #include <vector>
 
-#include "api/append_parser.h"
+#include "api/events/append_parser.h"
 #include "bench/aggregate_mix.h"
 #include "bench/decision_queue.h"
 #include "bench/event_pool.h"
 #include "engine/base/standard_descriptors.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace stele::bench {
 namespace {

@@ -15,7 +15,7 @@
 #include "bench/decision_queue.h"
 #include "engine/base/standard_descriptors.h"
 #include "engine/base/uuid.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace {
 

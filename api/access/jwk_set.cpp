@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "api/base64.h"
-#include "api/json_text.h"
+#include "api/http/base64.h"
+#include "api/json/json_text.h"
 
 namespace stele::api {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "api/base64.h"
+#include "api/http/base64.h"
 
 namespace stele::api {
 
@@ -20,7 +20,7 @@ constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 /// Year 9999; keeps sums in range.
 constexpr double kSecondsMax = 253'402'300'799.0;
 
-constexpr JwtFault kMalformed = "It is not a JWT in compact form.";
+constexpr JwtError kMalformed = "It is not a JWT in compact form.";
 
 /// An object without repeated members; none for anything else.
 std::optional<dom::object> strict_object(dom::parser& parser, const std::string& json) {
@@ -69,42 +69,42 @@ bool is_for(const dom::object& claims, std::string_view audience) {
   return found;
 }
 
-std::variant<const Jwk*, JwtFault> key_for(const dom::object& header, const JwkSet& keys) {
-  if (has(header, "crit")) return JwtFault("It has critical header members, of which none is known here.");
+std::variant<const Jwk*, JwtError> key_for(const dom::object& header, const JwkSet& keys) {
+  if (has(header, "crit")) return JwtError("It has critical header members, of which none is known here.");
   if (has(header, "typ")) {
     const std::string_view type = text(header, "typ").value_or("");
     const bool known = equal_ignoring_case(type, "jwt") || equal_ignoring_case(type, "at+jwt") ||
                        equal_ignoring_case(type, "application/at+jwt");
-    if (!known) return JwtFault("Its typ is none of JWT and at+jwt.");
+    if (!known) return JwtError("Its typ is none of JWT and at+jwt.");
   }
   const auto kid = text(header, "kid");
   const Jwk* const key = kid ? keys.find(*kid) : nullptr;
-  if (key == nullptr) return JwtFault("Its kid names no key that is trusted here.");
-  if (text(header, "alg") != key->algorithm_name()) return JwtFault("Its alg is not that of the key.");
+  if (key == nullptr) return JwtError("Its kid names no key that is trusted here.");
+  if (text(header, "alg") != key->algorithm_name()) return JwtError("Its alg is not that of the key.");
   return key;
 }
 
-std::variant<VerifiedJwt, JwtFault> check_claims(const dom::object& claims, const JwtPolicy& policy, Timestamp now) {
+std::variant<VerifiedJwt, JwtError> check_claims(const dom::object& claims, const JwtPolicy& policy, Timestamp now) {
   constexpr std::int64_t kLeeway = kJwtLeewaySeconds * kMicrosPerSecond;
   const auto expires = numeric_date(claims, "exp");
-  if (!expires) return JwtFault("It has no exp, or one that is no time.");
-  if (expires->micros + kLeeway <= now.micros) return JwtFault("It has expired.");
+  if (!expires) return JwtError("It has no exp, or one that is no time.");
+  if (expires->micros + kLeeway <= now.micros) return JwtError("It has expired.");
   if (has(claims, "nbf")) {
     const auto not_before = numeric_date(claims, "nbf");
-    if (!not_before) return JwtFault("Its nbf is no time.");
-    if (not_before->micros - kLeeway > now.micros) return JwtFault("It is not good yet.");
+    if (!not_before) return JwtError("Its nbf is no time.");
+    if (not_before->micros - kLeeway > now.micros) return JwtError("It is not good yet.");
   }
-  if (text(claims, "iss") != policy.issuer) return JwtFault("It is from another issuer.");
-  if (!is_for(claims, policy.audience)) return JwtFault("It is for another audience.");
+  if (text(claims, "iss") != policy.issuer) return JwtError("It is from another issuer.");
+  if (!is_for(claims, policy.audience)) return JwtError("It is for another audience.");
 
   Principal principal;
   principal.name = text(claims, "sub").value_or("");
-  if (!is_principal_name(principal.name)) return JwtFault("It has no sub, or one that can be no userId.");
+  if (!is_principal_name(principal.name)) return JwtError("It has no sub, or one that can be no userId.");
   const auto role = role_of(text(claims, kRoleClaim).value_or(""));
-  if (!role) return JwtFault("Its stele_role is no role.");
+  if (!role) return JwtError("Its stele_role is no role.");
   principal.role = *role;
   if (has(claims, kAggregateTypesClaim)) {
-    constexpr JwtFault kNoLimit = "Its stele_aggregate_types is no list of 1 to 100 aggregate types.";
+    constexpr JwtError kNoLimit = "Its stele_aggregate_types is no list of 1 to 100 aggregate types.";
     dom::array types;
     if (claims[kAggregateTypesClaim].get(types) != simdjson::SUCCESS || types.begin() == types.end()) return kNoLimit;
     for (const dom::element each : types) {
@@ -119,9 +119,9 @@ std::variant<VerifiedJwt, JwtFault> check_claims(const dom::object& claims, cons
 
 }  // namespace
 
-std::variant<VerifiedJwt, JwtFault> verify_jwt(std::string_view token, const JwkSet& keys, const JwtPolicy& policy,
+std::variant<VerifiedJwt, JwtError> verify_jwt(std::string_view token, const JwkSet& keys, const JwtPolicy& policy,
                                                Timestamp now) {
-  if (token.size() > kJwtBytesMax) return JwtFault("It is longer than 8192 bytes.");
+  if (token.size() > kJwtBytesMax) return JwtError("It is longer than 8192 bytes.");
   const std::size_t first = token.find('.');
   const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) return kMalformed;
@@ -134,9 +134,9 @@ std::variant<VerifiedJwt, JwtFault> verify_jwt(std::string_view token, const Jwk
   const auto header = strict_object(header_parser, *header_json);
   if (!header) return kMalformed;
   const auto key = key_for(*header, keys);
-  if (const auto* fault = std::get_if<JwtFault>(&key)) return *fault;
+  if (const auto* fault = std::get_if<JwtError>(&key)) return *fault;
   if (!std::get<const Jwk*>(key)->verify(token.substr(0, second), *signature)) {
-    return JwtFault("Its signature is wrong.");
+    return JwtError("Its signature is wrong.");
   }
   dom::parser claims_parser;
   const auto claims = strict_object(claims_parser, *claims_json);

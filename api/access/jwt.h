@@ -32,11 +32,11 @@ struct VerifiedJwt {
 };
 
 /// Why a token was refused: one sentence in static storage, with nothing of the token in it.
-using JwtFault = std::string_view;
+using JwtError = std::string_view;
 
 /// Checks everything: the form (no member of header or claims twice), the algorithm (that of the key, whatever the
 /// token says), the signature, then the claims. Any thread.
-[[nodiscard]] std::variant<VerifiedJwt, JwtFault> verify_jwt(std::string_view token, const JwkSet& keys,
+[[nodiscard]] std::variant<VerifiedJwt, JwtError> verify_jwt(std::string_view token, const JwkSet& keys,
                                                              const JwtPolicy& policy, Timestamp now);
 
 }  // namespace stele::api

@@ -56,7 +56,7 @@ Status KeyStore::write(const std::string& name, std::string_view content) const 
     STELE_TRY(file->close());
   }
   STELE_TRY(files_->rename(fresh, path));
-  return files_->sync_folder(folder_);
+  return files_->sync_directory(folder_);
 }
 
 Result<std::optional<FileInfo>> KeyStore::look_at(const std::string& name) const {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "api/control_characters.h"
-#include "engine/read_view.h"
+#include "api/json/control_characters.h"
+#include "engine/store/read_view.h"
 
 namespace stele::api {
 

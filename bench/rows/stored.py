@@ -65,7 +65,7 @@ class Stored:
         """Waits for the merges that so fast a filling leaves behind; a store that grew over days has none."""
         progress("waiting for merges of the index")
         with self.bench.stele(folder) as server:
-            while b"\nstele_index_merge_due 1\n" in self.bench.get(server, "/metrics"):
+            while b"\nstele_index_compaction_due 1\n" in self.bench.get(server, "/metrics"):
                 time.sleep(0.1)
 
     def killed(self, events):

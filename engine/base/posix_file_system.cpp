@@ -405,7 +405,7 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
-  Status sync_folder(const std::string& folder) override { return sync(folder); }
+  Status sync_directory(const std::string& folder) override { return sync(folder); }
 
   Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override {
     // The folder first, so that one who is refused has made no lock file.

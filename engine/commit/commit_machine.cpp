@@ -37,7 +37,7 @@ CommitMachine::Head CommitMachine::head_of(std::string_view aggregate_id,
                                            const std::vector<std::optional<AggregateHead>>& sealed, std::size_t index,
                                            const Resolution& resolution) const {
   if (const Head* found = heads_.find(aggregate_id)) return *found;
-  std::optional<NewestPart::BorrowedHead> found;
+  std::optional<Memtable::BorrowedHead> found;
   for (const MemoryLink* link = resolution.newest.get(); link != nullptr; link = link->next.get()) {
     if (auto later = link->part->find_head_as_inserter(aggregate_id)) found = later;
   }
@@ -151,7 +151,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
 }
 
 void CommitMachine::prefetch(const Proposal& proposal, const Resolution& resolution) {
-  const NewestPart& newest = *resolution.newest->part;
+  const Memtable& newest = *resolution.newest->part;
   for (const EventDraft& event : proposal.events) newest.prefetch_slots(event.event_id, event.aggregate_id);
   for (const EventDraft& event : proposal.events) newest.prefetch_entries(event.aggregate_id);
 }

@@ -59,7 +59,7 @@ std::string Committer::poison_reason() const {
 }
 
 std::string Committer::roll_trouble() const {
-  if (writer_.preparer().ready()) return {};
+  if (writer_.preallocator().ready()) return {};
   const std::lock_guard lock(trouble_mutex_);
   return roll_trouble_;
 }
@@ -71,7 +71,7 @@ void Committer::run() {
   prepare_thread_memory();
   may_use_memory_reserve();
   Batch batch;
-  while (sequencer_.take(batch, syncing_ ? Taker::Busy : Taker::Idle)) {
+  while (sequencer_.take(batch, syncing_ ? TakeMode::Busy : TakeMode::Idle)) {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (i + 1 < batch.size()) CommitMachine::prefetch(batch[i + 1]->proposal, batch[i + 1]->resolution);
       Decided decided;
@@ -143,7 +143,7 @@ Status Committer::write_group(Group& group) {
     STELE_ASSIGN(const LogWriter::Rolled rolled, writer_.roll(true));
     hooks_.rolled(rolled);
   }
-  const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
+  const RecordLocations places{writer_.active_segment(), writer_.active_offset(), group.offsets};
   began_nanos_ = nanos_now();
   STELE_TRY(GroupWriter::write(writer_, group));
   index(group, places);
@@ -157,7 +157,7 @@ void Committer::begin() {
   std::swap(growing_, unsynced_);
   if (unsynced_.group.empty() || poisoned()) return settle({});
   Group& group = unsynced_.group;
-  const RecordPlaces places{writer_.active_segment(), writer_.active_offset(), group.offsets};
+  const RecordLocations places{writer_.active_segment(), writer_.active_offset(), group.offsets};
   began_nanos_ = nanos_now();
   if (group.headers.size() < overlap_records_min_) {
     const Status written = GroupWriter::write(writer_, group);
@@ -182,7 +182,7 @@ void Committer::flush() {
   finish();
 }
 
-void Committer::index(Group& group, const RecordPlaces& places) {
+void Committer::index(Group& group, const RecordLocations& places) {
   hooks_.index(group, places);
   machine_.group_is_indexed();
 }
@@ -201,7 +201,7 @@ void Committer::settle(const Status& written) {
   if (poisoned()) {
     // What the log holds now is not known: neither that these are stored, nor what the others were refused for. What was decided
     // meanwhile rests on that group too, and is not written any more.
-    for (Batchful* const batch : {&unsynced_, &growing_}) {
+    for (CommitGroup* const batch : {&unsynced_, &growing_}) {
       for (Decided& decided : batch->decided) {
         const Kind kind = decided.outcome.kind;
         const bool may_be_stored = kind == Kind::Stored || kind == Kind::Replayed || kind == Kind::OutcomeUnknown;

@@ -30,7 +30,7 @@ struct CommitterHooks {
   /// A new segment was begun, nothing has been written to it.
   std::function<void(const LogWriter::Rolled&)> rolled;
   /// `group` is complete and will stand at `places`, if it becomes durable: index it.
-  std::function<void(const Group&, const RecordPlaces& places)> index;
+  std::function<void(const Group&, const RecordLocations& places)> index;
   /// `group` is durable and indexed: publish it. When this returns, readers may see it.
   std::function<void(const Group&, const LogWriter&)> durable;
   /// Whether the index has room for more records.
@@ -72,7 +72,7 @@ class Committer {
     std::vector<std::optional<Position>> duplicates;
   };
   /// A group and the answers that rest on it.
-  struct Batchful {
+  struct CommitGroup {
     Group group;
     std::vector<Decided> decided;
   };
@@ -86,7 +86,7 @@ class Committer {
   void finish();
   /// Until everything decided is answered.
   void flush();
-  void index(Group& group, const RecordPlaces& places);
+  void index(Group& group, const RecordLocations& places);
   void publish(const Group& group);
   void settle(const Status& written);
 
@@ -95,8 +95,8 @@ class Committer {
   LogWriter& writer_;
   const std::uint64_t overlap_records_min_;
   const CommitterHooks hooks_;
-  Batchful growing_;
-  Batchful unsynced_;
+  CommitGroup growing_;
+  CommitGroup unsynced_;
   bool syncing_ = false;  // unsynced_ is being written
   LogWriter::Room room_;  // behind unsynced_, while it is being written
   std::optional<Error> no_index_room_;  // for the group under way

@@ -95,7 +95,7 @@ void EventMatcher::find(const MemoryLink& newest, Position begin, std::size_t li
   Scan scan(*this);
   std::vector<std::pair<std::uint32_t, std::uint32_t>> had;  // ordinal of a record, number of a value that it has
   for (const MemoryLink* link = &newest; link != nullptr && to.size() < limit; link = link->next.get()) {
-    const NewestPart& part = *link->part;
+    const Memtable& part = *link->part;
     const Position end = part.end();
     if (begin >= end) continue;
     const auto from = static_cast<std::uint32_t>(begin > part.first() ? begin.since(part.first()) : 0);

@@ -22,10 +22,10 @@ Submitted LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
   return Submitted::Yes;
 }
 
-bool LocalSequencer::take(Batch& to, Taker taker) {
+bool LocalSequencer::take(Batch& to, TakeMode taker) {
   STELE_CHECK(to.empty());
   std::unique_lock lock(mutex_);
-  if (taker == Taker::Busy) {
+  if (taker == TakeMode::Busy) {
     const auto enough = static_cast<std::size_t>(std::max(usual_batch_ / 2, 1.0));
     if (queue_.size() < enough && !interrupted_ && !closed_) {
       wake_at_ = enough;
@@ -38,13 +38,13 @@ bool LocalSequencer::take(Batch& to, Taker taker) {
     }
     // Waiting for company makes groups larger, and larger groups cost less processor time a commit. One busy client never waits.
     const auto enough = static_cast<std::size_t>(usual_batch_ * 2);
-    if (usual_batch_ > 1.5 && options_.gather_max.count() > 0 && queue_.size() < enough && !closed_) {
-      const auto deadline = std::chrono::steady_clock::now() + options_.gather_max;
+    if (usual_batch_ > 1.5 && options_.group_commit_delay.count() > 0 && queue_.size() < enough && !closed_) {
+      const auto deadline = std::chrono::steady_clock::now() + options_.group_commit_delay;
       wake_at_ = enough;
       arrived_.wait_until(lock, deadline, [&] { return queue_.size() >= enough || closed_; });
     }
   }
-  const bool complete = taker == Taker::Idle || interrupted_;
+  const bool complete = taker == TakeMode::Idle || interrupted_;
   interrupted_ = false;
   wake_at_ = 0;
   queue_.swap(to);

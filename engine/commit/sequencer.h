@@ -36,7 +36,7 @@ enum class Submitted {
   Closed,
 };
 
-enum class Taker {
+enum class TakeMode {
   Idle,  ///< has nothing else to do: wait for company while many clients are busy, but not long
   Busy,  ///< a group is being synced: wait until half of the usual number have come, or for interrupt()
 };
@@ -48,7 +48,7 @@ class Sequencer {
   [[nodiscard]] virtual Submitted submit(std::unique_ptr<PendingCommit>& commit) = 0;
   /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first. False once closed
   /// and empty.
-  [[nodiscard]] virtual bool take(Batch& to, Taker taker) = 0;
+  [[nodiscard]] virtual bool take(Batch& to, TakeMode taker) = 0;
   /// Any thread. A busy taker returns now, or from its next call.
   virtual void interrupt() = 0;
   /// Any thread. What was submitted before is still given out.
@@ -64,7 +64,7 @@ struct LocalSequencerOptions {
   const Clock* clock;
   std::uint64_t proposals_max;
   std::uint64_t bytes_max;
-  std::chrono::microseconds gather_max;
+  std::chrono::microseconds group_commit_delay;
   bool accept_clock_jumps = false;  ///< stamp with a clock that jumped ahead by however much
 };
 
@@ -74,7 +74,7 @@ class LocalSequencer final : public Sequencer {
       : options_(options), clock_watch_(*options.clock, options.accept_clock_jumps) {}
 
   [[nodiscard]] Submitted submit(std::unique_ptr<PendingCommit>& commit) override;
-  [[nodiscard]] bool take(Batch& to, Taker taker) override;
+  [[nodiscard]] bool take(Batch& to, TakeMode taker) override;
   void interrupt() override;
   void close() override;
   [[nodiscard]] std::uint64_t waiting() const override;

@@ -7,7 +7,7 @@ namespace stele {
 const IndexPart& IndexView::part(std::size_t i) const {
   if (i < runs_.size()) return *runs_[i];
   i -= runs_.size();
-  return i < frozen_.size() ? *frozen_[i] : *newest_;
+  return i < immutable_.size() ? *immutable_[i] : *newest_;
 }
 
 Result<std::optional<Position>> IndexView::find_event(const Uuid& event_id) const {
@@ -16,7 +16,7 @@ Result<std::optional<Position>> IndexView::find_event(const Uuid& event_id) cons
 }
 
 Result<std::optional<Position>> IndexView::find_sealed_event(const Uuid& event_id, DiskWait wait) const {
-  for (auto part = frozen_.rbegin(); part != frozen_.rend(); ++part) {
+  for (auto part = immutable_.rbegin(); part != immutable_.rend(); ++part) {
     if (auto found = (*part)->find(event_id)) return found;
   }
   for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
@@ -27,7 +27,7 @@ Result<std::optional<Position>> IndexView::find_sealed_event(const Uuid& event_i
 }
 
 Result<std::optional<AggregateHead>> IndexView::sealed_head(std::string_view id, DiskWait wait) const {
-  for (auto part = frozen_.rbegin(); part != frozen_.rend(); ++part) {
+  for (auto part = immutable_.rbegin(); part != immutable_.rend(); ++part) {
     if (auto found = (*part)->find_head(id)) return found;
   }
   for (auto run = runs_.rbegin(); run != runs_.rend(); ++run) {
@@ -115,37 +115,37 @@ Result<IndexPart::TimeBounds> IndexView::time_bounds(Timestamp time) const {
 }
 
 IndexSet::IndexSet(RunList runs, Position first, std::uint64_t part_records_max)
-    : part_records_max_(part_records_max), growing_(std::make_shared<NewestPart>(first)) {
+    : part_records_max_(part_records_max), growing_(std::make_shared<Memtable>(first)) {
   newest_ = std::make_shared<MemoryLink>(MemoryLink{growing_, nullptr});
   publish(std::move(runs), {});
 }
 
-void IndexSet::publish(RunList runs, FrozenList frozen) {
-  view_ = std::make_shared<const IndexView>(std::move(runs), std::move(frozen), newest_->part);
+void IndexSet::publish(RunList runs, ImmutableMemtables immutable) {
+  view_ = std::make_shared<const IndexView>(std::move(runs), std::move(immutable), newest_->part);
 }
 
-void IndexSet::insert(std::span<const RecordHeader> records, const RecordPlaces& places) {
+void IndexSet::insert(std::span<const RecordHeader> records, const RecordLocations& places) {
   growing_->insert(records, places);
 }
 
 void IndexSet::freeze(std::optional<ReplayPoint> replay) {
   STELE_CHECK(growing_->size() > 0);
   growing_->freeze(std::move(replay));
-  auto next = std::make_shared<NewestPart>(*growing_);
+  auto next = std::make_shared<Memtable>(*growing_);
   auto link = std::make_shared<MemoryLink>(MemoryLink{next, nullptr});
   const std::lock_guard lock(mutex_);
-  FrozenList frozen = view_->frozen();
-  frozen.push_back(growing_);
+  ImmutableMemtables immutable = view_->immutable();
+  immutable.push_back(growing_);
   newest_->next = link;
   newest_ = std::move(link);
   growing_ = std::move(next);
-  publish(view_->runs(), std::move(frozen));
+  publish(view_->runs(), std::move(immutable));
 }
 
 std::optional<SequenceNumber> IndexSet::last_sequence_in_memory(std::string_view id) const {
   if (const auto head = growing_->find_head_as_inserter(id)) return head->last_sequence;
   const auto now = view();
-  for (auto part = now->frozen().rbegin(); part != now->frozen().rend(); ++part) {
+  for (auto part = now->immutable().rbegin(); part != now->immutable().rend(); ++part) {
     if (const auto head = (*part)->find_head(id)) return head->last_sequence;
   }
   return std::nullopt;
@@ -161,17 +161,17 @@ IndexSet::Snapshot IndexSet::snapshot() const {
   return Snapshot{view_, newest_};
 }
 
-void IndexSet::flushed(std::shared_ptr<const RunPart> run) {
+void IndexSet::flushed(std::shared_ptr<const IndexRun> run) {
   const std::lock_guard lock(mutex_);
-  FrozenList frozen = view_->frozen();
-  STELE_CHECK(!frozen.empty() && frozen.front()->first() == run->first() && frozen.front()->end() == run->end());
-  frozen.erase(frozen.begin());
+  ImmutableMemtables immutable = view_->immutable();
+  STELE_CHECK(!immutable.empty() && immutable.front()->first() == run->first() && immutable.front()->end() == run->end());
+  immutable.erase(immutable.begin());
   RunList runs = view_->runs();
   runs.push_back(std::move(run));
-  publish(std::move(runs), std::move(frozen));
+  publish(std::move(runs), std::move(immutable));
 }
 
-void IndexSet::replace(std::span<const std::shared_ptr<const RunPart>> old, RunList by) {
+void IndexSet::replace(std::span<const std::shared_ptr<const IndexRun>> old, RunList by) {
   const std::lock_guard lock(mutex_);
   RunList runs = view_->runs();
   const auto at = std::find(runs.begin(), runs.end(), old.front());
@@ -179,7 +179,7 @@ void IndexSet::replace(std::span<const std::shared_ptr<const RunPart>> old, RunL
               by.front()->first() == old.front()->first() && by.back()->end() == old.back()->end());
   const auto behind = runs.erase(at, at + static_cast<std::ptrdiff_t>(old.size()));
   runs.insert(behind, std::make_move_iterator(by.begin()), std::make_move_iterator(by.end()));
-  publish(std::move(runs), view_->frozen());
+  publish(std::move(runs), view_->immutable());
 }
 
 }  // namespace stele

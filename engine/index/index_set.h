@@ -8,30 +8,30 @@
 
 #include "engine/base/read_budget.h"
 #include "engine/index/index_part.h"
-#include "engine/index/newest_part.h"
-#include "engine/index/run_part.h"
+#include "engine/index/index_run.h"
+#include "engine/index/memtable.h"
 
 namespace stele {
 
-using RunList = std::vector<std::shared_ptr<const RunPart>>;
-using FrozenList = std::vector<std::shared_ptr<const NewestPart>>;
+using RunList = std::vector<std::shared_ptr<const IndexRun>>;
+using ImmutableMemtables = std::vector<std::shared_ptr<const Memtable>>;
 
 /// The parts as they stood at one moment; cheap to copy. What is inserted later shows up in `newest`, so readers bound what they see by
 /// a position of their own. Corrupt or Io: a run is damaged.
 class IndexView {
  public:
   IndexView() = default;
-  IndexView(RunList runs, FrozenList frozen, std::shared_ptr<const NewestPart> newest)
-      : runs_(std::move(runs)), frozen_(std::move(frozen)), newest_(std::move(newest)) {}
+  IndexView(RunList runs, ImmutableMemtables immutable, std::shared_ptr<const Memtable> newest)
+      : runs_(std::move(runs)), immutable_(std::move(immutable)), newest_(std::move(newest)) {}
 
   [[nodiscard]] const RunList& runs() const { return runs_; }
-  [[nodiscard]] const FrozenList& frozen() const { return frozen_; }
-  [[nodiscard]] const NewestPart& newest() const { return *newest_; }
+  [[nodiscard]] const ImmutableMemtables& immutable() const { return immutable_; }
+  [[nodiscard]] const Memtable& newest() const { return *newest_; }
   /// One past the last position of the immutable parts.
   [[nodiscard]] Position sealed_end() const { return newest_->first(); }
 
   /// Immutable parts, then the newest.
-  [[nodiscard]] std::size_t part_count() const { return runs_.size() + frozen_.size() + 1; }
+  [[nodiscard]] std::size_t part_count() const { return runs_.size() + immutable_.size() + 1; }
   [[nodiscard]] const IndexPart& part(std::size_t i) const;
 
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const;
@@ -51,14 +51,14 @@ class IndexView {
 
  private:
   RunList runs_;
-  FrozenList frozen_;
-  std::shared_ptr<const NewestPart> newest_;
+  ImmutableMemtables immutable_;
+  std::shared_ptr<const Memtable> newest_;
 };
 
 /// The newest part at some moment and, from there, all that came after it: whoever looked up the immutable parts at that moment finds
 /// everything since in memory, however long ago that was. Only the inserting thread may follow `next`.
 struct MemoryLink {
-  std::shared_ptr<const NewestPart> part;
+  std::shared_ptr<const Memtable> part;
   std::shared_ptr<const MemoryLink> next;
 };
 
@@ -68,7 +68,7 @@ class IndexSet {
   /// `runs` cover [0, first) without a gap. The newest part is full() at `part_records_max` records.
   IndexSet(RunList runs, Position first, std::uint64_t part_records_max);
 
-  void insert(std::span<const RecordHeader> records, const RecordPlaces& places);
+  void insert(std::span<const RecordHeader> records, const RecordLocations& places);
   /// Of an aggregate that has records in a part that is no run yet. Inserting thread.
   [[nodiscard]] std::optional<SequenceNumber> last_sequence_in_memory(std::string_view id) const;
   [[nodiscard]] bool full() const { return newest_->part->size() >= part_records_max_; }
@@ -82,17 +82,17 @@ class IndexSet {
   };
   [[nodiscard]] Snapshot snapshot() const;
 
-  /// The oldest frozen part is a run now.
-  void flushed(std::shared_ptr<const RunPart> run);
+  /// The oldest immutable memtable is a run now.
+  void flushed(std::shared_ptr<const IndexRun> run);
   /// Puts runs in the place of others that cover the same positions.
-  void replace(std::span<const std::shared_ptr<const RunPart>> old, RunList by);
+  void replace(std::span<const std::shared_ptr<const IndexRun>> old, RunList by);
 
  private:
-  void publish(RunList runs, FrozenList frozen);  // under mutex_
+  void publish(RunList runs, ImmutableMemtables immutable);  // under mutex_
 
   const std::uint64_t part_records_max_;
   mutable std::mutex mutex_;
-  std::shared_ptr<NewestPart> growing_;   // inserting thread only
+  std::shared_ptr<Memtable> growing_;   // inserting thread only
   std::shared_ptr<MemoryLink> newest_;    // changed under mutex_ by the inserting thread
   std::shared_ptr<const IndexView> view_;  // under mutex_
 };

@@ -59,7 +59,7 @@ Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder,
       (void)file_system.remove(path);
       continue;
     }
-    auto run = RunPart::open(file_system, path, store_id);
+    auto run = IndexRun::open(file_system, path, store_id);
     if (run && ((*run)->first() != name.first || (*run)->end() != name.end)) {
       run = Error{.kind = ErrorKind::Corrupt, .message = "the run covers other positions than its name says", .file = path};
     }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/index/run_part.h"
+#include "engine/index/index_run.h"
 
 namespace stele {
 
@@ -23,7 +23,7 @@ struct RunName {
 [[nodiscard]] std::optional<RunName> parse_run_name(std::string_view name);
 
 struct OpenedRuns {
-  std::vector<std::shared_ptr<const RunPart>> runs;  ///< in position order, perhaps with gaps
+  std::vector<std::shared_ptr<const IndexRun>> runs;  ///< in position order, perhaps with gaps
   std::vector<std::string> notes;                    ///< what an operator should know
 };
 

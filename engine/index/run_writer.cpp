@@ -33,7 +33,7 @@ class Source {
   [[nodiscard]] virtual std::uint64_t keys(std::size_t table) const = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<KeyCursor>> cursor(std::size_t table) const = 0;
   [[nodiscard]] virtual std::uint64_t times() const = 0;
-  [[nodiscard]] virtual Result<RunPart::TimeSample> time(std::uint64_t index) const = 0;
+  [[nodiscard]] virtual Result<IndexRun::TimeSample> time(std::uint64_t index) const = 0;
   [[nodiscard]] virtual const std::optional<ReplayPoint>& replay() const = 0;
   [[nodiscard]] virtual Position tail_first() const = 0;
   [[nodiscard]] virtual Result<std::vector<std::uint32_t>> tail_offsets() const = 0;
@@ -75,11 +75,11 @@ class MemoryListCursor final : public MemoryCursor<PostingList> {
   Status ordinals(const OrdinalVisitor& visit) override { return visit_all(value(), visit); }
 };
 
-class MemoryAggregateCursor final : public MemoryCursor<NewestPart::Aggregate> {
+class MemoryAggregateCursor final : public MemoryCursor<Memtable::Aggregate> {
  public:
   using MemoryCursor::MemoryCursor;
   Result<StoredAggregate> aggregate() override {
-    const NewestPart::Aggregate& from = value();
+    const Memtable::Aggregate& from = value();
     return StoredAggregate{.first_sequence = from.first_sequence,
                            .last_sequence = from.last_sequence,
                            .first_time = from.first_time,
@@ -116,7 +116,7 @@ class MemoryEventIdCursor final : public KeyCursor {
 
 class MemorySource final : public Source {
  public:
-  explicit MemorySource(const NewestPart& part) : part_(part) {}
+  explicit MemorySource(const Memtable& part) : part_(part) {}
   Position first() const override { return part_.first(); }
   Position end() const override { return part_.end(); }
   std::uint64_t keys(std::size_t table) const override {
@@ -131,13 +131,13 @@ class MemorySource final : public Source {
     return Made(std::make_unique<MemoryListCursor>(part_.lists(static_cast<KeyKind>(table))));
   }
   std::uint64_t times() const override { return part_.times().size(); }
-  Result<RunPart::TimeSample> time(std::uint64_t index) const override {
-    return RunPart::TimeSample{part_.times()[index].ordinal, part_.times()[index].time};
+  Result<IndexRun::TimeSample> time(std::uint64_t index) const override {
+    return IndexRun::TimeSample{part_.times()[index].ordinal, part_.times()[index].time};
   }
   const std::optional<ReplayPoint>& replay() const override { return part_.replay(); }
   Position tail_first() const override {
     // Without all of them up to the end they are of no use.
-    const NewestPart::Tail& tail = part_.tail();
+    const Memtable::Tail& tail = part_.tail();
     const bool whole = part_.replay() && tail.segment == part_.replay()->log.segment &&
                        tail.first.plus(tail.offsets.size()) == part_.end();
     return whole ? tail.first : part_.end();
@@ -145,12 +145,12 @@ class MemorySource final : public Source {
   Result<std::vector<std::uint32_t>> tail_offsets() const override { return part_.tail().offsets; }
 
  private:
-  const NewestPart& part_;
+  const Memtable& part_;
 };
 
 class StoredCursor final : public KeyCursor {
  public:
-  StoredCursor(const RunPart& run, std::size_t table) : run_(run), table_(table), cursor_(run.table(table)) {}
+  StoredCursor(const IndexRun& run, std::size_t table) : run_(run), table_(table), cursor_(run.table(table)) {}
   [[nodiscard]] Status start() { return cursor_.seek({}); }
   bool valid() const override { return cursor_.valid(); }
   std::string_view key() const override { return cursor_.key(); }
@@ -182,14 +182,14 @@ class StoredCursor final : public KeyCursor {
     return Error{.kind = ErrorKind::Corrupt, .message = "an index run has a malformed value", .file = run_.file().path()};
   }
 
-  const RunPart& run_;
+  const IndexRun& run_;
   const std::size_t table_;
   Table::Cursor cursor_;
 };
 
 class RunSource final : public Source {
  public:
-  explicit RunSource(const RunPart& run) : run_(run) {}
+  explicit RunSource(const IndexRun& run) : run_(run) {}
   Position first() const override { return run_.first(); }
   Position end() const override { return run_.end(); }
   std::uint64_t keys(std::size_t table) const override { return run_.directory().tables[table].keys; }
@@ -199,13 +199,13 @@ class RunSource final : public Source {
     return std::unique_ptr<KeyCursor>(std::move(cursor));
   }
   std::uint64_t times() const override { return run_.directory().times_count; }
-  Result<RunPart::TimeSample> time(std::uint64_t index) const override { return run_.time_sample(index); }
+  Result<IndexRun::TimeSample> time(std::uint64_t index) const override { return run_.time_sample(index); }
   const std::optional<ReplayPoint>& replay() const override { return run_.directory().replay; }
   Position tail_first() const override { return run_.directory().tail_first; }
   Result<std::vector<std::uint32_t>> tail_offsets() const override { return run_.tail_offsets(); }
 
  private:
-  const RunPart& run_;
+  const IndexRun& run_;
 };
 
 using Sources = std::vector<std::unique_ptr<Source>>;
@@ -276,7 +276,7 @@ Status write_times(PageFileWriter& file, const Sources& sources, RunDirectory& d
   for (const auto& source : sources) {
     const std::uint64_t base = source->first().since(directory.first);
     for (std::uint64_t i = 0; i < source->times(); ++i) {
-      STELE_ASSIGN(const RunPart::TimeSample sample, source->time(i));
+      STELE_ASSIGN(const IndexRun::TimeSample sample, source->time(i));
       put<std::uint64_t>(bytes, base + sample.ordinal);
       put<std::int64_t>(bytes, sample.time.micros);
     }
@@ -324,7 +324,7 @@ Status write_file(PageFileWriter& file, const Sources& sources, const RunFiles& 
   return file.finish(kRunFile, files.store_id, directory.encode());
 }
 
-Result<std::shared_ptr<const RunPart>> write(const RunFiles& files, const Sources& sources, RateLimiter* limiter) {
+Result<std::shared_ptr<const IndexRun>> write(const RunFiles& files, const Sources& sources, RateLimiter* limiter) {
   const std::string path =
       files.folder + "/" + run_name(sources.front()->first(), sources.back()->end());
   const std::string unfinished = path + std::string(kUnfinishedSuffix);
@@ -333,25 +333,25 @@ Result<std::shared_ptr<const RunPart>> write(const RunFiles& files, const Source
                  PageFileWriter::create(*files.file_system, unfinished, limiter));
     STELE_TRY(write_file(*file, sources, files));
     STELE_TRY(files.file_system->rename(unfinished, path));
-    return files.file_system->sync_folder(files.folder);
+    return files.file_system->sync_directory(files.folder);
   };
   if (Status made = make(); !made) {
     (void)files.file_system->remove(unfinished);
     return made.error();
   }
-  return RunPart::open(*files.file_system, path, files.store_id);
+  return IndexRun::open(*files.file_system, path, files.store_id);
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const RunPart>> write_run(const RunFiles& files, const NewestPart& part, RateLimiter* limiter) {
+Result<std::shared_ptr<const IndexRun>> write_run(const RunFiles& files, const Memtable& part, RateLimiter* limiter) {
   Sources sources;
   sources.push_back(std::make_unique<MemorySource>(part));
   return write(files, sources, limiter);
 }
 
-Result<std::shared_ptr<const RunPart>> merge_runs(const RunFiles& files,
-                                                  std::span<const std::shared_ptr<const RunPart>> runs,
+Result<std::shared_ptr<const IndexRun>> merge_runs(const RunFiles& files,
+                                                  std::span<const std::shared_ptr<const IndexRun>> runs,
                                                   RateLimiter* limiter) {
   Sources sources;
   for (const auto& run : runs) {

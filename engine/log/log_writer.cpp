@@ -13,8 +13,8 @@ std::uint64_t footer_bytes(std::uint64_t records) {
 
 }  // namespace
 
-LogWriter::LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment)
-    : options_(options), preparer_(std::move(options)), end_(end), next_segment_(next_segment) {}
+LogWriter::LogWriter(PreallocatorOptions options, LogEnd end, SegmentId next_segment)
+    : options_(options), preallocator_(std::move(options)), end_(end), next_segment_(next_segment) {}
 
 Result<std::shared_ptr<const Segment>> LogWriter::resume(ActiveSegment active) {
   STELE_CHECK(!active_);
@@ -37,7 +37,7 @@ Result<std::shared_ptr<const Segment>> LogWriter::activate(ActiveSegment active,
 void LogWriter::want_next_when_half_full() {
   if (next_is_wanted_ || active_->end.value() < active_->file_bytes / 2) return;
   next_is_wanted_ = true;
-  preparer_.want(next_segment_);
+  preallocator_.want(next_segment_);
 }
 
 LogWriter::Room LogWriter::room() const {
@@ -59,18 +59,18 @@ Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
   if (options_.guard != nullptr) {
     const Status in_place = options_.guard->look();
     poisoned_ = !in_place && in_place.error().kind == ErrorKind::Displaced;
-    if (!in_place) preparer_.want(next_segment_);  // it asks again and again, and so notices when all is well
+    if (!in_place) preallocator_.want(next_segment_);  // it asks again and again, and so notices when all is well
     STELE_TRY(in_place);
   }
   // Everything that may fail for want of space or memory comes before anything is changed.
-  auto taken = preparer_.take(next_segment_, fill);
+  auto taken = preallocator_.take(next_segment_, fill);
   if (!taken) {
-    preparer_.want(next_segment_);  // it goes on trying, and so notices when there is room
+    preallocator_.want(next_segment_);  // it goes on trying, and so notices when there is room
     return taken.error();
   }
   std::unique_ptr<File> file = std::move(*taken);
   const auto give_back = [&](const Error& error) {
-    preparer_.give_back(next_segment_, std::move(file));
+    preallocator_.give_back(next_segment_, std::move(file));
     return error;
   };
   auto mapping = file->map(options_.segment_bytes);
@@ -90,7 +90,7 @@ Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
     STELE_ASSIGN(rolled.sealed, seal(std::move(prepared)));
   }
   STELE_TRY(file->rename(options_.folder + "/" + segment_name(next_segment_)));
-  STELE_TRY(options_.file_system->sync_folder(options_.folder));
+  STELE_TRY(options_.file_system->sync_directory(options_.folder));
   active_ = std::nullopt;
   STELE_ASSIGN(rolled.active, activate(ActiveSegment{.file = std::move(file),
                                                      .id = next_segment_,
@@ -172,7 +172,7 @@ Status LogWriter::check_active() const {
 }
 
 Status LogWriter::close() {
-  preparer_.stop();
+  preallocator_.stop();
   if (!active_) return {};
   Status closed = active_->file->close();
   active_.reset();

@@ -10,7 +10,7 @@
 #include "engine/log/frame.h"
 #include "engine/log/offset_table.h"
 #include "engine/log/segment.h"
-#include "engine/log/segment_preparer.h"
+#include "engine/log/segment_preallocator.h"
 
 namespace stele {
 
@@ -46,7 +46,7 @@ struct ActiveSegment {
 /// no more. Nothing is written or renamed once the guard, if there is one, has found the folder displaced.
 class LogWriter {
  public:
-  LogWriter(PreparerOptions options, LogEnd end, SegmentId next_segment);
+  LogWriter(PreallocatorOptions options, LogEnd end, SegmentId next_segment);
 
   /// Takes over the active segment; without it the first group makes one.
   [[nodiscard]] Result<std::shared_ptr<const Segment>> resume(ActiveSegment active);
@@ -90,7 +90,7 @@ class LogWriter {
   }
   [[nodiscard]] SegmentId active_segment() const { return active_ ? active_->id : SegmentId{}; }
   [[nodiscard]] ByteOffset active_offset() const { return active_ ? active_->end : ByteOffset{}; }
-  [[nodiscard]] const SegmentPreparer& preparer() const { return preparer_; }
+  [[nodiscard]] const SegmentPreallocator& preallocator() const { return preallocator_; }
   /// Nanoseconds that the syncs of groups took; any thread.
   [[nodiscard]] const Histogram& sync_nanos() const { return sync_nanos_; }
   /// Nothing of the folder is changed afterwards.
@@ -110,8 +110,8 @@ class LogWriter {
   /// Displaced if the active segment is no file of the folder any more, or was cut off.
   [[nodiscard]] Status check_active() const;
 
-  const PreparerOptions options_;
-  SegmentPreparer preparer_;
+  const PreallocatorOptions options_;
+  SegmentPreallocator preallocator_;
   LogEnd end_;
   SegmentId next_segment_;
   std::optional<ActiveSegment> active_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/log/log_folder.h"
-#include "engine/recovery/cases.h"
+#include "engine/recovery/decision_table.h"
 #include "engine/recovery/segment_scan.h"
 
 namespace stele {
@@ -238,7 +238,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
 
   // The log is accepted as it stands; from here on it may be changed.
   for (const std::string& name : content.leftovers) STELE_TRY(file_system.remove(log_folder + "/" + name));
-  STELE_TRY(file_system.sync_folder(log_folder));
+  STELE_TRY(file_system.sync_directory(log_folder));
   for (const auto& [path, length] : untrimmed) trim(file_system, path, length);
   if (!tail_file) return log;
 

@@ -84,7 +84,7 @@ bool Scrubber::pass() {
   }
   // The list alone: a view would keep parts in memory for as long as the pass takes.
   const RunList runs = index_()->runs();
-  for (std::shared_ptr<const RunPart> run : runs) {
+  for (std::shared_ptr<const IndexRun> run : runs) {
     if (!run->damaged() && !scrub_run(*run)) return false;
   }
   passes_.fetch_add(1, std::memory_order_relaxed);
@@ -118,7 +118,7 @@ Status Scrubber::scrub_segment(const Segment& segment) {
   return Error{.kind = ErrorKind::Corrupt, .message = "a group or the footer is damaged", .offset = scan.end.value()};
 }
 
-bool Scrubber::scrub_run(const RunPart& run) {
+bool Scrubber::scrub_run(const IndexRun& run) {
   constexpr std::uint64_t kPages = 64;
   const PageFile& file = run.file();
   for (std::uint64_t page = 0; page < file.page_count(); page += kPages) {

@@ -39,7 +39,7 @@ class Scrubber {
  private:
   void run();
   [[nodiscard]] Status scrub_segment(const Segment& segment);
-  [[nodiscard]] bool scrub_run(const RunPart& run);
+  [[nodiscard]] bool scrub_run(const IndexRun& run);
 
   const ScrubberOptions options_;
   const std::function<std::shared_ptr<const SegmentList>()> segments_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/bytes.h"
-#include "engine/recovery/cases.h"
+#include "engine/recovery/decision_table.h"
 
 namespace stele {
 namespace {

@@ -112,7 +112,7 @@ Status SnapshotStore::open_folder() {
   // durable.
   ++renames_;
   Lock lock(mutex_);
-  after(settle(lock), merge_retry_at_);
+  after(settle(lock), compaction_retry_at_);
   return {};
 }
 
@@ -153,7 +153,7 @@ Status SnapshotStore::put(SnapshotKey key, SequenceNumber sequence, const Digest
   Lock lock(mutex_);
   const auto full = [&] { return newest_.bytes() >= options_.memory_bytes_max; };
   if (full() && !in_background()) work(lock);
-  if (full() && frozen_.empty()) freeze();
+  if (full() && immutable_.empty()) freeze();
   if (closed_) return closed();
   if (full()) {
     ++refused_;
@@ -162,10 +162,10 @@ Status SnapshotStore::put(SnapshotKey key, SequenceNumber sequence, const Digest
   const bool first = newest_.empty();
   if (first) newest_since_ = options_.clock->monotonic_micros();
   newest_.put(states_key(key.aggregate_id, key.name), std::move(buffered));
-  if (full() && frozen_.empty()) freeze();
+  if (full() && immutable_.empty()) freeze();
   if (!in_background()) {
     work(lock);
-  } else if (first || !frozen_.empty()) {
+  } else if (first || !immutable_.empty()) {
     changed_.notify_all();
   }
   return {};
@@ -181,7 +181,7 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
     {
       const Lock lock(mutex_);
       files = files_;
-      for (const SnapshotBuffer* const buffer : {&newest_, &frozen_}) {
+      for (const SnapshotBuffer* const buffer : {&newest_, &immutable_}) {
         const SnapshotBuffer::States* const found = buffer->find(states);
         for (std::size_t i = 0; found != nullptr && i < found->size(); ++i) {
           const BufferedState& state = (*found)[i];
@@ -231,7 +231,7 @@ Status SnapshotStore::remove(std::string_view aggregate_id) {
   {
     const Turn turn(*this, lock, writing_);
     newest_.remove_aggregate(key);
-    frozen_.remove_aggregate(key);
+    immutable_.remove_aggregate(key);
     const std::uint64_t number = next_number_;
     lock.unlock();
     auto file = put_in_place({number, number}, write_deletion(options_, key, number));
@@ -280,7 +280,7 @@ Status SnapshotStore::compact() {
     merged =
         Error{.kind = ErrorKind::Io, .message = "a snapshot file cannot be removed", .file = path(leftovers_.front())};
   }
-  after(merged, merge_retry_at_);
+  after(merged, compaction_retry_at_);
   return merged;
 }
 
@@ -288,7 +288,7 @@ SnapshotHealth SnapshotStore::health() const {
   const Lock lock(mutex_);
   SnapshotHealth health{.trouble = trouble_, .notes = notes_, .damaged_files = damaged_files_, .files = files_->size()};
   for (const auto& file : *files_) health.file_bytes += file->file_bytes();
-  health.memory_bytes = newest_.bytes() + frozen_.bytes();
+  health.memory_bytes = newest_.bytes() + immutable_.bytes();
   health.refused = refused_;
   return health;
 }
@@ -297,17 +297,17 @@ void SnapshotStore::run() {
   Lock lock(mutex_);
   while (!closed_) {
     const std::int64_t now = options_.clock->monotonic_micros();
-    if ((memory_due() && now >= write_retry_at_) || (merge_due() && now >= merge_retry_at_)) {
+    if ((memory_due() && now >= write_retry_at_) || (compaction_due() && now >= compaction_retry_at_)) {
       work(lock);
       continue;
     }
     std::optional<std::int64_t> next;
-    if (!frozen_.empty()) {
+    if (!immutable_.empty()) {
       next = write_retry_at_;
     } else if (!newest_.empty()) {
       next = std::max(newest_since_ + options_.memory_age_max.count(), write_retry_at_);
     }
-    if (merge_due()) next = std::min(next.value_or(merge_retry_at_), merge_retry_at_);
+    if (compaction_due()) next = std::min(next.value_or(compaction_retry_at_), compaction_retry_at_);
     if (next) {
       changed_.wait_for(lock, std::chrono::microseconds(std::max<std::int64_t>(*next - now, 1)));
     } else {
@@ -317,11 +317,11 @@ void SnapshotStore::run() {
 }
 
 bool SnapshotStore::memory_due() const {
-  if (!frozen_.empty()) return true;
+  if (!immutable_.empty()) return true;
   return !newest_.empty() && options_.clock->monotonic_micros() - newest_since_ >= options_.memory_age_max.count();
 }
 
-bool SnapshotStore::merge_due() const { return !merging_ && pick_snapshot_merge(*files_).has_value(); }
+bool SnapshotStore::compaction_due() const { return !merging_ && pick_snapshot_compaction(*files_).has_value(); }
 
 /// What is due, once. Trouble is remembered, and in the background tried again after a while.
 void SnapshotStore::work(Lock& lock) {
@@ -331,37 +331,37 @@ void SnapshotStore::work(Lock& lock) {
   };
   if (memory_due() && may(write_retry_at_)) {
     const Turn turn(*this, lock, writing_);
-    if (frozen_.empty() && memory_due()) freeze();
-    if (!frozen_.empty()) after(write_frozen(lock, limiter), write_retry_at_);
+    if (immutable_.empty() && memory_due()) freeze();
+    if (!immutable_.empty()) after(write_immutable(lock, limiter), write_retry_at_);
   }
-  if (!merge_due() || !may(merge_retry_at_)) return;
+  if (!compaction_due() || !may(compaction_retry_at_)) return;
   const Turn turn(*this, lock, merging_);
   while (!closed_) {
-    const auto range = pick_snapshot_merge(*files_);
+    const auto range = pick_snapshot_compaction(*files_);
     if (!range) return;
     const Status merged = merge(lock, *range);
-    after(merged, merge_retry_at_);
+    after(merged, compaction_retry_at_);
     if (!merged) return;
   }
 }
 
 void SnapshotStore::freeze() {
-  STELE_CHECK(frozen_.empty());
-  frozen_ = std::move(newest_);
+  STELE_CHECK(immutable_.empty());
+  immutable_ = std::move(newest_);
   newest_ = SnapshotBuffer();
 }
 
 /// Needs the turn to write.
-Status SnapshotStore::write_frozen(Lock& lock, RateLimiter* limiter) {
+Status SnapshotStore::write_immutable(Lock& lock, RateLimiter* limiter) {
   const std::uint64_t number = next_number_;
   lock.unlock();
-  auto file = put_in_place({number, number}, write_states(options_, frozen_, number, limiter));
+  auto file = put_in_place({number, number}, write_states(options_, immutable_, number, limiter));
   lock.lock();
   if (!file) return file.error();
   auto files = std::make_shared<SnapshotFiles>(*files_);
   files->push_back(std::move(*file));
   files_ = std::move(files);
-  frozen_ = SnapshotBuffer();
+  immutable_ = SnapshotBuffer();
   ++next_number_;
   ++renames_;
   return settle(lock);
@@ -369,17 +369,17 @@ Status SnapshotStore::write_frozen(Lock& lock, RateLimiter* limiter) {
 
 /// Needs the turn to write.
 Status SnapshotStore::write_memory(Lock& lock) {
-  if (!frozen_.empty()) STELE_TRY(write_frozen(lock, nullptr));
-  // Others may have put more meanwhile, and it may have been frozen.
-  if (frozen_.empty() && !newest_.empty()) freeze();
-  if (!frozen_.empty()) STELE_TRY(write_frozen(lock, nullptr));
+  if (!immutable_.empty()) STELE_TRY(write_immutable(lock, nullptr));
+  // Others may have put more meanwhile, and it may have been immutable.
+  if (immutable_.empty() && !newest_.empty()) freeze();
+  if (!immutable_.empty()) STELE_TRY(write_immutable(lock, nullptr));
   return renames_synced_ < renames_ ? settle(lock) : Status{};
 }
 
 /// Needs the turn to merge.
-Status SnapshotStore::merge(Lock& lock, SnapshotMergeRange range) {
+Status SnapshotStore::merge(Lock& lock, SnapshotCompactionRange range) {
   const SnapshotFiles inputs(files_->begin() + range.first, files_->begin() + range.last + 1);
-  SnapshotMergeContext context{.file_system = options_.file_system,
+  SnapshotCompactionContext context{.file_system = options_.file_system,
                                .folder = options_.folder,
                                .store_id = options_.store_id,
                                .limiter = in_background() ? &limiter_ : nullptr,
@@ -391,12 +391,12 @@ Status SnapshotStore::merge(Lock& lock, SnapshotMergeRange range) {
       Lock inner(mutex_);
       if (writing_ || !memory_due() || options_.clock->monotonic_micros() < write_retry_at_) return;
       const Turn turn(*this, inner, writing_);
-      if (frozen_.empty()) freeze();
-      after(write_frozen(inner, &limiter_), write_retry_at_);
+      if (immutable_.empty()) freeze();
+      after(write_immutable(inner, &limiter_), write_retry_at_);
     };
   }
   lock.unlock();
-  auto name = merge_snapshot_files(context, inputs, range.first == 0);
+  auto name = compact_snapshot_files(context, inputs, range.first == 0);
   for (const auto& input : inputs) {
     if (!input->usable()) note_damage(*input, kDamaged);
   }
@@ -453,7 +453,7 @@ Status SnapshotStore::settle(Lock& lock) {
   std::vector<std::string> names = std::move(leftovers_);
   leftovers_.clear();
   lock.unlock();
-  Status synced = options_.file_system->sync_folder(options_.folder);
+  Status synced = options_.file_system->sync_directory(options_.folder);
   std::vector<std::string> left;
   for (const std::string& name : names) {
     const Status removed = synced ? options_.file_system->remove(path(name)) : Status(synced.error());

@@ -27,8 +27,8 @@
 #include "engine/base/file_system.h"
 #include "engine/base/rate_limiter.h"
 #include "engine/snapshots/snapshot_buffer.h"
+#include "engine/snapshots/snapshot_compaction.h"
 #include "engine/snapshots/snapshot_file.h"
-#include "engine/snapshots/snapshot_merge.h"
 
 namespace stele {
 
@@ -125,11 +125,11 @@ class SnapshotStore {
   // All with mutex_ held; they let go of it while they use the disk.
   void work(Lock& lock);
   [[nodiscard]] bool memory_due() const;
-  [[nodiscard]] bool merge_due() const;
+  [[nodiscard]] bool compaction_due() const;
   void freeze();
-  [[nodiscard]] Status write_frozen(Lock& lock, RateLimiter* limiter);
+  [[nodiscard]] Status write_immutable(Lock& lock, RateLimiter* limiter);
   [[nodiscard]] Status write_memory(Lock& lock);
-  [[nodiscard]] Status merge(Lock& lock, SnapshotMergeRange range);
+  [[nodiscard]] Status merge(Lock& lock, SnapshotCompactionRange range);
   [[nodiscard]] Result<std::shared_ptr<SnapshotFile>> put_in_place(SnapshotFileName numbers,
                                                                    const Result<SnapshotFileName>& written);
   [[nodiscard]] Status settle(Lock& lock);
@@ -145,7 +145,7 @@ class SnapshotStore {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   SnapshotBuffer newest_;
-  SnapshotBuffer frozen_;          // full, to be written; changed only by whoever has the turn to write
+  SnapshotBuffer immutable_;          // full, to be written; changed only by whoever has the turn to write
   std::int64_t newest_since_ = 0;  // monotonic time of its first state
   std::shared_ptr<const SnapshotFiles> files_;
   std::uint64_t next_number_ = 1;
@@ -155,7 +155,7 @@ class SnapshotStore {
   std::uint64_t renames_ = 0;           // of files in this folder
   std::uint64_t renames_synced_ = 0;
   std::int64_t write_retry_at_ = 0;  // monotonic time
-  std::int64_t merge_retry_at_ = 0;
+  std::int64_t compaction_retry_at_ = 0;
   std::string trouble_;
   mutable std::vector<std::string> notes_;
   mutable std::uint64_t damaged_files_ = 0;

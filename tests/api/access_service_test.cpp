@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include "api/openapi.h"
-#include "api/router.h"
+#include "api/endpoint/router.h"
+#include "api/operations/openapi.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"
 
@@ -328,7 +328,7 @@ TEST_CASE("Access.ANewJwtFromAnAddressOfManyFailuresIsNotEvenLookedAt") {
   };
   const std::string known = token(key, 0);
   CHECK(service.get("/v1/head", bearer(known)).status == 200);
-  for (int i = 0; i < FailureLimiter::kBurst; ++i)
+  for (int i = 0; i < AuthThrottle::kBurst; ++i)
     CHECK(service.get("/v1/head", bearer(token(stranger, i))).status == 401);
   const Answer refused = service.get("/v1/head", bearer(token(stranger, 100)));
   CHECK(refused.status == 429);
@@ -346,7 +346,7 @@ TEST_CASE("Access.ANewJwtFromAnAddressOfManyFailuresIsNotEvenLookedAt") {
   };
   CHECK_FALSE(wants(fresh));
   // It is not counted as a failure either: a second later it is let in.
-  clock.time.micros += FailureLimiter::kMicrosAFailure;
+  clock.time.micros += AuthThrottle::kMicrosAFailure;
   CHECK(service.get("/v1/head", bearer(fresh)).status == 200);
 }
 

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "api/access/authenticator.h"
-#include "api/base64.h"
+#include "api/http/base64.h"
 
 namespace stele::api::test {
 

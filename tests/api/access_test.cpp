@@ -55,7 +55,7 @@ JwkSet all_keys() {
 std::string fault_of(const std::string& token, const JwtPolicy& policy = kPolicy) {
   static const JwkSet keys = all_keys();
   const auto verified = verify_jwt(token, keys, policy, kTime);
-  const auto* fault = std::get_if<JwtFault>(&verified);
+  const auto* fault = std::get_if<JwtError>(&verified);
   return fault == nullptr ? "" : std::string(*fault);
 }
 
@@ -410,10 +410,10 @@ TEST_CASE("KeyStore.OneChangesItAtATime") {
   CHECK(store.lock());
 }
 
-TEST_CASE("FailureLimiter.LetsABurstThroughAndThenOneASecond") {
-  FailureLimiter limiter;
+TEST_CASE("AuthThrottle.LetsABurstThroughAndThenOneASecond") {
+  AuthThrottle limiter;
   std::int64_t now = 1'000'000'000;
-  for (int i = 0; i < FailureLimiter::kBurst; ++i) REQUIRE_FALSE(limiter.failed("192.0.2.1", now));
+  for (int i = 0; i < AuthThrottle::kBurst; ++i) REQUIRE_FALSE(limiter.failed("192.0.2.1", now));
   CHECK(limiter.failed("192.0.2.1", now) == 1);
   now += 999'999;
   CHECK(limiter.failed("192.0.2.1", now) == 1);
@@ -423,13 +423,13 @@ TEST_CASE("FailureLimiter.LetsABurstThroughAndThenOneASecond") {
   // Being refused does not make it worse, and waiting makes it good.
   for (int i = 0; i < 1000; ++i) CHECK(limiter.failed("192.0.2.1", now) == 1);
   now += 3'600'000'000;
-  for (int i = 0; i < FailureLimiter::kBurst; ++i) REQUIRE_FALSE(limiter.failed("192.0.2.1", now));
+  for (int i = 0; i < AuthThrottle::kBurst; ++i) REQUIRE_FALSE(limiter.failed("192.0.2.1", now));
   CHECK(limiter.failed("192.0.2.1", now));
 }
 
-TEST_CASE("FailureLimiter.CountsIpv6By64AndOthersApart") {
-  FailureLimiter limiter;
-  for (int i = 0; i < FailureLimiter::kBurst; ++i) {
+TEST_CASE("AuthThrottle.CountsIpv6By64AndOthersApart") {
+  AuthThrottle limiter;
+  for (int i = 0; i < AuthThrottle::kBurst; ++i) {
     REQUIRE_FALSE(limiter.failed("2001:db8:1:2::" + std::to_string(i + 1), 5'000'000));
   }
   CHECK(limiter.failed("2001:db8:1:2:ffff::1%eth0", 5'000'000));

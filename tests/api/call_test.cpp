@@ -1,6 +1,6 @@
 // What becomes of a request whose handling throws.
 
-#include "api/call.h"
+#include "api/endpoint/call.h"
 
 #include <doctest/doctest.h>
 

@@ -6,13 +6,13 @@
 #include <limits>
 #include <random>
 
-#include "api/base64.h"
-#include "api/cursor.h"
-#include "api/event_json.h"
-#include "api/json_writer.h"
-#include "api/parameters.h"
-#include "api/percent.h"
-#include "api/timestamp.h"
+#include "api/events/event_json.h"
+#include "api/http/base64.h"
+#include "api/http/cursor.h"
+#include "api/http/parameters.h"
+#include "api/http/percent.h"
+#include "api/json/json_writer.h"
+#include "api/json/timestamp.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -170,9 +170,9 @@ TEST_CASE("Cursor.ComesBackForTheSameQueryOnly") {
     return decode_cursor(text, kind, direction, filters);
   };
   CHECK(std::get<Cursor>(decode(CursorKind::Aggregates, Direction::Ascending, 42)) == cursor);
-  CHECK(std::get<CursorFault>(decode(CursorKind::Aggregates, Direction::Ascending, 43)) == CursorFault::OtherQuery);
-  CHECK(std::get<CursorFault>(decode(CursorKind::Aggregates, Direction::Descending, 42)) == CursorFault::OtherQuery);
-  CHECK(std::get<CursorFault>(decode(CursorKind::Events, Direction::Ascending, 42)) == CursorFault::OtherQuery);
+  CHECK(std::get<CursorError>(decode(CursorKind::Aggregates, Direction::Ascending, 43)) == CursorError::OtherQuery);
+  CHECK(std::get<CursorError>(decode(CursorKind::Aggregates, Direction::Descending, 42)) == CursorError::OtherQuery);
+  CHECK(std::get<CursorError>(decode(CursorKind::Events, Direction::Ascending, 42)) == CursorError::OtherQuery);
 }
 
 TEST_CASE("Cursor.EveryChangedCharacterIsFound") {
@@ -180,7 +180,7 @@ TEST_CASE("Cursor.EveryChangedCharacterIsFound") {
   const std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ %";
   const auto mangled = [](const std::string& changed) {
     const auto result = decode_cursor(changed, CursorKind::Events, Direction::Descending, 99);
-    return std::holds_alternative<CursorFault>(result) && std::get<CursorFault>(result) == CursorFault::Mangled;
+    return std::holds_alternative<CursorError>(result) && std::get<CursorError>(result) == CursorError::Mangled;
   };
   for (std::size_t i = 0; i < text.size(); ++i) {
     for (const char c : alphabet) {

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "api/compressor.h"
+#include "api/http/compressor.h"
 #include "engine/base/uuid.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "api/compressed_source.h"
-#include "api/compressor.h"
-#include "api/content_coding.h"
-#include "api/decompressor.h"
+#include "api/endpoint/compressed_source.h"
+#include "api/http/compressor.h"
+#include "api/http/content_coding.h"
+#include "api/http/decompressor.h"
 #include "tests/api/support.h"
 
 namespace stele::api {

@@ -1,6 +1,6 @@
 // From request bodies to proposals, and what is said about bad ones.
 
-#include "api/append_parser.h"
+#include "api/events/append_parser.h"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "api/derived_event_id.h"
-#include "api/event_parser.h"
+#include "api/events/derived_event_id.h"
+#include "api/events/event_parser.h"
 #include "engine/base/clock.h"
 #include "engine/base/uuid.h"
 
@@ -411,7 +411,7 @@ TEST_CASE("EventParser.WhenTheTextIsUnderstoodInTwoWaysTheRequestFailsAndNotTheP
   for (const char* const other :
        {"", "{", "{}", R"({"eventType":"T"})", R"({"a":1,"b":2,"c":3,"d":4,"e":5})", "[1,2,3,4,5]", "1"}) {
     CAPTURE(other);
-    EventFaults faults;
+    EventErrors faults;
     EventParser parser(limits, context, system_clock(), faults);
     JsonCursor cursor(other);
     EventDraft draft;

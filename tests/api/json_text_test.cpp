@@ -1,6 +1,6 @@
 // The scanner and the diagnosis, beside simdjson.
 
-#include "api/json_text.h"
+#include "api/json/json_text.h"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "api/json_diagnosis.h"
+#include "api/json/json_diagnosis.h"
 
 using namespace stele::api;
 namespace dom = simdjson::dom;

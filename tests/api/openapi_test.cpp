@@ -1,6 +1,6 @@
 // The description of the interface against what the service does.
 
-#include "api/openapi.h"
+#include "api/operations/openapi.h"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "api/problem.h"
-#include "api/router.h"
+#include "api/endpoint/router.h"
+#include "api/http/problem.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"
 

@@ -5,10 +5,10 @@
 
 #include <set>
 
-#include "api/negotiation.h"
-#include "api/problem.h"
-#include "api/request_headers.h"
-#include "api/router.h"
+#include "api/endpoint/router.h"
+#include "api/http/negotiation.h"
+#include "api/http/problem.h"
+#include "api/http/request_headers.h"
 
 using namespace stele::api;
 
@@ -134,7 +134,7 @@ TEST_CASE("IdempotencyKey.QuotedOrBare") {
 TEST_CASE("Router.FindsResources") {
   const auto found = [](std::string_view path) -> std::string {
     const auto result = find_route(path);
-    if (const auto* fault = std::get_if<RouteFault>(&result)) return *fault == RouteFault::Unknown ? "404" : "400";
+    if (const auto* fault = std::get_if<RouteError>(&result)) return *fault == RouteError::Unknown ? "404" : "400";
     const auto& match = std::get<RouteMatch>(result);
     return std::string(match.route->pattern) + " " + match.parameter;
   };

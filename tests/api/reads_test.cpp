@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "api/openapi.h"
-#include "api/timestamp.h"
+#include "api/json/timestamp.h"
+#include "api/operations/openapi.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"
 

@@ -196,7 +196,7 @@ class TestService {
     };
     if (fill) {
       store_options.index_part_records_max = 8;
-      store_options.merge_bytes_per_second = 0;  // on the committer's thread, so that nobody need wait for it
+      store_options.compaction_bytes_per_second = 0;  // on the committer's thread, so that nobody need wait for it
       open();
       fill(*store_);
       REQUIRE(store_->close());

@@ -9,7 +9,7 @@
 
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
-#include "tools/config_file.h"
+#include "tools/cli/config_file.h"
 
 namespace stele::tests {
 
@@ -151,7 +151,7 @@ TEST_CASE("Serve.PrintConfigReadsBackAsWhatItWas") {
 
 TEST_CASE("Serve.FlagBeatsEnvironmentBeatsFile") {
   const std::string file =
-      "data = from file\norigin = from-file\nsegment-size = 1MiB\ngather-max = 50us\n"
+      "data = from file\norigin = from-file\nsegment-size = 1MiB\ngroup-commit-delay = 50us\n"
       "cors-origin = http://a\ncors-origin = http://b\ninsecure = yes\n";
   const auto result =
       print_config(file, {"--segment-size", "4MiB"},
@@ -161,7 +161,7 @@ TEST_CASE("Serve.FlagBeatsEnvironmentBeatsFile") {
   CHECK(contains(result.out, "data = \"from file\"\n"));  // an empty variable counts as not set
   CHECK(contains(result.out, "origin = from-environment\n"));
   CHECK(contains(result.out, "segment-size = 4MiB\n"));
-  CHECK(contains(result.out, "gather-max = 50us\n"));
+  CHECK(contains(result.out, "group-commit-delay = 50us\n"));
   CHECK(contains(result.out, "insecure = true\n"));
   CHECK(contains(result.out, "cors-origin = http://a\ncors-origin = http://b\n"));
   CHECK(contains(result.out, "connections-max = 10000\n"));

@@ -9,8 +9,8 @@
 #include <sstream>
 #include <vector>
 
-#include "api/compressor.h"
-#include "api/json_writer.h"
+#include "api/http/compressor.h"
+#include "api/json/json_writer.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "api/json_text.h"
-#include "api/percent.h"
+#include "api/http/percent.h"
+#include "api/json/json_text.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
-#include "tools/line_reader.h"
+#include "tools/client/line_reader.h"
 
 namespace stele::tests {
 

@@ -58,7 +58,7 @@ TEST_CASE("Serve.BadValuesAreNamed") {
   refused("--segment-size", "12", "outside");
   refused("--segment-size", "many", "not a size");
   refused("--segment-size", "-1", "not a size");
-  refused("--gather-max", "3", "not a duration");
+  refused("--group-commit-delay", "3", "not a duration");
   refused("--io-threads", "two", "whole number");
   refused("--listen", "8080", "HOST:PORT");
   refused("--listen", "127.0.0.1:70000", "HOST:PORT");
@@ -85,9 +85,9 @@ TEST_CASE("Serve.TakesExactlyWhatTheStoreTakes") {
   const std::vector<std::pair<std::string, std::string>> ends = {
       {"--segment-size", "64KiB"},    {"--segment-size", "4095MiB"},     {"--origin", std::string(255, 'o')},
       {"--queue-requests", "1"},      {"--queue-requests", "1000000"},   {"--queue-size", "1MiB"},
-      {"--queue-size", "64GiB"},      {"--gather-max", "0"},             {"--gather-max", "100ms"},
-      {"--index-run-records", "1"},   {"--index-run-records", "4194304"}, {"--merge-rate", "1MiB"},
-      {"--merge-rate", "64GiB"},      {"--scrub-rate", "0"},             {"--scrub-rate", "64GiB"},
+      {"--queue-size", "64GiB"},      {"--group-commit-delay", "0"},             {"--group-commit-delay", "100ms"},
+      {"--index-run-records", "1"},   {"--index-run-records", "4194304"}, {"--compaction-rate", "1MiB"},
+      {"--compaction-rate", "64GiB"},      {"--scrub-rate", "0"},             {"--scrub-rate", "64GiB"},
       {"--io-threads", "256"},        {"--read-threads", "256"},         {"--read-queue", "1"},
       {"--connections-max", "1"},     {"--header-size-max", "1KiB"},     {"--header-size-max", "1MiB"},
       {"--body-size-max", "1KiB"},    {"--body-size-max", "1GiB"},       {"--bodies-size-max", "1MiB"},

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "api/compressor.h"
-#include "api/decompressor.h"
+#include "api/http/compressor.h"
+#include "api/http/decompressor.h"
 #include "tests/contract/http_fixture.h"
 
 namespace stele::tests {

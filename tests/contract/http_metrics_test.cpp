@@ -64,7 +64,7 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
       "stele_commit_duration_seconds", "stele_log_sync_duration_seconds", "stele_commit_group_records",
       "stele_records_appended_total", "stele_append_queue_commits", "stele_durable_position", "stele_log_size_bytes",
       "stele_log_segments", "stele_log_damaged_segments", "stele_log_unprepared_segments_total", "stele_index_size_bytes",
-      "stele_index_runs", "stele_index_damaged_runs", "stele_index_waiting_parts", "stele_index_merge_due",
+      "stele_index_runs", "stele_index_damaged_runs", "stele_index_waiting_parts", "stele_index_compaction_due",
       "stele_scrubber_passes_total", "stele_scrubber_bytes_total", "stele_recovery_info", "stele_recovery_records",
       "stele_recovery_replayed_records", "stele_recovery_cut_bytes", "stele_recovery_rewritten_bytes", "stele_http_requests_total",
       "stele_http_request_duration_seconds", "stele_http_problems_total", "stele_http_connections",

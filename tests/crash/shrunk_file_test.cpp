@@ -98,7 +98,7 @@ TEST_CASE("ShrunkSegment.ReadsOfItFailAndTheRestGoesOn") {
 TEST_CASE("ShrunkRun.IsMadeAgainFromTheLog") {
   const TempFolder folder;
   ServerProcess server =
-      ServerProcess::start({.data = folder.path(), .arguments = {"--index-run-records", "8", "--merge-rate", "1MiB"}});
+      ServerProcess::start({.data = folder.path(), .arguments = {"--index-run-records", "8", "--compaction-rate", "1MiB"}});
   HttpClient http(server.port());
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < kEvents; ++i) {

@@ -119,7 +119,7 @@ struct Trial {
       case 2:
         calls_fail = true;
         for (const SimulatedCall call : {SimulatedCall::Write, SimulatedCall::Sync, SimulatedCall::Rename,
-                                         SimulatedCall::Remove, SimulatedCall::SyncFolder}) {
+                                         SimulatedCall::Remove, SimulatedCall::SyncDirectory}) {
           disk.fail_with_probability(call, 0.1, hows[below(4)]);
         }
         break;
@@ -158,7 +158,7 @@ struct Trial {
       }
       REQUIRE((*file)->sync_data());
     }
-    REQUIRE(disk.sync_folder(options.folder));
+    REQUIRE(disk.sync_directory(options.folder));
     ledger.nothing_is_sure();
     ++damaged;
   }

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "engine/base/uuid.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/environment.h"
 #include "tests/support/simulated_file_system.h"
 
@@ -48,10 +48,10 @@ struct Trial {
     options.segment_bytes = 64 * 1024;
     options.fill_bytes_per_second = 0;
     options.index_part_records_max = 4 + seed % 61;  // few records: runs are written and merged all the time
-    options.merge_bytes_per_second = 0;
+    options.compaction_bytes_per_second = 0;
     options.scrub_bytes_per_second = 0;
     options.guard_interval = std::chrono::milliseconds{0};
-    options.gather_max = std::chrono::microseconds{0};
+    options.group_commit_delay = std::chrono::microseconds{0};
     options.overlap_records_min = seed % 2 == 0 ? 1 : 1000;
     options.file_system = &disk;
     return options;

@@ -142,7 +142,7 @@ TEST_CASE_TEMPLATE("FileSystem.FoldersAreCreatedWithTheirParents", Kind, Posix, 
   CHECK_FALSE(files.create_folders(""));
   CHECK(files.list(root + "/none").error().kind == ErrorKind::NotFound);
   CHECK(files.list(root + "/file").error().os_error == ENOTDIR);
-  CHECK(files.sync_folder(root + "/none").error().kind == ErrorKind::NotFound);
+  CHECK(files.sync_directory(root + "/none").error().kind == ErrorKind::NotFound);
 }
 
 TEST_CASE_TEMPLATE("FileSystem.ALookTellsAFileFromTheOneThatTakesItsPlace", Kind, Posix, Simulated) {
@@ -177,7 +177,7 @@ TEST_CASE_TEMPLATE("FileSystem.ListRenameRemove", Kind, Posix, Simulated) {
   REQUIRE(file->write_at(ByteOffset{0}, "from a"));
   REQUIRE(files.rename(root + "/a", root + "/b"));
   REQUIRE(files.remove(root + "/C"));
-  REQUIRE(files.sync_folder(root));
+  REQUIRE(files.sync_directory(root));
   CHECK(files.list(root).value() == Names{"b", "c-1", "folder"});
   CHECK(read(*opened(files, root + "/b"), 0, 6) == "from a");
   CHECK(read(*file, 0, 6) == "from a");
@@ -438,7 +438,7 @@ TEST_CASE("PosixFileSystem.NothingGetsTheNumberOfAClosedStandardDescriptor") {
     for (int fd = 0; fd < 3; ++fd) ::close(fd);
     const auto file = files.open(path, OpenMode::CreateNew);
     const auto lock = files.lock(folder.file("lock"));
-    const bool all = file && lock && files.list(folder.path()) && files.sync_folder(folder.path());
+    const bool all = file && lock && files.list(folder.path()) && files.sync_directory(folder.path());
     bool low = false;
     for (int fd = 0; fd < 3; ++fd) low = low || ::fcntl(fd, F_GETFD) != -1;
     ::_exit(all ? (low ? 1 : 0) : 2);

@@ -31,7 +31,7 @@ std::unique_ptr<File> durable_file(SimulatedFileSystem& disk, const std::string&
   auto file = opened(disk, "/d/a");
   REQUIRE(file->write_at(ByteOffset{0}, content));
   REQUIRE(file->sync_data());
-  REQUIRE(disk.sync_folder("/d"));
+  REQUIRE(disk.sync_directory("/d"));
   return file;
 }
 
@@ -188,8 +188,8 @@ TEST_CASE("SimulatedDisk.SyncedEntriesAreNeverLost") {
     REQUIRE(disk.create_folders("/e/f"));
     opened(disk, "/e/f/new", OpenMode::CreateNew);
     REQUIRE(disk.rename("/d/a", "/e/b"));
-    REQUIRE(disk.sync_folder("/e"));
-    REQUIRE(disk.sync_folder("/e/f"));
+    REQUIRE(disk.sync_directory("/e"));
+    REQUIRE(disk.sync_directory("/e/f"));
     disk.crash();
     CHECK(disk.list("/d").value().empty());
     CHECK(disk.list("/e").value() == std::vector<std::string>{"b", "f"});
@@ -271,7 +271,7 @@ TEST_CASE("SimulatedDisk.TheChosenCallFails") {
   CHECK(disk.live_contents("/d/a") == "xbz");
 
   using enum SimulatedCall;
-  for (const SimulatedCall call : {Open, Lookup, CreateFolders, Rename, Remove, SyncFolder, Lock}) {
+  for (const SimulatedCall call : {Open, Lookup, CreateFolders, Rename, Remove, SyncDirectory, Lock}) {
     disk.fail_call(call, 1, SimulatedFailure::Io);
   }
   CHECK(disk.open("/d/a", OpenMode::Read).error().kind == ErrorKind::Io);
@@ -279,7 +279,7 @@ TEST_CASE("SimulatedDisk.TheChosenCallFails") {
   CHECK(disk.create_folders("/x").error().kind == ErrorKind::Io);
   CHECK(disk.rename("/d/a", "/d/b").error().kind == ErrorKind::Io);
   CHECK(disk.remove("/d/a").error().kind == ErrorKind::Io);
-  CHECK(disk.sync_folder("/d").error().kind == ErrorKind::Io);
+  CHECK(disk.sync_directory("/d").error().kind == ErrorKind::Io);
   CHECK(disk.lock("/d/lock").error().kind == ErrorKind::Io);
   const auto mapping = file->map(3).value();
   for (const SimulatedCall call : {Read, Allocate, Truncate, Map, Close}) disk.fail_call(call, 1, SimulatedFailure::Io);
@@ -358,7 +358,7 @@ TEST_CASE("SimulatedDisk.CallsAreCountedByKind") {
   CHECK(disk.calls(SimulatedCall::Open) == 1);
   CHECK(disk.calls(SimulatedCall::Write) == 1);
   CHECK(disk.calls(SimulatedCall::Sync) == 1);
-  CHECK(disk.calls(SimulatedCall::SyncFolder) == 1);
+  CHECK(disk.calls(SimulatedCall::SyncDirectory) == 1);
   CHECK(disk.calls() == 5);
 }
 
@@ -399,7 +399,7 @@ TEST_CASE("SimulatedDisk.CrashesBesideRunningThreadsAreSafe") {
           static_cast<void>((*mapping)->copy_out(ByteOffset{0}, bytes).has_value());
         }
         static_cast<void>((*file)->sync_data().has_value());
-        static_cast<void>(disk.sync_folder("/d").has_value());
+        static_cast<void>(disk.sync_directory("/d").has_value());
       }
     });
   }

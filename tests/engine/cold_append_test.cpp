@@ -4,7 +4,7 @@
 
 #include <future>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/cold_file_system.h"
 #include "tests/support/temp_folder.h"
 
@@ -50,7 +50,7 @@ struct ColdStore {
     options.folder = folder.path() + "/data";
     options.segment_bytes = 1 << 20;
     options.index_part_records_max = 8;
-    options.merge_bytes_per_second = options.scrub_bytes_per_second = options.fill_bytes_per_second = 0;
+    options.compaction_bytes_per_second = options.scrub_bytes_per_second = options.fill_bytes_per_second = 0;
     options.file_system = &files;
     auto opened = Store::open(options);
     if (!opened) FAIL(opened.error().describe());

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/audit/merkle_frontier.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/sample_store.h"
 #include "tests/support/simulated_file_system.h"
 

@@ -109,20 +109,20 @@ TEST_CASE("IndexSet.AViewKeepsItsPartsWhileTheIndexGrows") {
   CHECK(ok(index.view()->find_event(records[19].event_id)) == Position{19});
 }
 
-TEST_CASE("IndexKeeper.AMergeIsDueUntilItIsDone") {
+TEST_CASE("IndexCompactor.AMergeIsDueUntilItIsDone") {
   SampleRecords samples(1);
   constexpr int kPartRecords = 4;
-  for (std::size_t i = 0; i < kPartRecords * kMergeFanout; ++i) samples.add();
+  for (std::size_t i = 0; i < kPartRecords * kCompactionFanout; ++i) samples.add();
   TestIndex index(kPartRecords, IndexShape::Runs);
   const auto insert_part = [&](std::size_t part) {
     index.insert(std::span(samples.headers()).subspan(part * kPartRecords, kPartRecords));
   };
-  for (std::size_t part = 0; part + 1 < kMergeFanout; ++part) insert_part(part);
-  CHECK_FALSE(index.keeper().merge_due());
-  insert_part(kMergeFanout - 1);
-  CHECK(index.keeper().merge_due());
+  for (std::size_t part = 0; part + 1 < kCompactionFanout; ++part) insert_part(part);
+  CHECK_FALSE(index.keeper().compaction_due());
+  insert_part(kCompactionFanout - 1);
+  CHECK(index.keeper().compaction_due());
   index.keeper().work_off();
-  CHECK_FALSE(index.keeper().merge_due());
+  CHECK_FALSE(index.keeper().compaction_due());
   CHECK(index.view()->runs().size() == 1);
 }
 

@@ -11,7 +11,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 #include "engine/log/frame.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
@@ -26,7 +26,7 @@ StoreOptions options_for(const std::string& folder) {
   options.folder = folder;
   options.segment_bytes = kSegmentBytes;
   options.fill_bytes_per_second = 0;
-  options.gather_max = std::chrono::microseconds{0};
+  options.group_commit_delay = std::chrono::microseconds{0};
   return options;
 }
 

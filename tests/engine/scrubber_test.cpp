@@ -37,7 +37,7 @@ void wait_until(Condition condition) {
 
 StoreOptions options_with_background(FileSystem& disk) {
   StoreOptions options = sample_options(disk);
-  options.merge_bytes_per_second = 1ULL << 30;
+  options.compaction_bytes_per_second = 1ULL << 30;
   options.scrub_bytes_per_second = 1ULL << 30;
   return options;
 }
@@ -97,7 +97,7 @@ TEST_CASE("Scrubber.ADamagedRunIsFoundAndMadeAgainInTheBackground") {
   }
 }
 
-TEST_CASE("IndexKeeper.RunsStayFewWhileRecordsGrow") {
+TEST_CASE("IndexCompactor.RunsStayFewWhileRecordsGrow") {
   SimulatedFileSystem disk(3);
   auto store = Store::open(options_with_background(disk));
   REQUIRE(store);
@@ -106,7 +106,7 @@ TEST_CASE("IndexKeeper.RunsStayFewWhileRecordsGrow") {
   CHECK(check_sample(**store, 5001).failed == 0);
 }
 
-TEST_CASE("IndexKeeper.AppendsThatTheIndexHasNoRoomForAreRefusedWholeAndTakenAgainLater") {
+TEST_CASE("IndexCompactor.AppendsThatTheIndexHasNoRoomForAreRefusedWholeAndTakenAgainLater") {
   SimulatedFileSystem disk(4);
   StoreOptions options = options_with_background(disk);
   auto store = Store::open(std::move(options));

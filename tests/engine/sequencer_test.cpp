@@ -23,7 +23,7 @@ std::unique_ptr<PendingCommit> commit(std::uint64_t number, std::uint64_t bytes 
 std::uint64_t number_of(const PendingCommit& pending) { return pending.proposal.condition.after->value(); }
 
 LocalSequencerOptions options(const Clock& clock) {
-  return {.clock = &clock, .proposals_max = 100, .bytes_max = 1000, .gather_max = 0us};
+  return {.clock = &clock, .proposals_max = 100, .bytes_max = 1000, .group_commit_delay = 0us};
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ TEST_CASE("LocalSequencer.GivesOutInTheOrderOfSubmissionWithOneStampABatch") {
   CHECK(sequencer.waiting() == 10);
   clock.wall = 1'234'567'890;
   Batch batch;
-  REQUIRE(sequencer.take(batch, Taker::Idle));
+  REQUIRE(sequencer.take(batch, TakeMode::Idle));
   REQUIRE(batch.size() == 10);
   for (std::uint64_t i = 0; i < 10; ++i) {
     CHECK(number_of(*batch[i]) == i);
@@ -73,7 +73,7 @@ TEST_CASE("LocalSequencer.RefusesBeyondTheCountAndLeavesTheCommitAlone") {
   REQUIRE(refused != nullptr);
   CHECK(number_of(*refused) == 100);
   Batch batch;
-  REQUIRE(sequencer.take(batch, Taker::Idle));
+  REQUIRE(sequencer.take(batch, TakeMode::Idle));
   CHECK(batch.size() == 100);
   CHECK(sequencer.submit(refused) == Submitted::Yes);
 }
@@ -86,7 +86,7 @@ TEST_CASE("LocalSequencer.RefusesBeyondTheBytesButTakesOneThatIsTooBigAlone") {
   auto small = commit(1, 1);
   CHECK(sequencer.submit(small) == Submitted::QueueFull);
   Batch batch;
-  REQUIRE(sequencer.take(batch, Taker::Idle));
+  REQUIRE(sequencer.take(batch, TakeMode::Idle));
   batch.clear();
   auto first = commit(2, 600);
   REQUIRE(sequencer.submit(first) == Submitted::Yes);
@@ -105,11 +105,11 @@ TEST_CASE("LocalSequencer.CloseGivesOutWhatWasSubmittedAndThenEnds") {
   CHECK(sequencer.submit(late) == Submitted::Closed);
   CHECK(late != nullptr);
   Batch batch;
-  REQUIRE(sequencer.take(batch, Taker::Idle));
+  REQUIRE(sequencer.take(batch, TakeMode::Idle));
   CHECK(batch.size() == 1);
   batch.clear();
-  CHECK_FALSE(sequencer.take(batch, Taker::Idle));
-  CHECK_FALSE(sequencer.take(batch, Taker::Idle));
+  CHECK_FALSE(sequencer.take(batch, TakeMode::Idle));
+  CHECK_FALSE(sequencer.take(batch, TakeMode::Idle));
 }
 
 TEST_CASE("LocalSequencer.CloseWakesATakerThatWaits") {
@@ -117,7 +117,7 @@ TEST_CASE("LocalSequencer.CloseWakesATakerThatWaits") {
   LocalSequencer sequencer(options(clock));
   std::thread taker([&] {
     Batch batch;
-    CHECK_FALSE(sequencer.take(batch, Taker::Idle));
+    CHECK_FALSE(sequencer.take(batch, TakeMode::Idle));
   });
   sequencer.close();
   taker.join();
@@ -129,12 +129,12 @@ TEST_CASE("LocalSequencer.ABusyTakerComesBackWithWhatThereIsWhenInterrupted") {
   Batch batch;
   SUBCASE("before it waits") {
     sequencer.interrupt();
-    REQUIRE(sequencer.take(batch, Taker::Busy));
+    REQUIRE(sequencer.take(batch, TakeMode::Busy));
     CHECK(batch.empty());
   }
   SUBCASE("while it waits") {
     std::thread other([&] { sequencer.interrupt(); });
-    REQUIRE(sequencer.take(batch, Taker::Busy));
+    REQUIRE(sequencer.take(batch, TakeMode::Busy));
     CHECK(batch.empty());
     other.join();
   }
@@ -142,27 +142,27 @@ TEST_CASE("LocalSequencer.ABusyTakerComesBackWithWhatThereIsWhenInterrupted") {
     auto pending = commit(1);
     REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     sequencer.interrupt();
-    REQUIRE(sequencer.take(batch, Taker::Busy));
+    REQUIRE(sequencer.take(batch, TakeMode::Busy));
     CHECK(batch.size() == 1);
   }
   SUBCASE("an interruption counts once") {
     sequencer.interrupt();
-    REQUIRE(sequencer.take(batch, Taker::Busy));
+    REQUIRE(sequencer.take(batch, TakeMode::Busy));
     auto pending = commit(1);
     REQUIRE(sequencer.submit(pending) == Submitted::Yes);
-    REQUIRE(sequencer.take(batch, Taker::Busy));
+    REQUIRE(sequencer.take(batch, TakeMode::Busy));
     CHECK(batch.size() == 1);
   }
   SUBCASE("or when it is closed") {
     sequencer.close();
-    CHECK_FALSE(sequencer.take(batch, Taker::Busy));
+    CHECK_FALSE(sequencer.take(batch, TakeMode::Busy));
   }
 }
 
 TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
   const FakeClock clock;
   LocalSequencer sequencer(
-      {.clock = &clock, .proposals_max = 16, .bytes_max = 1'000'000, .gather_max = std::chrono::microseconds(50)});
+      {.clock = &clock, .proposals_max = 16, .bytes_max = 1'000'000, .group_commit_delay = std::chrono::microseconds(50)});
   constexpr std::uint64_t kThreads = 4, kEach = 2000;
   std::vector<std::thread> threads;
   std::atomic<std::uint64_t> running{kThreads};
@@ -179,7 +179,7 @@ TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
   Batch batch;
   std::uint64_t taken = 0;
   bool in_order = true, bounded = true;
-  for (Taker taker = Taker::Idle; sequencer.take(batch, taker); taker = taker == Taker::Idle ? Taker::Busy : Taker::Idle) {
+  for (TakeMode taker = TakeMode::Idle; sequencer.take(batch, taker); taker = taker == TakeMode::Idle ? TakeMode::Busy : TakeMode::Idle) {
     bounded = bounded && batch.size() <= 16;
     sequencer.interrupt();
     for (const auto& pending : batch) {
@@ -202,7 +202,7 @@ TEST_CASE("LocalSequencer.AClockThatJumpsAheadRaisesTheAlarm") {
     auto pending = commit(0);
     REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     Batch batch;
-    REQUIRE(sequencer.take(batch, Taker::Idle));
+    REQUIRE(sequencer.take(batch, TakeMode::Idle));
     return batch.front()->stamp;
   };
   (void)take_one();
@@ -233,7 +233,7 @@ TEST_CASE("LocalSequencer.AClockThatJumpsAheadRaisesTheAlarm") {
 
 TEST_CASE("LocalSequencer.AClosedQueueIsNotAFullOne") {
   const FakeClock clock;
-  LocalSequencer sequencer({.clock = &clock, .proposals_max = 1, .bytes_max = 1, .gather_max = 0us});
+  LocalSequencer sequencer({.clock = &clock, .proposals_max = 1, .bytes_max = 1, .group_commit_delay = 0us});
   auto pending = commit(0);
   REQUIRE(sequencer.submit(pending) == Submitted::Yes);
   sequencer.close();
@@ -249,7 +249,7 @@ TEST_CASE("LocalSequencer.AClockMoreThanADayAheadGivesNoStamps") {
     auto pending = commit(0);
     REQUIRE(sequencer.submit(pending) == Submitted::Yes);
     Batch batch;
-    REQUIRE(sequencer.take(batch, Taker::Idle));
+    REQUIRE(sequencer.take(batch, TakeMode::Idle));
     return batch.front()->stamp;
   };
   LocalSequencer sequencer(chosen);

@@ -8,9 +8,9 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
+#include "engine/snapshots/snapshot_compaction.h"
 #include "engine/snapshots/snapshot_file.h"
 #include "engine/snapshots/snapshot_folder.h"
-#include "engine/snapshots/snapshot_merge.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 
@@ -177,8 +177,8 @@ std::vector<std::string> use_file(FileSystem& disk, const SnapshotFileName& file
   // Again as the input of a merge, and what that made of it.
   file = SnapshotFile::open(disk, kFolder + "/" + file_name.text(), file_name, kStore);
   if (!file) return states;
-  const SnapshotMergeContext context{.file_system = &disk, .folder = kFolder, .store_id = kStore, .limiter = nullptr};
-  const auto merged = merge_snapshot_files(context, {*file}, false);
+  const SnapshotCompactionContext context{.file_system = &disk, .folder = kFolder, .store_id = kStore, .limiter = nullptr};
+  const auto merged = compact_snapshot_files(context, {*file}, false);
   if (!merged) return states;
   auto again = SnapshotFile::open(disk, kFolder + "/" + merged->temporary(), *merged, kStore);
   REQUIRE(again);

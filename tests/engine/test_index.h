@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "engine/index/index_keeper.h"
+#include "engine/index/index_compactor.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace stele::test {
@@ -23,7 +23,7 @@ class TestIndex {
   explicit TestIndex(std::uint64_t part_records_max, IndexShape shape = IndexShape::Memory)
       : shape_(shape), set_({}, Position{0}, part_records_max) {
     REQUIRE(disk_.create_folders("/index"));
-    keeper_.emplace(IndexKeeperOptions{files(), part_records_max, 0}, set_, [](Position, Record&) {
+    compactor_.emplace(IndexCompactorOptions{files(), part_records_max, 0}, set_, [](Position, Record&) {
       return Status(Error{.kind = ErrorKind::NotFound, .message = "this index has no log"});
     });
   }
@@ -33,14 +33,14 @@ class TestIndex {
     set_.insert(records, {});
     if (!set_.full()) return;
     set_.freeze(std::nullopt);
-    if (shape_ == IndexShape::MergedRuns) keeper_->work_off();
-    if (shape_ == IndexShape::Runs) set_.flushed(ok(write_run(files(), *view()->frozen().front(), nullptr)));
+    if (shape_ == IndexShape::MergedRuns) compactor_->work_off();
+    if (shape_ == IndexShape::Runs) set_.flushed(ok(write_run(files(), *view()->immutable().front(), nullptr)));
   }
 
   [[nodiscard]] std::shared_ptr<const IndexView> view() const { return set_.view(); }
   [[nodiscard]] IndexSet::Snapshot snapshot() const { return set_.snapshot(); }
   [[nodiscard]] IndexSet& set() { return set_; }
-  [[nodiscard]] IndexKeeper& keeper() { return *keeper_; }
+  [[nodiscard]] IndexCompactor& keeper() { return *compactor_; }
   [[nodiscard]] SimulatedFileSystem& disk() { return disk_; }
   [[nodiscard]] RunFiles files() { return {&disk_, "/index", Uuid{{7}}, 42}; }
 
@@ -48,7 +48,7 @@ class TestIndex {
   const IndexShape shape_;
   SimulatedFileSystem disk_{1};
   IndexSet set_;
-  std::optional<IndexKeeper> keeper_;
+  std::optional<IndexCompactor> compactor_;
 };
 
 }  // namespace stele::test

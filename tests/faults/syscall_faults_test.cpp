@@ -4,7 +4,7 @@
 // has lost nothing it acknowledged when it is started again without faults.
 //
 // Short writes are not played here: strace can only pretend that bytes were written. See short_write_test.cpp.
-// Two threads that both make N calls of a kind (the committer and the preparer of segments) both see their N-th fail.
+// Two threads that both make N calls of a kind (the committer and the preallocator of segments) both see their N-th fail.
 // STELE_FAULT_TRIALS sets how many of the trials are made (0 = all), STELE_FAULT_SEED which.
 
 #include <doctest/doctest.h>

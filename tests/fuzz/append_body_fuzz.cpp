@@ -4,7 +4,7 @@
 
 #include <simdjson.h>
 
-#include "api/append_parser.h"
+#include "api/events/append_parser.h"
 #include "engine/base/clock.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -3,7 +3,7 @@
 // Input: one byte (length of the pieces it arrives in), then the body.
 
 #include "engine/base/check.h"
-#include "net/chunked_decoder.h"
+#include "net/http/chunked_decoder.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace stele::net {

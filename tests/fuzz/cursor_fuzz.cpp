@@ -1,8 +1,8 @@
 // Cursors as clients send them back.
 
-#include "api/cursor.h"
+#include "api/http/cursor.h"
 
-#include "api/base64.h"
+#include "api/http/base64.h"
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
 #include "tests/fuzz/fuzz_target.h"

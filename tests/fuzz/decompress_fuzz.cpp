@@ -2,8 +2,8 @@
 //
 // Input: one byte (even: gzip, odd: zstd), then the body.
 
-#include "api/compressor.h"
-#include "api/decompressor.h"
+#include "api/http/compressor.h"
+#include "api/http/decompressor.h"
 #include "engine/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "api/base64.h"
+#include "api/http/base64.h"
 #include "engine/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -63,7 +63,7 @@ void check(std::string_view token, const JwkSet& keys) {
   const auto verified = verify_jwt(token, keys, kPolicy, kNow);
   const auto* good = std::get_if<VerifiedJwt>(&verified);
   if (good == nullptr) {
-    STELE_CHECK(!std::get<JwtFault>(verified).empty());
+    STELE_CHECK(!std::get<JwtError>(verified).empty());
     return;
   }
   const Principal& principal = *good->principal;

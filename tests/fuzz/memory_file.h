@@ -73,7 +73,7 @@ class MemoryFileSystem final : public FileSystem {
   Result<FileInfo> look_at(const std::string&) override { return FileInfo{.permissions = 0640, .size = bytes_.size()}; }
   Status rename(const std::string&, const std::string&) override { return not_here(); }
   Status remove(const std::string&) override { return not_here(); }
-  Status sync_folder(const std::string&) override { return not_here(); }
+  Status sync_directory(const std::string&) override { return not_here(); }
   Result<std::unique_ptr<FolderLock>> lock(const std::string&) override { return not_here(); }
 
  private:

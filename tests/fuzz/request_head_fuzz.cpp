@@ -1,6 +1,6 @@
 // The first bytes of a connection: request line and header fields.
 
-#include "net/request_head.h"
+#include "net/http/request_head.h"
 
 #include "engine/base/check.h"
 #include "tests/fuzz/fuzz_target.h"

@@ -33,7 +33,7 @@ std::string input_of(SimulatedFileSystem& disk, const std::string& path) {
 /// As write_run() makes it: `records` from position `first` on.
 std::string written_run(std::uint64_t records, std::uint64_t first, bool with_tail) {
   static constexpr std::array<std::string_view, 3> kIds = {"a", "mission-7", "mission-8"};
-  NewestPart part(Position{first});
+  Memtable part(Position{first});
   std::vector<RecordHeader> headers(records);
   std::vector<std::uint32_t> offsets;
   for (std::uint64_t i = 0; i < records; ++i) {
@@ -51,7 +51,7 @@ std::string written_run(std::uint64_t records, std::uint64_t first, bool with_ta
     header.event_id.bytes[15] = 1;
     offsets.push_back(static_cast<std::uint32_t>(100 * i));
   }
-  part.insert(headers, with_tail ? RecordPlaces{SegmentId{1}, ByteOffset{4096}, offsets} : RecordPlaces{});
+  part.insert(headers, with_tail ? RecordLocations{SegmentId{1}, ByteOffset{4096}, offsets} : RecordLocations{});
   std::optional<ReplayPoint> replay;
   if (with_tail) {
     replay.emplace();
@@ -132,7 +132,7 @@ std::vector<std::string> seeds() {
   return {written_run(3, 0, false), written_run(8, 5, true), written_run(20, 0, true), large_in_small()};
 }
 
-std::vector<std::string> keys_of(const RunPart& run, std::size_t table) {
+std::vector<std::string> keys_of(const IndexRun& run, std::size_t table) {
   std::vector<std::string> keys;
   std::string last;
   bool first = true;
@@ -150,7 +150,7 @@ std::vector<std::string> keys_of(const RunPart& run, std::size_t table) {
 }
 
 struct Reading {
-  const RunPart& run;
+  const IndexRun& run;
 
   void covered(Position p) const { STELE_CHECK(run.first() <= p && p < run.end()); }
 
@@ -255,17 +255,17 @@ FUZZ_TARGET(run, seeds) {
   if (!RunDirectory::decode(directory)) return;
   const Disk disk = make_disk();
   fuzz::write_page_file(*disk, kPath, kRunFile, directory, pages);
-  const auto run = RunPart::open(*disk, kPath, fuzz::kInputStore);
+  const auto run = IndexRun::open(*disk, kPath, fuzz::kInputStore);
   if (!run) return;
   Reading{**run}.everything();
 
-  const std::vector<std::shared_ptr<const RunPart>> alone{*run};
+  const std::vector<std::shared_ptr<const IndexRun>> alone{*run};
   const auto merged = merge_runs({disk.get(), "/merged", fuzz::kInputStore, 43}, alone, nullptr);
   if (!merged) return;
   // A merge writes nothing that cannot be read.
   STELE_CHECK((*merged)->first() == (*run)->first() && (*merged)->end() == (*run)->end());
   Reading{**merged}.everything();
-  const std::vector<std::shared_ptr<const RunPart>> again{*merged};
+  const std::vector<std::shared_ptr<const IndexRun>> again{*merged};
   STELE_CHECK(merge_runs({disk.get(), "/again", fuzz::kInputStore, 44}, again, nullptr));
 }
 

@@ -1,4 +1,4 @@
-// format-spec.md says what the code does: its decision tables are those of engine/recovery/cases.cpp, its example is a
+// format-spec.md says what the code does: its decision tables are those of engine/recovery/decision_table.cpp, its example is a
 // golden file, its limits are the code's.
 
 #include <doctest/doctest.h>
@@ -9,7 +9,7 @@
 
 #include "engine/log/frame.h"
 #include "engine/log/record.h"
-#include "engine/recovery/cases.h"
+#include "engine/recovery/decision_table.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/sample_log.h"
 

@@ -94,7 +94,7 @@ SampleLog make_sample_log() {
   const TempFolder folder;
   const FixedClock clock;
   constexpr std::uint64_t kSegmentBytes = 64 * 1024;
-  LogWriter writer(PreparerOptions{.file_system = &posix_file_system(),
+  LogWriter writer(PreallocatorOptions{.file_system = &posix_file_system(),
                                    .clock = &clock,
                                    .folder = folder.path(),
                                    .store_id = kSampleStore,
@@ -109,7 +109,7 @@ SampleLog make_sample_log() {
   const auto write = [&] {
     REQUIRE(writer.append(group.frame, group.offsets, group.headers.front().time, group.headers.back().time));
     const LogPoint point = writer.point();
-    index.insert(group.headers, RecordPlaces{point.segment, point.last_group, group.offsets});
+    index.insert(group.headers, RecordLocations{point.segment, point.last_group, group.offsets});
     for (const Digest& leaf : group.leaves) {
       sample.leaves.push_back(leaf);
       frontier.append(leaf);
@@ -136,7 +136,7 @@ SampleLog make_sample_log() {
   }
   index.freeze(ReplayPoint{writer.point(), frontier.subtrees()});
   const RunFiles run_files{&posix_file_system(), folder.path(), kSampleStore, 0x0123456789abcdef};
-  const auto run = write_run(run_files, *index.view()->frozen().front(), nullptr);
+  const auto run = write_run(run_files, *index.view()->immutable().front(), nullptr);
   REQUIRE(run);
   sample.run = read_prefix((*run)->file().path(), (*run)->file().file_bytes());
   const std::uint64_t records = writer.end().next.value();

@@ -13,7 +13,7 @@
 #include "engine/base/digest.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/log/frame.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
@@ -257,7 +257,7 @@ class ModelRun {
     options.index_part_records_max = 1 + random_.below(1 + random_.below(300));
     options.overlap_records_min = random_.below(2) == 0 ? 1 : 1000;
     // Half of the stores keep their index in the background.
-    if (random_.one_in(2)) options.merge_bytes_per_second = 0;
+    if (random_.one_in(2)) options.compaction_bytes_per_second = 0;
     options.fill_bytes_per_second = random_.one_in(2) ? 0 : 1ULL << 30;
     options.clock = &clock_;
     auto opened = Store::open(options);

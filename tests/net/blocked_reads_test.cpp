@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "api/service.h"
-#include "net/server.h"
-#include "net/signals.h"
+#include "net/server/server.h"
+#include "net/server/signals.h"
 #include "tests/support/gated_file_system.h"
 #include "tests/support/http_client.h"
 #include "tests/support/raw_client.h"

@@ -1,4 +1,4 @@
-#include "net/chunked_decoder.h"
+#include "net/http/chunked_decoder.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "net/deadlines.h"
+#include "net/server/deadlines.h"
 
 #include <doctest/doctest.h>
 

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <string>
 
-#include "net/line_file.h"
+#include "net/log/line_file.h"
 #include "tests/support/temp_folder.h"
 
 namespace stele::net {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "net/limited_log.h"
-#include "net/log_escape.h"
-#include "net/log_format.h"
-#include "net/log_limiter.h"
+#include "net/log/log_escape.h"
+#include "net/log/log_format.h"
+#include "net/log/log_limiter.h"
+#include "net/log/rate_limited_log.h"
 
 namespace stele::net {
 
@@ -145,9 +145,9 @@ TEST_CASE("LogLimiter.LosesNoCountWhenANewMinuteBeginsWithALine") {
   CHECK(limiter.take_all_held_back() == 0);
 }
 
-TEST_CASE("LimitedLog.SumsUpWhatItHeldBackByCause") {
+TEST_CASE("RateLimitedLog.SumsUpWhatItHeldBackByCause") {
   const CaughtLog log(LogFormat::Text);
-  LimitedLog limited;
+  RateLimitedLog limited;
   for (int i = 0; i < 25; ++i) limited.write(LogCause::RequestRefused, 0, "refused ", "for ever");
   for (int i = 0; i < 2; ++i) limited.write(LogCause::AccessDenied, 0, "denied");
   limited.summarise(1);

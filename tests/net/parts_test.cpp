@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include "net/body_buffer.h"
-#include "net/connection_budget.h"
-#include "net/mailbox.h"
-#include "net/read_pool.h"
-#include "net/response_head.h"
-#include "net/task.h"
+#include "net/http/body_buffer.h"
+#include "net/http/connection_budget.h"
+#include "net/http/response_head.h"
+#include "net/server/mailbox.h"
+#include "net/server/read_pool.h"
+#include "net/server/task.h"
 
 namespace stele::net {
 
@@ -74,22 +74,22 @@ TEST_CASE("ConnectionBudget.CountsInTotalPerAddressAndBytes") {
   using Admission = ConnectionBudget::Admission;
   api::ConnectionCounts counts;
   ConnectionBudget budget(3, 2, 100, 100, counts);
-  CHECK(budget.enter("a") == Admission::Welcome);
-  CHECK(budget.enter("a") == Admission::Welcome);
+  CHECK(budget.enter("a") == Admission::Accepted);
+  CHECK(budget.enter("a") == Admission::Accepted);
   CHECK(budget.enter("a") == Admission::TooManyFromAddress);
-  CHECK(budget.enter("b") == Admission::Welcome);  // one that is refused takes nobody's place
+  CHECK(budget.enter("b") == Admission::Accepted);  // one that is refused takes nobody's place
   CHECK(budget.enter("b") == Admission::TooMany);
   CHECK(budget.connections() == 5);
   budget.leave("a", Admission::TooManyFromAddress);
   budget.leave("b", Admission::TooMany);
   CHECK(budget.enter("a") == Admission::TooMany);
   budget.leave("a", Admission::TooMany);
-  budget.leave("b", Admission::Welcome);
+  budget.leave("b", Admission::Accepted);
   CHECK(budget.enter("a") == Admission::TooManyFromAddress);
   budget.leave("a", Admission::TooManyFromAddress);
-  for (int i = 0; i < 2; ++i) budget.leave("a", Admission::Welcome);
+  for (int i = 0; i < 2; ++i) budget.leave("a", Admission::Accepted);
   CHECK(budget.connections() == 0);
-  CHECK(budget.enter("a") == Admission::Welcome);
+  CHECK(budget.enter("a") == Admission::Accepted);
   CHECK(budget.take_body_bytes(100, "p"));
   CHECK_FALSE(budget.take_body_bytes(1, "p"));
   budget.give_body_bytes(50, "p");
@@ -104,21 +104,21 @@ TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll"
   api::ConnectionCounts counts;
   ConnectionBudget budget(4, 0, 0, 0, counts);
   for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) {
-    CHECK(budget.enter(loopback) == Admission::Welcome);
+    CHECK(budget.enter(loopback) == Admission::Accepted);
   }
-  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) budget.leave(loopback, Admission::Welcome);
-  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
-  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) budget.leave(loopback, Admission::Accepted);
+  CHECK(budget.enter("192.0.2.1") == Admission::Accepted);
+  CHECK(budget.enter("192.0.2.1") == Admission::Accepted);
   CHECK(budget.enter("192.0.2.1") == Admission::TooManyFromAddress);
-  CHECK(budget.enter("192.0.2.2") == Admission::Welcome);
+  CHECK(budget.enter("192.0.2.2") == Admission::Accepted);
   budget.leave("192.0.2.1", Admission::TooManyFromAddress);
-  for (int i = 0; i < 2; ++i) budget.leave("192.0.2.1", Admission::Welcome);
-  budget.leave("192.0.2.2", Admission::Welcome);
-  CHECK(budget.enter("192.0.2.1") == Admission::Welcome);
+  for (int i = 0; i < 2; ++i) budget.leave("192.0.2.1", Admission::Accepted);
+  budget.leave("192.0.2.2", Admission::Accepted);
+  CHECK(budget.enter("192.0.2.1") == Admission::Accepted);
 
   api::ConnectionCounts strict_counts;
   ConnectionBudget strict(9, 1, 0, 0, strict_counts);
-  CHECK(strict.enter("127.0.0.1") == Admission::Welcome);
+  CHECK(strict.enter("127.0.0.1") == Admission::Accepted);
   CHECK(strict.enter("127.0.0.1") == Admission::TooManyFromAddress);
 }
 
@@ -130,20 +130,20 @@ TEST_CASE("ConnectionBudget.WhatOneAddressIsRefusedIsBoundedTooSoThatOthersAreWe
   while (budget.enter("192.0.2.1") != Admission::Hopeless) ++held;
   CHECK(held == 564);
   CHECK(budget.connections() == 564);
-  CHECK(budget.enter("192.0.2.2") == Admission::Welcome);
+  CHECK(budget.enter("192.0.2.2") == Admission::Accepted);
 }
 
 TEST_CASE("ConnectionBudget.ANetworkOfOneIpv6HostIsOneAddress") {
   using Admission = ConnectionBudget::Admission;
   api::ConnectionCounts counts;
   ConnectionBudget budget(9, 2, 0, 0, counts);
-  CHECK(budget.enter("2001:db8:0:1::1") == Admission::Welcome);
-  CHECK(budget.enter("2001:db8:0:1:ffff::2") == Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:1::1") == Admission::Accepted);
+  CHECK(budget.enter("2001:db8:0:1:ffff::2") == Admission::Accepted);
   CHECK(budget.enter("2001:db8:0:1::3") == Admission::TooManyFromAddress);
-  CHECK(budget.enter("2001:db8:0:2::1") == Admission::Welcome);
-  CHECK(budget.enter("fe80::1%eth0") == Admission::Welcome);
-  budget.leave("2001:db8:0:1::9", Admission::Welcome);
-  CHECK(budget.enter("2001:db8:0:1::4") == Admission::Welcome);
+  CHECK(budget.enter("2001:db8:0:2::1") == Admission::Accepted);
+  CHECK(budget.enter("fe80::1%eth0") == Admission::Accepted);
+  budget.leave("2001:db8:0:1::9", Admission::Accepted);
+  CHECK(budget.enter("2001:db8:0:1::4") == Admission::Accepted);
 }
 
 TEST_CASE("ConnectionBudget.BeyondAllHopeThereIsNotEvenAnAnswer") {
@@ -187,7 +187,7 @@ TEST_CASE("ConnectionSeat.CountsOutWhateverHappens") {
     ConnectionSeat seat(budget, "192.0.2.1");
     CHECK(budget.connections() == 1);
     const ConnectionSeat moved(std::move(seat));
-    CHECK(moved.admission() == ConnectionBudget::Admission::Welcome);
+    CHECK(moved.admission() == ConnectionBudget::Admission::Accepted);
     CHECK(ConnectionSeat(budget, "192.0.2.1").admission() == ConnectionBudget::Admission::TooMany);
     CHECK(budget.connections() == 1);
   }

@@ -1,4 +1,4 @@
-#include "net/request_head.h"
+#include "net/http/request_head.h"
 
 #include <doctest/doctest.h>
 

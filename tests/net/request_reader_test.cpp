@@ -1,6 +1,6 @@
 // The reading side of a connection without a socket.
 
-#include "net/request_reader.h"
+#include "net/http/request_reader.h"
 
 #include <doctest/doctest.h>
 

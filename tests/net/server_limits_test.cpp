@@ -8,7 +8,7 @@
 #include <random>
 #include <thread>
 
-#include "net/connection_budget.h"
+#include "net/http/connection_budget.h"
 #include "tests/net/test_server.h"
 
 namespace stele::tests {

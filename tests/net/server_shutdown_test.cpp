@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "net/signals.h"
+#include "net/server/signals.h"
 #include "tests/net/test_server.h"
 
 namespace stele::tests {

@@ -1,4 +1,4 @@
-#include "net/server.h"
+#include "net/server/server.h"
 
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
@@ -13,7 +13,7 @@
 #include <sstream>
 #include <thread>
 
-#include "net/localhost.h"
+#include "net/http/localhost.h"
 #include "tests/net/test_server.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/temp_folder.h"

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "net/server.h"
+#include "net/server/server.h"
 #include "tests/support/http_client.h"
 
 namespace stele::tests {

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "net/server_tls.h"
+#include "net/tls/server_tls.h"
 #include "tests/net/test_server.h"
 #include "tests/support/certificates.h"
 #include "tests/support/temp_folder.h"

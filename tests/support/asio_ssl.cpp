@@ -1,3 +1,3 @@
-// As net/asio.cpp, for what only tests use.
+// As net/server/asio.cpp, for what only tests use.
 
 #include <boost/asio/ssl/impl/src.hpp>

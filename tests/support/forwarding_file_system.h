@@ -68,7 +68,7 @@ class ForwardingFileSystem : public FileSystem {
     return real_.rename(from, to);
   }
   [[nodiscard]] Status remove(const std::string& path) override { return real_.remove(path); }
-  [[nodiscard]] Status sync_folder(const std::string& folder) override { return real_.sync_folder(folder); }
+  [[nodiscard]] Status sync_directory(const std::string& folder) override { return real_.sync_directory(folder); }
   [[nodiscard]] Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override { return real_.lock(path); }
 
  private:

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace stele::test {
@@ -28,10 +28,10 @@ inline StoreOptions sample_options(FileSystem& disk) {
   options.segment_bytes = 64 * 1024;
   options.fill_bytes_per_second = 0;
   options.index_part_records_max = 16;
-  options.merge_bytes_per_second = 0;
+  options.compaction_bytes_per_second = 0;
   options.scrub_bytes_per_second = 0;
   options.guard_interval = std::chrono::milliseconds{0};
-  options.gather_max = std::chrono::microseconds{0};
+  options.group_commit_delay = std::chrono::microseconds{0};
   options.file_system = &disk;
   return options;
 }
@@ -85,7 +85,7 @@ inline void copy_folder(SimulatedFileSystem& from, SimulatedFileSystem& to, cons
     REQUIRE((*file)->write_at(ByteOffset{0}, *contents));
     REQUIRE((*file)->sync_data());
   }
-  REQUIRE(to.sync_folder(folder));
+  REQUIRE(to.sync_directory(folder));
 }
 
 /// All files below the folder with what is in them.
@@ -109,7 +109,7 @@ inline void write_files(SimulatedFileSystem& disk, const FileContents& files) {
     REQUIRE(file);
     REQUIRE((*file)->write_at(ByteOffset{0}, contents));
     REQUIRE((*file)->sync_data());
-    REQUIRE(disk.sync_folder(path.substr(0, path.rfind('/'))));
+    REQUIRE(disk.sync_directory(path.substr(0, path.rfind('/'))));
   }
 }
 

@@ -87,7 +87,7 @@ Status SimulatedFileSystem::Disk::rename(const std::string& from, const std::str
   return {};
 }
 
-void SimulatedFileSystem::Disk::sync_folder(const std::string& folder) {
+void SimulatedFileSystem::Disk::sync_directory(const std::string& folder) {
   // A rename between two folders is one change: what it needs of the other folder becomes durable with it.
   std::set<std::string> folders{folder};
   std::vector<bool> chosen(pending_.size());

@@ -37,7 +37,7 @@ class SimulatedFileSystem::Disk {
   void add(const std::string& path, Image image);
   void remove(const std::string& path);
   [[nodiscard]] Status rename(const std::string& from, const std::string& to);
-  void sync_folder(const std::string& folder);
+  void sync_directory(const std::string& folder);
 
   /// Disk space that is left; the largest size `image` may grow to.
   [[nodiscard]] std::uint64_t growth_limit(const SimulatedImage& image) const;

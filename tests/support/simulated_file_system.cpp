@@ -318,7 +318,7 @@ Status SimulatedFileSystem::create_folders(const std::string& folder) {
       continue;
     }
     disk_->add(path, nullptr);
-    disk_->sync_folder(Disk::parent(path));
+    disk_->sync_directory(Disk::parent(path));
   }
   return {};
 }
@@ -352,15 +352,15 @@ Status SimulatedFileSystem::remove(const std::string& path) {
   return {};
 }
 
-Status SimulatedFileSystem::sync_folder(const std::string& folder) {
+Status SimulatedFileSystem::sync_directory(const std::string& folder) {
   const Guard guard(disk_->mutex);
-  if (const auto failing = disk_->begin(SimulatedCall::SyncFolder)) {
+  if (const auto failing = disk_->begin(SimulatedCall::SyncDirectory)) {
     return os_error(failing->os_error, "cannot sync the folder", folder);
   }
   const auto found = disk_->live.find(Disk::normal(folder));
   if (found == disk_->live.end()) return os_error(ENOENT, "cannot open the folder", folder);
   if (found->second) return os_error(ENOTDIR, "cannot open the folder", folder);
-  disk_->sync_folder(Disk::normal(folder));
+  disk_->sync_directory(Disk::normal(folder));
   return {};
 }
 

@@ -1,0 +1,16 @@
+#pragma once
+// What lets pages of other origins read answers (CORS, in the Fetch standard).
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/http/http.h"
+
+namespace stele::api {
+
+/// Adds the fields for a request from `origin` (its field Origin; empty = none), if it is one of `origins`; "*" there
+/// is any.
+void add_cors(const std::vector<std::string>& origins, std::string_view origin, Method method, Response& response);
+
+}  // namespace stele::api

@@ -1,0 +1,90 @@
+#pragma once
+// One request on its way through the service: adds to its answer what every answer carries, and makes sure that there
+// is exactly one.
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "api/access/principal.h"
+#include "api/endpoint/options.h"
+#include "api/http/http.h"
+#include "api/http/problem.h"
+
+namespace stele::api {
+
+/// Handed from thread to thread, used by one at a time.
+class Call {
+ public:
+  /// `options` must outlive the call.
+  Call(const Request& request, Reply reply, const ServiceOptions& options)
+      : request_(&request), reply_(std::move(reply)), options_(options) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  /// Only until it is answered.
+  [[nodiscard]] const Request& request() const { return *request_; }
+  [[nodiscard]] const ServiceOptions& options() const { return options_; }
+
+  /// The id that X-Correlation-Id of the answer carries; empty = none.
+  void correlate(std::string id) { correlation_ = std::move(id); }
+  [[nodiscard]] const std::string& correlation() const { return correlation_; }
+
+  /// It is on the read pool from here on, so that answering may take time.
+  void on_read_pool() { on_read_pool_ = true; }
+
+  /// The route that the answer is counted under.
+  void at(const Route& route) { route_ = &route; }
+
+  /// Finds out who calls and whether that suffices; if not, answers the refusal and gives false.
+  [[nodiscard]] bool admit(Permission needed);
+  /// Anyone until admit() has found out.
+  [[nodiscard]] const Caller& caller() const { return caller_; }
+
+  /// Answers. A second answer is dropped.
+  void send(Response response);
+  void fail(const Problem& problem);
+  /// For a request that is cut off: ends it without any more work.
+  void drop();
+  /// Something may be stored from here on: running out of memory is an unknown outcome then.
+  void has_acted() { has_acted_ = true; }
+  /// 503: there was no memory. If there is not even enough for a problem, the answer has no body.
+  void fail_for_memory();
+  /// 500; `what` is for the operator's log only.
+  void fail_internally(const char* what);
+
+ private:
+  void send_bare(int status);
+
+  const Request* request_;
+  Reply reply_;
+  const ServiceOptions& options_;
+  std::string correlation_;
+  const Route* route_ = nullptr;
+  bool on_read_pool_ = false;
+  bool has_acted_ = false;
+  Caller caller_;
+};
+
+/// The refusal for a caller whose role does not suffice.
+[[nodiscard]] Problem insufficient_role(const Caller& caller, std::string_view for_what);
+
+/// Runs `work`; an exception becomes a 503 if memory ran out, else a 500 and a line of the log.
+template <class Work>
+void answer_exceptions(Call& call, Work&& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    call.fail_for_memory();
+  } catch (const std::exception& e) {
+    call.fail_internally(e.what());
+  }
+}
+
+/// Runs `work(call)` on the read pool, or answers 503 if that is full.
+void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work);
+
+}  // namespace stele::api

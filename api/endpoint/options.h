@@ -1,0 +1,52 @@
+#pragma once
+// What an operator can set about the endpoints.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/access/host_guard.h"
+#include "api/endpoint/certificate_term.h"
+#include "engine/base/clock.h"
+#include "engine/base/read_budget.h"
+
+namespace stele::api {
+
+class Authenticator;
+
+/// Bounds of what a client may send and ask for. Beyond them: 413 (sizes) or 422 (form).
+struct Limits {
+  std::size_t body_bytes_max = 16U << 20;      ///< of a whole request
+  std::size_t events_max = 10'000;             ///< in one request
+  std::size_t data_bytes_max = 1U << 20;       ///< of one event's data, as sent
+  std::size_t metadata_bytes_max = 64U << 10;  ///< of one event's metadata, as sent
+  std::size_t string_bytes_max = 255;          ///< of a string member; must not exceed kStringBytesMax
+  std::uint32_t depth_max = 128;               ///< of arrays and objects inside data and metadata
+  std::size_t condition_values_max = 1'000;    ///< of one condition, in all its lists
+  std::size_t page_default = 100;
+  std::size_t page_max = 1000;
+};
+
+class TrafficMetrics;
+
+struct ServiceOptions {
+  Limits limits;
+  /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
+  /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
+  ReadLimits read_limits;
+  std::shared_ptr<Authenticator> authenticator;  ///< none: anyone may do anything
+  std::vector<std::string> cors_origins;         ///< origins that may call from a browser; "*" = any
+  HostGuard host_guard;                          ///< what requests may be addressed to; others are 421
+  std::string version = STELE_VERSION;
+  std::chrono::milliseconds min_position_wait{5000};
+  std::size_t min_position_waiters_max = 1024;  ///< requests that may wait for a position at once
+  std::shared_ptr<TrafficMetrics> traffic;      ///< what GET /metrics shows of the HTTP side; none = nothing was counted
+  std::function<std::vector<CertificateTerm>()> certificates;  ///< those in use now; any thread; none = no TLS
+  const Clock* clock = nullptr;                 ///< none = system_clock(); must outlive the service
+};
+
+}  // namespace stele::api

@@ -1,0 +1,46 @@
+#pragma once
+// POST /v1/events.
+
+#include <memory>
+
+#include "api/endpoint/call.h"
+#include "api/events/append_parser.h"
+#include "api/http/content_coding.h"
+#include "engine/store/store.h"
+
+namespace stele::api {
+
+struct AppendCall;
+
+/// Reads the body on the request's I/O thread, proposes it, and answers on that thread again when the outcome is
+/// durable; what has to wait for a cold disk is proposed from the read pool, and what may have to (repeats, conflicts,
+/// long lists) is answered from there.
+class Appender {
+ public:
+  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options);
+
+  void handle(const Request& request, Reply reply);
+
+ private:
+  void begin(const std::shared_ptr<AppendCall>& call);
+  void decompress_body(const std::shared_ptr<AppendCall>& call, ContentCoding coding, BodyFormat format,
+                       AppendContext context);
+  /// `body` stays where it is until the call is answered, unless waiting is allowed: then until this returns.
+  void propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
+               const AppendContext& context, DiskWait wait);
+  /// What is behind parsing; false if it would have to wait for the disk, and nothing has happened.
+  [[nodiscard]] bool submit(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
+                            DiskWait wait);
+  void decided(const std::shared_ptr<AppendCall>& call);
+  void answer(AppendCall& call);
+  [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome) const;
+  [[nodiscard]] Problem refusal(const AppendCall& call, const AppendOutcome& outcome) const;
+
+  Store& store_;
+  Scheduler& scheduler_;
+  const ServiceOptions& options_;
+  const Route& route_;
+  const Clock& clock_;
+};
+
+}  // namespace stele::api

@@ -1,0 +1,214 @@
+#include "api/events/event_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+
+#include "api/events/derived_event_id.h"
+#include "api/events/member_values.h"
+#include "api/json/timestamp.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+constexpr std::size_t kEventTypeBytesMax = 128;
+
+enum class Member : unsigned {
+  EventType,
+  AggregateId,
+  AggregateType,
+  Data,
+  Metadata,
+  UserId,
+  CorrelationId,
+  CausationId,
+  Version,
+  OccurredAt,
+  EventId,
+  SequenceNumber,
+  Timestamp,
+  Position,
+  Unknown,
+};
+
+constexpr std::array<std::string_view, 14> kMemberNames{
+    "eventType",   "aggregateId", "aggregateType", "data",    "metadata",       "userId",    "correlationId",
+    "causationId", "version",     "occurredAt",    "eventId", "sequenceNumber", "timestamp", "position"};
+
+Member member_of(std::string_view name) {
+  for (unsigned i = 0; i < kMemberNames.size(); ++i) {
+    if (kMemberNames[i] == name) return static_cast<Member>(i);
+  }
+  return Member::Unknown;
+}
+
+bool is_event_type_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+         c == '-' || c == ':' || c == '/';
+}
+
+}  // namespace
+
+void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size_t index, EventDraft& draft) {
+  bool has_id = false;
+  unsigned seen = 0;
+  cursor.enter();
+  for (const auto field : object) {
+    cursor.expect_member();
+    const JsonSpan span = cursor.value();
+    const Member member = member_of(field.key);
+    if (member == Member::Unknown) {
+      faults_.add(member_pointer(field.key), "There is no such member.");
+      continue;
+    }
+    const unsigned bit = 1U << static_cast<unsigned>(member);
+    if ((seen & bit) != 0) {
+      faults_.add(member_pointer(field.key), "The member stands twice.");
+      continue;
+    }
+    seen |= bit;
+    switch (member) {
+      case Member::EventType:
+        event_type(field.value, draft.event_type);
+        break;
+      case Member::AggregateId:
+        aggregate_id(field.value, draft.aggregate_id);
+        break;
+      case Member::AggregateType:
+        identifier(field.value, "/aggregateType", draft.aggregate_type.emplace());
+        draft.given.aggregate_type = true;
+        break;
+      case Member::Data:
+        body_member(span, "/data", limits_.data_bytes_max, draft.data);
+        break;
+      case Member::Metadata:
+        if (!field.value.is_object()) {
+          faults_.add("/metadata", "Must be an object.");
+        } else {
+          body_member(span, "/metadata", limits_.metadata_bytes_max, draft.metadata);
+        }
+        break;
+      case Member::UserId:
+        text(field.value, "/userId", draft.user_id.emplace());
+        break;
+      case Member::CorrelationId:
+        text(field.value, "/correlationId", draft.correlation_id.emplace());
+        draft.given.correlation_id = true;
+        break;
+      case Member::CausationId:
+        text(field.value, "/causationId", draft.causation_id.emplace());
+        break;
+      case Member::Version:
+        if (const auto version =
+                take_integer(field.value, "/version", 1, std::numeric_limits<std::uint32_t>::max(), faults_)) {
+          draft.schema_version = static_cast<std::uint32_t>(*version);
+        }
+        draft.given.schema_version = true;
+        break;
+      case Member::OccurredAt:
+        occurred_at(field.value, draft);
+        break;
+      case Member::EventId:
+        has_id = event_id(field.value, draft);
+        break;
+      case Member::SequenceNumber:
+        if (const auto number =
+                take_integer(field.value, "/sequenceNumber", 1, std::numeric_limits<std::int64_t>::max(), faults_)) {
+          draft.expected_sequence = SequenceNumber{*number};
+        }
+        break;
+      case Member::Timestamp:
+        faults_.add("/timestamp", "Is given by the server; occurredAt is yours.");
+        break;
+      case Member::Position:
+        faults_.add("/position", "Is given by the server.");
+        break;
+      case Member::Unknown:
+        break;
+    }
+  }
+  cursor.expect_no_member();
+  const auto require = [&](Member member, std::string_view pointer) {
+    if ((seen & (1U << static_cast<unsigned>(member))) == 0) faults_.add(pointer, "The member is required.");
+  };
+  require(Member::EventType, "/eventType");
+  require(Member::AggregateId, "/aggregateId");
+  require(Member::Data, "/data");
+  if (faults_.any()) return;
+  if (!draft.correlation_id) draft.correlation_id = context_.correlation_id;
+  if (!has_id) {
+    draft.event_id = context_.idempotency_key ? derived_event_id(context_.caller, *context_.idempotency_key, index)
+                                              : make_uuid_v7(clock_);
+  }
+}
+
+bool EventParser::text(const dom::element& value, std::string_view pointer, std::string& to) {
+  return take_text(value, pointer, limits_.string_bytes_max, faults_, to);
+}
+
+void EventParser::identifier(const dom::element& value, std::string_view pointer, std::string& to) {
+  if (text(value, pointer, to) && to.front() == '$')
+    faults_.add(pointer, "Identifiers that begin with $ are the store's own.");
+}
+
+void EventParser::aggregate_id(const dom::element& value, std::string& to) {
+  identifier(value, "/aggregateId", to);
+  if (to == "." || to == "..") {
+    faults_.add("/aggregateId", "Must not be . or .., which clients take out of a path, encoded or not.");
+  }
+}
+
+void EventParser::event_type(const dom::element& value, std::string& to) {
+  std::string_view given;
+  if (value.get(given) != simdjson::SUCCESS) {
+    faults_.add("/eventType", "Must be a string.");
+  } else if (given.starts_with('$')) {
+    faults_.add("/eventType", "Identifiers that begin with $ are the store's own.");
+  } else if (given.empty() || given.size() > kEventTypeBytesMax ||
+             !std::all_of(given.begin(), given.end(), is_event_type_character)) {
+    faults_.add("/eventType", "Must be 1 to 128 of letters, digits and . _ - : /");
+  } else {
+    to = given;
+  }
+}
+
+void EventParser::occurred_at(const dom::element& value, EventDraft& draft) {
+  std::string_view given;
+  if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given, FinerTimes::Refuse);
+  if (!draft.occurred_at) {
+    faults_.add("/occurredAt",
+                "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most six fractional digits.");
+  }
+}
+
+bool EventParser::event_id(const dom::element& value, EventDraft& draft) {
+  std::string_view given;
+  std::optional<Uuid> id;
+  if (value.get(given) == simdjson::SUCCESS) id = parse_uuid(given);
+  if (!id) {
+    faults_.add("/eventId", "Must be a UUID such as 0190a6b2-7c3e-7d10-8a4b-1f2e3d4c5b6a.");
+    return false;
+  }
+  draft.event_id = *id;
+  return true;
+}
+
+void EventParser::body_member(const JsonSpan& span, std::string_view pointer, std::size_t bytes_max,
+                              std::optional<std::string>& to) {
+  if (span.text.size() > bytes_max) {
+    faults_.add_too_large(pointer, "Has " + std::to_string(span.text.size()) + " bytes; at most " +
+                                       std::to_string(bytes_max) + " are allowed.");
+  } else if (span.depth > limits_.depth_max) {
+    faults_.add(pointer, "Is nested " + std::to_string(span.depth) + " levels deep; at most " +
+                             std::to_string(limits_.depth_max) + " are allowed.");
+  } else {
+    to.emplace(span.text);
+  }
+}
+
+}  // namespace stele::api

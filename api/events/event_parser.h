@@ -1,0 +1,46 @@
+#pragma once
+// One event of a request: a JSON object to an EventDraft.
+
+#include <simdjson.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/endpoint/options.h"
+#include "api/events/append_context.h"
+#include "api/events/event_errors.h"
+#include "api/json/json_text.h"
+#include "engine/base/clock.h"
+#include "engine/commit/proposal.h"
+
+namespace stele::api {
+
+/// Reads the events of one request, one after the other.
+class EventParser {
+ public:
+  EventParser(const Limits& limits, const AppendContext& context, const Clock& clock, EventErrors& faults)
+      : limits_(limits), context_(context), clock_(clock), faults_(faults) {}
+
+  /// Fills `draft` (fresh) from `object`, which stands next in the text under `cursor` and is behind it afterwards.
+  /// `index` is the event's place in the request. If there are any faults then, `draft` is meaningless.
+  void parse(const simdjson::dom::object& object, JsonCursor& cursor, std::size_t index, EventDraft& draft);
+
+ private:
+  bool text(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
+  void identifier(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
+  void aggregate_id(const simdjson::dom::element& value, std::string& to);
+  void event_type(const simdjson::dom::element& value, std::string& to);
+  void occurred_at(const simdjson::dom::element& value, EventDraft& draft);
+  bool event_id(const simdjson::dom::element& value, EventDraft& draft);
+  void body_member(const JsonSpan& span, std::string_view pointer, std::size_t bytes_max,
+                   std::optional<std::string>& to);
+
+  const Limits& limits_;
+  const AppendContext& context_;
+  const Clock& clock_;
+  EventErrors& faults_;
+};
+
+}  // namespace stele::api

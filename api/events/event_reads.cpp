@@ -1,0 +1,269 @@
+#include "api/events/event_reads.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "api/events/event_json.h"
+#include "api/http/bounded_read.h"
+#include "api/http/cursor.h"
+#include "api/http/parameters.h"
+#include "api/json/json_writer.h"
+#include "engine/base/digest.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::uint64_t kIntegerMax = std::numeric_limits<std::int64_t>::max();
+/// A page ends early when its body has this size, whatever its limit: a thousand events may have a gigabyte.
+constexpr std::size_t kPageBytesMax = 8U << 20;
+constexpr std::size_t kPieceBytes = 64U << 10;
+
+/// Builds the text whose hash identifies a query.
+class FilterText {
+ public:
+  void add(std::string_view name, std::string_view value) {
+    text_ += name;
+    text_ += '\0';
+    append_number(text_, value.size());
+    text_ += '\0';
+    text_ += value;
+  }
+  void add(std::string_view name, const std::optional<std::string>& value) {
+    if (value) add(name, std::string_view(*value));
+  }
+  void add(std::string_view name, const std::optional<Timestamp>& value) {
+    if (value) add(name, std::string_view(std::to_string(value->micros)));
+  }
+  template <class Tag>
+  void add(std::string_view name, const std::optional<StrongId<Tag>>& value) {
+    if (value) add(name, std::string_view(std::to_string(value->value())));
+  }
+  [[nodiscard]] std::uint64_t hash() const { return xxh3(text_); }
+
+ private:
+  std::string text_;
+};
+
+std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
+  FilterText text;
+  text.add("store", std::string_view(to_string(store)));
+  text.add("aggregateId", query.aggregate_id);
+  text.add("aggregateType", query.aggregate_type);
+  for (const std::string& type : query.event_types) text.add("eventType", std::string_view(type));
+  text.add("userId", query.user_id);
+  text.add("correlationId", query.correlation_id);
+  text.add("from", query.from);
+  text.add("to", query.to);
+  text.add("occurredFrom", query.occurred_from);
+  text.add("occurredTo", query.occurred_to);
+  text.add("fromSequence", query.from_sequence);
+  text.add("toSequence", query.to_sequence);
+  text.add("afterPosition", query.after);
+  if (query.include_system) text.add("includeSystem", std::string_view("true"));
+  return text.hash();
+}
+
+template <class Id>
+std::optional<Id> as_id(const std::optional<std::uint64_t>& number) {
+  if (!number) return std::nullopt;
+  return Id{*number};
+}
+
+void apply_cursor(EventQuery& query, Position last) {
+  if (query.direction == Direction::Ascending) {
+    query.after = query.after ? std::max(*query.after, last) : last;
+  } else {
+    query.before = query.before ? std::min(*query.before, last) : last;
+  }
+}
+
+/// The events of a query as NDJSON, up to `end`.
+class EventLines : public BodySource {
+ public:
+  EventLines(const Store& store, EventQuery query, Position end, std::size_t limit, const Request& asker,
+             ReadLimits limits)
+      : store_(store),
+        query_(std::move(query)),
+        end_(end),
+        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
+        asker_(asker),
+        limits_(limits) {}
+
+  Result<bool> next(std::string& to) override {
+    if (left_ == 0) return false;
+    const std::size_t begin = to.size();
+    ReadBudget budget = read_budget(asker_, limits_);
+    const auto view = store_.view_until(end_);
+    STELE_ASSIGN(const std::unique_ptr<EventStream> stream, view->query(query_, &budget));
+    std::optional<Position> last;
+    while (left_ > 0 && to.size() < begin + kPieceBytes) {
+      STELE_ASSIGN(const bool found, stream->next(record_));
+      if (!found) {
+        if (!stream->rest_behind()) left_ = 0;
+        last = stream->rest_behind();
+        break;
+      }
+      append_event_json(to, record_, DataForm::Minified);
+      to += '\n';
+      --left_;
+      last = record_.header().position;
+    }
+    if (left_ == 0) return to.size() > begin;
+    if (last) apply_cursor(query_, *last);
+    if (to.size() == begin && asker_.abandoned()) return stream_abandoned();
+    return true;
+  }
+
+ private:
+  const Store& store_;
+  EventQuery query_;
+  const Position end_;
+  std::size_t left_;
+  const Request& asker_;
+  const ReadLimits limits_;
+  Record record_;
+};
+
+std::variant<Response, Problem> page(const ReadView& view, const EventListRequest& request, ReadBudget budget) {
+  auto stream = view.query(request.query, &budget);
+  if (!stream) return read_failed();
+  Response response;
+  std::string& body = response.body;
+  thread_local std::size_t page_bytes = 0;  // of the last one: the next is likely to need as much
+  body.reserve(std::min(page_bytes + page_bytes / 8, kPieceBytes));
+  JsonWriter json(body);
+  json.begin_object().key("events").begin_array();
+  thread_local Record record;
+  std::optional<Position> last;  // where the next page goes on behind
+  std::size_t count = 0;
+  while (true) {
+    const auto found = (*stream)->next(record);
+    if (!found) return read_failed();
+    if (!*found) last = (*stream)->rest_behind();
+    if (!*found || count == request.limit || body.size() >= kPageBytesMax) break;
+    append_event_json(json.value(), record, DataForm::AsSent);
+    last = record.header().position;
+    ++count;
+  }
+  json.end_array().key("nextCursor");
+  if (last) {
+    const std::string cursor = encode_cursor({CursorKind::Events, request.query.direction, *last, {}}, request.filters);
+    json.plain(cursor);
+    std::string link = "</v1/events?";
+    if (!request.link_query.empty()) link += request.link_query + '&';
+    response.headers.emplace_back("Link", link + "cursor=" + cursor + ">; rel=\"next\"");
+  } else {
+    json.null();
+  }
+  json.end_object();
+  page_bytes = body.size();
+  return response;
+}
+
+/// Finds and reads an event by the id in a path.
+std::optional<Problem> find(const ReadView& view, const Caller& caller, std::string_view event_id, Record& record) {
+  const auto id = parse_uuid(event_id);
+  if (!id) return Problem("event-not-found", "Event ids are UUIDs; this is none.");
+  const auto position = view.find_event(*id);
+  if (!position) return read_failed();
+  if (*position && !view.read(**position, record)) return read_failed();
+  if (!*position || !caller.may_see(record.header())) {
+    return Problem("event-not-found", "No event has the id " + to_string(*id) + ".");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
+                                                         const Uuid& store) {
+  const auto form = accepted_form(request.header("Accept"), true);
+  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+
+  Parameters parameters(request.query(),
+                        {"aggregateId", "aggregateType", "eventType", "userId", "correlationId", "from", "to",
+                         "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order", "limit",
+                         "cursor", "schemaVersion", "minPosition", "includeSystem"});
+  EventListRequest list;
+  list.format = form->format;
+  list.type = form->type;
+  EventQuery& query = list.query;
+  query.aggregate_id = parameters.text("aggregateId");
+  query.aggregate_type = parameters.text("aggregateType");
+  query.event_types = parameters.texts("eventType");
+  std::sort(query.event_types.begin(), query.event_types.end());
+  query.event_types.erase(std::unique(query.event_types.begin(), query.event_types.end()), query.event_types.end());
+  query.user_id = parameters.text("userId");
+  query.correlation_id = parameters.text("correlationId");
+  query.from = parameters.timestamp("from");
+  query.to = parameters.timestamp("to");
+  query.occurred_from = parameters.timestamp("occurredFrom");
+  query.occurred_to = parameters.timestamp("occurredTo");
+  query.from_sequence = as_id<SequenceNumber>(parameters.integer("fromSequence", 0, kIntegerMax));
+  query.to_sequence = as_id<SequenceNumber>(parameters.integer("toSequence", 0, kIntegerMax));
+  query.after = as_id<Position>(parameters.integer("afterPosition", 0, kIntegerMax));
+  query.include_system = parameters.flag("includeSystem").value_or(false);
+  if (const auto order = parameters.text("order")) {
+    if (*order == "desc") {
+      query.direction = Direction::Descending;
+    } else if (*order != "asc") {
+      parameters.fault("order", "Must be asc or desc.");
+    }
+  }
+  const auto limit = parameters.integer("limit", 1, limits.page_max);
+  list.limit = static_cast<std::size_t>(limit.value_or(list.format == BodyFormat::Ndjson ? 0 : limits.page_default));
+  // No upcasters exist, so every version that can be asked for is the stored one.
+  if (const auto version = parameters.text("schemaVersion"); version && *version != "stored") {
+    (void)parameters.integer("schemaVersion", 1, std::numeric_limits<std::uint32_t>::max());
+  }
+  list.min_position = as_id<Position>(parameters.integer("minPosition", 0, kIntegerMax));
+  const auto cursor = parameters.text("cursor", kCursorBytesMax);
+  if (auto problem = parameters.problem()) return std::move(*problem);
+
+  list.filters = hash_of(query, store);
+  list.link_query = parameters.encoded({"cursor", "minPosition"});
+  if (cursor) {
+    const auto decoded = decode_cursor(*cursor, CursorKind::Events, query.direction, list.filters);
+    if (const auto* fault = std::get_if<CursorError>(&decoded)) {
+      return Problem("invalid-cursor",
+                     *fault == CursorError::Mangled
+                         ? "The cursor is damaged."
+                         : "The cursor belongs to a query with other filters or order, or to another store.")
+          .error({"parameter", "cursor", "Leave it out to begin again.", {}});
+    }
+    apply_cursor(query, std::get<Cursor>(decoded).position);
+  }
+  return list;
+}
+
+std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request, const Request& asker,
+                                            ReadLimits limits) {
+  if (request.format == BodyFormat::Json) return page(*store.view(), request, read_budget(asker, limits));
+  Response response;
+  response.content_type = request.type;
+  response.source =
+      std::make_unique<EventLines>(store, request.query, store.durable_end(), request.limit, asker, limits);
+  return response;
+}
+
+std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id) {
+  thread_local Record record;
+  if (auto problem = find(*store.view(), caller, event_id, record)) return std::move(*problem);
+  Response response;
+  append_event_json(response.body, record, DataForm::AsSent);
+  return response;
+}
+
+std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller, std::string_view event_id) {
+  thread_local Record record;
+  if (auto problem = find(*store.view(), caller, event_id, record)) return std::move(*problem);
+  if (record.redacted(BodyMember::Data)) return Problem("data-redacted", "The data of this event was removed.");
+  if (!record.body().data) return Problem("event-not-found", "This record of the store itself has no data.");
+  Response response;
+  response.body = *record.body().data;
+  return response;
+}
+
+}  // namespace stele::api

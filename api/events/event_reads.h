@@ -1,0 +1,45 @@
+#pragma once
+// GET /v1/events and the resources of one event. All but parsing may block on a cold disk: read pool.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/access/principal.h"
+#include "api/endpoint/options.h"
+#include "api/http/http.h"
+#include "api/http/negotiation.h"
+#include "api/http/problem.h"
+#include "engine/store/store.h"
+
+namespace stele::api {
+
+/// What a list of events was asked for.
+struct EventListRequest {
+  EventQuery query;
+  BodyFormat format = BodyFormat::Json;
+  std::string_view type;      ///< of the answer, as the client calls it
+  std::size_t limit = 0;      ///< events of a page; of a stream, 0 = no limit
+  std::uint64_t filters = 0;  ///< hash of the store's id and all that decides which events match, for cursors
+  std::string link_query;     ///< the parameters of the next page, but for the cursor
+  std::optional<Position> min_position;
+};
+
+/// `store` is the id of the one that will be read.
+[[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
+                                                                       const Uuid& store);
+
+/// A page, or a stream of lines up to the head of now. Neither a page nor a piece of the stream examines more than
+/// `limits` allow, or goes on for long once `asker` is abandoned, which must outlive the answer.
+[[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request,
+                                                          const Request& asker, ReadLimits limits);
+
+/// An event outside the caller's limit is answered as if there was none.
+[[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, const Caller& caller,
+                                                         std::string_view event_id);
+/// The data member alone, byte for byte.
+[[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller,
+                                                              std::string_view event_id);
+
+}  // namespace stele::api

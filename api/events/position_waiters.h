@@ -1,0 +1,55 @@
+#pragma once
+// Requests that wait until a position is readable. They hold no thread; their number and their time are bounded.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "api/http/http.h"
+#include "engine/store/store.h"
+
+namespace stele::api {
+
+/// Thread-safe. Kept alive by its listener on the store and by its timer.
+class PositionWaiters : public std::enable_shared_from_this<PositionWaiters> {
+ public:
+  enum class Outcome { Reached, TimedOut, Closing };
+  /// Called once, on the committer's thread, a timer's, or inside wait() or close(). Must be quick.
+  using Callback = std::function<void(Outcome)>;
+
+  /// Listens to `store`. Both must outlive the last wait.
+  [[nodiscard]] static std::shared_ptr<PositionWaiters> attach(Store& store, Scheduler& scheduler,
+                                                               std::size_t waiters_max);
+
+  /// False, without a call, if too many wait already.
+  [[nodiscard]] bool wait(Position position, std::chrono::milliseconds at_most, Callback callback);
+  /// Ends all waiting, now and later.
+  void close();
+
+ private:
+  struct Waiter {
+    std::chrono::steady_clock::time_point deadline;
+    Callback callback;
+  };
+
+  PositionWaiters(Store& store, Scheduler& scheduler, std::size_t waiters_max)
+      : store_(store), scheduler_(scheduler), waiters_max_(waiters_max) {}
+  void advance(Position end);
+  void sweep();
+  void schedule_sweep(std::chrono::milliseconds delay);
+
+  Store& store_;
+  Scheduler& scheduler_;
+  const std::size_t waiters_max_;
+  std::mutex mutex_;
+  std::multimap<Position, Waiter> waiters_;
+  std::atomic<std::size_t> count_{0};  ///< waiters_.size(), so that a commit without waiters costs no lock
+  bool sweeping_ = false;              ///< a timer is under way
+  bool closed_ = false;
+};
+
+}  // namespace stele::api

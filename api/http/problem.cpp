@@ -1,0 +1,263 @@
+#include "api/http/problem.h"
+
+#include <simdjson.h>
+
+#include <array>
+
+#include "api/json/json_writer.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::array kKinds{
+    ProblemKind{"malformed-request", 400, "Malformed request",
+                "The request is not valid HTTP, or not encrypted where TLS is spoken. Correct it before sending it "
+                "again."},
+    ProblemKind{"malformed-json", 400, "Malformed JSON",
+                "The body is not JSON text in UTF-8. `detail` says where it breaks. Nothing was stored."},
+    ProblemKind{
+        "malformed-encoding", 400, "Malformed content encoding",
+        "The body is not what its Content-Encoding says: damaged, cut short or followed by something else. Nothing was "
+        "stored."},
+    ProblemKind{"invalid-path", 400, "Invalid path",
+                "The path has a `%` that no two hex digits follow, or is not UTF-8 when it is decoded."},
+    ProblemKind{
+        "unknown-parameter", 400, "Unknown query parameter",
+        "The endpoint has no query parameter of this name. `errors` names it; a misspelt filter is never ignored."},
+    ProblemKind{"invalid-parameter", 400, "Invalid query parameter",
+                "A query parameter has a value it cannot have, or stands more than once. `errors` names it."},
+    ProblemKind{
+        "invalid-cursor", 400, "Invalid cursor",
+        "The cursor is damaged, or belongs to a query with other filters or to another store. Start again without a "
+        "cursor."},
+    ProblemKind{"invalid-header", 400, "Invalid header field",
+                "A header field has a value it cannot have. `errors` names it."},
+    ProblemKind{"credentials-required", 401, "Credentials are required",
+                "The request needs `Authorization: Bearer` with an API key or a JWT."},
+    ProblemKind{"invalid-credentials", 401, "Invalid credentials",
+                "The API key is not known, revoked or expired, or the JWT is not one that is trusted here. `detail` "
+                "says what is wrong."},
+    ProblemKind{"insufficient-role", 403, "Role does not suffice", "The caller's role does not allow this."},
+    ProblemKind{"foreign-user-id", 403, "Another user's id",
+                "Only the roles service and admin may append events for another `userId` than their own. `errors` "
+                "names the event. Nothing was stored."},
+    ProblemKind{"aggregate-type-not-allowed", 403, "Aggregate type is not allowed",
+                "The caller is limited to aggregate types. An event or a condition is about an aggregate of another "
+                "type, or of none. Nothing was stored."},
+    ProblemKind{"not-found", 404, "Not found", "There is no such resource."},
+    ProblemKind{"event-not-found", 404, "Event not found", "No event has this id."},
+    ProblemKind{"aggregate-not-found", 404, "Aggregate not found", "No event belongs to an aggregate of this id."},
+    ProblemKind{
+        "method-not-allowed", 405, "Method not allowed",
+        "The resource does not have this method; `Allow` lists those it has. Events are never changed or deleted."},
+    ProblemKind{"not-acceptable", 406, "Not acceptable", "`Accept` rules out every form this resource has."},
+    ProblemKind{"request-timeout", 408, "Request timeout", "The request did not arrive in time. Send it again."},
+    ProblemKind{"event-id-conflict", 409, "Event id is taken",
+                "An event with this id is stored already and differs from the one sent, or the list is not exactly one "
+                "earlier commit. "
+                "Nothing was stored."},
+    ProblemKind{"event-redacted", 409, "Event is redacted",
+                "An event with this id is stored, but its body was removed, so it cannot be told whether this is a "
+                "repeat. Nothing was "
+                "stored."},
+    ProblemKind{
+        "sequence-conflict", 409, "Sequence number conflict",
+        "The event expected another sequence number than the next one of its aggregate. `currentSequenceNumber` is the "
+        "last "
+        "one stored; `conflictingEvents` are the first events that took the expected places. Nothing was stored."},
+    ProblemKind{"condition-failed", 409, "Condition failed",
+                "The condition of the commit does not hold. `mismatches` names aggregates, `conflictingEvents` the "
+                "first events that "
+                "broke it. Nothing was stored."},
+    ProblemKind{"data-redacted", 410, "Data is redacted",
+                "The data of this event was removed. Its header and hashes remain."},
+    ProblemKind{"payload-too-large", 413, "Request too large",
+                "The request is larger, or holds more events, than the server takes at once. Send it in parts."},
+    ProblemKind{"event-too-large", 413, "Event too large",
+                "The data or metadata of an event is beyond the limit. `errors` names it."},
+    ProblemKind{"uri-too-long", 414, "Request target too long", "The path and query are longer than the server takes."},
+    ProblemKind{"unsupported-media-type", 415, "Unsupported media type",
+                "Events are sent as application/json, or as lines: application/x-ndjson, application/ndjson or "
+                "application/jsonl. In UTF-8, plain or with the content encoding gzip or zstd."},
+    ProblemKind{"expectation-failed", 417, "Expectation failed", "Only `Expect: 100-continue` is understood."},
+    ProblemKind{
+        "misdirected-request", 421, "Not addressed to this server",
+        "The request names a host that this server does not answer to: without authentication, a server on loopback "
+        "answers to addresses, `localhost` and names given with `--host` only, so that no page in a browser reaches it "
+        "by "
+        "a name of its own."},
+    ProblemKind{
+        "invalid-event", 422, "Invalid event or condition",
+        "The body is JSON but not what it should be. `errors` lists what is wrong and where. Nothing was stored."},
+    ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
+                "The type of an aggregate is fixed by its first event. `storedAggregateType` is what it is; null means "
+                "none for ever."},
+    ProblemKind{"after-beyond-head", 422, "Position is beyond the head",
+                "`condition.after` names a position that no record has yet. `size` is the number of records."},
+    ProblemKind{"too-many-requests", 429, "Too many requests",
+                "Bad credentials came too often from this address. Wait as long as `Retry-After` says."},
+    ProblemKind{"header-too-large", 431, "Header too large",
+                "The header fields are more or larger than the server takes."},
+    ProblemKind{"internal-error", 500, "Internal error", "The server failed at something it should not fail at."},
+    ProblemKind{"storage-error", 500, "Stored bytes cannot be read",
+                "Bytes that the answer rests on are damaged or cannot be read. The operator's log says which."},
+    ProblemKind{
+        "busy", 503, "Busy",
+        "A bound of the server is reached: of a queue, of memory or of connections. Nothing happened; try again "
+        "after `Retry-After` seconds."},
+    ProblemKind{
+        "unavailable", 503, "Unavailable",
+        "The store does not accept events now (reads go on), or the server is shutting down. Nothing was stored. "
+        "Try again after `Retry-After` seconds."},
+    ProblemKind{"clock-jump", 503, "The clock jumped",
+                "The server's clock jumped ahead by more than a day, and every later event would carry that time. Nothing "
+                "was stored; reads go on, and repeats are answered. Try again after `Retry-After` seconds: appending works "
+                "again as soon as the clock is back."},
+    ProblemKind{
+        "outcome-unknown", 503, "Outcome unknown",
+        "A write failed on the way to the disk, or memory ran out for the answer, so the events may or may not be "
+        "stored. Send the same request with the same event ids (or the same Idempotency-Key) again, after the server's "
+        "restart if a write failed: it is stored exactly once."},
+    ProblemKind{"position-not-reached", 503, "Position not reached",
+                "`minPosition` was not readable in time. Try again after `Retry-After` seconds."},
+    ProblemKind{"not-ready", 503, "Not ready", "The server should get no traffic now. The members say why."},
+    ProblemKind{"http-version-not-supported", 505, "HTTP version not supported",
+                "The server speaks HTTP/1.0 and HTTP/1.1."},
+    ProblemKind{
+        "disk-full", 507, "Disk full",
+        "There is no room for more events. Nothing was stored. Appending works again as soon as there is space."},
+};
+
+void write_error(JsonWriter& json, const FieldError& error) {
+  json.begin_object();
+  json.key(error.kind).string(printable(error.where));
+  json.key("detail").string(printable(error.detail));
+  if (error.line) json.key("line").number(*error.line);
+  json.end_object();
+}
+
+void write_kind(JsonWriter& json, const ProblemKind& kind) {
+  json.begin_object();
+  json.key("type").string("/problems/" + std::string(kind.slug));
+  json.key("title").string(kind.title);
+  json.key("status").number(kind.status);
+  json.key("description").string(kind.meaning);
+  json.end_object();
+}
+
+}  // namespace
+
+std::span<const ProblemKind> problem_kinds() { return kKinds; }
+
+const ProblemKind* find_problem_kind(std::string_view slug) {
+  for (const ProblemKind& kind : kKinds) {
+    if (kind.slug == slug) return &kind;
+  }
+  return nullptr;
+}
+
+Problem::Problem(std::string_view slug, std::string detail)
+    : kind_(find_problem_kind(slug)), detail_(std::move(detail)) {
+  STELE_CHECK(kind_ != nullptr);
+}
+
+Problem& Problem::error(FieldError error) {
+  errors_.push_back(std::move(error));
+  return *this;
+}
+
+Problem& Problem::errors(std::vector<FieldError> errors) {
+  errors_ = std::move(errors);
+  return *this;
+}
+
+Problem& Problem::header(std::string_view name, std::string value) {
+  headers_.emplace_back(name, std::move(value));
+  return *this;
+}
+
+Problem& Problem::member(std::string_view name, std::string json) {
+  members_.emplace_back(name, std::move(json));
+  return *this;
+}
+
+Response Problem::response(std::string_view instance) const {
+  Response response;
+  response.status = kind_->status;
+  response.problem = kind_;
+  response.content_type = "application/problem+json";
+  response.headers = headers_;
+  JsonWriter json(response.body);
+  json.begin_object();
+  json.key("type").string("/problems/" + std::string(kind_->slug));
+  json.key("title").string(kind_->title);
+  json.key("status").number(kind_->status);
+  json.key("detail").string(printable(detail_));
+  json.key("instance")
+      .string(instance.empty() ? "urn:uuid:" + to_string(make_uuid_v7(system_clock())) : printable(instance));
+  if (!errors_.empty()) {
+    json.key("errors").begin_array();
+    for (const FieldError& error : errors_) write_error(json, error);
+    json.end_array();
+  }
+  for (const auto& [name, value] : members_) json.key(name).raw(value);
+  json.end_object();
+  return response;
+}
+
+Response problem_response(std::string_view slug, std::string detail) {
+  const Problem problem(slug, std::move(detail));
+  Response response = problem.response({});
+  if (response.status == 503 || response.status == 429) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+std::string without_paths(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const bool starts = i == 0 || std::string_view(" \t'\"([=:,").find(text[i - 1]) != std::string_view::npos;
+    if (text[i] != '/' || !starts) {
+      result += text[i++];
+      continue;
+    }
+    const std::size_t end = std::min(text.find_first_of(" \t'\")],:", i), text.size());
+    const std::string_view path = text.substr(i, end - i);
+    const std::size_t last = path.find_last_of('/');
+    // A lone slash between words is punctuation, not a path.
+    result += path.size() == 1 ? path : path.substr(last + 1);
+    i = end;
+  }
+  return result;
+}
+
+std::string printable(std::string_view text) {
+  std::string result(text);
+  if (!simdjson::validate_utf8(result)) {
+    for (char& c : result) {
+      if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+    }
+  }
+  return result;
+}
+
+std::string describe(const ProblemKind& kind) {
+  std::string text;
+  JsonWriter json(text);
+  write_kind(json, kind);
+  return text;
+}
+
+std::string describe_problem_kinds() {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().key("problems").begin_array();
+  for (const ProblemKind& kind : kKinds) write_kind(json, kind);
+  json.end_array().end_object();
+  return text;
+}
+
+}  // namespace stele::api

@@ -1,0 +1,243 @@
+#include "engine/index/memtable.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "engine/base/bytes.h"
+#include "engine/base/uuid.h"
+#include "tests/engine/sample_records.h"
+#include "tests/engine/test_index.h"
+
+using namespace stele;
+using stele::test::ok;
+using stele::test::SampleRecords;
+using stele::test::TestIndex;
+using namespace std::string_literals;
+
+namespace {
+
+std::vector<Position> collect(const IndexPart& part, const IndexKey& key, Position at, Direction direction,
+                              std::size_t limit) {
+  std::vector<Position> found;
+  const auto reader = ok(part.postings(key));
+  if (reader) REQUIRE(reader->collect(at, direction, limit, found));
+  return found;
+}
+
+/// Calls `check` with the part itself and with a run written from it.
+template <class Check>
+void in_memory_and_as_a_run(const Memtable& part, Check check) {
+  SUBCASE("in memory") { check(part); }
+  SUBCASE("as a run") {
+    TestIndex index(1);
+    check(*ok(write_run(index.files(), part, nullptr)));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Memtable.AnEmptyPartFindsNothing") {
+  const Memtable part(Position{7});
+  CHECK(part.first() == Position{7});
+  CHECK(part.end() == Position{7});
+  CHECK_FALSE(part.find(Uuid{}));
+  CHECK_FALSE(ok(part.aggregate("a")));
+  CHECK_FALSE(part.find_head("a"));
+  CHECK_FALSE(ok(part.position_of("a", SequenceNumber{1})));
+  CHECK(ok(part.aggregate_ids("", "", 10)).empty());
+  CHECK(collect(part, {KeyKind::EventType, "t"}, Position{0}, Direction::Ascending, 10).empty());
+  CHECK(collect(part, {KeyKind::EventType, "t"}, Position{100}, Direction::Descending, 10).empty());
+}
+
+TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
+  std::random_device device;
+  const std::uint64_t seed = device();
+  CAPTURE(seed);
+  SampleRecords samples(seed);
+  constexpr std::size_t kBefore = 150, kRecords = 600;
+  for (std::size_t i = 0; i < kBefore + kRecords; ++i) samples.add();
+  const std::span<const RecordHeader> records = std::span(samples.headers()).subspan(kBefore);
+  Memtable newest(Position{kBefore});
+  for (std::size_t at = 0; at < records.size();) {
+    const std::size_t count = std::min<std::size_t>(1 + samples.below(20), records.size() - at);
+    newest.insert(records.subspan(at, count), {});
+    at += count;
+    REQUIRE(newest.end() == Position{kBefore + at});
+  }
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+  CHECK(part.first() == newest.first());
+  CHECK(part.end() == newest.end());
+
+  std::set<std::string, std::less<>> ids;
+  for (const RecordHeader& record : records) {
+    CHECK(ok(part.find_event(record.event_id)) == record.position);
+    ids.emplace(record.aggregate_id);
+  }
+  CHECK_FALSE(ok(part.find_event(samples.headers()[0].event_id)));
+  CHECK(ok(part.aggregate_ids("", "", 1000)) == std::vector<std::string>(ids.begin(), ids.end()));
+
+  for (const std::string& id : ids) {
+    std::vector<const RecordHeader*> own;
+    for (const RecordHeader& record : records) {
+      if (record.aggregate_id == id) own.push_back(&record);
+    }
+    const auto summary = ok(part.aggregate(id));
+    REQUIRE(summary);
+    CHECK(summary->aggregate_id == id);
+    CHECK(summary->aggregate_type == own[0]->aggregate_type);
+    CHECK(summary->count == own.size());
+    CHECK(summary->last_sequence == own.back()->sequence);
+    CHECK(summary->first_time == own[0]->time);
+    CHECK(summary->last_time == own.back()->time);
+    CHECK(summary->last_position == own.back()->position);
+    const auto head = ok(part.head(id));
+    REQUIRE(head);
+    CHECK(head->last_sequence == own.back()->sequence);
+    CHECK(head->aggregate_type == own[0]->aggregate_type);
+    for (std::uint64_t number = 0; number <= own.back()->sequence.value() + 1; ++number) {
+      const auto wanted = std::find_if(own.begin(), own.end(), [&](const RecordHeader* record) {
+        return record->sequence >= SequenceNumber{number};
+      });
+      const auto found = ok(part.position_of(id, SequenceNumber{number}));
+      CHECK(found == (wanted == own.end() ? std::nullopt : std::optional((*wanted)->position)));
+    }
+  }
+
+  for (std::int64_t first = -5; first < 5; ++first) {
+    std::set<std::int64_t> wanted;
+    std::uint64_t count = 0;
+    for (const RecordHeader& record : records) {
+      const auto day = record.occurred_at ? std::optional(day_of(*record.occurred_at)) : std::nullopt;
+      if (!day || *day < first || first + 2 < *day) continue;
+      wanted.insert(*day);
+      ++count;
+    }
+    const auto found = ok(part.occurred_days(first, first + 2));
+    REQUIRE(found);
+    CHECK(found->days.size() == wanted.size());
+    CHECK(std::set<std::int64_t>(found->days.begin(), found->days.end()) == wanted);
+    CHECK(found->records == count);
+  }
+
+  for (int i = 0; i < 500; ++i) {
+    const RecordHeader& some = records[samples.below(records.size())];
+    IndexKey key{KeyKind::EventType, std::string(some.event_type)};
+    if (i % 6 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
+    if (i % 6 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
+    if (i % 6 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
+    if (i % 6 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
+    if (i % 6 == 5) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
+    const auto has = [&](const RecordHeader& record) {
+      switch (key.kind) {
+        case KeyKind::EventType:
+          return record.event_type == key.text;
+        case KeyKind::Aggregate:
+          return record.aggregate_id == key.text;
+        case KeyKind::AggregateType:
+          return record.aggregate_type == key.text;
+        case KeyKind::User:
+          return record.user_id == key.text;
+        case KeyKind::Correlation:
+          return record.correlation_id == key.text;
+        case KeyKind::OccurredDay:
+          return record.occurred_at && occurred_day_key(day_of(*record.occurred_at)).text == key.text;
+      }
+      return false;
+    };
+    const Position at{samples.below(kBefore + kRecords + 50)};
+    const std::size_t limit = samples.below(30);
+    std::vector<Position> wanted;
+    for (const RecordHeader& record : records) {
+      if (has(record)) wanted.push_back(record.position);
+    }
+    const bool ascending = i % 2 == 0;
+    if (!ascending) std::reverse(wanted.begin(), wanted.end());
+    std::erase_if(wanted, [&](Position p) { return ascending ? p < at : p > at; });
+    if (wanted.size() > limit) wanted.resize(limit);
+    CHECK(collect(part, key, at, ascending ? Direction::Ascending : Direction::Descending, limit) == wanted);
+  }
+
+  for (int i = 0; i < 200; ++i) {
+    const Timestamp time{static_cast<std::int64_t>(samples.below(1000))};
+    const auto bounds = ok(part.time_bounds(time));
+    Position first = part.end();
+    for (auto it = records.rbegin(); it != records.rend() && it->time >= time; ++it) first = it->position;
+    CHECK(bounds.begin <= first);
+    CHECK(bounds.end >= first);
+    CHECK(bounds.end.since(bounds.begin) <= 64);
+  }
+  });
+}
+
+TEST_CASE("IndexPart.AggregateIdsGoByPrefixStartAndLimit") {
+  Memtable newest(Position{0});
+  std::vector<RecordHeader> records;
+  const std::string ids[] = {"b", "a/2", "a/10", "a", "a/1", "\xC3\xA4", "a0"};
+  for (const std::string& id : ids) {
+    RecordHeader header;
+    header.position = Position{records.size()};
+    header.sequence = SequenceNumber{1};
+    header.aggregate_id = id;
+    header.event_type = "t";
+    header.event_id.bytes[0] = static_cast<std::uint8_t>(records.size());
+    records.push_back(header);
+  }
+  newest.insert(records, {});
+  using Ids = std::vector<std::string>;
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+  CHECK(ok(part.aggregate_ids("", "", 10)) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
+  CHECK(ok(part.aggregate_ids("a/", "", 10)) == Ids{"a/1", "a/10", "a/2"});
+  CHECK(ok(part.aggregate_ids("a/", "a/1\0"s, 10)) == Ids{"a/10", "a/2"});
+  CHECK(ok(part.aggregate_ids("a/", "b", 10)).empty());
+  CHECK(ok(part.aggregate_ids("a", "", 2)) == Ids{"a", "a/1"});
+  CHECK(ok(part.aggregate_ids("", "", 0)).empty());
+  });
+}
+
+TEST_CASE("Memtable.IdsThatDifferOnlyInTheirLastBytesAreAllFound") {
+  Memtable part(Position{0});
+  std::vector<RecordHeader> records;
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    RecordHeader header;
+    header.position = Position{i};
+    header.sequence = SequenceNumber{i + 1};
+    header.aggregate_id = "a";
+    header.event_type = "t";
+    header.event_id = *parse_uuid("11111111-2222-4333-8444-000000000000");
+    header.event_id.bytes[14] = static_cast<std::uint8_t>(i >> 8);
+    header.event_id.bytes[15] = static_cast<std::uint8_t>(i);
+    records.push_back(header);
+  }
+  part.insert(records, {});
+  for (const RecordHeader& record : records) CHECK(part.find(record.event_id) == record.position);
+}
+
+TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
+  const std::string longest(255, 'x');
+  RecordHeader header;
+  header.sequence = SequenceNumber{1};
+  header.aggregate_id = header.event_type = longest;
+  header.aggregate_type = header.user_id = header.correlation_id = longest;
+  Memtable newest(Position{0});
+  newest.insert({&header, 1}, {});
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+    for (const KeyKind kind : {KeyKind::Aggregate, KeyKind::EventType, KeyKind::AggregateType, KeyKind::User,
+                               KeyKind::Correlation}) {
+      CHECK(collect(part, {kind, longest}, Position{0}, Direction::Ascending, 10) == std::vector{Position{0}});
+      CHECK(collect(part, {kind, longest + "x"}, Position{0}, Direction::Ascending, 10).empty());
+    }
+  });
+}
+
+TEST_CASE("DayOf.RoundsDownOnBothSidesOfTheEpoch") {
+  constexpr std::int64_t kDay = 86'400'000'000;
+  CHECK(day_of(Timestamp{0}) == 0);
+  CHECK(day_of(Timestamp{kDay - 1}) == 0);
+  CHECK(day_of(Timestamp{kDay}) == 1);
+  CHECK(day_of(Timestamp{-1}) == -1);
+  CHECK(day_of(Timestamp{-kDay}) == -1);
+  CHECK(day_of(Timestamp{-kDay - 1}) == -2);
+}

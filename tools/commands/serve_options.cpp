@@ -1,0 +1,244 @@
+#include "tools/commands/serve_options.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "tools/cli/command_line.h"
+#include "tools/cli/version.h"
+#include "tools/cli/web_origin.h"
+
+namespace stele::tools {
+
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr microseconds kMillisecond{1'000};
+constexpr microseconds kHour{3'600'000'000};
+
+std::int64_t in_ms(microseconds duration) { return duration.count() / 1000; }
+
+}  // namespace
+
+ServeOptions::ServeOptions() {
+  const auto& limits = server.limits;
+  header_timeout = milliseconds{limits.header_ms};
+  idle_timeout = milliseconds{limits.idle_ms};
+  body_timeout = milliseconds{limits.body_ms};
+  request_timeout = milliseconds{limits.request_ms};
+  write_timeout = milliseconds{limits.write_ms};
+  drain_timeout = milliseconds{server.drain_ms};
+  position_wait = service.min_position_wait;
+  depth_max = service.limits.depth_max;
+  service.version = kVersion;
+}
+
+void ServeOptions::declare(CommandLine& app) {
+  const char* group = "Store";
+  app.add_text("--data", store.folder, "Data folder; made, with a warning, if it does not exist")
+      .type("DIR")
+      .required()
+      .group(group);
+  app.add_switch("--no-create", no_create, "Refuse to start if there is no store in the data folder").group(group);
+  app.add_text("--origin", store.origin, "Name of a new log, kept in its first record").type("NAME").group(group);
+  app.add_bytes("--segment-size", store.segment_bytes, {StoreBounds::kSegmentBytesMin, StoreBounds::kSegmentBytesMax},
+                "Size of a new segment file")
+      .group(group);
+  app.add_number("--queue-requests", store.queue_proposals_max, StoreBounds::kQueueProposalsMin, 1'000'000,
+                 "Appends that may wait for the log; beyond: 503")
+      .group(group);
+  app.add_bytes("--queue-size", store.queue_bytes_max, {1U << 20, 64ULL << 30},
+                "Bytes that may wait for the log; beyond: 503")
+      .group(group);
+  app.add_duration("--group-commit-delay", store.group_commit_delay, microseconds{0}, microseconds{100'000},
+                   "How long a busy log waits for company before it syncs")
+      .group(group);
+  app.add_number("--index-run-records", store.index_part_records_max, StoreBounds::kIndexPartRecordsMin,
+                 StoreBounds::kIndexPartRecordsMax,
+                 "Records that are indexed in memory before they are written as an index run")
+      .group(group);
+  app.add_bytes("--compaction-rate", store.compaction_bytes_per_second, {1U << 20, 64ULL << 30},
+                "Bytes a second at which index runs are merged in the background")
+      .group(group);
+  app.add_bytes("--scrub-rate", store.scrub_bytes_per_second, {0, 64ULL << 30},
+                "Bytes a second at which stored data is verified in the background; 0 = not at all")
+      .group(group);
+  app.add_switch("--accept-clock-jump", store.accept_clock_jumps,
+                 "Go on appending when the system clock jumps ahead by more than a day")
+      .group(group);
+
+  group = "Network";
+  app.add_parsed("--listen", "HOST:PORT", "127.0.0.1:8080",
+                 "Address, or a name: all its addresses; port 0 takes a free one and prints it",
+                 [this](const std::string& text) -> std::string {
+                   const auto address = parse_listen_address(text);
+                   if (!address) return "is not HOST:PORT";
+                   listen = *address;
+                   return {};
+                 })
+      .group(group);
+  app.add_list("--host", host_names, "NAME",
+               "Name that requests may be addressed to, on loopback without authentication; else only addresses and\n"
+               "localhost are, so that pages in a browser do not reach it by DNS rebinding; may be repeated")
+      .group(group);
+  app.add_switch("--insecure", insecure, "Allow another address than loopback without authentication or without TLS")
+      .group(group);
+  app.add_text("--tls-cert", tls.certificate,
+               "Speak TLS: the server's certificate and those between it and the root, in PEM; SIGHUP reads it again")
+      .type("FILE")
+      .group(group);
+  app.add_text("--tls-key", tls.key, "Its private key, in PEM; nobody else may be able to read it")
+      .type("FILE")
+      .group(group);
+  app.add_text("--tls-client-ca", tls.client_ca,
+               "Ask clients for a certificate of one of these authorities; lists of revoked ones may follow, in PEM")
+      .type("FILE")
+      .group(group);
+  app.add_switch("--tls-client-optional", tls.client_optional, "Let clients do without a certificate").group(group);
+  app.add_number("--io-threads", server.io_threads, 0, 256, "Threads for sockets; 0: as many as cores").group(group);
+  app.add_number("--read-threads", server.read_threads, 0, 256,
+                 "Threads for reading the log; 0: two a core, at least 4")
+      .group(group);
+  app.add_number("--read-queue", server.read_queue_max, 1, 1'000'000, "Reads that may wait for a thread; beyond: 503")
+      .group(group);
+  app.add_list("--cors-origin", service.cors_origins, "ORIGIN",
+               "Origin that browsers may call from, '*' for any; may be repeated, or several with commas between them")
+      .group(group);
+
+  access.declare(app);
+
+  group = "Limits";
+  auto& http = server.limits;
+  auto& limits = service.limits;
+  app.add_number("--connections-max", http.connections_max, 1, 1'000'000, "Open connections; beyond: 503").group(group);
+  app.add_number("--connections-per-address-max", http.connections_per_address_max, 0, 1'000'000,
+                 "The same for one client address; 0: half of them, and no limit on loopback")
+      .group(group);
+  app.add_bytes("--header-size-max", http.header_bytes_max, {1024, 1U << 20}, "Request line and header fields")
+      .group(group);
+  app.add_bytes("--body-size-max", limits.body_bytes_max, {1024, 1U << 30}, "Body of a request").group(group);
+  app.add_bytes("--bodies-size-max", http.bodies_bytes_max, {1U << 20, 1ULL << 40},
+                "Bodies of all requests under way and large answers to slow readers; beyond: 503")
+      .group(group);
+  app.add_number("--events-max", limits.events_max, 1, 10'000, "Events in one append").group(group);
+  app.add_bytes("--event-data-size-max", limits.data_bytes_max, {2, 16U << 20}, "Data of one event").group(group);
+  app.add_bytes("--event-metadata-size-max", limits.metadata_bytes_max, {2, 16U << 20}, "Metadata of one event")
+      .group(group);
+  app.add_bytes("--string-size-max", limits.string_bytes_max, {1, kStringBytesMax}, "A string member of the envelope")
+      .group(group);
+  app.add_number("--depth-max", depth_max, 1, 1000, "Arrays and objects inside each other in data and metadata")
+      .group(group);
+  app.add_number("--page-default", limits.page_default, 1, 100'000, "Items on a page when the client names no limit")
+      .group(group);
+  app.add_number("--page-max", limits.page_max, 1, 100'000, "Items on a page").group(group);
+  app.add_number(
+         "--read-records-max", service.read_limits.records, 1, 1'000'000'000,
+         "Records that a page, or a piece of a stream, examines before it ends early and another read has its turn")
+      .group(group);
+  app.add_duration("--read-time-max", service.read_limits.time, kMillisecond, microseconds{60'000'000},
+                   "The same as a time, for records that come from a disk")
+      .group(group);
+
+  group = "Timeouts";
+  app.add_duration("--header-timeout", header_timeout, kMillisecond, kHour,
+                   "From the first byte to the end of the header")
+      .group(group);
+  app.add_duration("--body-timeout", body_timeout, kMillisecond, kHour, "For the whole body, however steady it comes")
+      .group(group);
+  app.add_duration("--request-timeout", request_timeout, kMillisecond, kHour,
+                   "From the first byte to the start of the answer")
+      .group(group);
+  app.add_duration("--write-timeout", write_timeout, kMillisecond, kHour,
+                   "For the client to take each 64 KiB of an answer")
+      .group(group);
+  app.add_duration("--idle-timeout", idle_timeout, kMillisecond, kHour, "Between two requests of a connection")
+      .group(group);
+  app.add_duration("--position-wait", position_wait, microseconds{0}, kHour,
+                   "How long a read waits for its minPosition")
+      .group(group);
+  app.add_duration("--drain-timeout", drain_timeout, microseconds{0}, kHour,
+                   "For requests under way when the server is told to end")
+      .group(group);
+
+  group = "Logs";
+  app.add_text("--log-level", log_level, "trace, debug, info, warning, error or off; the log goes to stderr")
+      .type("LEVEL")
+      .one_of({"trace", "debug", "info", "warning", "error", "off"})
+      .group(group);
+  app.add_text("--log-format", log_format_name, "text, or json: one object a line, in both logs")
+      .type("FORMAT")
+      .one_of({"text", "json"})
+      .group(group);
+  app.add_text("--access-log", server.access_log,
+               "File for one line a request, '-' for stdout; none if not given; SIGHUP opens it again")
+      .type("FILE")
+      .group(group);
+
+  app.name_environment();
+  app.add_config_file("Configuration");
+  app.add_switch("--print-config", print_config, "Print what applies, in the form of a configuration file, and exit")
+      .not_in_file()
+      .group("Configuration");
+  app.footer(
+      "Every option can also be set by an environment variable (--segment-size by STELE_SEGMENT_SIZE) or in the file "
+      "given\n"
+      "with --config (segment-size = 256MiB). A flag beats the environment, the environment beats the file.\n"
+      "An empty value is an error; an empty variable counts as not set, unless it is that of a switch.\n"
+      "SIZE is like 65536, 64KiB, 256MiB; TIME is like 100us, 250ms, 10s, 2min.\n"
+      "SIGTERM or Ctrl-C ends the server in good order; a second one at once.\n"
+      "Exit status: 0 ended in good order, 1 failure, 2 wrong usage.");
+}
+
+std::string ServeOptions::apply() {
+  store.create = !no_create;
+  if (store.origin.empty() || store.origin.size() > StoreBounds::kOriginBytesMax) {
+    return fmt::format("--origin must have 1 to {} bytes", StoreBounds::kOriginBytesMax);
+  }
+  if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
+  if (auto complaint = access.complaint(); !complaint.empty()) return complaint;
+  if (tls.certificate.empty() != tls.key.empty()) return "--tls-cert and --tls-key belong together";
+  if (!tls.client_ca.empty() && !has_tls()) return "--tls-client-ca needs --tls-cert and --tls-key";
+  if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";
+  if (auto refusal = refusal_to_listen(listen, authenticates(), has_tls(), insecure); !refusal.empty()) return refusal;
+  for (const std::string& origin : service.cors_origins) {
+    if (const auto fault = fault_of_origin(origin); !fault.empty()) {
+      return fmt::format("--cors-origin '{}' can never match: {}", origin, fault);
+    }
+  }
+  if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
+  service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
+  service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
+  log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
+  server.log_format = log_format;
+  server.host = listen.host;
+  server.port = listen.port;
+  server.drain_ms = in_ms(drain_timeout);
+  auto& http = server.limits;
+  http.body_bytes_max = service.limits.body_bytes_max + (64U << 10);
+  http.bodies_bytes_max = std::max<std::uint64_t>(http.bodies_bytes_max, http.body_bytes_max);
+  http.header_ms = in_ms(header_timeout);
+  http.idle_ms = in_ms(idle_timeout);
+  http.body_ms = in_ms(body_timeout);
+  http.body_grace_ms = std::min(http.body_grace_ms, http.body_ms);
+  http.request_ms = in_ms(request_timeout);
+  http.write_ms = in_ms(write_timeout);
+  return {};
+}
+
+std::string ServeOptions::guard_hosts() {
+  if (!listen.is_loopback() || authenticates()) {
+    return host_names.empty() ? "" : "--host means nothing but on loopback without authentication";
+  }
+  std::vector<std::string> names;
+  for (const std::string& given : host_names) {
+    auto name = api::host_name(given);
+    if (!name) return fmt::format("--host '{}' is no host name (without scheme and port)", given);
+    names.push_back(*std::move(name));
+  }
+  service.host_guard = api::HostGuard(std::move(names));
+  return {};
+}
+
+}  // namespace stele::tools

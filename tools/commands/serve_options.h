@@ -1,0 +1,58 @@
+#pragma once
+// Everything `stele serve` can be told, and where it goes.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "api/endpoint/options.h"
+#include "engine/store/store.h"
+#include "net/server/server.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/listen_address.h"
+#include "tools/commands/access_options.h"
+
+namespace stele::tools {
+
+struct ServeOptions {
+  StoreOptions store;
+  api::ServiceOptions service;
+  net::ServerOptions server;
+  AccessOptions access;
+  ListenAddress listen{"127.0.0.1", 8080};
+  net::TlsFiles tls;
+  bool no_create = false;
+  std::vector<std::string> host_names;
+  bool insecure = false;
+  bool print_config = false;
+  std::string log_level = "info";
+  net::LogFormat log_format = net::LogFormat::Text;
+
+  // Durations as flags have them; apply() converts.
+  std::chrono::microseconds header_timeout{};
+  std::chrono::microseconds idle_timeout{};
+  std::chrono::microseconds body_timeout{};
+  std::chrono::microseconds request_timeout{};
+  std::chrono::microseconds write_timeout{};
+  std::chrono::microseconds drain_timeout{};
+  std::chrono::microseconds position_wait{};
+  std::uint64_t depth_max = 0;
+  std::string log_format_name = "text";
+
+  ServeOptions();
+  /// Declares the flags; `*this` must outlive the parsing.
+  void declare(CommandLine& app);
+  /// After parsing: fills in what follows from other options. A message for people if they contradict each other.
+  [[nodiscard]] std::string apply();
+  [[nodiscard]] bool has_tls() const { return !tls.certificate.empty(); }
+  /// Whoever gets in has shown who they are: by key, token or certificate.
+  [[nodiscard]] bool authenticates() const {
+    return access.required() || (!tls.client_ca.empty() && !tls.client_optional);
+  }
+
+ private:
+  [[nodiscard]] std::string guard_hosts();
+};
+
+}  // namespace stele::tools
