@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "tests/support/ledger.h"
-#include "tests/support/server_process.h"
 #include "tests/support/process_usage.h"
+#include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 
 namespace stele::tests {
