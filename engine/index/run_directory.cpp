@@ -25,7 +25,7 @@ std::string RunDirectory::encode() const {
   put<std::uint64_t>(to, log.last_group.value());
   put<std::uint64_t>(to, log.offset.value());
   put<std::uint64_t>(to, log.end.last_group.value());
-  put<std::uint64_t>(to, log.end.last_checksum);
+  put<std::uint64_t>(to, log.end.last_link);
   put<std::int64_t>(to, log.end.last_time.micros);
   put<std::uint8_t>(to, static_cast<std::uint8_t>(replay->subtrees.size()));
   for (const Digest& subtree : replay->subtrees) to.append(as_bytes(subtree));
@@ -61,7 +61,7 @@ Result<RunDirectory> RunDirectory::decode(std::string_view bytes) {
     log.offset = ByteOffset{rest.take<std::uint64_t>()};
     log.end.next = made.end;
     log.end.last_group = GroupNumber{rest.take<std::uint64_t>()};
-    log.end.last_checksum = rest.take<std::uint64_t>();
+    log.end.last_link = rest.take<std::uint64_t>();
     log.end.last_time = Timestamp{rest.take<std::int64_t>()};
     const int subtrees = rest.take<std::uint8_t>();
     if (subtrees != std::popcount(made.end.value())) return malformed;

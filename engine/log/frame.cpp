@@ -1,5 +1,7 @@
 #include "engine/log/frame.h"
 
+#include <array>
+
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
 
@@ -9,7 +11,38 @@ namespace {
 constexpr std::string_view kSegmentMagic = "STELESEG";
 constexpr std::string_view kTrailerMagic = "STELEEND";
 constexpr std::size_t kSegmentHeaderFields = 48;  // what the checksum covers
-constexpr std::size_t kChecksumAt = 64;
+constexpr std::size_t kLinkAt = 64;
+constexpr std::size_t kChecksumAt = 72;
+
+/// Of what may change when the frame is rewritten.
+std::uint64_t content_hash(std::string_view frame) { return xxh3(frame.substr(0, kLinkAt), frame.substr(kFrameBytes)); }
+
+std::uint64_t checksum_of(std::uint64_t content, std::uint64_t link) {
+  std::array<char, 16> both;
+  put_at<std::uint64_t>(both.data(), content);
+  put_at<std::uint64_t>(both.data() + 8, link);
+  return xxh3({both.data(), both.size()});
+}
+
+void write_fields(std::string& frame, FrameHeader& header) {
+  STELE_CHECK(frame.size() >= kFrameBytes);
+  header.payload_length = static_cast<std::uint32_t>(frame.size() - kFrameBytes);
+  char* to = frame.data();
+  put_at<std::uint32_t>(to, static_cast<std::uint32_t>(header.kind));
+  put_at<std::uint32_t>(to + 4, header.record_count);
+  std::memcpy(to + 8, header.store_id.bytes.data(), 16);
+  put_at<std::uint64_t>(to + 24, header.segment.value());
+  put_at<std::uint64_t>(to + 32, header.group.value());
+  put_at<std::uint64_t>(to + 40, header.first.value());
+  put_at<std::uint64_t>(to + 48, header.previous_link);
+  put_at<std::uint32_t>(to + 56, header.payload_length);
+  put_at<std::uint32_t>(to + 60, 0);
+}
+
+void write_hashes(std::string& frame, std::uint64_t content, std::uint64_t link) {
+  put_at<std::uint64_t>(frame.data() + kLinkAt, link);
+  put_at<std::uint64_t>(frame.data() + kChecksumAt, checksum_of(content, link));
+}
 
 }  // namespace
 
@@ -57,20 +90,14 @@ Result<SegmentHeader> decode_segment_header(std::string_view bytes) {
 }
 
 void finish_frame(std::string& frame, FrameHeader& header) {
-  STELE_CHECK(frame.size() >= kFrameBytes);
-  header.payload_length = static_cast<std::uint32_t>(frame.size() - kFrameBytes);
-  char* to = frame.data();
-  put_at<std::uint32_t>(to, static_cast<std::uint32_t>(header.kind));
-  put_at<std::uint32_t>(to + 4, header.record_count);
-  std::memcpy(to + 8, header.store_id.bytes.data(), 16);
-  put_at<std::uint64_t>(to + 24, header.segment.value());
-  put_at<std::uint64_t>(to + 32, header.group.value());
-  put_at<std::uint64_t>(to + 40, header.first.value());
-  put_at<std::uint64_t>(to + 48, header.previous_checksum);
-  put_at<std::uint32_t>(to + 56, header.payload_length);
-  put_at<std::uint32_t>(to + 60, 0);
-  header.checksum = xxh3({to, kChecksumAt}, std::string_view(frame).substr(kFrameBytes));
-  put_at<std::uint64_t>(to + kChecksumAt, header.checksum);
+  write_fields(frame, header);
+  header.link = content_hash(frame);
+  write_hashes(frame, header.link, header.link);
+}
+
+void finish_rewritten_frame(std::string& frame, FrameHeader& header) {
+  write_fields(frame, header);
+  write_hashes(frame, content_hash(frame), header.link);
 }
 
 std::optional<FrameHeader> parse_frame_header(std::string_view bytes, const Uuid& store, SegmentId segment) {
@@ -87,17 +114,18 @@ std::optional<FrameHeader> parse_frame_header(std::string_view bytes, const Uuid
   header.segment = SegmentId{in.take<std::uint64_t>()};
   header.group = GroupNumber{in.take<std::uint64_t>()};
   header.first = Position{in.take<std::uint64_t>()};
-  header.previous_checksum = in.take<std::uint64_t>();
+  header.previous_link = in.take<std::uint64_t>();
   header.payload_length = in.take<std::uint32_t>();
   const auto reserved = in.take<std::uint32_t>();
-  header.checksum = in.take<std::uint64_t>();
+  header.link = in.take<std::uint64_t>();
   const bool too_long = header.kind == FrameKind::Group && header.total_bytes() > kGroupBytesMax;
   if (header.store_id != store || header.segment != segment || reserved != 0 || too_long) return std::nullopt;
   return header;
 }
 
 bool frame_checksum_holds(std::string_view frame) {
-  return xxh3(frame.substr(0, kChecksumAt), frame.substr(kFrameBytes)) == get_at<std::uint64_t>(frame.data() + kChecksumAt);
+  const auto link = get_at<std::uint64_t>(frame.data() + kLinkAt);
+  return checksum_of(content_hash(frame), link) == get_at<std::uint64_t>(frame.data() + kChecksumAt);
 }
 
 std::string encode_footer(FrameHeader header, const Footer& footer, const std::vector<std::uint32_t>& offsets) {

@@ -14,7 +14,7 @@ namespace stele {
 
 inline constexpr std::uint16_t kFormatVersion = 1;
 inline constexpr std::size_t kSegmentHeaderBytes = 4096;
-inline constexpr std::size_t kFrameBytes = 72;
+inline constexpr std::size_t kFrameBytes = 80;
 inline constexpr std::size_t kFooterTrailerBytes = 16;
 /// No group frame, header included, is longer. Recovery relies on it: at most one group is unsynced, so what a crash may have left
 /// behind the durable end lies within this many bytes.
@@ -43,20 +43,23 @@ struct FrameHeader {
   SegmentId segment;
   GroupNumber group;               ///< footer: number of the last group
   Position first;                  ///< group: its first record; footer: first of the segment
-  std::uint64_t previous_checksum = 0;  ///< of the group before, over segment borders; 0 for the first group of the log
+  std::uint64_t previous_link = 0;  ///< of the group before, over segment borders; 0 for the first group of the log
   std::uint32_t payload_length = 0;
-  std::uint64_t checksum = 0;
+  /// Hash of the frame as it was first written. A group that is rewritten (redaction) keeps it, so that what follows still continues it.
+  std::uint64_t link = 0;
 
   [[nodiscard]] std::uint64_t total_bytes() const { return kFrameBytes + payload_length; }
 };
 
-/// Completes a frame in place: `frame` begins with kFrameBytes of room, then the payload. Sets payload_length and checksum of `header`.
+/// Completes a frame in place: `frame` begins with kFrameBytes of room, then the payload. Sets payload_length and link of `header`.
 void finish_frame(std::string& frame, FrameHeader& header);
+/// The same for a frame that takes the place of another one: `header.link` is that of the first.
+void finish_rewritten_frame(std::string& frame, FrameHeader& header);
 
 /// The fields of a possible frame header of `store` and `segment`; none if the magic, the ids or the bounds say it is not one.
 /// Says nothing about the payload.
 [[nodiscard]] std::optional<FrameHeader> parse_frame_header(std::string_view bytes, const Uuid& store, SegmentId segment);
-/// True if the checksum over header and payload holds; `frame` is the whole frame.
+/// True if the checksum over header, payload and link holds; `frame` is the whole frame.
 [[nodiscard]] bool frame_checksum_holds(std::string_view frame);
 
 /// What a footer's payload says: the times of the first and last record, the end of the last group, then the offset of each record.

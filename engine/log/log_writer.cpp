@@ -112,7 +112,7 @@ Result<LogWriter::Seal> LogWriter::prepare_seal() const {
                            .segment = active_->id,
                            .group = end_.last_group,
                            .first = active_->first,
-                           .previous_checksum = end_.last_checksum};
+                           .previous_link = end_.last_link};
   const Footer footer{.first_time = active_->first_time, .last_time = end_.last_time, .groups_end = active_->end};
   Seal prepared;
   prepared.footer = encode_footer(header, footer, active_->offsets->all());
@@ -138,7 +138,7 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
                      .segment = active_->id,
                      .group = end_.last_group.next(),
                      .first = end_.next,
-                     .previous_checksum = end_.last_checksum};
+                     .previous_link = end_.last_link};
   finish_frame(frame, header);
   poisoned_ = true;  // unless both calls succeed
   STELE_TRY(active_->file->write_at(active_->end, frame));
@@ -156,7 +156,7 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
   active_->end = active_->end.plus(frame.size());
   end_ = LogEnd{.next = end_.next.plus(record_offsets.size()),
                 .last_group = header.group,
-                .last_checksum = header.checksum,
+                .last_link = header.link,
                 .last_time = last_time};
   want_next_when_half_full();
   return {};

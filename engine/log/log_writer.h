@@ -18,7 +18,7 @@ namespace stele {
 struct LogEnd {
   Position next;
   GroupNumber last_group;
-  std::uint64_t last_checksum = 0;
+  std::uint64_t last_link = 0;
   Timestamp last_time;
 };
 

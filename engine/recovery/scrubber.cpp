@@ -110,7 +110,7 @@ Status Scrubber::scrub_segment(const Segment& segment) {
   }
   LogEnd chain{.next = segment.first(),
                .last_group = GroupNumber{first->group.value() - 1},
-               .last_checksum = first->previous_checksum,
+               .last_link = first->previous_link,
                .last_time = Timestamp{INT64_MIN}};
   Pace pace(limiter_, bytes_);
   STELE_ASSIGN(const SegmentScan scan, scan_segment(in, header, chain, nullptr, pace));

@@ -80,7 +80,7 @@ Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment,
   }
   for (;;) {
     STELE_ASSIGN(const std::optional<FrameHeader> header, whole_frame(in, segment, offset));
-    if (!header || header->previous_checksum != chain.last_checksum) break;
+    if (!header || header->previous_link != chain.last_link) break;
     if (header->kind == FrameKind::Footer) {
       const std::uint64_t end = offset + header->total_bytes() + kFooterTrailerBytes;
       if (header->group != chain.last_group || header->first != first ||
@@ -106,7 +106,7 @@ Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment,
     STELE_ASSIGN(const std::string_view payload, in.bytes(offset + kFrameBytes, header->payload_length));
     STELE_TRY(read_group(payload, offset + kFrameBytes, *header, chain, scan, record, visitor));
     chain.last_group = header->group;
-    chain.last_checksum = header->checksum;
+    chain.last_link = header->link;
     scan.last_group = ByteOffset{offset};
     offset += header->total_bytes();
     STELE_TRY(visitor.group(LogPoint{chain, segment.segment, scan.last_group, ByteOffset{offset}}, false));
@@ -135,12 +135,12 @@ Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const Segment
   const auto last_time = Timestamp{get_at<std::int64_t>(frame.data() + kFrameBytes + 8)};
   const LogEnd end{.next = header->first.plus(header->record_count),
                    .last_group = header->group,
-                   .last_checksum = header->previous_checksum,
+                   .last_link = header->previous_link,
                    .last_time = last_time};
   // The groups are taken on trust here, but they must begin where those of the segment before end.
   STELE_ASSIGN(const std::string_view begin, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
   const auto group = parse_frame_header(begin, segment.store_id, segment.segment);
-  if (!group || group->first != chain.next || group->previous_checksum != chain.last_checksum ||
+  if (!group || group->first != chain.next || group->previous_link != chain.last_link ||
       (group->kind == FrameKind::Group && group->group != chain.last_group.next())) {
     return Found{};
   }
@@ -156,7 +156,7 @@ Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const Lo
   }
   STELE_ASSIGN(const std::optional<FrameHeader> group, whole_frame(in, segment, point.last_group.value()));
   return group && group->kind == FrameKind::Group && group->group == point.end.last_group &&
-         group->checksum == point.end.last_checksum && group->first.plus(group->record_count) == point.end.next &&
+         group->link == point.end.last_link && group->first.plus(group->record_count) == point.end.next &&
          point.last_group.plus(group->total_bytes()) == point.offset;
 }
 

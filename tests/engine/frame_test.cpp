@@ -104,6 +104,23 @@ TEST_CASE("Frame.ComesBackAsItWas") {
   }
 }
 
+TEST_CASE("Frame.ARewrittenOneKeepsItsLink") {
+  std::string bytes = group_frame("a payload");
+  FrameHeader header = *parse_frame_header(bytes, kStore, SegmentId{3});
+  const std::uint64_t link = header.link;
+  bytes.replace(kFrameBytes, std::string::npos, "less");
+  CHECK_FALSE(frame_checksum_holds(bytes));
+  finish_rewritten_frame(bytes, header);
+  CHECK(frame_checksum_holds(bytes));
+  const auto parsed = parse_frame_header(bytes, kStore, SegmentId{3});
+  REQUIRE(parsed);
+  CHECK(parsed->link == link);
+  CHECK(parsed->payload_length == 4);
+  FrameHeader first = header;
+  finish_frame(bytes, first);
+  CHECK(first.link != link);
+}
+
 TEST_CASE("Frame.EveryBitFlipBreaksHeaderOrChecksum") {
   const std::string bytes = group_frame("some payload");
   for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {

@@ -40,9 +40,9 @@ void mend_records(std::string& file, std::size_t at, std::size_t end, std::uint6
   }
 }
 
-/// Gives each frame the ids and numbers that continue the chain, and its checksum.
+/// Gives each frame the ids and numbers that continue the chain, and its link and checksum.
 void mend_frames(std::string& file, bool records) {
-  std::uint64_t group = 0, position = 0, checksum = 0;
+  std::uint64_t group = 0, position = 0, link = 0;
   for (std::size_t at = kSegmentHeaderBytes; file.size() - at >= kFrameBytes;) {
     char* const frame = file.data() + at;
     const bool footer = get_at<std::uint32_t>(frame) == static_cast<std::uint32_t>(FrameKind::Footer);
@@ -53,12 +53,13 @@ void mend_frames(std::string& file, bool records) {
     put_at<std::uint64_t>(frame + 24, sample_header().segment.value());
     put_at<std::uint64_t>(frame + 32, footer ? group : ++group);
     put_at<std::uint64_t>(frame + 40, footer ? 0 : position);
-    put_at<std::uint64_t>(frame + 48, checksum);
+    put_at<std::uint64_t>(frame + 48, link);
     put_at<std::uint32_t>(frame + 56, static_cast<std::uint32_t>(payload));
     put_at<std::uint32_t>(frame + 60, 0);
     if (records && !footer) mend_records(file, at + kFrameBytes, at + kFrameBytes + payload, position);
-    checksum = xxh3({frame, 64}, {frame + kFrameBytes, payload});
-    put_at<std::uint64_t>(frame + 64, checksum);
+    link = xxh3({frame, 64}, {frame + kFrameBytes, payload});
+    put_at<std::uint64_t>(frame + 64, link);
+    put_at<std::uint64_t>(frame + 72, xxh3(std::string(frame + 64, 8) + std::string(frame + 64, 8)));
     position += count;
     at += kFrameBytes + payload;
   }
@@ -83,7 +84,7 @@ std::vector<std::string> seeds() {
     }
     chain.record_count = 3;
     chain.group = GroupNumber{static_cast<std::uint64_t>(group)};
-    chain.previous_checksum = chain.checksum;
+    chain.previous_link = chain.link;
     finish_frame(frame, chain);
     file += frame;
   }
@@ -91,7 +92,7 @@ std::vector<std::string> seeds() {
   footer.kind = FrameKind::Footer;
   footer.record_count = static_cast<std::uint32_t>(offsets.size());
   footer.first = Position{0};
-  footer.previous_checksum = chain.checksum;
+  footer.previous_link = chain.link;
   const std::string sealed = file + encode_footer(footer, Footer{.groups_end = ByteOffset{file.size()}}, offsets);
   const std::string open = file + std::string(512, '\0');
   const std::string torn = file + file.substr(kSegmentHeaderBytes, 100) + std::string(200, '\0') + "torn";
@@ -167,7 +168,7 @@ FUZZ_TARGET(segment, seeds) {
   STELE_CHECK(sealed_end);
   // A footer at the end of the file may only say what the walk found, unless its groups are damaged.
   if (*sealed_end && scan->sealed && (*sealed_end)->footer_end == scan->footer_end) {
-    STELE_CHECK(from_footer.next == chain.next && from_footer.last_checksum == chain.last_checksum);
+    STELE_CHECK(from_footer.next == chain.next && from_footer.last_link == chain.last_link);
   }
   const auto tail = observe_tail(in, *header, *scan, chain);
   STELE_CHECK(tail);

@@ -109,7 +109,7 @@ TEST_CASE("FormatSpec.TheExampleIsTheGoldenSegment") {
 TEST_CASE("FormatSpec.StatesTheLimitsOfTheCode") {
   CHECK(kFormatVersion == 1);
   CHECK(kSegmentHeaderBytes == 4096);
-  CHECK(kFrameBytes == 72);
+  CHECK(kFrameBytes == 80);
   CHECK(kFooterFixedBytes == 24);
   CHECK(kFooterTrailerBytes == 16);
   CHECK(kGroupBytesMax == 32ULL * 1024 * 1024);

@@ -167,7 +167,7 @@ TEST_CASE("GoldenLog.SegmentHeaderGroupFrameAndFooterDecode") {
   CHECK(header->created == kSampleTime);
 
   std::size_t at = kSegmentHeaderBytes;
-  std::uint64_t previous_checksum = 0;
+  std::uint64_t previous_link = 0;
   std::uint64_t position = 0;
   const std::uint32_t counts[] = {1, 1, 3};
   for (std::uint64_t number = 1; number <= 3; ++number) {
@@ -177,9 +177,9 @@ TEST_CASE("GoldenLog.SegmentHeaderGroupFrameAndFooterDecode") {
     CHECK(frame->record_count == counts[number - 1]);
     CHECK(frame->group == GroupNumber{number});
     CHECK(frame->first == Position{position});
-    CHECK(frame->previous_checksum == previous_checksum);
+    CHECK(frame->previous_link == previous_link);
     CHECK(frame_checksum_holds(view.substr(at, frame->total_bytes())));
-    previous_checksum = frame->checksum;
+    previous_link = frame->link;
     position += frame->record_count;
     at += frame->total_bytes();
   }
@@ -190,7 +190,7 @@ TEST_CASE("GoldenLog.SegmentHeaderGroupFrameAndFooterDecode") {
   CHECK(frame->record_count == 5);
   CHECK(frame->group == GroupNumber{3});
   CHECK(frame->first == Position{0});
-  CHECK(frame->previous_checksum == previous_checksum);
+  CHECK(frame->previous_link == previous_link);
   CHECK(frame_checksum_holds(view.substr(at, frame->total_bytes())));
   const std::string_view payload = view.substr(at + kFrameBytes, frame->payload_length);
   const auto footer = decode_footer(*frame, payload);
@@ -212,7 +212,7 @@ TEST_CASE("GoldenFrame.AGroupFrameWithAllFieldsSetGivesTheGoldenBytes") {
                      .segment = SegmentId{0x1112131415161718},
                      .group = GroupNumber{0x2122232425262728},
                      .first = Position{0x3132333435363738},
-                     .previous_checksum = 0x4142434445464748};
+                     .previous_link = 0x4142434445464748};
   finish_frame(bytes, header);
   check_golden("group-frame.bin", bytes);
   const auto decoded = parse_frame_header(golden_bytes("group-frame.bin"), kSampleStore, SegmentId{0x1112131415161718});
@@ -220,9 +220,9 @@ TEST_CASE("GoldenFrame.AGroupFrameWithAllFieldsSetGivesTheGoldenBytes") {
   CHECK(decoded->record_count == 0x01020304);
   CHECK(decoded->group == GroupNumber{0x2122232425262728});
   CHECK(decoded->first == Position{0x3132333435363738});
-  CHECK(decoded->previous_checksum == 0x4142434445464748);
+  CHECK(decoded->previous_link == 0x4142434445464748);
   CHECK(decoded->payload_length == 38);
-  CHECK(decoded->checksum == header.checksum);
+  CHECK(decoded->link == header.link);
 }
 
 TEST_CASE("GoldenFrame.AFooterGivesTheGoldenBytes") {
@@ -232,7 +232,7 @@ TEST_CASE("GoldenFrame.AFooterGivesTheGoldenBytes") {
                            .segment = SegmentId{7},
                            .group = GroupNumber{99},
                            .first = Position{1000},
-                           .previous_checksum = 0x0102030405060708};
+                           .previous_link = 0x0102030405060708};
   const Footer footer{
       .first_time = kSampleTime, .last_time = Timestamp{kSampleTime.micros + 1}, .groups_end = ByteOffset{0x10000}};
   check_golden("footer.bin", encode_footer(header, footer, {4168, 5000, 0xFFFFFFF0}));
