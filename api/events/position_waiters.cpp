@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kSweepEvery{50};
 
 std::shared_ptr<PositionWaiters> PositionWaiters::attach(Store& store, Scheduler& scheduler, std::size_t waiters_max) {
   std::shared_ptr<PositionWaiters> waiters(new PositionWaiters(store, scheduler, waiters_max));
-  store.on_durable([waiters](Position end) { waiters->advance(end); });
+  waiters->subscription_ = store.feed().subscribe([w = waiters.get()](Position end) { w->advance(end); });
   return waiters;
 }
 

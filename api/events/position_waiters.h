@@ -14,7 +14,7 @@
 
 namespace stele::api {
 
-/// Thread-safe. Kept alive by its listener on the store and by its timer.
+/// Thread-safe. Kept alive by its timer as well.
 class PositionWaiters : public std::enable_shared_from_this<PositionWaiters> {
  public:
   enum class Outcome { Reached, TimedOut, Closing };
@@ -50,6 +50,7 @@ class PositionWaiters : public std::enable_shared_from_this<PositionWaiters> {
   std::atomic<std::size_t> count_{0};  ///< waiters_.size(), so that a commit without waiters costs no lock
   bool sweeping_ = false;              ///< a timer is under way
   bool closed_ = false;
+  DurableFeed::Subscription subscription_;  ///< last: nothing calls the rest any more once it is gone
 };
 
 }  // namespace stele::api

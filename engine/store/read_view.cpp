@@ -1,4 +1,4 @@
-#include "engine/store/read_view.h"
+#include "engine/store/make_read_view.h"
 
 #include <algorithm>
 #include <chrono>

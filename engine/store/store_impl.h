@@ -1,0 +1,136 @@
+#pragma once
+// A store that writes. Its parts and what they tell each other: opening in store_opening.cpp, appending and publishing in store.cpp, what it
+// says of itself in store_health.cpp.
+
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/audit/merkle_frontier.h"
+#include "engine/commit/commit_machine.h"
+#include "engine/commit/committer.h"
+#include "engine/commit/genesis.h"
+#include "engine/commit/sequencer.h"
+#include "engine/index/index_compactor.h"
+#include "engine/log/log_folder.h"
+#include "engine/log/log_guard.h"
+#include "engine/log/log_writer.h"
+#include "engine/log/state_file.h"
+#include "engine/recovery/recover.h"
+#include "engine/recovery/scrubber.h"
+#include "engine/store/make_read_view.h"
+#include "engine/store/store.h"
+
+namespace stele {
+
+class StoreImpl final : public Store {
+ public:
+  explicit StoreImpl(StoreOptions options)
+      : options_(std::move(options)),
+        sequencer_(LocalSequencerOptions{.clock = options_.clock,
+                                         .proposals_max = options_.queue_proposals_max,
+                                         .bytes_max = options_.queue_bytes_max,
+                                         .group_commit_delay = options_.group_commit_delay,
+                                         .accept_clock_jumps = options_.accept_clock_jumps}) {}
+
+  ~StoreImpl() override { (void)close(); }
+
+  Status start();
+
+  void append(Proposal proposal, AppendCallback callback) override {
+    (void)propose(proposal, callback, DiskWait::Allowed);
+  }
+
+  bool append_at_once(Proposal& proposal, AppendCallback& callback) override {
+    return propose(proposal, callback, DiskWait::Never);
+  }
+
+  Result<std::optional<AggregateType>> aggregate_type(std::string_view aggregate_id, DiskWait wait) const override;
+
+  AppendOutcome finish(const Decision& decision) const override;
+
+  std::shared_ptr<const ReadView> view() const override {
+    // The bound first: segments and index taken later hold at least as much.
+    return view_until(durable_end());
+  }
+
+  std::shared_ptr<const ReadView> view_until(Position end) const override {
+    end = std::min(end, durable_end());
+    return make_read_view(segments(), index_->view(), end);
+  }
+
+  LogHead head() const override {
+    const std::lock_guard lock(head_mutex_);
+    return LogHead{.size = frontier_.size(), .last_time = last_time_, .root = frontier_.root()};
+  }
+
+  Position durable_end() const override { return Position{durable_end_.load(std::memory_order_acquire)}; }
+
+  DurableFeed& feed() override { return feed_; }
+
+  StoreHealth health() const override;
+  StoreMetrics metrics() const override;
+  const RecoveryReport& recovery() const override { return recovery_; }
+  const Uuid& store_id() const override { return genesis_.store_id; }
+  const std::string& origin() const override { return genesis_.origin; }
+  Status close() override;
+
+ private:
+  class Replay;
+
+  /// False: WouldWait, and nothing has happened.
+  [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
+  [[nodiscard]] Result<KnownOfLog> open_index(const std::string& log_folder, const RunFiles& files, RunList& unused);
+  void remove_unused(const RunList& unused);
+  void freeze_if_full(const LogPoint& point);
+  [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
+    const std::lock_guard lock(segments_mutex_);
+    return segments_;
+  }
+  void set_segments(SegmentList segments) {
+    auto next = std::make_shared<const SegmentList>(std::move(segments));
+    const std::lock_guard lock(segments_mutex_);
+    segments_ = std::move(next);
+  }
+  void segment_begun(const LogWriter::Rolled& rolled);
+  void index_group(const Group& group, const RecordLocations& places);
+  void publish(const Group& group, const LogWriter& writer);
+  void publish_state(bool closed_cleanly);
+
+  const StoreOptions options_;
+  const std::uint32_t process_id_ = static_cast<std::uint32_t>(::getpid());
+  std::unique_ptr<FolderLock> lock_;
+  std::unique_ptr<LogGuard> guard_;
+  std::unique_ptr<StateFile> state_file_;
+  RecoveryReport recovery_;
+  Genesis genesis_;
+  std::vector<std::string> open_warnings_;
+
+  std::unique_ptr<IndexSet> index_;
+  std::unique_ptr<IndexCompactor> compactor_;
+  std::unique_ptr<Scrubber> scrubber_;
+  LocalSequencer sequencer_;
+  std::unique_ptr<CommitMachine> machine_;
+  std::unique_ptr<LogWriter> writer_;
+  std::unique_ptr<Committer> committer_;
+
+  std::atomic<std::uint64_t> durable_end_{0};
+  std::atomic<std::uint64_t> active_bytes_{0};  // of the active segment that hold groups
+  mutable std::mutex segments_mutex_;
+  std::shared_ptr<const SegmentList> segments_ = std::make_shared<const SegmentList>();
+  mutable std::mutex head_mutex_;
+  MerkleFrontier frontier_;  // under head_mutex_
+  MerkleFrontier next_frontier_;  // with the group that is being synced; committer's thread
+  Timestamp last_time_;      // under head_mutex_
+  DurableFeed feed_;
+
+  std::mutex close_mutex_;
+  std::atomic<bool> closing_{false};
+  bool closed_ = false;
+};
+
+}  // namespace stele
