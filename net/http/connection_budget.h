@@ -38,10 +38,10 @@ class ConnectionBudget {
     Accepted,
     TooMany,
     TooManyFromAddress,
-    Hopeless,  ///< so many are being refused that there is not even room to say so
+    Dropped,  ///< so many are being refused that there is not even room to say so
   };
 
-  /// Counts the connection in unless it is Hopeless; leave() must follow with the answer. Those that are refused take
+  /// Counts the connection in unless it is Dropped; leave() must follow with the answer. Those that are refused take
   /// nobody's place: they stay only to hear it.
   [[nodiscard]] Admission enter(const std::string& address) {
     const std::string source = source_of(address);
@@ -58,7 +58,7 @@ class ConnectionBudget {
       ++welcome_;
     } else if (refused_ == refused_max_) {
       counts_.refused_without_answer.fetch_add(1, std::memory_order_relaxed);
-      return Admission::Hopeless;
+      return Admission::Dropped;
     } else {
       ++refused_;
     }
@@ -160,7 +160,7 @@ class ConnectionSeat {
         admission_(from.admission_) {}
   ConnectionSeat& operator=(ConnectionSeat&&) = delete;
   ~ConnectionSeat() {
-    if (budget_ != nullptr && admission_ != ConnectionBudget::Admission::Hopeless) budget_->leave(address_, admission_);
+    if (budget_ != nullptr && admission_ != ConnectionBudget::Admission::Dropped) budget_->leave(address_, admission_);
   }
 
   [[nodiscard]] ConnectionBudget::Admission admission() const { return admission_; }

@@ -198,7 +198,7 @@ void Server::Impl::accepted(Listener& listener, IoThread& target, const error_co
       if (!failed) socket.non_blocking(true, failed);
       if (!failed) {
         ConnectionSeat seat(core->budget, text_of(remote.address()));
-        if (seat.admission() != ConnectionBudget::Admission::Hopeless) {
+        if (seat.admission() != ConnectionBudget::Admission::Dropped) {
           target.adopt(std::move(socket), std::move(seat));
         } else {
           const LogContext context{{"remote", seat.address()}};

@@ -1,0 +1,20 @@
+#include "api/http/base64.h"
+
+#include <doctest/doctest.h>
+
+using namespace stele;
+using namespace stele::api;
+
+TEST_CASE("Base64.KnownValues") {
+  CHECK(base64_encode("") == "");
+  CHECK(base64_encode("f") == "Zg==");
+  CHECK(base64_encode("fo") == "Zm8=");
+  CHECK(base64_encode("foobar") == "Zm9vYmFy");
+  CHECK(base64_encode("\xff\xef") == "/+8=");
+  CHECK(base64url_encode("\xff\xef") == "_-8");
+  CHECK(base64url_decode("_-8") == "\xff\xef");
+  CHECK(!base64url_decode("_-9"));  // unused bits set
+  CHECK(!base64url_decode("_"));
+  CHECK(!base64url_decode("Zg=="));
+  CHECK(!base64url_decode("/+8"));
+}
