@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
+
+#include "engine/base/mutex.h"
 
 namespace stele {
 
@@ -17,39 +17,45 @@ class RateLimiter {
 
   /// Waits until `bytes` more may be used up; false once stop() was called.
   [[nodiscard]] bool take(std::uint64_t bytes) {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (stopped_ || bytes_per_second_ == 0) return !stopped_;
     const auto now = std::chrono::steady_clock::now();
     // Time that was not used is lost, so that there are no bursts.
     next_ = std::max(next_, now) + std::chrono::nanoseconds(bytes * 1'000'000'000 / bytes_per_second_);
-    return !stop_.wait_until(lock, next_, [&] { return stopped_; });
+    return sleep_until(lock, next_);
   }
 
   /// False once stop() was called.
   [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point time) {
-    std::unique_lock lock(mutex_);
-    return !stop_.wait_until(lock, time, [&] { return stopped_; });
+    MutexLock lock(mutex_);
+    return sleep_until(lock, time);
   }
 
   void stop() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopped_ = true;
     }
     stop_.notify_all();
   }
 
   [[nodiscard]] bool stopped() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return stopped_;
   }
 
  private:
+  [[nodiscard]] bool sleep_until(MutexLock& lock, std::chrono::steady_clock::time_point time) REQUIRES(mutex_) {
+    while (!stopped_ && stop_.wait_until(lock, time)) {
+    }
+    return !stopped_;
+  }
+
   const std::uint64_t bytes_per_second_;
-  mutable std::mutex mutex_;
-  std::condition_variable stop_;
-  std::chrono::steady_clock::time_point next_{};
-  bool stopped_ = false;
+  mutable Mutex mutex_;
+  ConditionVariable stop_;
+  std::chrono::steady_clock::time_point next_ GUARDED_BY(mutex_){};
+  bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace stele

@@ -54,13 +54,13 @@ void Committer::join() {
 }
 
 std::string Committer::poison_reason() const {
-  const std::lock_guard lock(trouble_mutex_);
+  const MutexLock lock(trouble_mutex_);
   return poison_reason_;
 }
 
 std::string Committer::roll_trouble() const {
   if (writer_.preallocator().ready()) return {};
-  const std::lock_guard lock(trouble_mutex_);
+  const MutexLock lock(trouble_mutex_);
   return roll_trouble_;
 }
 
@@ -127,7 +127,7 @@ std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
     } else if (writer_.poisoned()) {
       poison(rolled.error());
     }
-    const std::lock_guard lock(trouble_mutex_);
+    const MutexLock lock(trouble_mutex_);
     roll_trouble_ = rolled ? std::string() : rolled.error().describe();
     if (!rolled && !writer_.poisoned()) {
       const bool full = rolled.error().kind == ErrorKind::DiskFull;
@@ -226,7 +226,7 @@ void Committer::settle(const Status& written) {
 
 void Committer::poison(const Error& error) {
   {
-    const std::lock_guard lock(trouble_mutex_);
+    const MutexLock lock(trouble_mutex_);
     const bool displaced = error.kind == ErrorKind::Displaced;
     if (poison_reason_.empty()) {
       poison_reason_ = (displaced ? "the data folder was changed from outside; see to it and restart the server: "

@@ -5,12 +5,12 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/base/histogram.h"
+#include "engine/base/mutex.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/group_writer.h"
 #include "engine/commit/sequencer.h"
@@ -105,9 +105,9 @@ class Committer {
   std::atomic<std::uint64_t> records_{0};
   CommitMetrics metrics_;
   std::int64_t began_nanos_ = 0;  // of the write under way
-  mutable std::mutex trouble_mutex_;
-  std::string poison_reason_;
-  std::string roll_trouble_;
+  mutable Mutex trouble_mutex_;
+  std::string poison_reason_ GUARDED_BY(trouble_mutex_);
+  std::string roll_trouble_ GUARDED_BY(trouble_mutex_);
   std::optional<GroupWriter> group_writer_;  // while the thread runs
   std::thread thread_;
 };

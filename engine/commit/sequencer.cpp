@@ -7,7 +7,7 @@ namespace stele {
 Submitted LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
   bool wake = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const std::uint64_t bytes = commit->bytes + commit->condition_bytes;
     const bool full =
         queue_.size() >= options_.proposals_max || (!queue_.empty() && queued_bytes_ + bytes > options_.bytes_max);
@@ -24,24 +24,25 @@ Submitted LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
 
 bool LocalSequencer::take(Batch& to, TakeMode taker) {
   STELE_CHECK(to.empty());
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (taker == TakeMode::Busy) {
     const auto enough = static_cast<std::size_t>(std::max(usual_batch_ / 2, 1.0));
     if (queue_.size() < enough && !interrupted_ && !closed_) {
       wake_at_ = enough;
-      arrived_.wait(lock, [&] { return queue_.size() >= enough || interrupted_ || closed_; });
+      while (queue_.size() < enough && !interrupted_ && !closed_) arrived_.wait(lock);
     }
   } else {
     if (queue_.empty() && !closed_) {
       wake_at_ = 1;
-      arrived_.wait(lock, [&] { return !queue_.empty() || closed_; });
+      while (queue_.empty() && !closed_) arrived_.wait(lock);
     }
     // Waiting for company makes groups larger, and larger groups cost less processor time a commit. One busy client never waits.
     const auto enough = static_cast<std::size_t>(usual_batch_ * 2);
     if (usual_batch_ > 1.5 && options_.group_commit_delay.count() > 0 && queue_.size() < enough && !closed_) {
       const auto deadline = std::chrono::steady_clock::now() + options_.group_commit_delay;
       wake_at_ = enough;
-      arrived_.wait_until(lock, deadline, [&] { return queue_.size() >= enough || closed_; });
+      while (queue_.size() < enough && !closed_ && arrived_.wait_until(lock, deadline)) {
+      }
     }
   }
   const bool complete = taker == TakeMode::Idle || interrupted_;
@@ -64,7 +65,7 @@ bool LocalSequencer::take(Batch& to, TakeMode taker) {
 
 void LocalSequencer::interrupt() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     interrupted_ = true;
   }
   arrived_.notify_one();
@@ -72,14 +73,14 @@ void LocalSequencer::interrupt() {
 
 void LocalSequencer::close() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
   }
   arrived_.notify_all();
 }
 
 std::uint64_t LocalSequencer::waiting() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return queue_.size();
 }
 

@@ -3,14 +3,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "engine/base/clock.h"
+#include "engine/base/mutex.h"
 #include "engine/commit/clock_watch.h"
 #include "engine/commit/proposal.h"
 #include "engine/commit/resolution.h"
@@ -84,15 +83,15 @@ class LocalSequencer final : public Sequencer {
  private:
   const LocalSequencerOptions options_;
   ClockWatch clock_watch_;
-  mutable std::mutex mutex_;
-  std::condition_variable arrived_;
-  Batch queue_;
-  std::uint64_t queued_bytes_ = 0;
-  std::size_t wake_at_ = 0;  // the taker sleeps until so many wait; 0 = it does not sleep
-  std::size_t gathered_ = 0;  // for the group under way
-  double usual_batch_ = 1;   // moving average of what comes for one group: how many clients are busy
-  bool interrupted_ = false;
-  bool closed_ = false;
+  mutable Mutex mutex_;
+  ConditionVariable arrived_;
+  Batch queue_ GUARDED_BY(mutex_);
+  std::uint64_t queued_bytes_ GUARDED_BY(mutex_) = 0;
+  std::size_t wake_at_ GUARDED_BY(mutex_) = 0;  // the taker sleeps until so many wait; 0 = it does not sleep
+  std::size_t gathered_ = 0;  // for the group under way; the taker's
+  double usual_batch_ = 1;  // the taker's: moving average of what comes for one group: how many clients are busy
+  bool interrupted_ GUARDED_BY(mutex_) = false;
+  bool closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace stele

@@ -7,11 +7,12 @@ namespace stele {
 
 /// Its mutex is held while the listener runs, so that stop() waits for it. The feed's own is not: a listener may be slow to stop.
 struct DurableFeed::Subscription::Seat {
-  std::mutex mutex;
-  Listener listener;  // none: stopped
+  explicit Seat(Listener of) : listener(std::move(of)) {}
+  Mutex mutex;
+  Listener listener GUARDED_BY(mutex);  // none: stopped
 
   [[nodiscard]] bool taken() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return static_cast<bool>(listener);
   }
 };
@@ -25,19 +26,18 @@ DurableFeed::Subscription& DurableFeed::Subscription::operator=(Subscription&& o
 void DurableFeed::Subscription::stop() {
   const std::shared_ptr<Seat> seat = std::exchange(seat_, nullptr);
   if (!seat) return;
-  const std::lock_guard lock(seat->mutex);
+  const MutexLock lock(seat->mutex);
   seat->listener = nullptr;
 }
 
 Position DurableFeed::end() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return end_;
 }
 
 DurableFeed::Subscription DurableFeed::subscribe(Listener listener) {
-  auto seat = std::make_shared<Subscription::Seat>();
-  seat->listener = std::move(listener);
-  const std::lock_guard lock(mutex_);
+  auto seat = std::make_shared<Subscription::Seat>(std::move(listener));
+  const MutexLock lock(mutex_);
   auto seats = std::make_shared<Seats>();
   for (const auto& old : *seats_) {
     if (old->taken()) seats->push_back(old);
@@ -51,30 +51,30 @@ void DurableFeed::publish(Position end) {
   std::shared_ptr<const Seats> seats;
   bool wake = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     end_ = end;
     seats = seats_;
     wake = waiting_ > 0;
   }
   if (wake) changed_.notify_all();
   for (const auto& seat : *seats) {
-    const std::lock_guard lock(seat->mutex);
+    const MutexLock lock(seat->mutex);
     if (seat->listener) seat->listener(end);
   }
 }
 
 void DurableFeed::close() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
   }
   changed_.notify_all();
 }
 
 std::optional<Position> FeedFollower::wait_beyond(Position seen) {
-  std::unique_lock lock(feed_.mutex_);
+  MutexLock lock(feed_.mutex_);
   ++feed_.waiting_;
-  feed_.changed_.wait(lock, [&] { return stopped_ || feed_.closed_ || feed_.end_ > seen; });
+  while (!stopped_ && !feed_.closed_ && feed_.end_ <= seen) feed_.changed_.wait(lock);
   --feed_.waiting_;
   if (stopped_ || feed_.end_ <= seen) return std::nullopt;
   return feed_.end_;
@@ -82,7 +82,7 @@ std::optional<Position> FeedFollower::wait_beyond(Position seen) {
 
 void FeedFollower::stop() {
   {
-    const std::lock_guard lock(feed_.mutex_);
+    const MutexLock lock(feed_.mutex_);
     stopped_ = true;
   }
   feed_.changed_.notify_all();

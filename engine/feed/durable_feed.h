@@ -2,15 +2,14 @@
 // Where the log ends durably, for whoever waits for more of it: requests, subscriptions, streams. It tells that there is more, not what:
 // a follower reads on from its own place, and so it cannot miss anything, however late it begins or however slow it is.
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "engine/base/ids.h"
+#include "engine/base/mutex.h"
 
 namespace stele {
 
@@ -51,13 +50,13 @@ class DurableFeed {
 
  private:
   friend class FeedFollower;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   using Seats = std::vector<std::shared_ptr<Subscription::Seat>>;
-  std::shared_ptr<const Seats> seats_ = std::make_shared<const Seats>();  // never changed, so that publishing allocates nothing
-  Position end_;
-  bool closed_ = false;
-  std::condition_variable changed_;  // for followers
-  std::size_t waiting_ = 0;
+  std::shared_ptr<const Seats> seats_ GUARDED_BY(mutex_) = std::make_shared<const Seats>();  // never changed, so that publishing allocates nothing
+  Position end_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
+  ConditionVariable changed_;  // for followers
+  std::size_t waiting_ GUARDED_BY(mutex_) = 0;
 };
 
 /// Waits on a thread of its own choice for the log to grow beyond what it has seen. One thread waits, any thread may stop it. The feed
@@ -74,7 +73,7 @@ class FeedFollower {
 
  private:
   DurableFeed& feed_;
-  bool stopped_ = false;  // under the feed's mutex
+  bool stopped_ GUARDED_BY(feed_.mutex_) = false;
 };
 
 }  // namespace stele

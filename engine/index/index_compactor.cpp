@@ -52,7 +52,7 @@ void IndexCompactor::start() {
 
 void IndexCompactor::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
   flush_limiter_.stop();
@@ -65,14 +65,14 @@ void IndexCompactor::stop() {
 void IndexCompactor::work() {
   if (options_.compaction_bytes_per_second == 0) return work_off();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++rounds_;
   }
   changed_.notify_all();
 }
 
 void IndexCompactor::work_off() {
-  const std::lock_guard lock(work_off_mutex_);
+  const MutexLock lock(work_off_mutex_);
   while (flush_one()) {
   }
   while (repair_one(flush_limiter_) || compact_one(flush_limiter_)) {
@@ -80,22 +80,22 @@ void IndexCompactor::work_off() {
 }
 
 bool IndexCompactor::may_try(Task task) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::chrono::steady_clock::now() >= attempt(task).not_before;
 }
 
 Status IndexCompactor::wait_for_room() {
   if (has_room()) return {};
   if (options_.compaction_bytes_per_second == 0) work_off();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return has_room() || attempt(Task::Flush).trouble || stop_ || threads_.empty(); });
+  MutexLock lock(mutex_);
+  while (!has_room() && !attempt(Task::Flush).trouble && !stop_ && !threads_.empty()) changed_.wait(lock);
   if (has_room()) return {};
   return attempt(Task::Flush).trouble.value_or(Error{.kind = ErrorKind::Closed, .message = "closing"});
 }
 
 bool IndexCompactor::is_stuck() const {
   if (has_room()) return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return attempt(Task::Flush).trouble.has_value();
 }
 
@@ -105,21 +105,21 @@ bool IndexCompactor::compaction_due() const {
 }
 
 std::string IndexCompactor::trouble() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::string text;
-  const auto add = [&](Task task, const char* what) {
-    if (!attempt(task).trouble) return;
-    text += (text.empty() ? "" : "; ") + std::string(what) + ": " + attempt(task).trouble->describe();
+  const auto add = [&text](const Attempt& made, const char* what) {
+    if (!made.trouble) return;
+    text += (text.empty() ? "" : "; ") + std::string(what) + ": " + made.trouble->describe();
   };
-  add(Task::Flush, "the index cannot be written");
-  add(Task::Repair, "an index run cannot be made again");
-  add(Task::Compact, "index runs cannot be merged");
+  add(attempt(Task::Flush), "the index cannot be written");
+  add(attempt(Task::Repair), "an index run cannot be made again");
+  add(attempt(Task::Compact), "index runs cannot be merged");
   return text;
 }
 
 void IndexCompactor::note(Task task, const Status& status) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Attempt& made = attempts_[static_cast<std::size_t>(task)];
     if (status || status.error().kind == ErrorKind::Closed) {
       made = {};
@@ -138,7 +138,7 @@ void IndexCompactor::run(Task task) {
   (void)prctl(PR_SET_NAME, task == Task::Flush ? "index flush" : "index compact", 0UL, 0UL, 0UL);
   // Of a thread on Linux. Flushing holds appends up when it is late, merging never does.
   if (task == Task::Compact) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop_) {
     const std::uint64_t seen = rounds_;
     lock.unlock();
@@ -150,7 +150,9 @@ void IndexCompactor::run(Task task) {
     }
     lock.lock();
     if (worked) continue;
-    changed_.wait_for(lock, kRetryAfter, [&] { return stop_ || rounds_ != seen; });
+    const auto again = std::chrono::steady_clock::now() + kRetryAfter;
+    while (!stop_ && rounds_ == seen && changed_.wait_until(lock, again)) {
+    }
   }
 }
 
@@ -167,7 +169,7 @@ bool IndexCompactor::flush_one() {
   std::erase_if(written_, [](const auto& part) { return part.use_count() == 1; });
   written_.push_back(view->immutable().front());
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++rounds_;  // for the thread that merges
   }
   note(Task::Flush, {});

@@ -4,12 +4,11 @@
 
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "engine/base/mutex.h"
 #include "engine/index/index_set.h"
 #include "engine/index/run_writer.h"
 #include "engine/log/segment.h"
@@ -74,22 +73,21 @@ class IndexCompactor {
   [[nodiscard]] bool repair_one(RateLimiter& limiter);
   void remove_files(std::span<const std::shared_ptr<const IndexRun>> runs);
   void note(Task task, const Status& status);
+  [[nodiscard]] const Attempt& attempt(Task task) const REQUIRES(mutex_) { return attempts_[static_cast<std::size_t>(task)]; }
 
   const IndexCompactorOptions options_;
   IndexSet& set_;
   const ReadRecord read_;
-  std::mutex work_off_mutex_;
+  Mutex work_off_mutex_;
   ImmutableMemtables written_;  // flushing thread only: parts that somebody else may still use
   RateLimiter flush_limiter_{0};
   RateLimiter compaction_limiter_;
 
-  [[nodiscard]] const Attempt& attempt(Task task) const { return attempts_[static_cast<std::size_t>(task)]; }
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stop_ = false;
-  std::uint64_t rounds_ = 0;  // of work(): a thread that went to sleep before sees that there is more
-  std::array<Attempt, 3> attempts_;  // by Task
+  mutable Mutex mutex_;
+  ConditionVariable changed_;
+  bool stop_ GUARDED_BY(mutex_) = false;
+  std::uint64_t rounds_ GUARDED_BY(mutex_) = 0;  // of work(): a thread that went to sleep before sees that there is more
+  std::array<Attempt, 3> attempts_ GUARDED_BY(mutex_);  // by Task
   std::vector<std::thread> threads_;
 };
 

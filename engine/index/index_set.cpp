@@ -133,7 +133,7 @@ void IndexSet::freeze(std::optional<ReplayPoint> replay) {
   growing_->freeze(std::move(replay));
   auto next = std::make_shared<Memtable>(*growing_);
   auto link = std::make_shared<MemoryLink>(MemoryLink{next, nullptr});
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ImmutableMemtables immutable = view_->immutable();
   immutable.push_back(growing_);
   newest_->next = link;
@@ -152,17 +152,17 @@ std::optional<SequenceNumber> IndexSet::last_sequence_in_memory(std::string_view
 }
 
 std::shared_ptr<const IndexView> IndexSet::view() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return view_;
 }
 
 IndexSet::Snapshot IndexSet::snapshot() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return Snapshot{view_, newest_};
 }
 
 void IndexSet::flushed(std::shared_ptr<const IndexRun> run) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ImmutableMemtables immutable = view_->immutable();
   STELE_CHECK(!immutable.empty() && immutable.front()->first() == run->first() && immutable.front()->end() == run->end());
   immutable.erase(immutable.begin());
@@ -172,7 +172,7 @@ void IndexSet::flushed(std::shared_ptr<const IndexRun> run) {
 }
 
 void IndexSet::replace(std::span<const std::shared_ptr<const IndexRun>> old, RunList by) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   RunList runs = view_->runs();
   const auto at = std::find(runs.begin(), runs.end(), old.front());
   STELE_CHECK(at != runs.end() && static_cast<std::size_t>(runs.end() - at) >= old.size() &&

@@ -2,10 +2,10 @@
 // The whole index: runs in files, parts in memory that wait to be written as runs, then the newest part. All in position order.
 
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "engine/base/mutex.h"
 #include "engine/base/read_budget.h"
 #include "engine/index/index_part.h"
 #include "engine/index/index_run.h"
@@ -88,13 +88,13 @@ class IndexSet {
   void replace(std::span<const std::shared_ptr<const IndexRun>> old, RunList by);
 
  private:
-  void publish(RunList runs, ImmutableMemtables immutable);  // under mutex_
+  void publish(RunList runs, ImmutableMemtables immutable) REQUIRES(mutex_);
 
   const std::uint64_t part_records_max_;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<Memtable> growing_;   // inserting thread only
   std::shared_ptr<MemoryLink> newest_;    // changed under mutex_ by the inserting thread
-  std::shared_ptr<const IndexView> view_;  // under mutex_
+  std::shared_ptr<const IndexView> view_ GUARDED_BY(mutex_);
 };
 
 }  // namespace stele

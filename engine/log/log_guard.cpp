@@ -25,7 +25,7 @@ LogGuard::LogGuard(FileSystem& file_system, const std::string& folder, const std
 LogGuard::~LogGuard() { stop(); }
 
 void LogGuard::watch_segment(const std::string& path, const FileInfo& info) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   watched_.resize(kSegmentAt);
   watched_.push_back({"the active segment", path, info});
 }
@@ -33,7 +33,7 @@ void LogGuard::watch_segment(const std::string& path, const FileInfo& info) {
 Status LogGuard::look() {
   std::vector<Watched> watched;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (displaced_) return *displaced_;
     watched = watched_;
   }
@@ -47,7 +47,7 @@ Status LogGuard::look() {
     }
     const char* const how =
         now ? " was replaced while it was in use" : " was removed or moved away while it was in use";
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     displaced_ = Error{.kind = ErrorKind::Displaced, .message = each.what + std::string(how), .file = each.path};
     return *displaced_;
   }
@@ -60,7 +60,7 @@ void LogGuard::start(std::chrono::milliseconds interval, std::function<void(cons
 
 void LogGuard::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
   stopped_.notify_all();
@@ -68,14 +68,18 @@ void LogGuard::stop() {
 }
 
 std::string LogGuard::trouble() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return trouble_;
 }
 
 void LogGuard::run(std::chrono::milliseconds interval, const std::function<void(const Error&)>& on_displaced) {
   (void)prctl(PR_SET_NAME, "log guard", 0UL, 0UL, 0UL);
-  std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, interval, [this] { return stop_; })) {
+  MutexLock lock(mutex_);
+  for (;;) {
+    const auto next = std::chrono::steady_clock::now() + interval;
+    while (!stop_ && stopped_.wait_until(lock, next)) {
+    }
+    if (stop_) return;
     lock.unlock();
     const Status seen = look();
     if (!seen && seen.error().kind == ErrorKind::Displaced) return on_displaced(seen.error());

@@ -4,15 +4,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/base/file_system.h"
+#include "engine/base/mutex.h"
 
 namespace stele {
 
@@ -47,12 +46,12 @@ class LogGuard {
   void run(std::chrono::milliseconds interval, const std::function<void(const Error&)>& on_displaced);
 
   FileSystem& file_system_;
-  mutable std::mutex mutex_;
-  std::condition_variable stopped_;
-  std::vector<Watched> watched_;  // the active segment last, once there is one
-  std::optional<Error> displaced_;
-  std::string trouble_;
-  bool stop_ = false;
+  mutable Mutex mutex_;
+  ConditionVariable stopped_;
+  std::vector<Watched> watched_ GUARDED_BY(mutex_);  // the active segment last, once there is one
+  std::optional<Error> displaced_ GUARDED_BY(mutex_);
+  std::string trouble_ GUARDED_BY(mutex_);
+  bool stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

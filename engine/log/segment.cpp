@@ -32,13 +32,13 @@ Status Segment::read(Position position, Record& to) const {
 }
 
 void Segment::mark_damaged(const Error& error) const {
-  const std::lock_guard lock(damage_mutex_);
+  const MutexLock lock(damage_mutex_);
   if (damage_.empty()) damage_ = error.describe();
   damaged_.store(true, std::memory_order_release);
 }
 
 std::string Segment::damage() const {
-  const std::lock_guard lock(damage_mutex_);
+  const MutexLock lock(damage_mutex_);
   return damage_;
 }
 

@@ -3,13 +3,13 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/base/file_system.h"
 #include "engine/base/ids.h"
+#include "engine/base/mutex.h"
 #include "engine/log/offset_table.h"
 #include "engine/log/record.h"
 
@@ -59,8 +59,8 @@ class Segment {
   const std::shared_ptr<const OffsetTable> offsets_;  // active only
   const ByteOffset table_;                            // sealed only
   mutable std::atomic<bool> damaged_{false};
-  mutable std::mutex damage_mutex_;
-  mutable std::string damage_;
+  mutable Mutex damage_mutex_;
+  mutable std::string damage_ GUARDED_BY(damage_mutex_);
 };
 
 /// Segments in position order.

@@ -59,15 +59,19 @@ SegmentPreallocator::~SegmentPreallocator() { stop(); }
 
 void SegmentPreallocator::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
-  if (ready_) {
+  SegmentId unused;
+  {
+    const MutexLock lock(mutex_);
+    if (!ready_) return;
     ready_.reset();
-    remove_prepared(ready_id_);
+    unused = ready_id_;
   }
+  remove_prepared(unused);
 }
 
 void SegmentPreallocator::remove_prepared(SegmentId id) {
@@ -78,18 +82,18 @@ void SegmentPreallocator::remove_prepared(SegmentId id) {
 
 void SegmentPreallocator::want(SegmentId next) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     wanted_ = next;
   }
   changed_.notify_all();
 }
 
 Result<std::unique_ptr<File>> SegmentPreallocator::take(SegmentId id, bool fill) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (ready_ && ready_id_ == id) return std::move(ready_);
   if (wanted_ == id) wanted_.reset();
   // The filler gives its half-made file up within a chunk; both would use the same name.
-  changed_.wait(lock, [&] { return working_ != id; });
+  while (working_ == id) changed_.wait(lock);
   if (ready_ && ready_id_ == id) return std::move(ready_);
   if (thread_.joinable() && !fill) ++unprepared_;
   lock.unlock();
@@ -97,30 +101,30 @@ Result<std::unique_ptr<File>> SegmentPreallocator::take(SegmentId id, bool fill)
 }
 
 void SegmentPreallocator::give_back(SegmentId id, std::unique_ptr<File> file) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   wanted_.reset();
   ready_ = std::move(file);
   ready_id_ = id;
 }
 
 bool SegmentPreallocator::ready() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ready_ != nullptr;
 }
 
 std::uint64_t SegmentPreallocator::unprepared() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return unprepared_;
 }
 
 std::string SegmentPreallocator::trouble() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return trouble_;
 }
 
 void SegmentPreallocator::run() {
   prepare_thread_memory();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop_) {
     if (!wanted_) {
       changed_.wait(lock);
@@ -146,20 +150,24 @@ void SegmentPreallocator::run() {
     changed_.notify_all();
     if (!filled && still_wanted) {
       trouble_ = filled.error().describe();
-      changed_.wait_for(lock, std::chrono::seconds(1));  // a full disk may have space again
+      // A full disk may have space again.
+      (void)changed_.wait_until(lock, std::chrono::steady_clock::now() + std::chrono::seconds(1));
     }
   }
+}
+
+bool SegmentPreallocator::given_up_before(std::chrono::steady_clock::time_point time) {
+  MutexLock lock(mutex_);
+  while (!stop_ && wanted_ == working_ && changed_.wait_until(lock, time)) {
+  }
+  return stop_ || wanted_ != working_;
 }
 
 Status SegmentPreallocator::fill_throttled(File& file) {
   const auto pause = std::chrono::microseconds(kChunkBytes * 1'000'000 / options_.fill_bytes_per_second);
   std::uint64_t unsynced = 0;
   for (std::uint64_t at = kSegmentHeaderBytes; at < options_.segment_bytes; at += kChunkBytes) {
-    {
-      std::unique_lock lock(mutex_);
-      const auto given_up = [&] { return stop_ || wanted_ != working_; };
-      if (given_up() || changed_.wait_for(lock, pause, given_up)) return {};
-    }
+    if (given_up_before(std::chrono::steady_clock::now() + pause)) return {};
     const std::uint64_t end = std::min(at + kChunkBytes, options_.segment_bytes);
     STELE_TRY(write_zeros(file, at, end));
     unsynced += end - at;

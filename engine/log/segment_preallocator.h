@@ -2,16 +2,15 @@
 // Makes segment files before they are needed: blocks reserved, header written, zero-filled, synced. A group written into zero-filled blocks
 // needs no metadata journalling, which is most of the cost of an fdatasync.
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
+#include "engine/base/mutex.h"
 #include "engine/log/frame.h"
 #include "engine/log/log_guard.h"
 
@@ -60,19 +59,21 @@ class SegmentPreallocator {
 
  private:
   void run();
+  /// Sleeps until `time`; true if what is being made is not wanted any more.
+  [[nodiscard]] bool given_up_before(std::chrono::steady_clock::time_point time);
   [[nodiscard]] Status fill_throttled(File& file);
   void remove_prepared(SegmentId id);
 
   const PreallocatorOptions options_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<SegmentId> wanted_;
-  std::optional<SegmentId> working_;
-  std::unique_ptr<File> ready_;
-  SegmentId ready_id_;
-  std::string trouble_;
-  std::uint64_t unprepared_ = 0;
-  bool stop_ = false;
+  mutable Mutex mutex_;
+  ConditionVariable changed_;
+  std::optional<SegmentId> wanted_ GUARDED_BY(mutex_);
+  std::optional<SegmentId> working_ GUARDED_BY(mutex_);
+  std::unique_ptr<File> ready_ GUARDED_BY(mutex_);
+  SegmentId ready_id_ GUARDED_BY(mutex_);
+  std::string trouble_ GUARDED_BY(mutex_);
+  std::uint64_t unprepared_ GUARDED_BY(mutex_) = 0;
+  bool stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

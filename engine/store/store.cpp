@@ -68,7 +68,7 @@ void StoreImpl::segment_begun(const LogWriter::Rolled& rolled) {
 }
 
 void StoreImpl::freeze_if_full(const LogPoint& point) {
-  if (index_->full()) index_->freeze(ReplayPoint{point, frontier_.subtrees()});
+  if (index_->full()) index_->freeze(ReplayPoint{point, next_frontier_.subtrees()});
 }
 
 /// Readers do not see it yet: they stop at the durable end.
@@ -80,7 +80,7 @@ void StoreImpl::index_group(const Group& group, const RecordLocations& places) {
 void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   const LogPoint point = writer.point();
   {
-    const std::lock_guard lock(head_mutex_);
+    const MutexLock lock(head_mutex_);
     frontier_ = next_frontier_;
     last_time_ = group.headers.back().time;
   }
@@ -106,7 +106,7 @@ void StoreImpl::publish_state(bool closed_cleanly) {
 }
 
 Status StoreImpl::close() {
-  const std::lock_guard lock(close_mutex_);
+  const MutexLock lock(close_mutex_);
   if (closed_) return {};
   closed_ = true;
   closing_.store(true, std::memory_order_release);

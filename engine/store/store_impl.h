@@ -6,11 +6,11 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "engine/audit/merkle_frontier.h"
+#include "engine/base/mutex.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/committer.h"
 #include "engine/commit/genesis.h"
@@ -64,7 +64,7 @@ class StoreImpl final : public Store {
   }
 
   LogHead head() const override {
-    const std::lock_guard lock(head_mutex_);
+    const MutexLock lock(head_mutex_);
     return LogHead{.size = frontier_.size(), .last_time = last_time_, .root = frontier_.root()};
   }
 
@@ -88,12 +88,12 @@ class StoreImpl final : public Store {
   void remove_unused(const RunList& unused);
   void freeze_if_full(const LogPoint& point);
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
-    const std::lock_guard lock(segments_mutex_);
+    const MutexLock lock(segments_mutex_);
     return segments_;
   }
   void set_segments(SegmentList segments) {
     auto next = std::make_shared<const SegmentList>(std::move(segments));
-    const std::lock_guard lock(segments_mutex_);
+    const MutexLock lock(segments_mutex_);
     segments_ = std::move(next);
   }
   void segment_begun(const LogWriter::Rolled& rolled);
@@ -120,17 +120,17 @@ class StoreImpl final : public Store {
 
   std::atomic<std::uint64_t> durable_end_{0};
   std::atomic<std::uint64_t> active_bytes_{0};  // of the active segment that hold groups
-  mutable std::mutex segments_mutex_;
-  std::shared_ptr<const SegmentList> segments_ = std::make_shared<const SegmentList>();
-  mutable std::mutex head_mutex_;
-  MerkleFrontier frontier_;  // under head_mutex_
-  MerkleFrontier next_frontier_;  // with the group that is being synced; committer's thread
-  Timestamp last_time_;      // under head_mutex_
+  mutable Mutex segments_mutex_;
+  std::shared_ptr<const SegmentList> segments_ GUARDED_BY(segments_mutex_) = std::make_shared<const SegmentList>();
+  mutable Mutex head_mutex_;
+  MerkleFrontier frontier_ GUARDED_BY(head_mutex_);
+  MerkleFrontier next_frontier_;  // with the group that is being synced; opening, then the committer's thread
+  Timestamp last_time_ GUARDED_BY(head_mutex_);
   DurableFeed feed_;
 
-  std::mutex close_mutex_;
+  Mutex close_mutex_;
   std::atomic<bool> closing_{false};
-  bool closed_ = false;
+  bool closed_ GUARDED_BY(close_mutex_) = false;
 };
 
 }  // namespace stele

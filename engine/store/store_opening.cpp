@@ -44,7 +44,7 @@ class StoreImpl::Replay final : public LogVisitor {
     }
     const std::uint32_t place = 0;
     store_.index_->insert({&header, 1}, RecordLocations{segment, offset, {&place, 1}});
-    store_.frontier_.append(record.leaf());
+    store_.next_frontier_.append(record.leaf());
     return {};
   }
 
@@ -99,7 +99,7 @@ Result<KnownOfLog> StoreImpl::open_index(const std::string& log_folder, const Ru
       known.offsets.insert(known.offsets.begin(), offsets->begin(), offsets->end());
       known.offsets_first = directory.tail_first;
     }
-    frontier_ = MerkleFrontier(runs.back()->end().value(), replay.subtrees);
+    next_frontier_ = MerkleFrontier(runs.back()->end().value(), replay.subtrees);
   }
   unused.erase(unused.begin(), unused.begin() + static_cast<std::ptrdiff_t>(runs.size()));
   recovery_.index_runs = runs.size();
@@ -155,7 +155,6 @@ Status StoreImpl::start() {
   log.report.index_runs = recovery_.index_runs;
   log.report.replayed = log.end.next.since(known.replay_from ? known.replay_from->end.next : Position{0});
   recovery_ = std::move(log.report);
-  last_time_ = log.end.last_time;
   const bool has_genesis = log.end.next > Position{0};
   if (!has_genesis && !options_.create) return no_store(log_folder);
   const std::int64_t ahead = options_.clock->now().micros - log.end.last_time.micros;
@@ -191,7 +190,11 @@ Status StoreImpl::start() {
   durable_end_.store(log.end.next.value(), std::memory_order_release);
   active_bytes_.store(writer_->active_offset().value(), std::memory_order_relaxed);
 
-  next_frontier_ = frontier_;
+  {
+    const MutexLock lock(head_mutex_);
+    frontier_ = next_frontier_;
+    last_time_ = log.end.last_time;
+  }
   machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time);
   CommitterHooks hooks;
   hooks.rolled = [this](const LogWriter::Rolled& rolled) { segment_begun(rolled); };

@@ -1,0 +1,67 @@
+#pragma once
+// A mutex whose rules a compiler can check: what it guards (GUARDED_BY) and which functions need it held (REQUIRES) or free (EXCLUDES).
+// Clang's thread-safety analysis reads them (preset `clang`), other compilers see nothing. It cannot look into lambdas, so a wait is a loop
+// around ConditionVariable::wait() and not a predicate.
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#if defined(__clang__)
+#define STELE_ANNOTATION(x) __attribute__((x))
+#else
+#define STELE_ANNOTATION(x)
+#endif
+#define CAPABILITY(x) STELE_ANNOTATION(capability(x))
+#define SCOPED_CAPABILITY STELE_ANNOTATION(scoped_lockable)
+#define GUARDED_BY(x) STELE_ANNOTATION(guarded_by(x))
+#define REQUIRES(...) STELE_ANNOTATION(requires_capability(__VA_ARGS__))
+#define EXCLUDES(...) STELE_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define ACQUIRE(...) STELE_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define RELEASE(...) STELE_ANNOTATION(release_capability(__VA_ARGS__))
+
+namespace stele {
+
+class CAPABILITY("mutex") Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+ private:
+  friend class MutexLock;
+  std::mutex mutex_;
+};
+
+/// Holds the mutex while it lives, except between unlock() and lock().
+class SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : lock_(mutex.mutex_) {}
+  ~MutexLock() RELEASE() {}
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+  void unlock() RELEASE() { lock_.unlock(); }
+  void lock() ACQUIRE() { lock_.lock(); }
+
+ private:
+  friend class ConditionVariable;
+  std::unique_lock<std::mutex> lock_;
+};
+
+class ConditionVariable {
+ public:
+  /// May return without a reason, so that the caller looks again.
+  void wait(MutexLock& lock) { changed_.wait(lock.lock_); }
+  /// False once the time is reached.
+  [[nodiscard]] bool wait_until(MutexLock& lock, std::chrono::steady_clock::time_point time) {
+    return changed_.wait_until(lock.lock_, time) == std::cv_status::no_timeout;
+  }
+  void notify_one() { changed_.notify_one(); }
+  void notify_all() { changed_.notify_all(); }
+
+ private:
+  std::condition_variable changed_;
+};
+
+}  // namespace stele
