@@ -108,7 +108,9 @@ std::string EndpointTable::objection(const Endpoint& line) const {
 
 void EndpointTable::add(std::vector<Endpoint> lines) {
   for (Endpoint& line : lines) {
-    STELE_CHECK(objection(line).empty());
+    if (const std::string why = objection(line); !why.empty()) {
+      check_failed((std::string(line.pattern) + ": " + why).c_str(), __FILE__, __LINE__);
+    }
     const Endpoint& endpoint = endpoints_.emplace_back(std::move(line));
     Node& node = grow(endpoint.pattern);
     if (node.route == nullptr) {

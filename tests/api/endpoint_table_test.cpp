@@ -3,7 +3,10 @@
 #include "api/endpoint/endpoint_table.h"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -138,6 +141,25 @@ TEST_CASE("EndpointTable.WhatCannotBeToldApartOrIsNoneIsObjectedTo") {
   Endpoint idle = line("/new");
   idle.handler = nullptr;
   CHECK_FALSE(table.objection(idle).empty());
+}
+
+TEST_CASE("EndpointTable.WhatIsObjectedToEndsTheProgramAtItsStart") {
+  const auto ends = [](const std::vector<std::string_view>& patterns) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(STDERR_FILENO);
+      (void)::signal(SIGABRT, SIG_DFL);
+      EndpointTable table;
+      fill(table, patterns);
+      ::_exit(0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+  };
+  CHECK_FALSE(ends({"/a", "/{x}"}));
+  CHECK(ends({"/a", "/a"}));
+  CHECK(ends({"/a/{x}", "/a/{y}"}));
 }
 
 TEST_CASE("EndpointTable.HasRoomForAsManyPatternsAsCanBeCounted") {
