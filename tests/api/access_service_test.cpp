@@ -98,7 +98,10 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
       REQUIRE(description.operations.contains(name));
       const auto& [statuses, roles_meant, is_open] = description.operations.at(name);
       REQUIRE(roles_meant.empty() == is_open);
-      const bool is_known = std::all_of(route.parameters.begin(), route.parameters.end(),
+      // Whether the request sent here is one that the endpoint should take; else it may be refused for what it holds.
+      const bool reads = method == Method::Get || method == Method::Head;
+      const bool is_known = (reads || route.endpoint(method)->limits.body == BodyForm::Events) &&
+                            std::all_of(route.parameters.begin(), route.parameters.end(),
                                         [&](std::string_view each) { return parameters.contains(each); });
       const auto taken = [&](int status) { return is_known ? status < 300 : status != 401 && status != 403; };
       const auto send = [&](Headers headers) {
