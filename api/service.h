@@ -1,18 +1,15 @@
 #pragma once
-// All endpoints: the Handler that net puts behind its sockets.
+// The way of every request from net to its endpoint: the Handler that net puts behind its sockets.
 
-#include <atomic>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "api/endpoint/call.h"
+#include "api/endpoint/endpoint_table.h"
 #include "api/endpoint/options.h"
-#include "api/endpoint/router.h"
-#include "api/events/appender.h"
-#include "api/events/position_waiters.h"
+#include "api/events/event_endpoints.h"
 #include "api/http/http.h"
+#include "api/operations/operations_endpoints.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -23,30 +20,25 @@ class Service : public Handler {
   /// begins.
   Service(Store& store, Scheduler& scheduler, ServiceOptions options);
 
-  /// Only events that the caller may append: strangers shall take no memory from callers.
+  /// Only what the caller may send: strangers shall take no memory from callers.
   [[nodiscard]] bool wants_body(const Request& request, std::string& payer) override;
   void handle(const Request& request, Reply reply) override;
   void complete(const Request& request, Response& response) const override;
   /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.
   void begin_shutdown() override;
 
- private:
-  void dispatch(const std::shared_ptr<Call>& call);
-  void route(const std::shared_ptr<Call>& call, const RouteMatch& match);
-  void events(const std::shared_ptr<Call>& call);
-  void aggregates(const std::shared_ptr<Call>& call);
-  /// What the operator should look at, as /readyz shows it; `health` is the store's.
-  [[nodiscard]] std::vector<std::string> warnings(const StoreHealth& health) const;
-  [[nodiscard]] Response ready(std::string_view path) const;
-  [[nodiscard]] Response head() const;
-  [[nodiscard]] Response metrics() const;
+  [[nodiscard]] const EndpointTable& endpoints() const { return endpoints_; }
 
-  Store& store_;
+ private:
+  /// Null if the request is answered already.
+  [[nodiscard]] const Endpoint* admit(Call& call, const RouteMatch& match) const;
+  void run(const Endpoint& endpoint, const std::shared_ptr<Call>& call);
+
   Scheduler& scheduler_;
   const ServiceOptions options_;
-  Appender appender_;
-  std::shared_ptr<PositionWaiters> waiters_;
-  std::atomic<bool> shutting_down_{false};
+  EventEndpoints events_;
+  OperationsEndpoints operations_;
+  EndpointTable endpoints_;
 };
 
 }  // namespace stele::api

@@ -4,7 +4,8 @@
 
 namespace stele::api {
 
-void add_cors(const std::vector<std::string>& origins, std::string_view origin, Method method, Response& response) {
+void add_cors(const std::vector<std::string>& origins, std::string_view origin, std::string_view offered_methods,
+              Response& response) {
   if (origins.empty()) return;
   response.headers.emplace_back("Vary", "Origin");
   if (origin.empty()) return;
@@ -15,8 +16,8 @@ void add_cors(const std::vector<std::string>& origins, std::string_view origin, 
       "Access-Control-Expose-Headers",
       "Location, Link, Retry-After, X-Correlation-Id, X-Request-Id, Idempotent-Replayed, Allow, "
       "WWW-Authenticate");
-  if (method == Method::Options) {
-    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+  if (!offered_methods.empty()) {
+    response.headers.emplace_back("Access-Control-Allow-Methods", std::string(offered_methods));
     response.headers.emplace_back("Access-Control-Allow-Headers",
                                   "Content-Type, Content-Encoding, Accept, Authorization, Idempotency-Key, "
                                   "X-Correlation-Id, traceparent, tracestate");

@@ -10,7 +10,8 @@
 namespace stele::api {
 
 /// Adds the fields for a request from `origin` (its field Origin; empty = none), if it is one of `origins`; "*" there
-/// is any.
-void add_cors(const std::vector<std::string>& origins, std::string_view origin, Method method, Response& response);
+/// is any. `offered_methods` is for an answer to OPTIONS: all methods there are; else empty.
+void add_cors(const std::vector<std::string>& origins, std::string_view origin, std::string_view offered_methods,
+              Response& response);
 
 }  // namespace stele::api

@@ -1,6 +1,6 @@
 #pragma once
-// Who may do what: the roles, and what each of them grants. Which endpoint needs what is in the table of routes
-// (router.h).
+// Who may do what: the roles, and what each of them grants. Which endpoint needs what stands in its line of
+// the table (endpoint.h).
 
 #include <cstdint>
 #include <optional>

@@ -1,10 +1,36 @@
 #include "api/endpoint/call.h"
 
+#include <algorithm>
+
 #include "api/access/authenticator.h"
 #include "api/access/cors.h"
 #include "api/endpoint/response_compression.h"
+#include "api/http/parameters.h"
+#include "api/http/percent.h"
+#include "engine/base/check.h"
 
 namespace stele::api {
+
+bool Call::take(const RouteMatch& match) {
+  for (std::size_t i = 0; i < match.route->parameters.size(); ++i) {
+    auto decoded = percent_decode(match.segments[i], PlusMeans::Plus);
+    if (!decoded) {
+      fail(Problem("invalid-path", "The percent-encoding of the path is broken or does not give UTF-8."));
+      return false;
+    }
+    parameters_.push_back(std::move(*decoded));
+  }
+  route_ = match.route;
+  return true;
+}
+
+const std::string& Call::parameter(std::string_view name) const {
+  STELE_CHECK(route_ != nullptr);
+  const auto& names = route_->parameters;
+  const auto found = std::find(names.begin(), names.end(), name);
+  STELE_CHECK(found != names.end());
+  return parameters_[static_cast<std::size_t>(found - names.begin())];
+}
 
 bool Call::admit(Permission needed) {
   if (needed == Permission::Open || !options_.authenticator) return true;
@@ -19,12 +45,66 @@ bool Call::admit(Permission needed) {
   return false;
 }
 
+bool Call::bound(const EndpointLimits& limits) {
+  const std::optional<Problem> problem = exceeds(limits);
+  if (problem) fail(*problem);
+  return !problem;
+}
+
+std::optional<Problem> Call::exceeds(const EndpointLimits& limits) {
+  const Request& request = *request_;
+  if (limits.query == QueryUse::Refused && !request.query().empty()) {
+    if (auto problem = Parameters(request.query(), {}).problem()) return problem;
+  }
+  if (limits.body == BodyForm::Events || (limits.body == BodyForm::Json && !request.body().empty())) {
+    const bool has_events = limits.body == BodyForm::Events;
+    const auto format = api::body_format(request.header("Content-Type"));
+    if (!format || (!has_events && *format != BodyFormat::Json)) {
+      return Problem("unsupported-media-type",
+                     has_events
+                         ? "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
+                           "application/jsonl, in UTF-8."
+                         : "The Content-Type must be application/json, in UTF-8.");
+    }
+    const auto coding = api::body_coding(request.header("Content-Encoding"));
+    if (!coding || (!has_events && *coding != ContentCoding::Identity)) {
+      return Problem("unsupported-media-type", has_events ? "The Content-Encoding must be gzip or zstd, or none."
+                                                          : "The body must have no Content-Encoding.")
+          .header("Accept-Encoding", has_events ? "gzip, zstd" : "identity");
+    }
+    body_format_ = *format;
+    body_coding_ = *coding;
+  }
+  if (limits.answer != AnswerForm::Any) {
+    const bool has_lines = limits.answer == AnswerForm::JsonOrLines;
+    const auto form = accepted_form(request.header("Accept"), has_lines);
+    if (!form) {
+      return Problem("not-acceptable", has_lines ? "Lists are application/json or application/x-ndjson."
+                                                 : "The answer is application/json.");
+    }
+    accepted_ = *form;
+  }
+  if (limits.body != BodyForm::None && body_coding_ == ContentCoding::Identity &&
+      request.body().size() > limits.body_bytes_max) {
+    return Problem("payload-too-large", "A body has at most " + std::to_string(limits.body_bytes_max) + " bytes.");
+  }
+  return std::nullopt;
+}
+
+void Call::send(std::variant<Response, Problem> result) {
+  if (auto* const response = std::get_if<Response>(&result)) {
+    send(std::move(*response));
+  } else {
+    fail(std::get<Problem>(result));
+  }
+}
+
 void Call::send(Response response) {
   if (!reply_) return;
   if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
   response.route = route_;
   response.principal = caller_.shared_principal();
-  add_cors(options_.cors_origins, request_->header("Origin"), request_->method(), response);
+  add_cors(options_.cors_origins, request_->header("Origin"), offered_methods_, response);
   compress_response(*request_, response, on_read_pool_);
   const Reply reply = std::exchange(reply_, nullptr);
   reply(std::move(response));
@@ -73,13 +153,17 @@ Problem insufficient_role(const Caller& caller, std::string_view for_what) {
       .header("WWW-Authenticate", R"(Bearer realm="stele", error="insufficient_scope")");
 }
 
-void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work) {
-  const bool taken = scheduler.run_on_read_pool([call, work = std::move(work)] {
+bool try_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, EndpointHandler work) {
+  return scheduler.run_on_read_pool([call, work = std::move(work)] {
     if (call->request().is_cut_off()) return call->drop();
     call->on_read_pool();
-    answer_exceptions(*call, [&] { work(*call); });
+    answer_exceptions(*call, [&] { work(call); });
   });
-  if (!taken) call->fail(Problem("busy", "Too many reads wait for the disk.").header("Retry-After", "1"));
+}
+
+void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, EndpointHandler work) {
+  if (try_on_read_pool(scheduler, call, std::move(work))) return;
+  call->fail(Problem("busy", "Too many reads wait for the disk.").header("Retry-After", "1"));
 }
 
 }  // namespace stele::api

@@ -6,12 +6,19 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "api/access/principal.h"
+#include "api/endpoint/endpoint_table.h"
 #include "api/endpoint/options.h"
+#include "api/http/content_coding.h"
 #include "api/http/http.h"
+#include "api/http/negotiation.h"
 #include "api/http/problem.h"
 
 namespace stele::api {
@@ -36,16 +43,30 @@ class Call {
   /// It is on the read pool from here on, so that answering may take time.
   void on_read_pool() { on_read_pool_ = true; }
 
-  /// The route that the answer is counted under.
-  void at(const Route& route) { route_ = &route; }
+  /// A browser asks before it sends: the answer tells it the methods there are. Static storage, or the table's.
+  void offer(std::string_view methods) { offered_methods_ = methods; }
+
+  /// Takes the parameters out of the path; the answer is counted under the route from here on. If they are no text,
+  /// answers 400 and gives false. `match` has a route.
+  [[nodiscard]] bool take(const RouteMatch& match);
+  /// The segment that stands for `{name}` in the pattern, decoded.
+  [[nodiscard]] const std::string& parameter(std::string_view name) const;
 
   /// Finds out who calls and whether that suffices; if not, answers the refusal and gives false.
   [[nodiscard]] bool admit(Permission needed);
   /// Anyone until admit() has found out.
   [[nodiscard]] const Caller& caller() const { return caller_; }
 
+  /// Finds out whether an endpoint takes this query, body and `Accept`; if not, answers the refusal and gives false.
+  [[nodiscard]] bool bound(const EndpointLimits& limits);
+  // What that has found.
+  [[nodiscard]] BodyFormat body_format() const { return body_format_; }
+  [[nodiscard]] ContentCoding body_coding() const { return body_coding_; }
+  [[nodiscard]] const AcceptedForm& accepted() const { return accepted_; }
+
   /// Answers. A second answer is dropped.
   void send(Response response);
+  void send(std::variant<Response, Problem> result);
   void fail(const Problem& problem);
   /// For a request that is cut off: ends it without any more work.
   void drop();
@@ -57,13 +78,19 @@ class Call {
   void fail_internally(const char* what);
 
  private:
+  [[nodiscard]] std::optional<Problem> exceeds(const EndpointLimits& limits);
   void send_bare(int status);
 
   const Request* request_;
   Reply reply_;
   const ServiceOptions& options_;
   std::string correlation_;
+  std::string_view offered_methods_;
   const Route* route_ = nullptr;
+  std::vector<std::string> parameters_;
+  BodyFormat body_format_ = BodyFormat::Json;
+  ContentCoding body_coding_ = ContentCoding::Identity;
+  AcceptedForm accepted_;
   bool on_read_pool_ = false;
   bool has_acted_ = false;
   Caller caller_;
@@ -84,7 +111,9 @@ void answer_exceptions(Call& call, Work&& work) {
   }
 }
 
-/// Runs `work(call)` on the read pool, or answers 503 if that is full.
-void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, std::function<void(Call&)> work);
+/// Runs `work(call)` on the read pool; false if that is full.
+[[nodiscard]] bool try_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, EndpointHandler work);
+/// The same, but answers 503 if the pool is full.
+void run_on_read_pool(Scheduler& scheduler, const std::shared_ptr<Call>& call, EndpointHandler work);
 
 }  // namespace stele::api

@@ -1,17 +1,15 @@
 #include "api/endpoint/traffic_metrics.h"
 
 #include <algorithm>
+#include <new>
 #include <string>
 #include <vector>
 
-#include "api/endpoint/router.h"
 #include "api/http/problem.h"
 
 namespace stele::api {
 
 namespace {
-
-constexpr std::array<std::string_view, 8> kMethods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"};
 
 /// The statuses that answers have, each with a slot of its own; slot 0 is for any other.
 class Statuses {
@@ -27,7 +25,8 @@ class Statuses {
     }
   }
   [[nodiscard]] std::size_t slot(int status) const {
-    return status < 0 || static_cast<std::size_t>(status) >= slots_.size() ? 0 : slots_[static_cast<std::size_t>(status)];
+    return status < 0 || static_cast<std::size_t>(status) >= slots_.size() ? 0
+                                                                           : slots_[static_cast<std::size_t>(status)];
   }
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
@@ -41,27 +40,31 @@ const Statuses& statuses() {
   return all;
 }
 
-/// Slot 0 is for requests without a route.
-std::size_t slot_of(const Route* route) {
-  return route == nullptr ? 0 : static_cast<std::size_t>(route - routes().data()) + 1;
-}
-std::string_view route_name(std::size_t slot) { return slot == 0 ? "none" : routes()[slot - 1].pattern; }
-
-std::size_t cell(std::size_t route, std::size_t method) { return route * kMethods.size() + method; }
-std::size_t cells() { return (routes().size() + 1) * kMethods.size(); }
+std::string_view label_of(const Route* route) { return route == nullptr ? std::string_view("none") : route->label; }
 
 }  // namespace
 
-RequestCounts::RequestCounts()
-    : answers_(std::make_unique<std::atomic<std::uint64_t>[]>(cells() * statuses().names().size())),
-      problems_(std::make_unique<std::atomic<std::uint64_t>[]>(problem_kinds().size())) {
-  for (std::size_t i = 0; i < cells(); ++i) nanos_.emplace_back(kDurationBounds);
+RequestCounts::RequestCounts() : problems_(std::make_unique<std::atomic<std::uint64_t>[]>(problem_kinds().size())) {}
+
+RequestCounts::Cell* RequestCounts::cell(const Route* route, Method method) noexcept {
+  const std::size_t number = route == nullptr ? 0 : route->number;
+  std::atomic<Cell*>& found = cells_[number * kMethodNames.size() + static_cast<std::size_t>(method)];
+  Cell* known = found.load(std::memory_order_relaxed);
+  if (known != nullptr) return known;
+  try {
+    known = &owned_.emplace_back(route, statuses().names().size());
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+  found.store(known, std::memory_order_release);
+  return known;
 }
 
 void RequestCounts::record(const Response& response, Method method, std::uint64_t nanos) noexcept {
-  const std::size_t at = cell(slot_of(response.route), static_cast<std::size_t>(method));
-  answers_[at * statuses().names().size() + statuses().slot(response.status)].fetch_add(1, std::memory_order_relaxed);
-  if (nanos > 0) nanos_[at].record(nanos);
+  if (Cell* const at = cell(response.route, method)) {
+    at->answers[statuses().slot(response.status)].fetch_add(1, std::memory_order_relaxed);
+    if (nanos > 0) at->nanos.record(nanos);
+  }
   if (response.problem == nullptr) return;
   const auto kind = static_cast<std::size_t>(response.problem - problem_kinds().data());
   problems_[kind].fetch_add(1, std::memory_order_relaxed);
@@ -72,24 +75,37 @@ RequestCounts& TrafficMetrics::add_thread() {
   return threads_.emplace_back();
 }
 
+template <class Visit>
+void TrafficMetrics::each_cell(const Visit& visit) const {
+  std::vector<const RequestCounts::Cell*> found;  // of the threads that have it
+  for (std::size_t i = 0; i < RequestCounts::kCells; ++i) {
+    found.clear();
+    for (const RequestCounts& thread : threads_) {
+      if (const auto* const cell = thread.cells_[i].load(std::memory_order_acquire)) found.push_back(cell);
+    }
+    if (!found.empty()) visit(label_of(found.front()->route), kMethodNames[i % kMethodNames.size()], found);
+  }
+}
+
 void TrafficMetrics::answers(const VisitAnswers& visit) const {
   const std::lock_guard lock(mutex_);
   const auto& names = statuses().names();
-  for (std::size_t i = 0; i < cells() * names.size(); ++i) {
-    std::uint64_t count = 0;
-    for (const RequestCounts& thread : threads_) count += thread.answers_[i].load(std::memory_order_relaxed);
-    const std::size_t at = i / names.size();
-    if (count > 0) visit(route_name(at / kMethods.size()), kMethods[at % kMethods.size()], names[i % names.size()], count);
-  }
+  each_cell([&](std::string_view route, std::string_view method, const auto& cells) {
+    for (std::size_t status = 0; status < names.size(); ++status) {
+      std::uint64_t count = 0;
+      for (const auto* const cell : cells) count += cell->answers[status].load(std::memory_order_relaxed);
+      if (count > 0) visit(route, method, names[status], count);
+    }
+  });
 }
 
 void TrafficMetrics::durations(const VisitDurations& visit) const {
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < cells() && !threads_.empty(); ++i) {
-    HistogramCounts nanos = threads_.front().nanos_[i].counts();
-    for (std::size_t t = 1; t < threads_.size(); ++t) nanos.add(threads_[t].nanos_[i].counts());
-    if (nanos.count() > 0) visit(route_name(i / kMethods.size()), kMethods[i % kMethods.size()], nanos);
-  }
+  each_cell([&](std::string_view route, std::string_view method, const auto& cells) {
+    HistogramCounts nanos = cells.front()->nanos.counts();
+    for (std::size_t i = 1; i < cells.size(); ++i) nanos.add(cells[i]->nanos.counts());
+    if (nanos.count() > 0) visit(route, method, nanos);
+  });
 }
 
 void TrafficMetrics::problems(const VisitProblems& visit) const {

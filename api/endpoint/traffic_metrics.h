@@ -1,6 +1,6 @@
 #pragma once
-// Counts what passes between sockets and endpoints: net records, GET /metrics shows. Labels come from fixed tables (route patterns, methods,
-// statuses, slugs), so that no client can make a new one.
+// Counts what passes between sockets and endpoints: net records, GET /metrics shows. Labels come from fixed tables (route
+// patterns, methods, statuses, slugs), so that no client can make a new one.
 
 #include <array>
 #include <atomic>
@@ -12,28 +12,45 @@
 #include <mutex>
 #include <string_view>
 
+#include "api/endpoint/endpoint_table.h"
 #include "api/http/http.h"
 #include "engine/base/histogram.h"
 
 namespace stele::api {
 
 struct ProblemKind;
-struct Route;
+
+/// In the order of Method.
+inline constexpr std::array<std::string_view, 8> kMethodNames = {"GET",   "HEAD",   "POST",    "PUT",
+                                                             "PATCH", "DELETE", "OPTIONS", "other"};
 
 /// Of the requests of one thread, so that threads do not write to each other's memory. Reading is for any thread.
 class RequestCounts {
  public:
   RequestCounts();
 
-  /// Counts an answer. `nanos`: from the first byte of the request to the last of the answer; 0 = there is no such
-  /// time, because the connection was refused or the answer did not get to its end.
+  /// Counts an answer, by one thread at a time; its route must outlive the visits below. The first of a route and method
+  /// takes memory, and is not counted if there is none. `nanos`: from the first byte of the request to the last of the
+  /// answer; 0 = there is no such time, because the connection was refused or the answer did not get to its end.
   void record(const Response& response, Method method, std::uint64_t nanos) noexcept;
 
  private:
   friend class TrafficMetrics;
-  std::unique_ptr<std::atomic<std::uint64_t>[]> answers_;   // by route, method and status
+  /// Of one route and method.
+  struct Cell {
+    Cell(const Route* of, std::size_t statuses)
+        : route(of), answers(std::make_unique<std::atomic<std::uint64_t>[]>(statuses)), nanos(kDurationBounds) {}
+    const Route* const route;  ///< null = none
+    const std::unique_ptr<std::atomic<std::uint64_t>[]> answers;  ///< by status
+    Histogram nanos;
+  };
+  static constexpr std::size_t kCells = (kRoutesMax + 1) * kMethodNames.size();
+
+  [[nodiscard]] Cell* cell(const Route* route, Method method) noexcept;
+
+  std::array<std::atomic<Cell*>, kCells> cells_{};          // by route and method; null = nothing was counted
+  std::deque<Cell> owned_;                                  // touched by the thread that records only
   std::unique_ptr<std::atomic<std::uint64_t>[]> problems_;  // by kind
-  std::deque<Histogram> nanos_;                             // by route and method
 };
 
 /// Of all connections of a server.
@@ -62,8 +79,8 @@ class TrafficMetrics {
   [[nodiscard]] std::atomic<std::uint64_t>& access_lines_dropped() { return access_lines_dropped_; }
   [[nodiscard]] std::uint64_t access_lines_dropped() const { return access_lines_dropped_.load(); }
 
-  // What all threads have counted; combinations that never occurred are left out. `route` is a pattern, or "none" for requests that were
-  // answered before they had one. Any thread.
+  // What all threads have counted; combinations that never occurred are left out. `route` is the label of one, or "none" for
+  // requests that were answered before they had one. Any thread.
   using VisitAnswers =
       std::function<void(std::string_view route, std::string_view method, std::string_view status, std::uint64_t count)>;
   using VisitDurations = std::function<void(std::string_view route, std::string_view method, const HistogramCounts& nanos)>;
@@ -73,6 +90,10 @@ class TrafficMetrics {
   void problems(const VisitProblems& visit) const;
 
  private:
+  /// Calls `visit(route, method, cells)` with what the threads have counted of each. The mutex is held.
+  template <class Visit>
+  void each_cell(const Visit& visit) const;
+
   mutable std::mutex mutex_;
   std::deque<RequestCounts> threads_;
   ConnectionCounts connections_;

@@ -79,14 +79,12 @@ std::uint64_t hash_of(const AggregateQuery& query, const Uuid& store) {
 
 }  // namespace
 
-std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request, const Limits& limits,
-                                                                 const Uuid& store) {
-  const auto form = accepted_form(request.header("Accept"), true);
-  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
+std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& request, const AcceptedForm& form,
+                                                                 const Limits& limits, const Uuid& store) {
   Parameters parameters(request.query(), {"aggregateType", "prefix", "limit", "cursor", "includeSystem"});
   AggregateListRequest list;
-  list.format = form->format;
-  list.type = form->type;
+  list.format = form.format;
+  list.type = form.type;
   list.query.aggregate_type = parameters.text("aggregateType");
   list.query.prefix = parameters.text("prefix").value_or("");
   list.query.include_system = parameters.flag("includeSystem").value_or(false);

@@ -5,13 +5,10 @@
 #include <utility>
 
 #include "api/access/append_authorization.h"
-#include "api/endpoint/router.h"
 #include "api/events/event_json.h"
 #include "api/events/event_reads.h"
 #include "api/http/bounded_read.h"
 #include "api/http/decompressor.h"
-#include "api/http/negotiation.h"
-#include "api/http/parameters.h"
 #include "api/http/request_headers.h"
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
@@ -102,44 +99,18 @@ Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& opt
     : store_(store),
       scheduler_(scheduler),
       options_(options),
-      route_(route_of(Resource::Events)),
       clock_(options.clock ? *options.clock : system_clock()) {}
 
-void Appender::handle(const Request& request, Reply reply) {
-  const auto call = std::make_shared<AppendCall>(request, std::move(reply), options_);
-  call->at(route_);
-  answer_exceptions(*call, [&] { begin(call); });
+std::shared_ptr<Call> Appender::make_call(const Request& request, Reply reply, const ServiceOptions& options) {
+  return std::make_shared<AppendCall>(request, std::move(reply), options);
 }
 
-void Appender::begin(const std::shared_ptr<AppendCall>& call) {
+void Appender::handle(const std::shared_ptr<Call>& any) {
+  const auto call = std::static_pointer_cast<AppendCall>(any);
   const Request& request = call->request();
-  auto correlation = correlation_of(request);
-  if (auto* error = std::get_if<FieldError>(&correlation)) {
-    return call->fail(Problem("invalid-header", "X-Correlation-Id: " + error->detail).error(*error));
-  }
   AppendContext context;
-  context.correlation_id = std::get<std::string>(std::move(correlation));
-  call->correlate(context.correlation_id);
-  if (!call->admit(route_of(Resource::Events).append)) return;
+  context.correlation_id = call->correlation();
   context.caller = call->caller().name();
-
-  if (!request.query().empty()) {
-    if (auto problem = Parameters(request.query(), {}).problem()) return call->fail(*problem);
-  }
-  const auto format = body_format(request.header("Content-Type"));
-  if (!format) {
-    return call->fail(Problem("unsupported-media-type",
-                              "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
-                              "application/jsonl, in UTF-8."));
-  }
-  const auto coding = body_coding(request.header("Content-Encoding"));
-  if (!coding) {
-    return call->fail(Problem("unsupported-media-type", "The Content-Encoding must be gzip or zstd, or none.")
-                          .header("Accept-Encoding", "gzip, zstd"));
-  }
-  if (!accepted_form(request.header("Accept"), false)) {
-    return call->fail(Problem("not-acceptable", "The answer is application/json."));
-  }
   if (request.has_header("Idempotency-Key")) {
     context.idempotency_key = idempotency_key_of(request.header("Idempotency-Key"));
     if (!context.idempotency_key) {
@@ -150,12 +121,15 @@ void Appender::begin(const std::shared_ptr<AppendCall>& call) {
   }
   if (context.correlation_id.empty()) context.correlation_id = to_string(make_uuid_v7(clock_));
 
-  if (*coding == ContentCoding::Identity) return propose(call, request.body(), *format, context, DiskWait::Never);
-  decompress_body(call, *coding, *format, std::move(context));
+  if (call->body_coding() == ContentCoding::Identity) {
+    return propose(call, request.body(), call->body_format(), context, DiskWait::Never);
+  }
+  decompress_body(call, std::move(context));
 }
 
-void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, ContentCoding coding, BodyFormat format,
-                               AppendContext context) {
+void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, AppendContext context) {
+  const ContentCoding coding = call->body_coding();
+  const BodyFormat format = call->body_format();
   const auto refuse = [](AppendCall& refused, Decompressed::Outcome outcome, std::size_t bytes_max) {
     if (outcome == Decompressed::Outcome::TooLarge) {
       return refused.fail(Problem("payload-too-large", "The body is longer than " + std::to_string(bytes_max) +

@@ -12,19 +12,20 @@ namespace stele::api {
 
 struct AppendCall;
 
-/// Reads the body on the request's I/O thread, proposes it, and answers on that thread again when the outcome is
-/// durable; what has to wait for a cold disk is proposed from the read pool, and what may have to (repeats, conflicts,
-/// long lists) is answered from there.
+/// The handler. Reads the body on the request's I/O thread, proposes it, and answers on that thread again when the
+/// outcome is durable; what has to wait for a cold disk is proposed from the read pool, and what may have to (repeats,
+/// conflicts, long lists) is answered from there.
 class Appender {
  public:
   Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options);
 
-  void handle(const Request& request, Reply reply);
+  /// The kind of call that handle() takes.
+  [[nodiscard]] static std::shared_ptr<Call> make_call(const Request& request, Reply reply,
+                                                       const ServiceOptions& options);
+  void handle(const std::shared_ptr<Call>& call);
 
  private:
-  void begin(const std::shared_ptr<AppendCall>& call);
-  void decompress_body(const std::shared_ptr<AppendCall>& call, ContentCoding coding, BodyFormat format,
-                       AppendContext context);
+  void decompress_body(const std::shared_ptr<AppendCall>& call, AppendContext context);
   /// `body` stays where it is until the call is answered, unless waiting is allowed: then until this returns.
   void propose(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
                const AppendContext& context, DiskWait wait);
@@ -39,7 +40,6 @@ class Appender {
   Store& store_;
   Scheduler& scheduler_;
   const ServiceOptions& options_;
-  const Route& route_;
   const Clock& clock_;
 };
 

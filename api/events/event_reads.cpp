@@ -177,18 +177,15 @@ std::optional<Problem> find(const ReadView& view, const Caller& caller, std::str
 
 }  // namespace
 
-std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
-                                                         const Uuid& store) {
-  const auto form = accepted_form(request.header("Accept"), true);
-  if (!form) return Problem("not-acceptable", "Lists are application/json or application/x-ndjson.");
-
+std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const AcceptedForm& form,
+                                                         const Limits& limits, const Uuid& store) {
   Parameters parameters(request.query(),
                         {"aggregateId", "aggregateType", "eventType", "userId", "correlationId", "from", "to",
                          "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order", "limit",
                          "cursor", "schemaVersion", "minPosition", "includeSystem"});
   EventListRequest list;
-  list.format = form->format;
-  list.type = form->type;
+  list.format = form.format;
+  list.type = form.type;
   EventQuery& query = list.query;
   query.aggregate_id = parameters.text("aggregateId");
   query.aggregate_type = parameters.text("aggregateType");

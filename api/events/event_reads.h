@@ -27,8 +27,8 @@ struct EventListRequest {
 };
 
 /// `store` is the id of the one that will be read.
-[[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const Limits& limits,
-                                                                       const Uuid& store);
+[[nodiscard]] std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const AcceptedForm& form,
+                                                                       const Limits& limits, const Uuid& store);
 
 /// A page, or a stream of lines up to the head of now. Neither a page nor a piece of the stream examines more than
 /// `limits` allow, or goes on for long once `asker` is abandoned, which must outlive the answer.

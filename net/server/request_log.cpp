@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include "api/access/principal.h"
-#include "api/endpoint/router.h"
+#include "api/endpoint/endpoint_table.h"
 #include "api/http/problem.h"
 #include "api/http/request_headers.h"
 #include "net/log/log.h"
@@ -40,7 +40,7 @@ void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_b
   const std::string_view traceparent = about.request.header("traceparent");
   entry.trace_id = api::trace_id_of(traceparent);
   entry.span_id = api::span_id_of(traceparent);
-  if (answer.route != nullptr) entry.route = answer.route->pattern;
+  if (answer.route != nullptr) entry.route = answer.route->label;
   if (answer.problem != nullptr) entry.problem = answer.problem->slug;
   if (answer.principal != nullptr) entry.principal = answer.principal->name;
   log.write(entry);
@@ -56,7 +56,7 @@ void log_complaint(RateLimitedLog& log, const LoggedRequest& about, LogCause cau
   const LogContext context{{"remote", about.remote},
                            {"method", head.method_name},
                            {"path", head.path.substr(0, logged_path_max)},
-                           {"route", route == nullptr ? std::string_view{} : route->pattern},
+                           {"route", route == nullptr ? std::string_view{} : std::string_view(route->label)},
                            {"problem", problem == nullptr ? std::string_view{} : problem->slug},
                            {"principal", principal == nullptr ? std::string_view{} : principal->name},
                            {"requestId", answer == nullptr ? std::string_view{} : sent_field(*answer, "X-Request-Id")}};

@@ -3,12 +3,12 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
-#include "api/endpoint/router.h"
-#include "api/operations/openapi.h"
 #include "tests/api/access_support.h"
+#include "tests/api/description.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -79,48 +79,41 @@ std::string ids_of(const Answer& answer) {
   return found;
 }
 
-const char* const kReading[] = {"reader", "writer", "service", "auditor", "admin"};
-
 }  // namespace
 
 TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
   Fixture f;
   const std::string id = f.stored("a", "A");
-  // What is meant to be, beside the table in the code: pattern and method -> roles; open ones have no entry.
-  const std::set<std::string> reading(std::begin(kReading), std::end(kReading));
-  const std::map<std::string, std::set<std::string>> meant = {
-      {"GET /v1/events", reading},        {"POST /v1/events", {"writer", "service", "admin"}},
-      {"GET /v1/events/{}", reading},     {"GET /v1/events/{}/data", reading},
-      {"GET /v1/head", reading},          {"GET /v1/aggregates", reading},
-      {"GET /v1/aggregates/{}", reading}, {"GET /metrics", {"auditor", "admin"}},
-  };
-  const std::set<std::string> open = {"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /problems",
-                                      "GET /problems/{}"};
-  const std::map<Resource, std::string> targets = {{Resource::Event, "/v1/events/" + id},
-                                                   {Resource::EventData, "/v1/events/" + id + "/data"},
-                                                   {Resource::Aggregate, "/v1/aggregates/a"},
-                                                   {Resource::Problem, "/problems/busy"}};
-  for (const Route& route : routes()) {
-    const auto named = targets.find(route.resource);
-    const std::string target = named == targets.end() ? std::string(route.pattern) : named->second;
-    REQUIRE(target.find("{}") == std::string::npos);
-    for (const Method method : {Method::Get, Method::Head, Method::Post}) {
-      if (!allows(route, method)) continue;
-      const std::string name = (method == Method::Post ? "POST " : "GET ") + std::string(route.pattern);
+  // What is meant to be, beside the table in the code: what the description says.
+  const Description description;
+  const std::map<std::string_view, std::string> parameters = {{"eventId", id}, {"aggregateId", "a"}, {"slug", "busy"}};
+  for (const Route& route : f.service.service().endpoints().routes()) {
+    const std::string target = path_of(route, parameters);
+    for (const Method method :
+         {Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete}) {
+      if (route.endpoint(method) == nullptr) continue;
+      const bool has_body = route.endpoint(method)->limits.body != BodyForm::None;
+      const std::string name = name_of(method == Method::Head ? Method::Get : method, route.pattern);
       CAPTURE(name);
-      const auto roles_meant = meant.find(name);
-      const bool is_open = open.contains(name);
-      REQUIRE((roles_meant != meant.end()) != is_open);
+      REQUIRE(description.operations.contains(name));
+      const auto& [statuses, roles_meant, is_open] = description.operations.at(name);
+      REQUIRE(roles_meant.empty() == is_open);
+      // Whether the request sent here is one that the endpoint should take; else it may be refused for what it holds.
+      const bool reads = method == Method::Get || method == Method::Head;
+      const bool is_known = (reads || route.endpoint(method)->limits.body == BodyForm::Events) &&
+                            std::all_of(route.parameters.begin(), route.parameters.end(),
+                                        [&](std::string_view each) { return parameters.contains(each); });
+      const auto taken = [&](int status) { return is_known ? status < 300 : status != 401 && status != 403; };
       const auto send = [&](Headers headers) {
-        if (method == Method::Post) headers.emplace("Content-Type", "application/json");
-        return f.service.send(method, target, method == Method::Post ? event("matrix") : "", headers);
+        if (has_body) headers.emplace("Content-Type", "application/json");
+        return f.service.send(method, target, has_body ? event("matrix") : "", headers);
       };
       f.clock.time.micros += 60'000'000;  // bad credentials were long ago
       const Answer without = send({});
       const Answer bad = send(bearer("stele_x"));
       if (is_open) {
-        CHECK(without.status == 200);
-        CHECK(bad.status == 200);
+        CHECK(taken(without.status));
+        CHECK(taken(bad.status));
       } else {
         CHECK(without.status == 401);
         CHECK(without.slug() == "credentials-required");
@@ -132,58 +125,38 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
       for (const auto& [role, token] : f.of) {
         CAPTURE(name_of(role));
         const Answer answer = send(bearer(token));
-        const bool allowed = is_open || roles_meant->second.contains(std::string(name_of(role)));
-        CHECK(answer.status == (allowed ? (method == Method::Post ? 201 : 200) : 403));
+        const bool allowed = is_open || roles_meant.contains(std::string(name_of(role)));
+        CHECK((allowed ? taken(answer.status) : answer.status == 403));
         if (!allowed) CHECK(answer.slug() == "insufficient-role");
-        CHECK(allowed == grants(role, needed_for(route, method)));
       }
-      CHECK(send({{"Authorization", "Bearer " + f.of[Role::Admin] + ", Bearer " + f.of[Role::Admin]}}).status ==
-            (is_open ? 200 : 401));
+      const int twice = send({{"Authorization", "Bearer " + f.of[Role::Admin] + ", Bearer " + f.of[Role::Admin]}}).status;
+      CHECK((is_open ? taken(twice) : twice == 401));
     }
     CHECK(f.service.send(Method::Options, target).status == 204);
   }
 }
 
 TEST_CASE("Access.TheDescriptionNamesTheRolesOfTheCode") {
-  simdjson::dom::parser parser;
-  const simdjson::padded_string text{std::string(openapi_json())};
-  simdjson::dom::element document;
-  REQUIRE(parser.parse(text).get(document) == simdjson::SUCCESS);
-  std::size_t described = 0;
-  for (const auto path : simdjson::dom::object(document["paths"])) {
-    std::string pattern(path.key);
-    if (const std::size_t brace = pattern.find('{'); brace != std::string::npos) {
-      pattern.replace(brace, pattern.find('}') - brace + 1, "{}");
+  TestService service;
+  const Description description;
+  for (const Endpoint& endpoint : service.service().endpoints().endpoints()) {
+    const std::string name = name_of(endpoint.method, endpoint.pattern);
+    CAPTURE(name);
+    REQUIRE(description.operations.contains(name));
+    const Description::Operation& operation = description.operations.at(name);
+    const bool is_open = endpoint.permission == Permission::Open;
+    CHECK(operation.is_open == is_open);
+    for (const Role role : roles()) {
+      CAPTURE(name_of(role));
+      CHECK(operation.roles.contains(std::string(name_of(role))) == (!is_open && grants(role, endpoint.permission)));
     }
-    CAPTURE(pattern);
-    const auto found =
-        std::find_if(routes().begin(), routes().end(), [&](const Route& r) { return r.pattern == pattern; });
-    REQUIRE(found != routes().end());
-    for (const auto& [key, method] : {std::pair{"get", Method::Get}, std::pair{"post", Method::Post}}) {
-      simdjson::dom::object operation;
-      const bool has = simdjson::dom::object(path.value)[key].get(operation) == simdjson::SUCCESS;
-      CHECK(has == allows(*found, method));
-      if (!has) continue;
-      ++described;
-      CAPTURE(key);
-      const Permission needed = needed_for(*found, method);
-      simdjson::dom::array security;
-      const bool is_open = operation["security"].get(security) == simdjson::SUCCESS && security.size() == 0;
-      CHECK(is_open == (needed == Permission::Open));
-      std::set<std::string> named;
-      simdjson::dom::array list;
-      if (operation["x-roles"].get(list) == simdjson::SUCCESS) {
-        for (const simdjson::dom::element role : list) named.emplace(std::string_view(role));
-      }
-      for (const Role role : roles()) {
-        CAPTURE(name_of(role));
-        CHECK(named.contains(std::string(name_of(role))) == (!is_open && grants(role, needed)));
-      }
-    }
+    for (const std::string& role : operation.roles) CHECK(role_of(role));
   }
-  std::size_t methods = 0;
-  for (const Route& route : routes()) methods += (route.reads ? 1 : 0) + (route.appends ? 1 : 0);
-  CHECK(described == methods);
+  // Both could be wrong.
+  const auto roles_of = [&](const char* name) { return description.operations.at(name).roles; };
+  CHECK(roles_of("POST /v1/events") == std::set<std::string>{"writer", "service", "admin"});
+  CHECK(roles_of("GET /v1/events") == std::set<std::string>{"reader", "writer", "service", "auditor", "admin"});
+  CHECK(roles_of("GET /metrics") == std::set<std::string>{"auditor", "admin"});
 }
 
 TEST_CASE("Access.WithoutAnAuthenticatorAnyoneMayDoAnything") {

@@ -1,7 +1,5 @@
 // The description of the interface against what the service does.
 
-#include "api/operations/openapi.h"
-
 #include <doctest/doctest.h>
 #include <simdjson.h>
 
@@ -10,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "api/endpoint/router.h"
 #include "api/http/problem.h"
 #include "tests/api/access_support.h"
+#include "tests/api/description.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -22,32 +20,6 @@ using namespace stele::api::test;
 namespace {
 
 using Headers = TestService::Headers;
-
-struct Description {
-  simdjson::dom::parser parser;
-  simdjson::dom::element root;
-
-  Description() { REQUIRE(parser.parse(simdjson::padded_string(openapi_json())).get(root) == simdjson::SUCCESS); }
-
-  /// By pattern, with `{}` for parameters, and method: the statuses listed.
-  [[nodiscard]] std::map<std::string, std::set<int>> statuses() const {
-    std::map<std::string, std::set<int>> found;
-    for (const auto path : simdjson::dom::object(root["paths"])) {
-      std::string pattern(path.key);
-      if (const std::size_t brace = pattern.find('{'); brace != std::string::npos) {
-        pattern.replace(brace, pattern.find('}') - brace + 1, "{}");
-      }
-      for (const auto& [key, name] : {std::pair{"get", "GET "}, std::pair{"post", "POST "}}) {
-        simdjson::dom::object operation;
-        if (simdjson::dom::object(path.value)[key].get(operation) != simdjson::SUCCESS) continue;
-        for (const auto response : simdjson::dom::object(operation["responses"])) {
-          found[name + pattern].insert(std::stoi(std::string(response.key)));
-        }
-      }
-    }
-    return found;
-  }
-};
 
 }  // namespace
 
@@ -62,9 +34,18 @@ TEST_CASE("OpenApi.ListsEveryKindOfProblemOnceAndNoOther") {
   CHECK(described == known);
 }
 
+TEST_CASE("OpenApi.DescribesTheEndpointsOfTheTableAndNoOthers") {
+  TestService service;
+  std::set<std::string> described, registered;
+  for (const auto& [name, operation] : Description().operations) described.insert(name);
+  for (const Endpoint& endpoint : service.service().endpoints().endpoints()) {
+    registered.insert(name_of(endpoint.method, endpoint.pattern));
+  }
+  CHECK(described == registered);
+}
+
 TEST_CASE("OpenApi.EveryOperationListsTheStatusesItAnswersWith") {
   const Description description;
-  const auto listed = description.statuses();
   TestKeys keys;
   const std::string reader = keys.add(Role::Reader, "reader"), auditor = keys.add(Role::Auditor, "auditor"),
                     admin = keys.add(Role::Admin, "admin");
@@ -81,28 +62,29 @@ TEST_CASE("OpenApi.EveryOperationListsTheStatusesItAnswersWith") {
   REQUIRE(stored.status == 201);
   const std::string id = stored.text("/eventId");
 
-  const std::map<Resource, std::string> parameters = {
-      {Resource::Event, id}, {Resource::EventData, id}, {Resource::Aggregate, "a"}, {Resource::Problem, "busy"}};
+  const std::map<std::string_view, std::string> parameters = {{"eventId", id}, {"aggregateId", "a"}, {"slug", "busy"}};
   std::set<std::string> answered;
-  for (const Route& route : routes()) {
-    for (const Method method : {Method::Get, Method::Head, Method::Post}) {
-      if (!allows(route, method)) continue;
-      const std::string operation = (method == Method::Post ? "POST " : "GET ") + std::string(route.pattern);
+  for (const Route& route : service.service().endpoints().routes()) {
+    for (const Method method :
+         {Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete}) {
+      if (route.endpoint(method) == nullptr) continue;
+      const bool has_body = route.endpoint(method)->limits.body != BodyForm::None;
+      const std::string operation = name_of(method == Method::Head ? Method::Get : method, route.pattern);
       CAPTURE(operation);
-      REQUIRE(listed.contains(operation));
-      const auto path = [&](const std::string& parameter) {
-        std::string text(route.pattern);
-        if (const std::size_t at = text.find("{}"); at != std::string::npos) text.replace(at, 2, parameter);
-        return text;
+      REQUIRE(description.operations.contains(operation));
+      const std::set<int>& listed = description.operations.at(operation).statuses;
+      const std::string good = path_of(route, parameters);
+      const auto with_parameters = [&](const std::string& value) {
+        std::map<std::string_view, std::string> all;
+        for (const std::string_view name : route.parameters) all[name] = value;
+        return path_of(route, all);
       };
-      const auto named = parameters.find(route.resource);
-      const std::string good = path(named == parameters.end() ? "" : named->second);
       const auto send = [&](const std::string& target, Headers headers, const std::string& body = event("a")) {
-        if (method == Method::Post) headers.emplace("Content-Type", "application/json");
-        const Answer answer = service.send(method, target, method == Method::Post ? body : "", headers);
+        if (has_body) headers.emplace("Content-Type", "application/json");
+        const Answer answer = service.send(method, target, has_body ? body : "", headers);
         CAPTURE(target);
         CAPTURE(answer.body);
-        CHECK(listed.at(operation).contains(answer.status));
+        CHECK(listed.contains(answer.status));
         answered.insert(operation + " " + std::to_string(answer.status));
       };
       const auto with = [&](Headers more) {
@@ -116,12 +98,12 @@ TEST_CASE("OpenApi.EveryOperationListsTheStatusesItAnswersWith") {
       send(good, with({{"X-Correlation-Id", "\x01"}}));
       send(good, with({{"Accept", "image/png"}}));
       send(good + "?unknown=1", bearer(admin));
-      if (named != parameters.end()) {
-        send(path("%zz"), bearer(admin));
-        send(path("none"), bearer(admin));
+      if (!route.parameters.empty()) {
+        send(with_parameters("%zz"), bearer(admin));
+        send(with_parameters("none"), bearer(admin));
       }
-      if (route.resource == Resource::Events && method == Method::Get) send(good + "?minPosition=1000", bearer(admin));
-      if (method == Method::Post) {
+      if (operation == "GET /v1/events") send(good + "?minPosition=1000", bearer(admin));
+      if (has_body) {
         send(good, with({{"Content-Type", "text/plain"}}));
         send(good, with({{"Content-Encoding", "br"}}));
         send(good, with({{"Content-Encoding", "gzip"}}));
@@ -141,9 +123,9 @@ TEST_CASE("OpenApi.EveryOperationListsTheStatusesItAnswersWith") {
   }
   // It is the refusals that were missing once.
   for (const char* const expected :
-       {"GET /v1/events/{} 400", "GET /v1/aggregates/{} 400", "GET /healthz 400", "GET /metrics 429",
+       {"GET /v1/events/{eventId} 400", "GET /v1/aggregates/{aggregateId} 400", "GET /healthz 400", "GET /metrics 429",
         "GET /problems 406", "GET /openapi.json 503", "POST /v1/events 409", "POST /v1/events 413",
-        "POST /v1/events 415", "POST /v1/events 422", "GET /v1/events 503", "GET /v1/events/{}/data 404"}) {
+        "POST /v1/events 415", "POST /v1/events 422", "GET /v1/events 503", "GET /v1/events/{eventId}/data 404"}) {
     CAPTURE(expected);
     CHECK(answered.contains(expected));
   }

@@ -1,11 +1,10 @@
-// Content negotiation, header fields, routes and problems.
+// Content negotiation, header fields and problems.
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
 
 #include <set>
 
-#include "api/endpoint/router.h"
 #include "api/http/negotiation.h"
 #include "api/http/problem.h"
 #include "api/http/request_headers.h"
@@ -128,43 +127,6 @@ TEST_CASE("IdempotencyKey.QuotedOrBare") {
         std::string("k\xc3\xa4"), std::string(256, 'k'), std::string("\"a\", \"b\"")}) {
     CAPTURE(text);
     CHECK(!idempotency_key_of(text));
-  }
-}
-
-TEST_CASE("Router.FindsResources") {
-  const auto found = [](std::string_view path) -> std::string {
-    const auto result = find_route(path);
-    if (const auto* fault = std::get_if<RouteError>(&result)) return *fault == RouteError::Unknown ? "404" : "400";
-    const auto& match = std::get<RouteMatch>(result);
-    return std::string(match.route->pattern) + " " + match.parameter;
-  };
-  CHECK(found("/v1/events") == "/v1/events ");
-  CHECK(found("/v1/events/abc") == "/v1/events/{} abc");
-  CHECK(found("/v1/events/abc/data") == "/v1/events/{}/data abc");
-  CHECK(found("/v1/aggregates/src%2Fserver.c") == "/v1/aggregates/{} src/server.c");
-  CHECK(found("/v1/aggregates/a+b") == "/v1/aggregates/{} a+b");
-  CHECK(found("/v1/aggregates/%zz") == "400");
-  CHECK(found("/v1/aggregates/%ff") == "400");
-  CHECK(found("/readyz") == "/readyz ");
-  for (const char* path :
-       {"", "/", "*", "/v1", "/v1/", "/v1/events/", "/v1/events//data", "/v1/aggregates/a/b", "/V1/events",
-        "/v1/eventsx", "/v1/events/abc/proof", "/healthz/", "//v1/events", "v1/events"}) {
-    CAPTURE(path);
-    CHECK(found(path) == "404");
-  }
-}
-
-TEST_CASE("Router.AllowSaysWhatIsAllowed") {
-  const std::pair<Method, std::string_view> methods[] = {
-      {Method::Get, "GET"},     {Method::Head, "HEAD"},     {Method::Post, "POST"},      {Method::Put, "PUT"},
-      {Method::Patch, "PATCH"}, {Method::Delete, "DELETE"}, {Method::Options, "OPTIONS"}};
-  for (const Route& route : routes()) {
-    for (const auto& [method, name] : methods) {
-      CAPTURE(route.pattern);
-      CAPTURE(name);
-      CHECK(allows(route, method) == (route.allow.find(name) != std::string_view::npos));
-    }
-    CHECK(!allows(route, Method::Other));
   }
 }
 

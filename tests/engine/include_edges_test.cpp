@@ -189,15 +189,15 @@ TEST_CASE("IncludeEdges.WrongDirectionsAreRecognised") {
   CHECK(objects("engine/index/part.h", "#include \"engine/store/store.h\""));
   CHECK(objects("engine/commit/machine.h", "#include \"engine/recovery/decision_table.h\""));
   CHECK(objects("engine/store/store.cpp", "#include <simdjson.h>"));
-  CHECK(objects("api/endpoint/router.cpp", "#include \"net/server/server.h\""));
-  CHECK(objects("api/endpoint/router.cpp", "#include \"api/events/appender.h\""));
-  CHECK(objects("api/endpoint/router.cpp", "#include <boost/asio/post.hpp>"));
+  CHECK(objects("api/endpoint/endpoint_table.cpp", "#include \"net/server/server.h\""));
+  CHECK(objects("api/endpoint/endpoint_table.cpp", "#include \"api/events/appender.h\""));
+  CHECK(objects("api/endpoint/endpoint_table.cpp", "#include <boost/asio/post.hpp>"));
   CHECK(objects("api/events/appender.cpp", "#include \"engine/log/log_writer.h\""));
   CHECK(objects("net/http/request_reader.h", "#include \"net/server/session.h\""));
   CHECK(objects("net/server/server.cpp", "#include \"tools/commands/serve.h\""));
   CHECK(objects("net/server/server.cpp", "#include \"server.h\""));
   CHECK_FALSE(objects("engine/log/frame.h", "#include \"engine/base/ids.h\""));
   CHECK_FALSE(objects("engine/store/store.cpp", "#include \"engine/commit/machine.h\""));
-  CHECK_FALSE(objects("api/endpoint/router.cpp", "#include \"engine/store/store.h\""));
+  CHECK_FALSE(objects("api/endpoint/endpoint_table.cpp", "#include \"engine/store/store.h\""));
   CHECK_FALSE(objects("tools/main.cpp", "#include \"net/server/server.h\""));
 }
