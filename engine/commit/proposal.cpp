@@ -58,7 +58,8 @@ void each_value(const Condition& condition, Take take) {
   for (const AggregateCondition& aggregate : condition.aggregates) take(aggregate.aggregate_id);
   for (const std::string& type : condition.default_aggregate_types) take(type);
   for (const EventMatch& match : condition.fail_if_events_match) {
-    for (const auto* const list : {&match.event_types, &match.aggregate_types, &match.aggregate_ids, &match.user_ids}) {
+    for (const auto* const list :
+         {&match.event_types, &match.aggregate_types, &match.aggregate_ids, &match.user_ids, &match.tags}) {
       for (const std::string& text : *list) take(text);
     }
   }

@@ -49,12 +49,13 @@ struct AggregateCondition {
 };
 
 /// An event matches if it meets every non-empty list (all events match an entry without any); a list is met by any of
-/// its members.
+/// its members, only that of the tags by an event that has them all.
 struct EventMatch {
   std::vector<std::string> event_types;
   std::vector<std::string> aggregate_types;
   std::vector<std::string> aggregate_ids;
   std::vector<std::string> user_ids;
+  std::vector<std::string> tags;
 };
 
 struct Condition {
