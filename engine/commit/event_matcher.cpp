@@ -9,7 +9,8 @@ namespace stele {
 struct EventMatcher::Scan {
   explicit Scan(const EventMatcher& matcher) : of(matcher), met(matcher.entries_.size()) {}
 
-  /// A record has at most one value of each kind, and an entry has one list of each kind.
+  /// Once for each of a record's values. It has at most one of each kind, and an entry has one list of each kind; but
+  /// each tag of a record is a value, and each of an entry a list.
   void has(std::uint32_t number) {
     const Value& value = of.values_[number];
     default_type = default_type || value.is_default_type;
@@ -66,6 +67,12 @@ void EventMatcher::add(const EventMatch& match, bool has_default_types) {
   take(KeyKind::AggregateType, match.aggregate_types);
   take(KeyKind::Aggregate, match.aggregate_ids);
   take(KeyKind::User, match.user_ids);
+  for (const std::string& tag : match.tags) {
+    std::vector<std::uint32_t>& entries = value(KeyKind::Tag, tag).entries;
+    if (!entries.empty() && entries.back() == number) continue;  // a tag may stand twice as well
+    entries.push_back(number);
+    ++entry.lists;
+  }
   if (entry.lists == 0) (has_default_types ? default_types_match_ : all_match_) = true;
 }
 
@@ -87,6 +94,7 @@ void EventMatcher::find(std::span<const RecordHeader> records, Position begin, s
     look_up(KeyKind::AggregateType, record.aggregate_type);
     look_up(KeyKind::Aggregate, record.aggregate_id);
     look_up(KeyKind::User, record.user_id);
+    for (const std::string_view tag : record.tags) look_up(KeyKind::Tag, tag);
     if (scan.finish()) to.push_back(record.position);
   }
 }

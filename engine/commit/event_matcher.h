@@ -42,7 +42,7 @@ class EventMatcher {
     bool is_default_type = false;        ///< of Condition::default_aggregate_types
   };
   struct Entry {
-    std::uint32_t lists = 0;  ///< how many of its lists are not empty
+    std::uint32_t lists = 0;  ///< how many of its lists are not empty; each of its tags is one
     bool has_default_types = false;
   };
   struct Scan;

@@ -1,12 +1,23 @@
 #include "engine/commit/proposal.h"
 
 #include "engine/base/uuid.h"
+#include "engine/log/extensions.h"
 
 namespace stele {
+
+namespace {
+
+// The longest event fits its header: seven strings (an event has no action), and the tags.
+constexpr std::size_t kFixedHeaderBytes = 82;
+static_assert(kFixedHeaderBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kTagsMax * (1 + kTagBytesMax) <=
+              kHeaderBytesMax);
+
+}  // namespace
 
 void EventDraft::seal() {
   random_bytes(seed.data(), seed.size());
   body_digest = stele::body_digest(seed, body());
+  extensions = encode_tags(tags);
   id_uuids = header().find_id_uuids();
 }
 
@@ -32,6 +43,8 @@ RecordHeader EventDraft::header() const {
   header.principal = principal;
   header.correlation_id = correlation_id;
   header.causation_id = causation_id;
+  header.extensions = extensions;
+  header.tags = find_tags(extensions).value();
   if (data) header.data_length = static_cast<std::uint32_t>(data->size());
   if (metadata) header.metadata_length = static_cast<std::uint32_t>(metadata->size());
   header.id_uuids = id_uuids;
@@ -45,7 +58,8 @@ void each_value(const Condition& condition, Take take) {
   for (const AggregateCondition& aggregate : condition.aggregates) take(aggregate.aggregate_id);
   for (const std::string& type : condition.default_aggregate_types) take(type);
   for (const EventMatch& match : condition.fail_if_events_match) {
-    for (const auto* const list : {&match.event_types, &match.aggregate_types, &match.aggregate_ids, &match.user_ids}) {
+    for (const auto* const list :
+         {&match.event_types, &match.aggregate_types, &match.aggregate_ids, &match.user_ids, &match.tags}) {
       for (const std::string& text : *list) take(text);
     }
   }

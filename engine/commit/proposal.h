@@ -27,13 +27,15 @@ struct EventDraft {
   std::uint32_t schema_version = 1;
   std::optional<Timestamp> occurred_at;
   std::optional<SequenceNumber> expected_sequence;  ///< the number this event must get
+  std::vector<std::string> tags;  ///< at most kTagsMax, of 1 to kTagBytesMax bytes, sorted and distinct
   std::optional<std::string> data;
   std::optional<std::string> metadata;
   Seed seed{};
   Digest body_digest{};  ///< of seed, data and metadata; fill with seal()
   std::optional<IdUuids> id_uuids;  ///< filled by seal(), to spare the committer the work
+  std::string extensions;           ///< of the header, with the tags; filled by seal()
 
-  /// Draws a random seed and computes the digest. Call once everything else is final.
+  /// Draws a random seed, computes the digest and encodes the tags. Call once everything else is final.
   void seal();
   [[nodiscard]] RecordBody body() const;
   /// As far as the proposer knows it: without position, sequence number, time, place in the commit and an inherited type. Borrows.
@@ -47,12 +49,13 @@ struct AggregateCondition {
 };
 
 /// An event matches if it meets every non-empty list (all events match an entry without any); a list is met by any of
-/// its members.
+/// its members, only that of the tags by an event that has them all.
 struct EventMatch {
   std::vector<std::string> event_types;
   std::vector<std::string> aggregate_types;
   std::vector<std::string> aggregate_ids;
   std::vector<std::string> user_ids;
+  std::vector<std::string> tags;
 };
 
 struct Condition {

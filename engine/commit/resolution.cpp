@@ -30,6 +30,7 @@ std::unique_ptr<PositionStream> stream_of(const EventMatch& match, StreamRange r
   add(KeyKind::EventType, match.event_types);
   add(KeyKind::AggregateType, match.aggregate_types);
   add(KeyKind::User, match.user_ids);
+  for (const std::string& tag : match.tags) terms.push_back(positions_with(range, IndexKey{KeyKind::Tag, tag}));
   return terms.empty() ? all_positions(range) : intersection_of(range, std::move(terms));
 }
 

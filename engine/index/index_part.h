@@ -15,9 +15,11 @@
 
 namespace stele {
 
-/// The keys that have posting lists.
-enum class KeyKind : std::uint8_t { Aggregate, EventType, AggregateType, User, Correlation, OccurredDay };
-inline constexpr std::size_t kKeyKinds = 6;
+/// The keys that have posting lists. Their numbers are those of the tables in a run; the one that is left out is the
+/// table of event ids, which have none.
+enum class KeyKind : std::uint8_t { Aggregate, EventType, AggregateType, User, Correlation, OccurredDay, Tag = 7 };
+/// One more than the greatest number of them.
+inline constexpr std::size_t kKeyKinds = 8;
 
 struct IndexKey {
   KeyKind kind;

@@ -17,12 +17,13 @@ constexpr std::size_t kPrefetchRecords = 8;
 
 /// The keys of one record as the tables hold them, with their hashes.
 struct Memtable::Keys {
+  static constexpr std::size_t kKeysMax = 6 + kTagsMax;  // one of each kind, but the tags
   struct Key {
     KeyKind kind = KeyKind::Aggregate;
     std::uint32_t hash = 0;
     std::string_view text;
   };
-  std::array<Key, kKeyKinds> list;
+  std::array<Key, kKeysMax> list;
   std::size_t count = 0;
   std::uint32_t event_id_hash = 0;
   std::array<char, kIndexKeyBytesMax> user, correlation;
@@ -45,6 +46,7 @@ struct Memtable::Keys {
       put_at<std::int64_t>(day.data(), day_of(*record.occurred_at));
       add(KeyKind::OccurredDay, {day.data(), day.size()});
     }
+    for (const std::string_view tag : record.tags) add(KeyKind::Tag, tag);
   }
 };
 
@@ -83,7 +85,7 @@ void Memtable::insert_some(std::span<const RecordHeader> records) {
     for (const Keys::Key& key : std::span(keys[i].list).first(keys[i].count)) {
       if (key.kind == KeyKind::Aggregate) {
         aggregates_.prefetch_entry(key.hash);
-      } else if (key.kind == KeyKind::User || key.kind == KeyKind::Correlation) {
+      } else if (key.kind == KeyKind::User || key.kind == KeyKind::Correlation || key.kind == KeyKind::Tag) {
         postings_[static_cast<std::size_t>(key.kind)].prefetch_entry(key.hash);
       }
     }

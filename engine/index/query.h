@@ -18,6 +18,7 @@ struct EventQuery {
   std::optional<std::string> aggregate_type;
   std::vector<std::string> aggregate_types;  ///< any of these; beside aggregate_type, which must match too
   std::vector<std::string> event_types;      ///< any of these
+  std::vector<std::string> tags;             ///< all of these
   std::optional<std::string> user_id;
   std::optional<std::string> correlation_id;
   std::optional<Timestamp> from;           ///< inclusive

@@ -300,6 +300,9 @@ Status Record::decode() {
   text_if(kHasAction, header_.action);
   header_.extensions = in.take_bytes(in.take<std::uint16_t>());
   if (!in.at_end()) return corrupt("header fields do not fill the header");
+  const std::optional<TagList> tags = find_tags(header_.extensions);
+  if (!tags) return corrupt("malformed extensions");
+  header_.tags = *tags;
   if (header_.commit_index >= header_.commit_count) return corrupt("place in the commit is beyond its count");
 
   // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that is not.

@@ -13,6 +13,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/log/tag_list.h"
 
 namespace stele {
 
@@ -61,7 +62,8 @@ struct RecordHeader {
   std::optional<std::string_view> correlation_id;
   std::optional<std::string_view> causation_id;
   std::optional<std::string_view> action;
-  std::string_view extensions;  ///< type-length-value area, see format-spec.md
+  std::string_view extensions;  ///< type-length-value area, see format-spec.md (extensions.h)
+  TagList tags;                 ///< those in the extensions, for whoever reads them; what is encoded is `extensions`
   // Lengths of the body members; none = absent (which is not the JSON null).
   std::optional<std::uint32_t> data_length;
   std::optional<std::uint32_t> metadata_length;

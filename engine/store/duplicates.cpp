@@ -1,5 +1,7 @@
 #include "engine/store/duplicates.h"
 
+#include <algorithm>
+
 namespace stele {
 namespace {
 
@@ -12,6 +14,11 @@ bool same_text(const std::optional<std::string>& sent, const std::optional<std::
 /// A client that did not say who acted left it to the server, which took the principal of that time, or none.
 bool same_user(const EventDraft& sent, const RecordHeader& stored) {
   return sent.user_id ? stored.user_id == *sent.user_id : stored.user_id == stored.principal;
+}
+
+/// Both are sorted and without repeats, so that the order in which they were sent does not matter.
+bool same_tags(const EventDraft& sent, const RecordHeader& stored) {
+  return std::equal(sent.tags.begin(), sent.tags.end(), stored.tags.begin(), stored.tags.end());
 }
 
 AppendOutcome conflict(std::uint32_t index, const char* why) {
@@ -31,7 +38,7 @@ bool same_content(const EventDraft& event, const Record& record) {
   if (given.correlation_id != stored.given.correlation_id) return false;
   if (given.correlation_id && !same_text(event.correlation_id, stored.correlation_id)) return false;
   if (event.expected_sequence && *event.expected_sequence != stored.sequence) return false;
-  return event.occurred_at == stored.occurred_at && same_user(event, stored) &&
+  return event.occurred_at == stored.occurred_at && same_user(event, stored) && same_tags(event, stored) &&
          same_text(event.causation_id, stored.causation_id) && same_text(event.data, record.body().data) &&
          same_text(event.metadata, record.body().metadata);
 }

@@ -243,6 +243,7 @@ class StoreView final : public ReadView {
     add(KeyKind::Aggregate, query.aggregate_id);
     add(KeyKind::Correlation, query.correlation_id);
     add(KeyKind::User, query.user_id);
+    for (const std::string& tag : query.tags) add(KeyKind::Tag, tag);
     add(KeyKind::AggregateType, query.aggregate_type);
     const auto add_any = [&](KeyKind kind, const std::vector<std::string>& keys) {
       if (keys.empty()) return;

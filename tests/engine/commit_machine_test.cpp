@@ -360,6 +360,43 @@ TEST_CASE("CommitMachine.FailIfEventsMatchSeesEveryPlace") {
       });
 }
 
+TEST_CASE("CommitMachine.FailIfEventsMatchWantsAllTagsOfAnEntry") {
+  const auto tagged = [](std::uint64_t id, std::string aggregate, std::vector<std::string> tags) {
+    EventDraft draft = event(id, std::move(aggregate), "Subscribed");
+    draft.tags = std::move(tags);
+    draft.seal();
+    return draft;
+  };
+  wherever_it_is(
+      [&](Bench& bench) {
+        REQUIRE(bench.apply(proposal(tagged(1, "a", {"course:1", "student:2"}), tagged(2, "b", {"course:1"}),
+                                     tagged(3, "c", {"course:1", "student:2", "term"}), event(4, "d")))
+                    .kind == Kind::Stored);
+      },
+      [&](Bench& bench) {
+        std::uint64_t id = 10;
+        const auto conflicts = [&](EventMatch match, std::optional<Position> after = std::nullopt) {
+          ++id;
+          Proposal made = proposal(event(id, "x" + std::to_string(id), "Other"));
+          made.condition = matching(std::move(match), after);
+          const auto outcome = bench.apply(std::move(made));
+          CHECK((outcome.kind == Kind::Stored) == outcome.conflicting.empty());
+          return outcome.conflicting;
+        };
+        using Positions = std::vector<Position>;
+        CHECK(conflicts({.tags = {"course:1"}}) == Positions{Position{1}, Position{2}, Position{3}});
+        CHECK(conflicts({.tags = {"student:2", "course:1"}}) == Positions{Position{1}, Position{3}});
+        CHECK(conflicts({.tags = {"student:2", "course:1"}}, Position{1}) == Positions{Position{3}});
+        CHECK(conflicts({.tags = {"term", "term"}}, Position{2}) == Positions{Position{3}});
+        CHECK(conflicts({.tags = {"course:1"}}, Position{3}).empty());
+        CHECK(conflicts({.tags = {"course:1", "student:3"}}).empty());
+        CHECK(conflicts({.aggregate_ids = {"b", "c", "d"}, .tags = {"course:1"}}) ==
+              Positions{Position{2}, Position{3}});
+        CHECK(conflicts({.event_types = {"Other"}, .tags = {"course:1"}}).empty());
+        CHECK(conflicts({.user_ids = {"course:1"}}).empty());
+      });
+}
+
 TEST_CASE("CommitMachine.EntriesWithoutAggregateTypesMeanTheDefaultOnes") {
   wherever_it_is(
       [](Bench& bench) {
@@ -394,6 +431,10 @@ TEST_CASE("CommitMachine.ConditionsAreMeasured") {
   condition.default_aggregate_types = {"A"};
   CHECK(value_count(condition) == 7);  // entries count as well
   CHECK(memory_bytes(condition) >= 303);
+  const std::uint64_t bytes = memory_bytes(condition);
+  condition.fail_if_events_match[1].tags = {std::string(100, 't'), "s"};
+  CHECK(value_count(condition) == 9);
+  CHECK(memory_bytes(condition) >= bytes + 101);
 }
 
 TEST_CASE("CommitMachine.FailIfEventsMatchOfAnEmptyLogIsMet") {
@@ -493,6 +534,8 @@ TEST_CASE("CommitMachine.TheBoundOfBytesHolds") {
   made.events[1].user_id = std::string(255, 'u');
   made.events[1].correlation_id = "0192f0c4-9000-7000-8000-0000000000c0";
   made.events[1].metadata = std::string(1000, 'm');
+  for (char c = 'a'; c < 'a' + 16; ++c) made.events[1].tags.emplace_back(128, c);
+  made.events[1].seal();
   const std::uint64_t bound = CommitMachine::bytes_max(made);
   const std::size_t before = bench.group().frame.size();
   REQUIRE(bench.apply(made).kind == Kind::Stored);
@@ -516,6 +559,8 @@ TEST_CASE("CommitMachine.GroupBoundariesDoNotChangeTheRecords") {
       if (random() % 4 == 0) draft.aggregate_type = "T" + std::to_string(random() % 2);
       if (random() % 4 == 0) draft.expected_sequence = SequenceNumber{1 + random() % 20};
       if (random() % 3 == 0) draft.user_id = "u" + std::to_string(random() % 3);
+      if (random() % 3 == 0) draft.tags = {"x" + std::to_string(random() % 2), "y" + std::to_string(random() % 2)};
+      draft.extensions = encode_tags(draft.tags);
       made.events.push_back(std::move(draft));
     }
     bool distinct = true;
@@ -527,9 +572,10 @@ TEST_CASE("CommitMachine.GroupBoundariesDoNotChangeTheRecords") {
       made.condition.aggregates.push_back({"a" + std::to_string(random() % 12), SequenceNumber{random() % 10}});
     if (random() % 4 == 0) {
       EventMatch match;
-      match.event_types.push_back("t" + std::to_string(random() % 4));
+      if (random() % 3 != 0) match.event_types.push_back("t" + std::to_string(random() % 4));
       if (random() % 2 == 0) match.aggregate_ids.push_back("a" + std::to_string(random() % 12));
       if (random() % 3 == 0) match.user_ids.push_back("u" + std::to_string(random() % 3));
+      if (random() % 3 == 0) match.tags = {"y" + std::to_string(random() % 2), "x" + std::to_string(random() % 2)};
       made.condition.fail_if_events_match.push_back(std::move(match));
       made.condition.after = Position{random() % (i + 5)};
     }

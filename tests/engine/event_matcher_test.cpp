@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <deque>
 #include <random>
+#include <set>
+#include <vector>
 
 #include "tests/engine/test_index.h"
 
@@ -15,6 +17,8 @@ namespace {
 struct Stored {
   std::string type, aggregate;
   std::optional<std::string> aggregate_type, user;
+  std::set<std::string> tags;
+  std::string extensions;
 };
 
 bool meets(const std::vector<std::string>& wanted, const std::optional<std::string>& value) {
@@ -27,7 +31,9 @@ bool matches(const Condition& condition, const Stored& record) {
       condition.fail_if_events_match.begin(), condition.fail_if_events_match.end(), [&](const EventMatch& match) {
         const auto& types = match.aggregate_types.empty() ? condition.default_aggregate_types : match.aggregate_types;
         return meets(match.event_types, record.type) && meets(types, record.aggregate_type) &&
-               meets(match.aggregate_ids, record.aggregate) && meets(match.user_ids, record.user);
+               meets(match.aggregate_ids, record.aggregate) && meets(match.user_ids, record.user) &&
+               std::all_of(match.tags.begin(), match.tags.end(),
+                           [&](const std::string& tag) { return record.tags.contains(tag); });
       });
 }
 
@@ -44,7 +50,7 @@ TEST_CASE("EventMatcher.FindsInMemoryWhatALookAtEachRecordFinds") {
     std::vector<RecordHeader> headers;
     const unsigned count = below(40);
     for (unsigned i = 0; i <= count; ++i) {
-      Stored& made = records.emplace_back(Stored{word("t", 3), word("a", 5), std::nullopt, std::nullopt});
+      Stored& made = records.emplace_back(Stored{word("t", 3), word("a", 5), std::nullopt, std::nullopt, {}, {}});
       if (below(3) > 0) made.aggregate_type = "A" + made.aggregate.substr(1, 1);
       if (below(2) > 0) made.user = word("u", 3);
       RecordHeader& header = headers.emplace_back();
@@ -56,6 +62,10 @@ TEST_CASE("EventMatcher.FindsInMemoryWhatALookAtEachRecordFinds") {
       header.aggregate_id = made.aggregate;
       header.aggregate_type = made.aggregate_type;
       header.user_id = made.user;
+      for (unsigned n = below(4); n > 0; --n) made.tags.insert(word("u", 5));
+      made.extensions = encode_tags(std::vector<std::string>(made.tags.begin(), made.tags.end()));
+      header.extensions = made.extensions;
+      header.tags = find_tags(made.extensions).value();
     }
     Condition condition;
     for (unsigned i = 0; i <= below(3); ++i) {
@@ -64,6 +74,7 @@ TEST_CASE("EventMatcher.FindsInMemoryWhatALookAtEachRecordFinds") {
       for (unsigned n = below(3); n > 0; --n) match.aggregate_types.push_back(word("A", 6));
       for (unsigned n = below(3); n > 0; --n) match.aggregate_ids.push_back(word("a", 6));
       for (unsigned n = below(3); n > 0; --n) match.user_ids.push_back(word("u", 4));
+      for (unsigned n = below(2) * below(4); n > 0; --n) match.tags.push_back(word("u", 5));
     }
     if (below(3) == 0) condition.default_aggregate_types = {"A0", "A3"};
     const Position begin{below(count + 3)};
@@ -84,6 +95,33 @@ TEST_CASE("EventMatcher.FindsInMemoryWhatALookAtEachRecordFinds") {
     matcher.find(*newest, begin, limit, found);
     CHECK(found == wanted);
   }
+}
+
+TEST_CASE("EventMatcher.AnEntryWantsAllOfItsTags") {
+  const std::vector<std::string> tags{"course:1", "student:2"};
+  const std::string extensions = encode_tags(tags);
+  RecordHeader record;
+  record.event_type = "Subscribed";
+  record.aggregate_id = "a";
+  record.tags = find_tags(extensions).value();
+  const auto found = [&](EventMatch match) {
+    Condition condition;
+    condition.fail_if_events_match.push_back(std::move(match));
+    std::vector<Position> positions;
+    EventMatcher(condition).find({&record, 1}, Position{0}, 10, positions);
+    return !positions.empty();
+  };
+  CHECK(found({.tags = {"course:1"}}));
+  CHECK(found({.tags = {"student:2", "course:1"}}));
+  CHECK(found({.tags = {"course:1", "course:1"}}));
+  CHECK(found({.event_types = {"Other", "Subscribed"}, .tags = tags}));
+  CHECK_FALSE(found({.tags = {"course:1", "student:3"}}));
+  CHECK_FALSE(found({.tags = {"course"}}));
+  CHECK_FALSE(found({.event_types = {"Other"}, .tags = tags}));
+  CHECK_FALSE(found({.user_ids = {"course:1"}}));
+  record.tags = {};
+  CHECK_FALSE(found({.tags = {"course:1"}}));
+  CHECK(found({}));
 }
 
 TEST_CASE("EventMatcher.WhatIsNoEventNeverMatches") {

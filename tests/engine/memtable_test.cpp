@@ -125,11 +125,12 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
   for (int i = 0; i < 500; ++i) {
     const RecordHeader& some = records[samples.below(records.size())];
     IndexKey key{KeyKind::EventType, std::string(some.event_type)};
-    if (i % 6 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
-    if (i % 6 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
-    if (i % 6 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
-    if (i % 6 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
-    if (i % 6 == 5) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
+    if (i % 7 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
+    if (i % 7 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
+    if (i % 7 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
+    if (i % 7 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
+    if (i % 7 == 5) key = {KeyKind::Tag, some.tags.empty() ? "none" : std::string(*some.tags.begin())};
+    if (i % 7 == 6) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
     const auto has = [&](const RecordHeader& record) {
       switch (key.kind) {
         case KeyKind::EventType:
@@ -142,6 +143,8 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
           return record.user_id == key.text;
         case KeyKind::Correlation:
           return record.correlation_id == key.text;
+        case KeyKind::Tag:
+          return record.tags.contains(key.text);
         case KeyKind::OccurredDay:
           return record.occurred_at && occurred_day_key(day_of(*record.occurred_at)).text == key.text;
       }
@@ -221,6 +224,9 @@ TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
   header.sequence = SequenceNumber{1};
   header.aggregate_id = header.event_type = longest;
   header.aggregate_type = header.user_id = header.correlation_id = longest;
+  const std::vector<std::string> tags{longest.substr(0, kTagBytesMax)};
+  const std::string extensions = encode_tags(tags);
+  header.tags = find_tags(extensions).value();
   Memtable newest(Position{0});
   newest.insert({&header, 1}, {});
   in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
@@ -228,6 +234,38 @@ TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
                                KeyKind::Correlation}) {
       CHECK(collect(part, {kind, longest}, Position{0}, Direction::Ascending, 10) == std::vector{Position{0}});
       CHECK(collect(part, {kind, longest + "x"}, Position{0}, Direction::Ascending, 10).empty());
+    }
+    CHECK(collect(part, {KeyKind::Tag, tags[0]}, Position{0}, Direction::Ascending, 10) == std::vector{Position{0}});
+    for (const std::string& other : {tags[0] + "x", tags[0].substr(1), longest, longest + "x"}) {
+      CHECK(collect(part, {KeyKind::Tag, other}, Position{0}, Direction::Ascending, 10).empty());
+    }
+  });
+}
+
+TEST_CASE("IndexPart.ARecordIsFoundByEachOfItsTags") {
+  std::vector<std::string> tags;
+  for (std::size_t i = 0; i < kTagsMax; ++i) tags.push_back("tag" + std::string(1, static_cast<char>('a' + i)));
+  const std::string all = encode_tags(tags), one = encode_tags({tags.data() + 3, 1});
+  std::vector<RecordHeader> records(3);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    RecordHeader& header = records[i];
+    header.position = Position{i};
+    header.sequence = SequenceNumber{i + 1};
+    header.event_id.bytes[0] = static_cast<std::uint8_t>(i);
+    header.aggregate_id = header.event_type = tags[5];  // keys of other kinds are not taken for tags
+    header.aggregate_type = header.user_id = header.correlation_id = tags[5];
+    header.occurred_at = Timestamp{0};
+    if (i == 0) header.tags = find_tags(all).value();
+    if (i == 2) header.tags = find_tags(one).value();
+  }
+  Memtable newest(Position{0});
+  newest.insert(records, {});
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+    for (std::size_t i = 0; i < tags.size(); ++i) {
+      CAPTURE(i);
+      std::vector<Position> wanted{Position{0}};
+      if (i == 3) wanted.push_back(Position{2});
+      CHECK(collect(part, {KeyKind::Tag, tags[i]}, Position{0}, Direction::Ascending, 10) == wanted);
     }
   });
 }

@@ -29,7 +29,7 @@ class Generator {
   Generator(SampleRecords& samples, StreamRange range) : samples_(samples), range_(range) {}
 
   Sample make(int depth) {
-    switch (depth == 0 ? samples_.below(7) : samples_.below(9)) {
+    switch (depth == 0 ? samples_.below(8) : samples_.below(10)) {
       case 0:
         return one(KeyKind::Aggregate, [](const RecordHeader& h) { return std::optional(h.aggregate_id); });
       case 1:
@@ -52,6 +52,8 @@ class Generator {
         const std::int64_t last = samples_.below(2) == 0 ? std::numeric_limits<std::int64_t>::max() : first + 2;
         return days(first, last);
       }
+      case 7:
+        return tagged();
       default:
         break;
     }
@@ -88,6 +90,15 @@ class Generator {
     for (const RecordHeader& header : headers) {
       const auto own = key_of(header);
       if (own && *own == text && range_.contains(header.position)) sample.positions.push_back(header.position);
+    }
+    return sample;
+  }
+
+  Sample tagged() {
+    const std::string tag = "tag-" + std::to_string(samples_.below(10));
+    Sample sample{positions_with(range_, IndexKey{KeyKind::Tag, tag}), {}};
+    for (const RecordHeader& header : samples_.headers()) {
+      if (header.tags.contains(tag) && range_.contains(header.position)) sample.positions.push_back(header.position);
     }
     return sample;
   }

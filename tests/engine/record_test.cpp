@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <set>
+#include <vector>
 
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
+#include "engine/log/extensions.h"
 
 using namespace stele;
 
@@ -37,6 +40,7 @@ struct Sample {
     whole.aggregate_id = aggregate_id;
     whole.event_type = event_type;
     whole.extensions = extensions;
+    whole.tags = find_tags(extensions).value();
     const auto length = [](const Text& text) {
       return text ? std::optional(static_cast<std::uint32_t>(text->size())) : std::nullopt;
     };
@@ -88,6 +92,7 @@ void check_same(const Record& record, const Sample& sample) {
   CHECK(got.causation_id == wanted.causation_id);
   CHECK(got.action == wanted.action);
   CHECK(got.extensions == wanted.extensions);
+  CHECK(got.tags == wanted.tags);
   CHECK(got.data_length == wanted.data_length);
   CHECK(got.metadata_length == wanted.metadata_length);
   CHECK(got.private_length == wanted.private_length);
@@ -145,7 +150,14 @@ Sample random_sample(std::mt19937_64& random) {
   sample.correlation_id = id();
   sample.causation_id = id();
   sample.action = maybe();
-  sample.extensions = bytes(below(3) == 0 ? below(1500) : 0);
+  if (below(3) == 0) {
+    std::set<std::string> tags;
+    for (std::uint64_t count = below(8); count > 0; --count) tags.insert(bytes(1 + below(below(3) == 0 ? 128 : 6)));
+    const auto unknown = [&] { put_extension(sample.extensions, static_cast<ExtensionTag>(4 + below(60'000)), bytes(below(100))); };
+    if (below(2) == 0) unknown();
+    sample.extensions += encode_tags(std::vector<std::string>(tags.begin(), tags.end()));
+    if (below(2) == 0) unknown();
+  }
   const auto member = [&]() -> Text { return below(3) == 0 ? std::nullopt : Text(bytes(below(2) * below(600))); };
   sample.data = member();
   sample.metadata = member();
@@ -224,6 +236,74 @@ TEST_CASE("Record.LongestStringsEverywhereFit") {
   Record record;
   REQUIRE(decode(record, sample.encode()));
   check_same(record, sample);
+}
+
+TEST_CASE("Record.TheLongestEventWithAllItsTagsFits") {
+  Sample sample;
+  const std::string longest(255, 'x');
+  sample.aggregate_id = sample.event_type = longest;
+  sample.aggregate_type = sample.user_id = sample.principal = sample.correlation_id = sample.causation_id = longest;
+  std::vector<std::string> tags;
+  for (char c = 'a'; c < 'a' + 16; ++c) tags.emplace_back(128, c);
+  sample.extensions = encode_tags(tags);
+  Record record;
+  REQUIRE(decode(record, sample.encode()));
+  check_same(record, sample);
+  CHECK(std::equal(tags.begin(), tags.end(), record.header().tags.begin(), record.header().tags.end()));
+}
+
+TEST_CASE("Record.TagsComeBackInOrderAndAreToldFromOthers") {
+  Sample sample = typical();
+  const std::vector<std::string> tags{"course:7", "seat", "student:\xC3\xA4"};
+  sample.extensions = encode_tags(tags);
+  CHECK(sample.extensions == std::string("\3\0\x19\0\x08" "course:7\4seat\x0astudent:\xC3\xA4", 29));
+  Record record;
+  REQUIRE(decode(record, sample.encode()));
+  const TagList& got = record.header().tags;
+  CHECK(std::vector<std::string>(got.begin(), got.end()) == tags);
+  for (const std::string& tag : tags) CHECK(got.contains(tag));
+  for (const char* const other : {"", "course", "course:7\4seat", "seat0", "zebra"}) CHECK_FALSE(got.contains(other));
+  REQUIRE(decode(record, typical().encode()));
+  CHECK(record.header().tags.empty());
+}
+
+TEST_CASE("Record.MalformedTagsAreRefused") {
+  const auto refused = [](std::string_view extensions) {
+    const std::string plain = typical().encode();
+    Sample sample = typical();
+    std::string bytes;
+    RecordHeader header = sample.complete();
+    header.extensions = extensions;
+    append_record(bytes, header, sample.seed, sample.body());
+    Record record;
+    REQUIRE(decode(record, plain));
+    const Status decoded = decode(record, bytes);
+    return !decoded && decoded.error().kind == ErrorKind::Corrupt;
+  };
+  const auto entry = [](std::string_view value) {
+    std::string bytes;
+    put_extension(bytes, ExtensionTag::Tags, value);
+    return bytes;
+  };
+  std::string most, one_more;
+  for (char c = 'a'; c <= 'q'; ++c) (c < 'q' ? most : one_more) += std::string("\1") + c;
+  CHECK_FALSE(refused(entry("\1a\1b")));
+  CHECK_FALSE(refused(entry(most)));
+  CHECK_FALSE(refused(entry('\x80' + std::string(128, 'x'))));
+  CHECK(refused(entry("\1b\1a")));
+  CHECK(refused(entry("\1a\1a")));
+  CHECK(refused(entry("\2ab\1a")));
+  CHECK(refused(entry(most + one_more)));
+  CHECK(refused(entry("")));
+  CHECK(refused(entry(std::string("\0", 1))));
+  CHECK(refused(entry(std::string("\1a\0\1b", 5))));
+  CHECK(refused(entry('\x81' + std::string(129, 'x'))));
+  CHECK(refused(entry("\3ab")));
+  CHECK(refused(entry("\1a\1")));
+  CHECK(refused(entry("\1b\1a") + entry("\1a")));
+  CHECK(refused(entry("\1a").substr(0, 5)));  // the entry leads out of the area
+  CHECK(refused(entry("\1a").substr(0, 3)));
+  CHECK(refused(entry("\1a") + "x"));
 }
 
 TEST_CASE("Record.AbsentAndEmptyMembersAreNotTheSame") {

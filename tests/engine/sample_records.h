@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,12 @@ class SampleRecords {
     header.event_type = keep("event-" + std::to_string(below(1 + below(12))));
     if (below(3) != 0) header.user_id = keep("user-" + std::to_string(below(5)));
     if (below(4) != 0) header.correlation_id = keep("correlation-" + std::to_string(below(200)));
+    if (below(2) == 0) {
+      std::set<std::string> tags;
+      for (std::uint64_t count = below(5); count > 0; --count) tags.insert("tag-" + std::to_string(below(1 + below(9))));
+      header.extensions = keep(encode_tags(std::vector<std::string>(tags.begin(), tags.end())));
+      header.tags = find_tags(header.extensions).value();
+    }
     time_ += static_cast<std::int64_t>(below(3));
     header.time = Timestamp{time_};
     if (below(2) == 0) {

@@ -43,6 +43,11 @@ void check_decoded(const Record& record, std::string_view bytes) {
   STELE_CHECK(record.header_bytes().size() <= kHeaderBytesMax);
   STELE_CHECK(record.header().aggregate_id.size() <= kStringBytesMax);
   STELE_CHECK(record.header().commit_index < record.header().commit_count);
+  std::string_view before;
+  for (const std::string_view tag : record.header().tags) {
+    STELE_CHECK(before < tag && tag.size() <= kTagBytesMax);
+    before = tag;
+  }
   (void)record.leaf();
   if (record.any_redacted()) return;
   const std::string once = encode_again(record, bytes);

@@ -45,6 +45,7 @@ std::string written_run(std::uint64_t records, std::uint64_t first, bool with_ta
     header.event_type = i % 2 == 0 ? "Created" : "Moved";
     if (i % 3 != 0) header.aggregate_type = "Mission";
     if (i % 2 != 0) header.user_id = "ada";
+    if (i % 3 != 1) header.tags = TagList::decode(i % 2 == 0 ? "\1a\3vip" : "\3vip").value();
     header.correlation_id = i % 2 == 0 ? "0192f0c4-9000-7000-8000-0000000000c0" : "c";
     if (i % 4 != 0) header.occurred_at = Timestamp{static_cast<std::int64_t>(i)};
     header.event_id.bytes[0] = static_cast<std::uint8_t>(i * 77);

@@ -115,5 +115,7 @@ TEST_CASE("FormatSpec.StatesTheLimitsOfTheCode") {
   CHECK(kGroupBytesMax == 32ULL * 1024 * 1024);
   CHECK(kHeaderBytesMax == 4096);
   CHECK(kStringBytesMax == 255);
+  CHECK(kTagsMax == 16);
+  CHECK(kTagBytesMax == 128);
   CHECK(kRecordFrameBytes == 16);
 }

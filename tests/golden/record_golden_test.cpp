@@ -180,6 +180,27 @@ TEST_CASE("GoldenRecord.IdsInTheFormOfAUuidTakeSixteenBytes") {
   CHECK(record.body().data == "null");
 }
 
+TEST_CASE("GoldenRecord.TagsAreAnExtension") {
+  const std::vector<std::string> tags{"course:7", "student:\xC3\xA4"};
+  const std::string extensions = encode_tags(tags);
+  RecordHeader header;
+  header.position = Position{9};
+  header.sequence = SequenceNumber{1};
+  header.time = kSampleTime;
+  header.event_id = *parse_uuid("0192f0c4-9000-7000-8000-0000000000fe");
+  header.aggregate_id = "enrolment-3";
+  header.event_type = "StudentEnrolled";
+  header.extensions = extensions;
+  header.data_length = 2;
+  check_golden("record-tags.bin", encode(header, counting_seed(2), RecordBody{.data = "{}"}));
+  const std::string golden = golden_bytes("record-tags.bin");
+  CHECK(golden.size() == 16 + 80 + 12 + 16 + 2 + (4 + 9 + 11) + 16 + 2);
+  Record record;
+  decode(record, golden);
+  const TagList& got = record.header().tags;
+  CHECK(std::vector<std::string>(got.begin(), got.end()) == tags);
+}
+
 TEST_CASE("GoldenRecord.RedactionKeepsHeaderAndLeaf") {
   Record whole;
   decode(whole, golden_bytes("record-full.bin"));

@@ -9,6 +9,7 @@
 #include <future>
 #include <map>
 #include <random>
+#include <set>
 
 #include "engine/base/digest.h"
 #include "engine/commit/commit_machine.h"
@@ -43,6 +44,11 @@ struct Stored {
 
 bool any_of(const std::vector<std::string>& wanted, const std::optional<std::string>& value) {
   return wanted.empty() || (value && std::find(wanted.begin(), wanted.end(), *value) != wanted.end());
+}
+
+bool all_of(const std::vector<std::string>& wanted, const std::vector<std::string>& tags) {
+  return std::all_of(wanted.begin(), wanted.end(),
+                     [&](const std::string& tag) { return std::find(tags.begin(), tags.end(), tag) != tags.end(); });
 }
 
 /// What the record shows as its user.
@@ -129,7 +135,8 @@ class Model {
   static bool matches(const EventMatch& match, const Stored& record) {
     return !record.genesis && any_of(match.event_types, record.draft.event_type) &&
            any_of(match.aggregate_types, record.aggregate_type) &&
-           any_of(match.aggregate_ids, record.draft.aggregate_id) && any_of(match.user_ids, user_of(record.draft));
+           any_of(match.aggregate_ids, record.draft.aggregate_id) && any_of(match.user_ids, user_of(record.draft)) &&
+           all_of(match.tags, record.draft.tags);
   }
 
   [[nodiscard]] AppendOutcome repeat(const Proposal& proposal) const {
@@ -149,7 +156,7 @@ class Model {
       const bool same = sent.aggregate_id == stored.aggregate_id && sent.event_type == stored.event_type &&
                         sent.aggregate_type == stored.aggregate_type && user_of(stored) == (sent.user_id ? sent.user_id : stored.principal) &&
                         sent.causation_id == stored.causation_id && sent.occurred_at == stored.occurred_at &&
-                        sent.data == stored.data && sent.metadata == stored.metadata &&
+                        sent.data == stored.data && sent.metadata == stored.metadata && sent.tags == stored.tags &&
                         sent.given.schema_version == stored.given.schema_version &&
                         (!sent.given.schema_version || sent.schema_version == stored.schema_version) &&
                         sent.given.correlation_id == stored.given.correlation_id &&
@@ -186,6 +193,13 @@ class Random {
   [[nodiscard]] std::string user() {
     return one_in(3) ? "0192f0c4-9000-7000-8000-00000000000" + std::to_string(below(3))
                      : "user" + std::to_string(below(3));
+  }
+  [[nodiscard]] std::string tag() { return one_in(20) ? std::string(128, 't') : "tag:" + std::to_string(below(1 + below(12))); }
+  /// As an event may have them.
+  [[nodiscard]] std::vector<std::string> tags() {
+    std::set<std::string> tags;
+    for (std::uint64_t count = one_in(10) ? 16 : below(5); count > 0; --count) tags.insert(tag());
+    return {tags.begin(), tags.end()};
   }
   [[nodiscard]] std::string correlation() { return "request " + std::to_string(below(60)); }
   [[nodiscard]] Timestamp occurred() {
@@ -298,6 +312,7 @@ class ModelRun {
     event.given.schema_version = random_.one_in(4);
     event.schema_version = event.given.schema_version ? static_cast<std::uint32_t>(1 + random_.below(3)) : 1;
     if (random_.one_in(3)) event.occurred_at = random_.occurred();
+    if (random_.one_in(2)) event.tags = random_.tags();
     if (random_.one_in(5)) {
       event.expected_sequence =
           SequenceNumber{model_.last_of(event.aggregate_id) + (random_.one_in(4) ? random_.below(3) : 1)};
@@ -328,7 +343,9 @@ class ModelRun {
       if (random_.one_in(2)) match.aggregate_ids = {random_.aggregate()};
       if (random_.one_in(3)) match.aggregate_types = {random_.aggregate_type()};
       if (random_.one_in(3)) match.user_ids = {random_.user()};
+      for (std::uint64_t i = random_.one_in(2) ? random_.below(4) : 0; i > 0; --i) match.tags.push_back(random_.tag());
       made.condition.fail_if_events_match.push_back(std::move(match));
+      if (random_.one_in(3)) made.condition.fail_if_events_match.push_back({.tags = {random_.tag(), random_.tag()}});
       if (!random_.one_in(4))
         made.condition.after = Position{model_.size() - std::min(model_.size(), 1 + random_.below(30))};
       if (random_.one_in(12)) made.condition.after = Position{model_.size() + random_.below(3)};
@@ -341,7 +358,7 @@ class ModelRun {
   Proposal repeated() {
     Proposal made = history_[random_.below(history_.size())];
     EventDraft& event = made.events[random_.below(made.events.size())];
-    switch (random_.below(12)) {
+    switch (random_.below(13)) {
       case 0:
         event.data = "changed";
         break;
@@ -370,6 +387,9 @@ class ModelRun {
       case 8:
         event.principal = "another principal";
         event.user_id.reset();
+        break;
+      case 9:
+        event.tags = random_.tags();
         break;
       default:
         break;
@@ -471,6 +491,7 @@ class ModelRun {
     CHECK(got.given.correlation_id == wanted.draft.given.correlation_id);
     CHECK(got.given.schema_version == wanted.draft.given.schema_version);
     CHECK(got.given.aggregate_type == wanted.draft.aggregate_type.has_value());
+    CHECK(std::equal(got.tags.begin(), got.tags.end(), wanted.draft.tags.begin(), wanted.draft.tags.end()));
     CHECK(record.body().data == wanted.draft.data);
     CHECK(record.body().metadata == wanted.draft.metadata);
   }
@@ -567,6 +588,10 @@ class ModelRun {
     for (std::uint64_t i = random_.one_in(3) ? 1 + random_.below(3) : 0; i > 0; --i)
       query.event_types.push_back(random_.event_type());
     if (random_.one_in(6)) query.user_id = random_.user();
+    for (std::uint64_t i = random_.one_in(3) ? 1 + random_.below(3) : 0; i > 0; --i)
+      query.tags.push_back(some.draft.tags.empty() || random_.one_in(4)
+                               ? random_.tag()
+                               : some.draft.tags[random_.below(some.draft.tags.size())]);
     if (random_.one_in(6)) query.correlation_id = random_.correlation();
     const auto around = [&](Timestamp time) {
       return Timestamp{time.micros + static_cast<std::int64_t>(random_.below(3)) - 1};
@@ -592,7 +617,7 @@ class ModelRun {
            any_of(query.aggregate_types, record.aggregate_type) &&
            (query.event_types.empty() || std::find(query.event_types.begin(), query.event_types.end(),
                                                    record.draft.event_type) != query.event_types.end()) &&
-           (!query.user_id || user_of(record.draft) == query.user_id) &&
+           all_of(query.tags, record.draft.tags) && (!query.user_id || user_of(record.draft) == query.user_id) &&
            (!query.correlation_id || record.draft.correlation_id == query.correlation_id) &&
            (!query.from || record.time >= *query.from) && (!query.to || record.time < *query.to) &&
            (!query.occurred_from || (occurred && *occurred >= *query.occurred_from)) &&
