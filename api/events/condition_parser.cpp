@@ -1,5 +1,6 @@
 #include "api/events/condition_parser.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -106,6 +107,7 @@ void ConditionParser::match(const dom::object& object, const std::string& pointe
                                            : field.key == "aggregateTypes" ? &wanted.aggregate_types
                                            : field.key == "aggregateIds"   ? &wanted.aggregate_ids
                                            : field.key == "userIds"        ? &wanted.user_ids
+                                           : field.key == "tags"           ? &wanted.tags
                                                                            : nullptr;
     dom::array values;
     if (list == nullptr) {
@@ -115,11 +117,13 @@ void ConditionParser::match(const dom::object& object, const std::string& pointe
     } else if (field.value.get(values) != simdjson::SUCCESS || values.begin() == values.end()) {
       faults_.add(at, "Must be a list of strings that is not empty.");
     } else {
+      const std::size_t bytes_max =
+          list == &wanted.tags ? std::min(limits_.string_bytes_max, kTagBytesMax) : limits_.string_bytes_max;
       std::size_t index = 0;
       for (const dom::element value : values) {
         const std::string place = at + '/' + std::to_string(index++);
         if (!count(place)) return;
-        (void)take_text(value, place, limits_.string_bytes_max, faults_, list->emplace_back());
+        (void)take_text(value, place, bytes_max, faults_, list->emplace_back());
       }
     }
   }

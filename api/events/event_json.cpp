@@ -54,6 +54,17 @@ class HeaderWriter {
     end_ += kUuidTextBytes;
     *end_++ = '"';
   }
+  void tags(const TagList& list) {
+    if (list.empty()) return;
+    literal(R"(,"tags":)");
+    char separator = '[';
+    for (const std::string_view tag : list) {
+      *end_++ = separator;
+      end_ = write_json_string(end_, tag);
+      separator = ',';
+    }
+    *end_++ = ']';
+  }
   [[nodiscard]] const char* end() const { return end_; }
 
   /// An upper bound of what a header needs.
@@ -62,12 +73,18 @@ class HeaderWriter {
       return value ? json_string_bytes_max(value->size()) : 0;
     };
     return kOthersBytesMax + text(header.event_type) + text(header.aggregate_id) + text(header.aggregate_type) +
-           text(header.user_id) + text(header.correlation_id) + text(header.causation_id) + text(header.action);
+           text(header.user_id) + text(header.correlation_id) + text(header.causation_id) + text(header.action) +
+           tags_bytes_max(header.tags);
   }
 
  private:
+  static std::size_t tags_bytes_max(const TagList& list) {
+    std::size_t bytes = 0;
+    for (const std::string_view tag : list) bytes += 1 + json_string_bytes_max(tag.size());
+    return bytes;
+  }
   static constexpr std::size_t kNumberBytesMax = 20, kUuidTextBytes = 36;
-  /// Keys, times, numbers and the event's id: 339 at most.
+  /// Keys, times, numbers and the event's id: 349 at most.
   static constexpr std::size_t kOthersBytesMax = 400;
 
   char* end_;
@@ -104,6 +121,7 @@ void append_header(std::string& to, const RecordHeader& header) {
   members.time(R"(,"timestamp":)", header.time);
   if (header.occurred_at) members.time(R"(,"occurredAt":)", *header.occurred_at);
   if (is_event) members.number(R"(,"version":)", header.schema_version);
+  members.tags(header.tags);
   members.string(R"(,"userId":)", header.user_id);
   members.string(R"(,"correlationId":)", header.correlation_id);
   members.string(R"(,"causationId":)", header.causation_id);

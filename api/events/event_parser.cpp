@@ -29,6 +29,7 @@ enum class Member : unsigned {
   CausationId,
   Version,
   OccurredAt,
+  Tags,
   EventId,
   SequenceNumber,
   Timestamp,
@@ -36,9 +37,10 @@ enum class Member : unsigned {
   Unknown,
 };
 
-constexpr std::array<std::string_view, 14> kMemberNames{
-    "eventType",   "aggregateId", "aggregateType", "data",    "metadata",       "userId",    "correlationId",
-    "causationId", "version",     "occurredAt",    "eventId", "sequenceNumber", "timestamp", "position"};
+constexpr std::array<std::string_view, 15> kMemberNames{
+    "eventType",   "aggregateId", "aggregateType", "data", "metadata", "userId",         "correlationId",
+    "causationId", "version",     "occurredAt",    "tags", "eventId",  "sequenceNumber", "timestamp",
+    "position"};
 
 Member member_of(std::string_view name) {
   for (unsigned i = 0; i < kMemberNames.size(); ++i) {
@@ -113,6 +115,9 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
       case Member::OccurredAt:
         occurred_at(field.value, draft);
         break;
+      case Member::Tags:
+        tags(field.value, draft.tags);
+        break;
       case Member::EventId:
         has_id = event_id(field.value, draft);
         break;
@@ -183,6 +188,33 @@ void EventParser::occurred_at(const dom::element& value, EventDraft& draft) {
   if (!draft.occurred_at) {
     faults_.add("/occurredAt",
                 "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most six fractional digits.");
+  }
+}
+
+void EventParser::tags(const dom::element& value, std::vector<std::string>& to) {
+  dom::array list;
+  if (value.get(list) != simdjson::SUCCESS) {
+    faults_.add("/tags", "Must be a list of strings.");
+    return;
+  }
+  const std::size_t bytes_max = std::min(limits_.string_bytes_max, kTagBytesMax);
+  std::size_t index = 0;
+  for (const dom::element element : list) {
+    if (index == kTagsMax) {
+      faults_.add("/tags", "An event may have at most " + std::to_string(kTagsMax) + " tags.");
+      return;
+    }
+    const std::string place = "/tags/" + std::to_string(index++);
+    std::string tag;
+    if (!take_text(element, place, bytes_max, faults_, tag)) continue;
+    const auto behind = std::lower_bound(to.begin(), to.end(), tag);
+    if (tag.front() == '$') {
+      faults_.add(place, "Tags that begin with $ are the store's own.");
+    } else if (behind != to.end() && *behind == tag) {
+      faults_.add(place, "The tag stands twice.");
+    } else {
+      to.insert(behind, std::move(tag));
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/endpoint/options.h"
 #include "api/events/append_context.h"
@@ -33,6 +34,8 @@ class EventParser {
   void aggregate_id(const simdjson::dom::element& value, std::string& to);
   void event_type(const simdjson::dom::element& value, std::string& to);
   void occurred_at(const simdjson::dom::element& value, EventDraft& draft);
+  /// Sorted, as the log has them.
+  void tags(const simdjson::dom::element& value, std::vector<std::string>& to);
   bool event_id(const simdjson::dom::element& value, EventDraft& draft);
   void body_member(const JsonSpan& span, std::string_view pointer, std::size_t bytes_max,
                    std::optional<std::string>& to);

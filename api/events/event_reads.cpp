@@ -52,6 +52,7 @@ std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
   text.add("aggregateId", query.aggregate_id);
   text.add("aggregateType", query.aggregate_type);
   for (const std::string& type : query.event_types) text.add("eventType", std::string_view(type));
+  for (const std::string& tag : query.tags) text.add("tag", std::string_view(tag));
   text.add("userId", query.user_id);
   text.add("correlationId", query.correlation_id);
   text.add("from", query.from);
@@ -63,6 +64,13 @@ std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
   text.add("afterPosition", query.after);
   if (query.include_system) text.add("includeSystem", std::string_view("true"));
   return text.hash();
+}
+
+/// Sorted, so that the same values in another order are the same query.
+std::vector<std::string> without_repeats(std::vector<std::string> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
 }
 
 template <class Id>
@@ -180,7 +188,7 @@ std::optional<Problem> find(const ReadView& view, const Caller& caller, std::str
 std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const AcceptedForm& form,
                                                          const Limits& limits, const Uuid& store) {
   Parameters parameters(request.query(),
-                        {"aggregateId", "aggregateType", "eventType", "userId", "correlationId", "from", "to",
+                        {"aggregateId", "aggregateType", "eventType", "tag", "userId", "correlationId", "from", "to",
                          "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order", "limit",
                          "cursor", "schemaVersion", "minPosition", "includeSystem"});
   EventListRequest list;
@@ -189,9 +197,8 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
   EventQuery& query = list.query;
   query.aggregate_id = parameters.text("aggregateId");
   query.aggregate_type = parameters.text("aggregateType");
-  query.event_types = parameters.texts("eventType");
-  std::sort(query.event_types.begin(), query.event_types.end());
-  query.event_types.erase(std::unique(query.event_types.begin(), query.event_types.end()), query.event_types.end());
+  query.event_types = without_repeats(parameters.texts("eventType"));
+  query.tags = without_repeats(parameters.texts("tag", kTagBytesMax, kTagsMax));
   query.user_id = parameters.text("userId");
   query.correlation_id = parameters.text("correlationId");
   query.from = parameters.timestamp("from");

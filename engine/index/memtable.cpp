@@ -18,10 +18,13 @@ constexpr std::size_t kPrefetchRecords = 8;
 /// The keys of one record as the tables hold them, with their hashes.
 struct Memtable::Keys {
   static constexpr std::size_t kKeysMax = 6 + kTagsMax;  // one of each kind, but the tags
+  /// Without initializers: to clear all that a record may have took longer than what most have.
   struct Key {
-    KeyKind kind = KeyKind::Aggregate;
-    std::uint32_t hash = 0;
-    std::string_view text;
+    KeyKind kind;
+    std::uint32_t hash;
+    const char* data;
+    std::size_t size;
+    [[nodiscard]] std::string_view text() const { return {data, size}; }
   };
   std::array<Key, kKeysMax> list;
   std::size_t count = 0;
@@ -29,7 +32,9 @@ struct Memtable::Keys {
   std::array<char, kIndexKeyBytesMax> user, correlation;
   std::array<char, sizeof(std::int64_t)> day;
 
-  void add(KeyKind kind, std::string_view text) { list[count++] = Key{kind, KeyTable<PostingList>::hash_of(text), text}; }
+  void add(KeyKind kind, std::string_view text) {
+    list[count++] = Key{kind, KeyTable<PostingList>::hash_of(text), text.data(), text.size()};
+  }
 
   void take(const RecordHeader& record) {
     count = 0;
@@ -115,11 +120,11 @@ void Memtable::insert_one(const RecordHeader& record, const Keys& keys) {
   std::optional<std::string_view> type;
   for (std::size_t i = 1; i < keys.count; ++i) {
     const Keys::Key& key = keys.list[i];
-    KeyTable<PostingList>::Entry* const entry = postings_[static_cast<std::size_t>(key.kind)].insert(key.text, key.hash).first;
+    KeyTable<PostingList>::Entry* const entry = postings_[static_cast<std::size_t>(key.kind)].insert(key.text(), key.hash).first;
     entry->value.push_back(ordinal);
     if (key.kind == KeyKind::AggregateType) type = entry->key();
   }
-  auto [entry, is_new] = aggregates_.insert(keys.list[0].text, keys.list[0].hash);
+  auto [entry, is_new] = aggregates_.insert(keys.list[0].text(), keys.list[0].hash);
   Aggregate& aggregate = entry->value;
   if (is_new) {
     aggregate.first_sequence = record.sequence;

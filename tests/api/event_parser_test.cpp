@@ -69,7 +69,7 @@ const std::string kId = "0190A6B2-7c3e-7d10-8a4b-1f2e3d4c5b6a";
 TEST_CASE("EventParser.AWholeEventIsTakenOver") {
   const std::string body = R"( { "eventType" : "Mission.Created", "aggregateId":"src/server.c", "aggregateType":"file",
     "data" :  { "a" : 1,  "a":[ 2 ] }  , "metadata":{ "k":"v" }, "userId":"ü", "correlationId":"c", "causationId":"d",
-    "version":3, "occurredAt":"2026-03-01T12:00:00+02:00", "eventId":")" +
+    "version":3, "occurredAt":"2026-03-01T12:00:00+02:00", "tags":["student:2","course:1","\u00fc"], "eventId":")" +
                            kId + R"(", "sequenceNumber":7 } )";
   const Parsed parsed = parse(body);
   REQUIRE(parsed.verdict() == "ok");
@@ -89,6 +89,7 @@ TEST_CASE("EventParser.AWholeEventIsTakenOver") {
   CHECK(to_string(draft.event_id) == "0190a6b2-7c3e-7d10-8a4b-1f2e3d4c5b6a");
   CHECK(draft.expected_sequence == SequenceNumber{7});
   CHECK(draft.given == GivenByClient{true, true, true});
+  CHECK(draft.tags == std::vector<std::string>{"course:1", "student:2", "ü"});
 }
 
 TEST_CASE("EventParser.WhatIsLeftOutIsGiven") {
@@ -105,6 +106,35 @@ TEST_CASE("EventParser.WhatIsLeftOutIsGiven") {
   CHECK(!draft.causation_id);
   CHECK(!draft.occurred_at);
   CHECK(!draft.expected_sequence);
+  CHECK(draft.tags.empty());
+}
+
+TEST_CASE("EventParser.TagsAreCheckedOneByOne") {
+  const auto list = [](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "\"t" : ",\"t") + std::to_string(i) + '"';
+    return "\"tags\":[" + text + "]";
+  };
+  const auto tags = [](const std::string& members) { return verdict(event_with("\"tags\":" + members)); };
+  CHECK(tags("[]") == "ok");
+  CHECK(verdict(event_with(list(16))) == "ok");
+  CHECK(verdict(event_with(list(17))) == "invalid-event /tags");
+  CHECK(verdict(event_with(list(100'000))) == "invalid-event /tags");
+  for (const char* const other : {"null", "{}", "\"a\"", "1"}) CHECK(tags(other) == "invalid-event /tags");
+  CHECK(tags(R"(["a",1])") == "invalid-event /tags/1");
+  CHECK(tags(R"(["a",["b"]])") == "invalid-event /tags/1");
+  CHECK(tags(R"([null])") == "invalid-event /tags/0");
+  CHECK(tags(R"(["a","b","a"])") == "invalid-event /tags/2");
+  CHECK(tags(R"(["a","\u0061"])") == "invalid-event /tags/1");
+  CHECK(tags(R"(["",""])") == "invalid-event /tags/0 /tags/1");
+  CHECK(tags(R"(["a\u0001"])") == "invalid-event /tags/0");
+  CHECK(tags(R"(["$a","a$"])") == "invalid-event /tags/0");
+  CHECK(tags("[\"" + std::string(128, 'x') + "\"]") == "ok");
+  CHECK(tags("[\"" + std::string(127, 'x') + "ü\"]") == "invalid-event /tags/0");
+  CHECK(verdict(event_with("\"tags\":[],\"tags\":[]")) == "invalid-event /tags");
+  Limits limits;
+  limits.string_bytes_max = 3;
+  CHECK(parse(event_with(R"("tags":["abc","abcd"])"), BodyFormat::Json, limits).verdict() == "invalid-event /tags/1");
 }
 
 TEST_CASE("EventParser.DataIsKeptByteForByte") {
@@ -294,7 +324,7 @@ TEST_CASE("EventParser.WrapperAndCondition") {
 
   const Parsed parsed = parse(wrapped(R"({"aggregates":[{"aggregateId":"a","lastSequenceNumber":0},
       {"lastSequenceNumber":"exists","aggregateId":"$schema/x"}], "failIfEventsMatch":[{"eventTypes":["A","B"],"aggregateTypes":["t"],
-      "aggregateIds":["i"],"userIds":["u"]},{}],"after":17})"));
+      "aggregateIds":["i"],"userIds":["u"],"tags":["y","x"]},{}],"after":17})"));
   REQUIRE(parsed.verdict() == "ok");
   const Condition& condition = parsed.proposal.condition;
   REQUIRE(condition.aggregates.size() == 2);
@@ -304,6 +334,7 @@ TEST_CASE("EventParser.WrapperAndCondition") {
   REQUIRE(condition.fail_if_events_match.size() == 2);
   CHECK(condition.fail_if_events_match[0].event_types == std::vector<std::string>{"A", "B"});
   CHECK(condition.fail_if_events_match[0].user_ids == std::vector<std::string>{"u"});
+  CHECK(condition.fail_if_events_match[0].tags == std::vector<std::string>{"y", "x"});
   CHECK(condition.after == Position{17});
 
   const auto types = [](std::size_t count) {
@@ -337,6 +368,12 @@ TEST_CASE("EventParser.WrapperAndCondition") {
       {R"({"failIfEventsMatch":[{"eventTypes":)" + types(10'000) + "}]}",
        "/condition/failIfEventsMatch/0/eventTypes/1000"},
       {R"({"failIfEventsMatch":[{})" + repeated(",{}", 1000) + "]}", "/condition/failIfEventsMatch/1000"},
+      {R"({"failIfEventsMatch":[{"tags":)" + types(1001) + "}]}", "/condition/failIfEventsMatch/0/tags/1000"},
+      {R"({"failIfEventsMatch":[{"tags":[]}]})", "/condition/failIfEventsMatch/0/tags"},
+      {R"({"failIfEventsMatch":[{"tags":"a"}]})", "/condition/failIfEventsMatch/0/tags"},
+      {R"({"failIfEventsMatch":[{"tags":["a",2]}]})", "/condition/failIfEventsMatch/0/tags/1"},
+      {R"({"failIfEventsMatch":[{"tags":[")" + std::string(129, 'x') + "\"]}]}",
+       "/condition/failIfEventsMatch/0/tags/0"},
       {"null", "/condition"},
       {"{}", "/condition"},
       {R"({"x":1})", "/condition/x"},

@@ -54,6 +54,29 @@ TEST_CASE_FIXTURE(Fixture, "Append.PrintsTheReceiptAndQueryGivesTheEventBack") {
   CHECK(none.out.empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "Append.TagsAreGivenOneByOneAndAllOfThemAreQueriedFor") {
+  const auto append = [&](std::vector<std::string> tags) {
+    std::vector<std::string> arguments{"append", "--type", "T", "--aggregate", "a", "--data", "{}"};
+    for (std::string& tag : tags) arguments.insert(arguments.end(), {"--tag", std::move(tag)});
+    return run(arguments);
+  };
+  CHECK(contains(append({"student 2", "course:1, \"a\""}).out, R"("tags":["course:1, \"a\"","student 2"])"));
+  CHECK(append({"student 2"}).exit_code == 0);
+  CHECK_FALSE(contains(append({}).out, "tags"));
+  const auto refused = append({"a", "a"});
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.err, "/tags/1"));
+  const auto found = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "query");
+    return line_count(run(arguments).out);
+  };
+  CHECK(found({}) == 3);
+  CHECK(found({"--tag", "student 2"}) == 2);
+  CHECK(found({"--tag", "student 2", "--tag", "course:1, \"a\""}) == 1);
+  CHECK(found({"--tag", "student 2", "--tag", "none"}) == 0);
+  CHECK(run({"append", "-", "--tag", "a"}, "").exit_code == 2);
+}
+
 TEST_CASE_FIXTURE(Fixture, "Query.BoundsOfTimeCountToTheirLastDigit") {
   const auto append = [&](const std::string& occurred_at) {
     return run({"append", "--type", "T", "--aggregate", "a", "--data", "{}", "--occurred-at", occurred_at});

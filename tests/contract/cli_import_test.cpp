@@ -326,6 +326,7 @@ TEST_CASE_FIXTURE(Fixture, "Import.WhatQueryPrintsGoesBackIn") {
       if (random() % 2 == 0) members += R"(,"occurredAt":"2020-01-01T00:00:00+02:00")";
       if (random() % 2 == 0) members += R"(,"causationId":"c","correlationId":"k")";
       if (random() % 2 == 0) members += R"(,"version":7)";
+      if (random() % 2 == 0) members += R"(,"tags":["vip","course:\u00e9"])";
       body += (n == 0 ? "{" : ",{") + members + "}";
     }
     REQUIRE(HttpClient(server.port()).post("/v1/events", body + "]").status == 201);

@@ -54,6 +54,45 @@ TEST_CASE("Append.ReceiptIsTheStoredEventWithoutItsBody") {
   CHECK(stored.at("/metadata").minified() == R"({"source":"test"})");
 }
 
+TEST_CASE("Append.TagsAreShownInOrder") {
+  HttpClient client = shared_api().client();
+  std::string most;
+  for (char c = 'a'; c < 'a' + 16; ++c) most += (c == 'a' ? "" : ",") + json_text(std::string(126, '"') + c + "x");
+  const std::pair<std::string, std::string> cases[] = {
+      {R"("student:2","a\u00e9","course:1")", R"("aé","course:1","student:2")"}, {most, most}};
+  for (const auto& [sent, shown] : cases) {
+    const HttpResponse response =
+        client.post("/v1/events", event_json(fresh("tags"), "T", "{}", R"(,"tags":[)" + sent + "]"));
+    REQUIRE(response.status == 201);
+    CHECK(Json(response.body).at("/tags").minified() == "[" + shown + "]");
+    CHECK(get_json(client, location_of(response)).at("/tags").minified() == "[" + shown + "]");
+  }
+  const std::string untagged =
+      location_of(client.post("/v1/events", event_json(fresh("tags"), "T", "{}", R"(,"tags":[])")));
+  CHECK_FALSE(get_json(client, untagged).has("/tags"));
+}
+
+TEST_CASE("Append.BadTagsAreNamedOneByOne") {
+  HttpClient client = shared_api().client();
+  const std::string longest(128, 'x');
+  const auto refused = [&](const std::string& tags, const std::string& pointer) {
+    const std::string body = event_json(fresh("tags"), "T", "{}", R"(,"tags":)" + tags);
+    CHECK(names_pointer(check_problem(client.post("/v1/events", body), 422, "invalid-event"), pointer));
+    const std::string list = "[" + event_json("a") + "," + body + "]";
+    CHECK(names_pointer(check_problem(client.post("/v1/events", list), 422, "invalid-event"), "/1" + pointer));
+  };
+  refused("\"a\"", "/tags");
+  refused("null", "/tags");
+  refused(R"(["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16","17"])", "/tags");
+  refused(R"(["a",1])", "/tags/1");
+  refused(R"(["a","b","a"])", "/tags/2");
+  refused(R"(["a",""])", "/tags/1");
+  refused(R"(["a\u0000"])", "/tags/0");
+  refused(R"(["$a"])", "/tags/0");
+  refused("[\"" + longest + "x\"]", "/tags/0");
+  append(client, event_json(fresh("tags"), "T", "{}", R"(,"tags":[")" + longest + "\"]"));
+}
+
 TEST_CASE("Append.OmittedMembersGetTheirDefaults") {
   HttpClient client = shared_api().client();
   const Json receipt = append(client, event_json(fresh("defaults")));

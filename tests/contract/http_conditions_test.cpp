@@ -134,6 +134,38 @@ TEST_CASE("Condition.FailIfEventsMatchLooksAtEveryMember") {
   CHECK_FALSE(fails(match, R"(,"after":)" + std::to_string(position)));
 }
 
+TEST_CASE("Condition.ADecisionOverTagsSpansAggregates") {
+  HttpClient client = shared_api().client();
+  const std::string course = fresh("course:"), student = fresh("student:");
+  const auto tagged = [](const std::string& aggregate, const std::vector<std::string>& tags) {
+    std::string list;
+    for (const std::string& tag : tags) list += (list.empty() ? "" : ",") + json_text(tag);
+    return event_json(aggregate, "Subscribed", "{}", R"(,"tags":[)" + list + "]");
+  };
+  const auto unless = [](const std::string& tags, std::uint64_t after) {
+    return R"({"failIfEventsMatch":[{"eventTypes":["Subscribed"],"tags":[)" + tags + R"(]}],"after":)" +
+           std::to_string(after) + "}";
+  };
+  const std::string both = json_text(student) + "," + json_text(course);
+  append(client, tagged(fresh("one"), {course}));
+  const std::uint64_t read_until = append(client, tagged(fresh("two"), {student})).number("/position");
+  // Neither event has both.
+  const Json subscribed =
+      append(client, conditional(tagged(fresh("three"), {course, student, "other"}), unless(both, 0)));
+  // What another aggregate got meanwhile breaks the decision.
+  const HttpResponse late =
+      client.post("/v1/events", conditional(tagged(fresh("four"), {course, student}), unless(both, read_until)));
+  const Json problem = check_problem(late, 409, "condition-failed");
+  REQUIRE(problem.list("/conflictingEvents").size() == 1);
+  CHECK(problem.text("/conflictingEvents/0/eventId") == subscribed.text("/events/0/eventId"));
+  CHECK(problem.at("/conflictingEvents/0/tags").minified() ==
+        "[" + json_text(course) + ",\"other\"," + json_text(student) + "]");
+  const std::string of_course = conditional(event_json(fresh("five")), unless(json_text(course), 0));
+  CHECK(check_problem(client.post("/v1/events", of_course), 409).list("/conflictingEvents").size() == 2);
+  append(client, conditional(tagged(fresh("four"), {course, student}),
+                             unless(both, subscribed.number("/events/0/position"))));
+}
+
 TEST_CASE("Condition.AfterBeyondTheHeadIsRefused") {
   HttpClient client = shared_api().client();
   const std::string condition = R"({"failIfEventsMatch":[{"eventTypes":["Nothing"]}],"after":1000000000})";

@@ -49,7 +49,7 @@ TEST_CASE("Idempotency.OtherContentIsAConflict") {
   const std::string aggregate = fresh("repeat");
   const std::string id = fresh_uuid();
   const std::string rest =
-      R"(,"metadata":{"m":1},"userId":"u","version":3,"occurredAt":"2026-01-01T00:00:00Z","causationId":"c","correlationId":"k")";
+      R"(,"metadata":{"m":1},"userId":"u","version":3,"occurredAt":"2026-01-01T00:00:00Z","causationId":"c","correlationId":"k","tags":["one","two"])";
   append(client, with_id(id, aggregate, "T", R"({"n":1})", rest));
   const std::uint64_t size = log_size(client);
   const auto replaced = [&](const std::string& from, const std::string& to) {
@@ -70,6 +70,10 @@ TEST_CASE("Idempotency.OtherContentIsAConflict") {
            with_id(id, aggregate, "T", R"({"n":1})", replaced(R"(,"userId":"u")", "")),
            with_id(id, aggregate, "T", R"({"n":1})", replaced(R"("version":3)", R"("version":4)")),
            with_id(id, aggregate, "T", R"({"n":1})", replaced("2026-01-01", "2026-01-02")),
+           with_id(id, aggregate, "T", R"({"n":1})", replaced(R"("two")", R"("three")")),
+           with_id(id, aggregate, "T", R"({"n":1})", replaced(R"(,"two")", "")),
+           with_id(id, aggregate, "T", R"({"n":1})", replaced(R"("two")", R"("two","three")")),
+           with_id(id, aggregate, "T", R"({"n":1})", replaced(R"(,"tags":["one","two"])", "")),
            with_id(id, aggregate, "T", R"({"n":1})", replaced(R"("causationId":"c")", R"("causationId":"d")")),
            with_id(id, aggregate, "T", R"({"n":1})", replaced(R"("correlationId":"k")", R"("correlationId":"l")")),
        }) {
@@ -79,6 +83,20 @@ TEST_CASE("Idempotency.OtherContentIsAConflict") {
   }
   CHECK(log_size(client) == size);
   CHECK(client.post("/v1/events", with_id(id, aggregate, "T", R"({"n":1})", rest)).status == 200);
+}
+
+TEST_CASE("Idempotency.TagsMayBeSentInAnotherOrder") {
+  HttpClient client = shared_api().client();
+  const std::string aggregate = fresh("repeat"), id = fresh_uuid();
+  const auto tagged = [&](const std::string& tags) { return with_id(id, aggregate, "T", "{}", R"(,"tags":)" + tags); };
+  const Json original = append(client, tagged(R"(["b","a","c"])"));
+  CHECK(original.at("/tags").minified() == R"(["a","b","c"])");
+  check_replayed(client.post("/v1/events", tagged(R"(["c","b","a"])")), original);
+  check_problem(client.post("/v1/events", tagged("[]")), 409, "event-id-conflict");
+  // No tags and an empty list are the same.
+  const std::string bare = fresh_uuid();
+  const Json untagged = append(client, with_id(bare, aggregate));
+  check_replayed(client.post("/v1/events", with_id(bare, aggregate, "Tested", "{}", R"(,"tags":[])")), untagged);
 }
 
 TEST_CASE("Idempotency.MembersTheServerGaveNeedNotBeRepeated") {

@@ -27,20 +27,30 @@ struct Stored {
   std::string occurred_at;  ///< empty: none
   std::uint64_t sequence = 0;
   std::uint64_t position = 0;
+  std::vector<std::string> tags;
 };
+
+bool has_tag(const Stored& event, const std::string& tag) {
+  return std::find(event.tags.begin(), event.tags.end(), tag) != event.tags.end();
+}
 
 Stored stored_of(const Json& event) {
   const auto optional_text = [&](const char* name) { return event.has(name) ? event.text(name) : std::string(); };
+  std::vector<std::string> tags;
+  for (std::string at = "/tags/0"; event.has(at); at = "/tags/" + std::to_string(tags.size())) {
+    tags.push_back(event.text(at));
+  }
   return {event.text("/eventId"),   event.text("/aggregateId"),   optional_text("/aggregateType"),
           event.text("/eventType"), optional_text("/userId"),     event.text("/correlationId"),
           event.text("/timestamp"), optional_text("/occurredAt"), event.number("/sequenceNumber"),
-          event.number("/position")};
+          event.number("/position"), std::move(tags)};
 }
 
 struct Filter {
   std::optional<std::string> aggregate_id, aggregate_type, user_id, correlation_id, from, to, occurred_from,
       occurred_to;
   std::vector<std::string> event_types;
+  std::vector<std::string> tags;  ///< all of them
   std::optional<std::uint64_t> from_sequence, to_sequence, after;
   bool descending = false;
 
@@ -53,6 +63,7 @@ struct Filter {
         std::find(event_types.begin(), event_types.end(), event.event_type) == event_types.end()) {
       return false;
     }
+    if (!std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) { return has_tag(event, tag); })) return false;
     if (from && event.time < *from) return false;
     if (to && event.time >= *to) return false;
     if ((occurred_from || occurred_to) && event.occurred_at.empty()) return false;
@@ -71,6 +82,7 @@ struct Filter {
     if (aggregate_id) add("aggregateId", *aggregate_id);
     if (aggregate_type) add("aggregateType", *aggregate_type);
     for (const std::string& type : event_types) add("eventType", type);
+    for (const std::string& tag : tags) add("tag", tag);
     if (user_id) add("userId", *user_id);
     if (correlation_id) add("correlationId", *correlation_id);
     if (from) add("from", *from);
@@ -108,6 +120,11 @@ class History {
           extra += R"(,"occurredAt":"2025-0)" + std::to_string(1 + below(9)) + "-1" + std::to_string(below(10)) +
                    R"(T08:00:00Z")";
         }
+        std::string tags;
+        for (int tag = 0; tag < 6; ++tag) {
+          if (below(3) == 0) tags += (tags.empty() ? "\"" : ",\"") + std::string("é & ") + std::to_string(5 - tag) + "\"";
+        }
+        if (!tags.empty()) extra += R"(,"tags":[)" + tags + "]";
         const std::string type = below(20) == 0 ? "Rare:Event" : "Type" + std::to_string(below(4));
         body += (i == 0 ? "" : ",") +
                 event_json("src/file " + std::to_string(aggregate) + "%é", type,
@@ -213,6 +230,10 @@ TEST_CASE("Query.EveryFilterAlone") {
   check([&](Filter& f) { f.aggregate_type = "Source File"; });
   check([&](Filter& f) { f.event_types = {"Rare:Event"}; });
   check([&](Filter& f) { f.event_types = {"Type1", "Rare:Event", "Nothing"}; });
+  check([&](Filter& f) { f.tags = {"é & 2"}; });
+  check([&](Filter& f) { f.tags = {"é & 4", "é & 0"}; });
+  check([&](Filter& f) { f.tags = {"é & 4", "é & 1", "é & 4"}; });
+  check([&](Filter& f) { f.tags = {"é & 1", "none"}; });
   check([&](Filter& f) { f.user_id = "user 2"; });
   check([&](Filter& f) { f.correlation_id = "c&3"; });
   check([&](Filter& f) { f.from = some.time; });
@@ -246,6 +267,9 @@ TEST_CASE("Query.RandomCombinationsOfFilters") {
     if (chance(6)) filter.event_types.push_back(pick().event_type);
     if (const Stored& e = from_some(); chance(4) && !e.user_id.empty()) filter.user_id = e.user_id;
     if (chance(6)) filter.correlation_id = from_some().correlation_id;
+    for (int i = chance(3) ? 1 + static_cast<int>(random() % 3) : 0; i > 0; --i) {
+      if (const Stored& e = from_some(); !e.tags.empty()) filter.tags.push_back(e.tags[random() % e.tags.size()]);
+    }
     if (chance(6)) filter.from = pick().time;
     if (chance(6)) filter.to = pick().time;
     if (const Stored& e = pick(); chance(6) && !e.occurred_at.empty()) filter.occurred_from = e.occurred_at;
@@ -378,6 +402,33 @@ TEST_CASE("Query.CursorOfAnotherQueryIsRefused") {
   check_problem(with("aggregateType=Mission&eventType=Type1"), 400, "invalid-cursor");
   check_problem(with("aggregateType=Mission&order=desc"), 400, "invalid-cursor");
   check_problem(client.get("/v1/aggregates?cursor=" + cursor), 400, "invalid-cursor");
+}
+
+TEST_CASE("Query.TagsAreBoundedAndBelongToTheCursor") {
+  HttpClient client = shared_api().client();
+  const auto repeated = [](int count) {
+    std::string text = "/v1/events?limit=1";
+    for (int i = 0; i < count; ++i) text += "&tag=t" + std::to_string(i);
+    return text;
+  };
+  CHECK(get_json(client, repeated(16)).list("/events").empty());
+  check_problem(client.get(repeated(17)), 400, "invalid-parameter");
+  check_problem(client.get("/v1/events?tag="), 400, "invalid-parameter");
+  check_problem(client.get("/v1/events?tag=" + std::string(129, 'x')), 400, "invalid-parameter");
+  CHECK(client.get("/v1/events?tag=" + std::string(128, 'x')).status == 200);
+
+  const std::string one = fresh("tag"), two = fresh("tag"), aggregate = fresh("tagged");
+  for (int i = 0; i < 3; ++i) {
+    append(client, event_json(aggregate, "T", "{}", R"(,"tags":[")" + one + R"(",")" + two + R"("])"));
+  }
+  const std::string page = "/v1/events?limit=2&tag=" + one;
+  const std::string cursor = percent(get_json(client, page + "&tag=" + two).text("/nextCursor"));
+  CHECK(get_json(client, page + "&tag=" + two + "&cursor=" + cursor).list("/events").size() == 1);
+  const std::string swapped = "/v1/events?tag=" + two + "&limit=2&tag=" + one + "&cursor=" + cursor;
+  CHECK(get_json(client, swapped).list("/events").size() == 1);
+  check_problem(client.get(page + "&cursor=" + cursor), 400, "invalid-cursor");
+  check_problem(client.get("/v1/events?limit=2&eventType=" + one + "&eventType=" + two + "&cursor=" + cursor), 400,
+                "invalid-cursor");
 }
 
 TEST_CASE("Query.CursorOfAnotherStoreIsRefused") {

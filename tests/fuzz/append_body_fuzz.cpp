@@ -15,12 +15,12 @@ std::vector<std::string> seeds() {
   const std::string full =
       R"({"eventId":"0192f0c4-9000-7000-8000-000000000011","eventType":"MissionCreated","aggregateId":"mission/1",)"
       R"("aggregateType":"Mission","sequenceNumber":1,"version":2,"userId":"ada","correlationId":"c","causationId":"d",)"
-      R"("occurredAt":"2026-01-02T03:04:05.678901+02:00","metadata":{"k":[1,2.5e3,null,true]},"data":{"name":"Apollo \u00e9"}})";
+      R"("occurredAt":"2026-01-02T03:04:05.678901+02:00","tags":["vip","course:\u00e9"],"metadata":{"k":[1,2.5e3,null,true]},"data":{"name":"Apollo \u00e9"}})";
   const std::string plain = R"({"eventType":"T","aggregateId":"a","data":[]})";
   return {std::string(1, '\0') + full, std::string(1, '\0') + "[" + plain + "," + full + "]",
           std::string(1, '\2') + R"({"events":[)" + plain + R"(],"condition":{"aggregates":[{"aggregateId":"a",)" +
               R"("lastSequenceNumber":3}],"failIfEventsMatch":[{"eventTypes":["T"],"aggregateTypes":["M"],)" +
-              R"("aggregateIds":["a"],"userIds":["u"]}],"after":17}})",
+              R"("aggregateIds":["a"],"userIds":["u"],"tags":["a","b"]}],"after":17}})",
           std::string(1, '\1') + plain + "\n\n" + full + "\r\n" + plain};
 }
 
@@ -56,6 +56,8 @@ FUZZ_TARGET(append_body, seeds) {
     STELE_CHECK(event.aggregate_id != "." && event.aggregate_id != "..");
     STELE_CHECK(!event.event_type.empty() && event.event_type.size() <= kStringBytesMax);
     STELE_CHECK(simdjson::validate_utf8(event.aggregate_id) && simdjson::validate_utf8(event.event_type));
+    STELE_CHECK(find_tags(encode_tags(event.tags)).has_value());  // sorted, distinct, not too many
+    for (const std::string& tag : event.tags) STELE_CHECK(simdjson::validate_utf8(tag) && tag.front() != '$');
     STELE_CHECK(event.data && event.data->size() <= limits.data_bytes_max);
     STELE_CHECK(body.find(*event.data) != std::string_view::npos);  // byte for byte as sent
     simdjson::dom::parser parser;

@@ -29,6 +29,7 @@ struct AppendFlags {
   std::string type, aggregate, aggregate_type, user, data, metadata, event_id, correlation_id, causation_id,
       occurred_at;
   std::string idempotency_key;
+  std::vector<std::string> tags;
   std::uint64_t version = 0;
   std::uint64_t sequence = 0;
 
@@ -48,6 +49,7 @@ struct AppendFlags {
     text("--correlation-id", correlation_id, "ID", "correlationId");
     text("--causation-id", causation_id, "ID", "causationId");
     text("--occurred-at", occurred_at, "TIME", "occurredAt, RFC 3339: when it happened in the domain");
+    app.add_texts("--tag", tags, "TEXT", "One of its tags, by which it is found too; may be repeated").group("Event");
     app.add_number("--version", version, 0, 1U << 30, "Schema version of the data; 0: the server's default")
         .group("Event");
     app.add_number("--sequence", sequence, 0, 1ULL << 62, "The sequence number it must get; 0: any").group("Event");
@@ -107,6 +109,11 @@ Result<std::string> event_body(const AppendFlags& flags) {
   text("correlationId", flags.correlation_id);
   text("causationId", flags.causation_id);
   text("occurredAt", flags.occurred_at);
+  if (!flags.tags.empty()) {
+    json.key("tags").begin_array();
+    for (const std::string& tag : flags.tags) json.string(tag);
+    json.end_array();
+  }
   if (flags.version != 0) json.key("version").number(flags.version);
   if (flags.sequence != 0) json.key("sequenceNumber").number(flags.sequence);
   STELE_ASSIGN(const std::string data, json_argument("--data", flags.data));
@@ -142,7 +149,7 @@ int append_command(int argc, const char* const* argv) {
   request.target = "/v1/events";
   std::string body;
   if (flags.source == "-") {
-    if (!(flags.type + flags.aggregate + flags.data).empty()) {
+    if (!(flags.type + flags.aggregate + flags.data).empty() || !flags.tags.empty()) {
       return usage_error({ErrorKind::InvalidArgument, "- and the flags of an event exclude each other"});
     }
     body.assign(std::istreambuf_iterator<char>(std::cin), {});

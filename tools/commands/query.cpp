@@ -28,6 +28,7 @@ struct QueryFlags {
   std::string format = "ndjson";
   std::uint64_t limit = 0;
   std::vector<std::string> event_types;
+  std::vector<std::string> tags;
   struct Filter {
     const char* parameter;
     std::string value;
@@ -54,6 +55,8 @@ struct QueryFlags {
     add("--aggregate", aggregate, "ID", "aggregateId");
     add("--aggregate-type", aggregate_type, "TEXT", "aggregateType");
     app.add_texts("--type", event_types, "TEXT", "eventType; may be repeated: any of them")
+        .group("Filters (all of them must match)");
+    app.add_texts("--tag", tags, "TEXT", "tag; may be repeated: all of them")
         .group("Filters (all of them must match)");
     add("--user", user, "ID", "userId");
     add("--correlation-id", correlation_id, "ID", "correlationId");
@@ -96,6 +99,7 @@ struct QueryFlags {
       if (!filter->value.empty()) append(filter->parameter, filter->value);
     }
     for (const auto& type : event_types) append("eventType", type);
+    for (const auto& tag : tags) append("tag", tag);
     if (include_system) append("includeSystem", "true");
     return text;
   }
