@@ -1,5 +1,5 @@
 #pragma once
-// A mutex whose rules a compiler can check: what it guards (GUARDED_BY) and which functions need it held (REQUIRES) or free (EXCLUDES).
+// A mutex whose rules a compiler can check: what it guards (GUARDED_BY) and which functions need it held (REQUIRES).
 // Clang's thread-safety analysis reads them (preset `clang`), other compilers see nothing. It cannot look into lambdas, so a wait is a loop
 // around ConditionVariable::wait() and not a predicate.
 
@@ -16,7 +16,6 @@
 #define SCOPED_CAPABILITY STELE_ANNOTATION(scoped_lockable)
 #define GUARDED_BY(x) STELE_ANNOTATION(guarded_by(x))
 #define REQUIRES(...) STELE_ANNOTATION(requires_capability(__VA_ARGS__))
-#define EXCLUDES(...) STELE_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) STELE_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) STELE_ANNOTATION(release_capability(__VA_ARGS__))
 

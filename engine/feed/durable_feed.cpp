@@ -1,20 +1,17 @@
 #include "engine/feed/durable_feed.h"
 
-#include <algorithm>
+#include <atomic>
 #include <utility>
 
 namespace stele {
 
-/// Its mutex is held while the listener runs, so that stop() waits for it. The feed's own is not: a listener may be slow to stop.
+/// Its mutex is held while the listener runs, so that stop() waits for it. Whoever holds the feed's must not wait for it: the listener
+/// may ask the feed.
 struct DurableFeed::Subscription::Seat {
   explicit Seat(Listener of) : listener(std::move(of)) {}
   Mutex mutex;
   Listener listener GUARDED_BY(mutex);  // none: stopped
-
-  [[nodiscard]] bool taken() {
-    const MutexLock lock(mutex);
-    return static_cast<bool>(listener);
-  }
+  std::atomic<bool> stopped{false};
 };
 
 DurableFeed::Subscription& DurableFeed::Subscription::operator=(Subscription&& other) noexcept {
@@ -26,6 +23,7 @@ DurableFeed::Subscription& DurableFeed::Subscription::operator=(Subscription&& o
 void DurableFeed::Subscription::stop() {
   const std::shared_ptr<Seat> seat = std::exchange(seat_, nullptr);
   if (!seat) return;
+  seat->stopped = true;
   const MutexLock lock(seat->mutex);
   seat->listener = nullptr;
 }
@@ -40,7 +38,7 @@ DurableFeed::Subscription DurableFeed::subscribe(Listener listener) {
   const MutexLock lock(mutex_);
   auto seats = std::make_shared<Seats>();
   for (const auto& old : *seats_) {
-    if (old->taken()) seats->push_back(old);
+    if (!old->stopped) seats->push_back(old);
   }
   seats->push_back(seat);
   seats_ = std::move(seats);

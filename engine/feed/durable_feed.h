@@ -13,7 +13,7 @@
 
 namespace stele {
 
-/// Thread-safe. Outlived by its subscriptions and followers if need be: they hear nothing more then.
+/// Thread-safe. Its subscriptions may outlive it; they hear nothing more then.
 class DurableFeed {
  public:
   using Listener = std::function<void(Position end)>;
@@ -52,11 +52,11 @@ class DurableFeed {
   friend class FeedFollower;
   mutable Mutex mutex_;
   using Seats = std::vector<std::shared_ptr<Subscription::Seat>>;
-  std::shared_ptr<const Seats> seats_ GUARDED_BY(mutex_) = std::make_shared<const Seats>();  // never changed, so that publishing allocates nothing
+  std::shared_ptr<const Seats> seats_ GUARDED_BY(mutex_) = std::make_shared<const Seats>();  // copied to be changed: publishing allocates nothing
   Position end_ GUARDED_BY(mutex_);
   bool closed_ GUARDED_BY(mutex_) = false;
   ConditionVariable changed_;  // for followers
-  std::size_t waiting_ GUARDED_BY(mutex_) = 0;
+  std::size_t waiting_ GUARDED_BY(mutex_) = 0;  // followers
 };
 
 /// Waits on a thread of its own choice for the log to grow beyond what it has seen. One thread waits, any thread may stop it. The feed

@@ -230,8 +230,8 @@ bool IndexCompactor::repair_one(RateLimiter& limiter) {
 }
 
 void IndexCompactor::remove_files(std::span<const std::shared_ptr<const IndexRun>> runs) {
-  // Readers keep what they have mapped. A file that stays is removed when the folder is opened again.
-  for (const auto& run : runs) (void)options_.files.file_system->remove(run->file().path());
+  // Readers keep what they have mapped.
+  for (const auto& run : runs) options_.files.remove(run->file().path());
 }
 
 Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end, std::uint64_t part_records_max,
@@ -253,7 +253,7 @@ Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end
     return {};
   };
   if (Status made = make_all(); !made) {
-    for (const auto& run : runs) (void)files.file_system->remove(run->file().path());
+    for (const auto& run : runs) files.remove(run->file().path());
     return made.error();
   }
   return runs;

@@ -17,9 +17,8 @@ namespace stele {
 
 /// The keys that have posting lists. Their numbers are those of the tables in a run; the one that is left out is the
 /// table of event ids, which have none.
-enum class KeyKind : std::uint8_t { Aggregate, EventType, AggregateType, User, Correlation, OccurredDay, Tag = 7 };
-/// One more than the greatest number of them.
-inline constexpr std::size_t kKeyKinds = 8;
+enum class KeyKind : std::uint8_t { Aggregate, EventType, AggregateType, User, Correlation, OccurredDay, Tag };
+inline constexpr std::size_t kKeyKinds = 7;
 
 struct IndexKey {
   KeyKind kind;

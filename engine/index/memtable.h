@@ -111,7 +111,7 @@ class Memtable final : public IndexPart {
   // Ids in byte order, for those who list them: brought up to date when somebody asks, not by the inserting thread.
   mutable std::mutex order_mutex_;
   mutable std::vector<std::string_view> aggregates_in_order_;
-  std::array<KeyTable<PostingList>, kKeyKinds> postings_;  // by kind; those without lists of their own stay empty
+  std::array<KeyTable<PostingList>, kKeyKinds> postings_;
   std::vector<Uuid> event_ids_;  // by ordinal
   struct IdSlot {
     std::uint32_t hash = 0;

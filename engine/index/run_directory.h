@@ -15,9 +15,9 @@ namespace stele {
 
 inline constexpr PageFileKind kRunFile{"STELERUN", 1};
 
-/// One table for each kind of key, under its number, and one from event ids to ordinals.
-inline constexpr std::size_t kRunTables = kKeyKinds;
-inline constexpr std::size_t kEventIdTable = 6;
+/// One table for each kind of key, in this order, then one from event ids to ordinals.
+inline constexpr std::size_t kRunTables = kKeyKinds + 1;
+inline constexpr std::size_t kEventIdTable = kKeyKinds;
 
 struct RunDirectory {
   Position first;

@@ -329,14 +329,16 @@ Result<std::shared_ptr<const IndexRun>> write(const RunFiles& files, const Sourc
       files.folder + "/" + run_name(sources.front()->first(), sources.back()->end());
   const std::string unfinished = path + std::string(kUnfinishedSuffix);
   const auto make = [&]() -> Status {
+    STELE_TRY(files.in_place());
     STELE_ASSIGN(const std::unique_ptr<PageFileWriter> file,
                  PageFileWriter::create(*files.file_system, unfinished, limiter));
     STELE_TRY(write_file(*file, sources, files));
+    STELE_TRY(files.in_place());
     STELE_TRY(files.file_system->rename(unfinished, path));
     return files.file_system->sync_directory(files.folder);
   };
   if (Status made = make(); !made) {
-    (void)files.file_system->remove(unfinished);
+    files.remove(unfinished);
     return made.error();
   }
   return IndexRun::open(*files.file_system, path, files.store_id);

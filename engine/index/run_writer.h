@@ -13,6 +13,7 @@
 
 #include "engine/index/index_run.h"
 #include "engine/index/memtable.h"
+#include "engine/log/log_guard.h"
 
 namespace stele {
 
@@ -21,6 +22,14 @@ struct RunFiles {
   std::string folder;  ///< must exist
   Uuid store_id;
   std::uint64_t filter_seed;  ///< of the filters; random, so that nobody can choose keys that pass them
+  /// Asked before a file is made, renamed or removed: under the folder's name another store may lie. None = nobody else is expected there.
+  LogGuard* guard = nullptr;
+
+  [[nodiscard]] Status in_place() const { return guard == nullptr ? Status{} : guard->look(); }
+  /// As well as may be: a file that stays is removed when the folder is opened again.
+  void remove(const std::string& path) const {
+    if (in_place()) (void)file_system->remove(path);
+  }
 };
 
 /// Writes `part`, which must be immutable and not empty, as a run. Durable under its name on return; on an error nothing is left but perhaps

@@ -370,7 +370,7 @@ Status SnapshotStore::write_immutable(Lock& lock, RateLimiter* limiter) {
 /// Needs the turn to write.
 Status SnapshotStore::write_memory(Lock& lock) {
   if (!immutable_.empty()) STELE_TRY(write_immutable(lock, nullptr));
-  // Others may have put more meanwhile, and it may have been immutable.
+  // Others may have put more meanwhile, and it may be immutable by now.
   if (immutable_.empty() && !newest_.empty()) freeze();
   if (!immutable_.empty()) STELE_TRY(write_immutable(lock, nullptr));
   return renames_synced_ < renames_ ? settle(lock) : Status{};

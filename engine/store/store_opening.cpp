@@ -137,7 +137,7 @@ Status StoreImpl::start() {
   const Uuid store_id = stored_id ? *stored_id : make_uuid_v7(*options_.clock);
   std::uint64_t filter_seed = 0;
   random_bytes(&filter_seed, sizeof filter_seed);
-  const RunFiles run_files{&files, index_folder, store_id, filter_seed};
+  const RunFiles run_files{&files, index_folder, store_id, filter_seed, guard_.get()};
   RunList unused;
   STELE_ASSIGN(KnownOfLog known, open_index(log_folder, run_files, unused));
   known.state = read_state(files, state_path);

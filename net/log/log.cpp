@@ -15,7 +15,6 @@ thread_local const LogContext* current_context = nullptr;
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::Debug: return spdlog::level::debug;
     case LogLevel::Info: return spdlog::level::info;
     case LogLevel::Warning: return spdlog::level::warn;
     case LogLevel::Error: return spdlog::level::err;

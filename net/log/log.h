@@ -14,7 +14,7 @@
 namespace stele::net {
 
 enum class LogFormat { Text, Json };
-enum class LogLevel { Debug, Info, Warning, Error };
+enum class LogLevel { Info, Warning, Error };
 
 /// Lines of at least the level go to stderr from now on. Call it once, before other threads log. `level`: as --log-level names it.
 void set_up_log(const std::string& level, LogFormat format);

@@ -132,7 +132,8 @@ TEST_CASE("FolderGuard.AnotherStoreInThePlaceIsLeftAlone") {
   first.append_until_it_stops();
   first.check_stopped("the data folder was replaced");
   other.append(40);
-  CHECK(other.http.get("/readyz").status == 200);
+  const HttpResponse ready = other.http.get("/readyz");
+  CHECK_MESSAGE(ready.status == 200, ready.body);
   other.check_nothing_lost(folder.file("data"));
   first.check_nothing_lost(folder.file("moved"));
 }

@@ -94,3 +94,20 @@ TEST_CASE("DurableFeed.EndingASubscriptionWaitsForItsListener") {
   CHECK(stopping.get());
   publisher.join();
 }
+
+TEST_CASE("DurableFeed.SubscribingDoesNotWaitForAListenerWhichMayAskTheFeed") {
+  DurableFeed feed;
+  std::promise<void> entered, subscribed;
+  Position seen;
+  const auto slow = feed.subscribe([&](Position) {
+    entered.set_value();
+    subscribed.get_future().wait();
+    seen = feed.end();
+  });
+  std::thread publisher([&] { feed.publish(Position{1}); });
+  entered.get_future().wait();
+  const auto other = feed.subscribe([](Position) {});
+  subscribed.set_value();
+  publisher.join();
+  CHECK(seen == Position{1});
+}
