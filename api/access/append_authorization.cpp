@@ -37,8 +37,8 @@ FieldError place_of(std::size_t index, std::string_view member, std::string_view
 
 class AppendAuthorization {
  public:
-  AppendAuthorization(const Caller& caller, const Store& store, std::string_view body, BodyFormat format, Proposal& proposal,
-              DiskWait wait)
+  AppendAuthorization(const Caller& caller, const Store& store, std::string_view body, BodyFormat format,
+                      Proposal& proposal, DiskWait wait)
       : caller_(caller), store_(store), body_(body), format_(format), proposal_(proposal), wait_(wait) {}
 
   RulesOutcome apply() {

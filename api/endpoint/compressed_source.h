@@ -11,7 +11,8 @@ namespace stele::api {
 
 class CompressedSource final : public BodySource {
  public:
-  /// None if too many compressed streams exist, so that slow readers cannot take up all memory; `source` is left untouched then.
+  /// None if too many compressed streams exist, so that slow readers cannot take up all memory; `source` is left
+  /// untouched then.
   [[nodiscard]] static std::unique_ptr<BodySource> wrap(std::unique_ptr<BodySource>& source, ContentCoding coding);
 
   ~CompressedSource() override;

@@ -44,9 +44,9 @@ struct ServiceOptions {
   std::string version = STELE_VERSION;
   std::chrono::milliseconds min_position_wait{5000};
   std::size_t min_position_waiters_max = 1024;  ///< requests that may wait for a position at once
-  std::shared_ptr<TrafficMetrics> traffic;      ///< what GET /metrics shows of the HTTP side; none = nothing was counted
+  std::shared_ptr<TrafficMetrics> traffic;  ///< what GET /metrics shows of the HTTP side; none = nothing was counted
   std::function<std::vector<CertificateTerm>()> certificates;  ///< those in use now; any thread; none = no TLS
-  const Clock* clock = nullptr;                 ///< none = system_clock(); must outlive the service
+  const Clock* clock = nullptr;                                ///< none = system_clock(); must outlive the service
 };
 
 }  // namespace stele::api

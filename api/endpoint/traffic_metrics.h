@@ -1,6 +1,6 @@
 #pragma once
-// Counts what passes between sockets and endpoints: net records, GET /metrics shows. Labels come from fixed tables (route
-// patterns, methods, statuses, slugs), so that no client can make a new one.
+// Counts what passes between sockets and endpoints: net records, GET /metrics shows. Labels come from fixed tables
+// (route patterns, methods, statuses, slugs), so that no client can make a new one.
 
 #include <array>
 #include <atomic>
@@ -22,16 +22,16 @@ struct ProblemKind;
 
 /// In the order of Method.
 inline constexpr std::array<std::string_view, 8> kMethodNames = {"GET",   "HEAD",   "POST",    "PUT",
-                                                             "PATCH", "DELETE", "OPTIONS", "other"};
+                                                                 "PATCH", "DELETE", "OPTIONS", "other"};
 
 /// Of the requests of one thread, so that threads do not write to each other's memory. Reading is for any thread.
 class RequestCounts {
  public:
   RequestCounts();
 
-  /// Counts an answer, by one thread at a time; its route must outlive the visits below. The first of a route and method
-  /// takes memory, and is not counted if there is none. `nanos`: from the first byte of the request to the last of the
-  /// answer; 0 = there is no such time, because the connection was refused or the answer did not get to its end.
+  /// Counts an answer, by one thread at a time; its route must outlive the visits below. The first of a route and
+  /// method takes memory, and is not counted if there is none. `nanos`: from the first byte of the request to the last
+  /// of the answer; 0 = there is no such time, because the connection was refused or the answer did not get to its end.
   void record(const Response& response, Method method, std::uint64_t nanos) noexcept;
 
  private:
@@ -40,7 +40,7 @@ class RequestCounts {
   struct Cell {
     Cell(const Route* of, std::size_t statuses)
         : route(of), answers(std::make_unique<std::atomic<std::uint64_t>[]>(statuses)), nanos(kDurationBounds) {}
-    const Route* const route;  ///< null = none
+    const Route* const route;                                     ///< null = none
     const std::unique_ptr<std::atomic<std::uint64_t>[]> answers;  ///< by status
     Histogram nanos;
   };
@@ -56,9 +56,9 @@ class RequestCounts {
 /// Of all connections of a server.
 struct ConnectionCounts {
   std::atomic<std::uint64_t> open{0};
-  std::atomic<std::uint64_t> accepted{0};               ///< those refused included
-  std::atomic<std::uint64_t> refused{0};                ///< for their number, with an answer
-  std::atomic<std::uint64_t> refused_from_address{0};   ///< for their number from one address, with an answer
+  std::atomic<std::uint64_t> accepted{0};              ///< those refused included
+  std::atomic<std::uint64_t> refused{0};               ///< for their number, with an answer
+  std::atomic<std::uint64_t> refused_from_address{0};  ///< for their number from one address, with an answer
   std::atomic<std::uint64_t> refused_without_answer{0};
   std::atomic<std::uint64_t> handshakes_failed{0};
   std::atomic<std::uint64_t> answers_cut{0};  ///< that did not get to their end
@@ -79,11 +79,12 @@ class TrafficMetrics {
   [[nodiscard]] std::atomic<std::uint64_t>& access_lines_dropped() { return access_lines_dropped_; }
   [[nodiscard]] std::uint64_t access_lines_dropped() const { return access_lines_dropped_.load(); }
 
-  // What all threads have counted; combinations that never occurred are left out. `route` is the label of one, or "none" for
-  // requests that were answered before they had one. Any thread.
-  using VisitAnswers =
-      std::function<void(std::string_view route, std::string_view method, std::string_view status, std::uint64_t count)>;
-  using VisitDurations = std::function<void(std::string_view route, std::string_view method, const HistogramCounts& nanos)>;
+  // What all threads have counted; combinations that never occurred are left out. `route` is the label of one, or
+  // "none" for requests that were answered before they had one. Any thread.
+  using VisitAnswers = std::function<void(std::string_view route, std::string_view method, std::string_view status,
+                                          std::uint64_t count)>;
+  using VisitDurations =
+      std::function<void(std::string_view route, std::string_view method, const HistogramCounts& nanos)>;
   using VisitProblems = std::function<void(std::string_view slug, std::uint64_t count)>;
   void answers(const VisitAnswers& visit) const;
   void durations(const VisitDurations& visit) const;

@@ -141,8 +141,9 @@ void Appender::decompress_body(const std::shared_ptr<AppendCall>& call, AppendCo
                                    std::to_string(1U << kZstdWindowLogMax) +
                                    " bytes, the largest there is in HTTP (RFC 9659). Compress it with a smaller one."));
     }
-    refused.fail(Problem("malformed-encoding",
-                         "The body is not what its Content-Encoding says, is cut short, or is followed by something else."));
+    refused.fail(
+        Problem("malformed-encoding",
+                "The body is not what its Content-Encoding says, is cut short, or is followed by something else."));
   };
   const std::string_view body = call->request().body();
   if (body.size() <= kInlineDecompressedMax) {
@@ -364,8 +365,10 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
           .member("size", std::to_string(outcome.first.value()));
     case Kind::ConditionTooCostly:
       return Problem("invalid-event", "The condition takes too much work to check. Nothing was stored.")
-          .error({"pointer", "/condition/failIfEventsMatch",
-                  "Whether events match all of this would have to be looked for among too many: name rarer values, or a later `after`.",
+          .error({"pointer",
+                  "/condition/failIfEventsMatch",
+                  "Whether events match all of this would have to be looked for among too many: name rarer values, or "
+                  "a later `after`.",
                   {}});
     case Kind::TooLarge:
       return {"payload-too-large", "The events are too large to be stored as one commit."};

@@ -15,8 +15,8 @@ namespace stele::api {
 
 namespace {
 
-/// Writes the members that come from a record's header into room that is known to suffice: an event has thirty short pieces, and a
-/// string that grows by each of them took a third of the time of a page.
+/// Writes the members that come from a record's header into room that is known to suffice: an event has thirty short
+/// pieces, and a string that grows by each of them took a third of the time of a page.
 class HeaderWriter {
  public:
   explicit HeaderWriter(char* to) : end_(to) {}

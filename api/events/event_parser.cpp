@@ -37,10 +37,10 @@ enum class Member : unsigned {
   Unknown,
 };
 
-constexpr std::array<std::string_view, 15> kMemberNames{
-    "eventType",   "aggregateId", "aggregateType", "data", "metadata", "userId",         "correlationId",
-    "causationId", "version",     "occurredAt",    "tags", "eventId",  "sequenceNumber", "timestamp",
-    "position"};
+constexpr std::array<std::string_view, 15> kMemberNames{"eventType",      "aggregateId", "aggregateType", "data",
+                                                        "metadata",       "userId",      "correlationId", "causationId",
+                                                        "version",        "occurredAt",  "tags",          "eventId",
+                                                        "sequenceNumber", "timestamp",   "position"};
 
 Member member_of(std::string_view name) {
   for (unsigned i = 0; i < kMemberNames.size(); ++i) {

@@ -26,7 +26,8 @@ constexpr std::size_t kOutputStep = 16U << 10;
 class Deflater {
  public:
   Deflater() {
-    if (::deflateInit2(&stream_, kGzipLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+    if (::deflateInit2(&stream_, kGzipLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+      throw std::bad_alloc();
   }
   ~Deflater() { (void)::deflateEnd(&stream_); }
   Deflater(const Deflater&) = delete;

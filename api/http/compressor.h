@@ -18,7 +18,8 @@ class Compressor {
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;
 
-  /// Appends the compressed form of `piece` to `to`, so that whoever gets it can read all of the piece. `last`: the body ends with it.
+  /// Appends the compressed form of `piece` to `to`, so that whoever gets it can read all of the piece. `last`: the
+  /// body ends with it.
   void add(std::string_view piece, bool last, std::string& to);
 
  private:

@@ -16,8 +16,8 @@ struct AcceptedCoding {
   bool identity = true;  ///< an answer without a coding is acceptable as well
 };
 
-/// What an Accept-Encoding field asks for: the coding with the highest quality, of equals zstd before gzip before none. A field that is
-/// absent or empty asks for none, and so does one that accepts nothing that exists here.
+/// What an Accept-Encoding field asks for: the coding with the highest quality, of equals zstd before gzip before none.
+/// A field that is absent or empty asks for none, and so does one that accepts nothing that exists here.
 [[nodiscard]] AcceptedCoding accepted_coding(std::string_view accept_encoding);
 
 /// The coding of a body with this Content-Encoding; none if it is not known here, or if there are several.

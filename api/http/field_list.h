@@ -14,7 +14,8 @@ namespace stele::api {
 /// Compares ASCII without regard to case; `lower` is in lower case.
 [[nodiscard]] bool same_token(std::string_view text, std::string_view lower);
 
-/// The quality among the parameters behind an item, in thousandths; 1000 if there is none, or a malformed one, as lenient servers do.
+/// The quality among the parameters behind an item, in thousandths; 1000 if there is none, or a malformed one, as
+/// lenient servers do.
 [[nodiscard]] int quality_of(std::string_view parameters);
 
 }  // namespace stele::api

@@ -30,7 +30,8 @@ Parameters::Parameters(std::string_view query, std::initializer_list<std::string
     auto name = percent_decode(part.substr(0, equals), PlusMeans::Space);
     auto value = percent_decode(part.substr(std::min(equals + 1, part.size())), PlusMeans::Space);
     if (!name || !value) {
-      fault(name ? name->substr(0, kNameShownBytesMax) : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
+      fault(name ? name->substr(0, kNameShownBytesMax)
+                 : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
             "The percent-encoding is broken or does not give UTF-8.");
       continue;
     }

@@ -111,10 +111,11 @@ constexpr std::array kKinds{
         "unavailable", 503, "Unavailable",
         "The store does not accept events now (reads go on), or the server is shutting down. Nothing was stored. "
         "Try again after `Retry-After` seconds."},
-    ProblemKind{"clock-jump", 503, "The clock jumped",
-                "The server's clock jumped ahead by more than a day, and every later event would carry that time. Nothing "
-                "was stored; reads go on, and repeats are answered. Try again after `Retry-After` seconds: appending works "
-                "again as soon as the clock is back."},
+    ProblemKind{
+        "clock-jump", 503, "The clock jumped",
+        "The server's clock jumped ahead by more than a day, and every later event would carry that time. Nothing "
+        "was stored; reads go on, and repeats are answered. Try again after `Retry-After` seconds: appending works "
+        "again as soon as the clock is back."},
     ProblemKind{
         "outcome-unknown", 503, "Outcome unknown",
         "A write failed on the way to the disk, or memory ran out for the answer, so the events may or may not be "

@@ -29,8 +29,8 @@ struct JsonDiagnosis {
 /// Checks `text` against RFC 8259 byte by byte. Takes time linear in the text and one bit of memory a level of nesting.
 [[nodiscard]] JsonDiagnosis diagnose_json(std::string_view text);
 
-/// Appends one reference token, `~` and `/` escaped, with the slash before it. What is longer than a name people read is
-/// cut, and ends with an ellipsis: a client must not make an answer many times as large as its request.
+/// Appends one reference token, `~` and `/` escaped, with the slash before it. What is longer than a name people read
+/// is cut, and ends with an ellipsis: a client must not make an answer many times as large as its request.
 void append_pointer_token(std::string& pointer, std::string_view token);
 
 }  // namespace stele::api

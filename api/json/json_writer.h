@@ -13,8 +13,8 @@ namespace stele::api {
 /// Room that a text of `bytes` needs at most as a JSON string: each may become \u001f.
 constexpr std::size_t json_string_bytes_max(std::size_t bytes) { return 2 + 6 * bytes; }
 
-/// Writes `text` as a JSON string, quotes included, and returns the end. `text` must be valid UTF-8; only what JSON demands is
-/// escaped. There must be room for json_string_bytes_max().
+/// Writes `text` as a JSON string, quotes included, and returns the end. `text` must be valid UTF-8; only what JSON
+/// demands is escaped. There must be room for json_string_bytes_max().
 char* write_json_string(char* to, std::string_view text);
 void append_json_string(std::string& to, std::string_view text);
 

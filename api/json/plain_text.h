@@ -1,6 +1,6 @@
 #pragma once
-// Finds where plain text ends, sixteen bytes at a time: most strings of a request are plain from end to end, and looking at each byte by
-// itself was a fifth of the time spent on parsing and writing them.
+// Finds where plain text ends, sixteen bytes at a time: most strings of a request are plain from end to end, and
+// looking at each byte by itself was a fifth of the time spent on parsing and writing them.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace stele::api {
 
-/// How many of the first N (8 or 16) bytes at `at` are plain: neither a quote, a backslash, a control character (below 0x20, or 0x7F)
-/// nor beyond ASCII.
+/// How many of the first N (8 or 16) bytes at `at` are plain: neither a quote, a backslash, a control character (below
+/// 0x20, or 0x7F) nor beyond ASCII.
 template <std::size_t N>
 [[nodiscard, gnu::always_inline]] inline std::size_t plain_of(const char* at) {
   using Bytes [[gnu::vector_size(N)]] = unsigned char;

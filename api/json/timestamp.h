@@ -24,7 +24,8 @@ enum class FinerTimes {
 
 inline constexpr std::size_t kTimestampBytes = 27;
 
-/// Writes `2026-03-01T10:00:00.500000Z`, always kTimestampBytes characters; times outside the years 0000..9999 are clamped to them.
+/// Writes `2026-03-01T10:00:00.500000Z`, always kTimestampBytes characters; times outside the years 0000..9999 are
+/// clamped to them.
 void write_timestamp(Timestamp time, char* to);
 [[nodiscard]] std::string format_timestamp(Timestamp time);
 

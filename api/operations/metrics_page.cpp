@@ -45,8 +45,8 @@ class Families {
       to.sample_count += counts.counts[i];
       ClientMetric::Bucket bucket;
       bucket.cumulative_count = to.sample_count;
-      bucket.upper_bound =
-          i < counts.bounds.size() ? static_cast<double>(counts.bounds[i]) / unit : std::numeric_limits<double>::infinity();
+      bucket.upper_bound = i < counts.bounds.size() ? static_cast<double>(counts.bounds[i]) / unit
+                                                    : std::numeric_limits<double>::infinity();
       to.bucket.push_back(bucket);
     }
     to.sample_sum = static_cast<double>(counts.sum) / unit;
@@ -106,8 +106,10 @@ void add_store(Families& to, const MetricsSources& of) {
   to.gauge("stele_index_size_bytes", metrics.index_bytes, "Bytes of the index runs.");
   to.gauge("stele_index_runs", health.index_runs, "Files of the index.");
   to.gauge("stele_index_damaged_runs", metrics.index_runs_damaged, "Files of the index that are being made again.");
-  to.gauge("stele_index_waiting_parts", metrics.index_parts_waiting, "Parts of the index in memory that wait to be written.");
-  to.gauge("stele_index_compaction_due", metrics.index_compaction_due ? 1 : 0, "1 while files of the index are merged, or wait for it.");
+  to.gauge("stele_index_waiting_parts", metrics.index_parts_waiting,
+           "Parts of the index in memory that wait to be written.");
+  to.gauge("stele_index_compaction_due", metrics.index_compaction_due ? 1 : 0,
+           "1 while files of the index are merged, or wait for it.");
   to.counter("stele_scrubber_passes_total", health.scrub_passes, "How often everything stored was verified.");
   to.counter("stele_scrubber_bytes_total", health.scrubbed_bytes, "Bytes that were verified.");
 
@@ -115,8 +117,10 @@ void add_store(Families& to, const MetricsSources& of) {
   to.family(MetricType::Gauge, "stele_recovery_info", "How the log's end was found at the start; always 1.")
       .sample(1, {{"tail_case", recovery.tail_case}});
   to.gauge("stele_recovery_records", recovery.records, "Records found at the start.");
-  to.gauge("stele_recovery_replayed_records", recovery.replayed, "Of these, read again because no index file held them.");
-  to.gauge("stele_recovery_cut_bytes", recovery.cut_bytes, "Bytes of an unfinished last write that were cut off at the start.");
+  to.gauge("stele_recovery_replayed_records", recovery.replayed,
+           "Of these, read again because no index file held them.");
+  to.gauge("stele_recovery_cut_bytes", recovery.cut_bytes,
+           "Bytes of an unfinished last write that were cut off at the start.");
   to.gauge("stele_recovery_rewritten_bytes", recovery.rewritten_bytes, "Bytes written and synced again at the start.");
 }
 
@@ -136,12 +140,14 @@ void add_traffic(Families& to, const TrafficMetrics& traffic) {
   });
   const ConnectionCounts& connections = traffic.connections();
   to.gauge("stele_http_connections", connections.open.load(), "Connections open.");
-  to.counter("stele_http_connections_accepted_total", connections.accepted.load(), "Connections taken, those refused included.");
+  to.counter("stele_http_connections_accepted_total", connections.accepted.load(),
+             "Connections taken, those refused included.");
   to.family(MetricType::Counter, "stele_http_connections_refused_total", "Connections refused.");
   to.sample(static_cast<double>(connections.refused.load()), {{"reason", "too-many"}});
   to.sample(static_cast<double>(connections.refused_from_address.load()), {{"reason", "too-many-from-address"}});
   to.sample(static_cast<double>(connections.refused_without_answer.load()), {{"reason", "overflow"}});
-  to.counter("stele_tls_handshakes_failed_total", connections.handshakes_failed.load(), "Connections on which TLS was not agreed on.");
+  to.counter("stele_tls_handshakes_failed_total", connections.handshakes_failed.load(),
+             "Connections on which TLS was not agreed on.");
   to.counter("stele_http_answers_cut_total", connections.answers_cut.load(),
              "Answers that did not get to their end, because the client left, was too slow, or stored bytes could not "
              "be read.");
@@ -179,7 +185,8 @@ void add_process(Families& to) {
 
 std::string metrics_page(const MetricsSources& of) {
   Families families;
-  families.family(MetricType::Gauge, "stele_build_info", "The version that runs; always 1.").sample(1, {{"version", of.version}});
+  families.family(MetricType::Gauge, "stele_build_info", "The version that runs; always 1.")
+      .sample(1, {{"version", of.version}});
   add_store(families, of);
   families.gauge("stele_read_queue_requests", of.reads_waiting, "Reads that wait for a thread.");
   add_traffic(families, of.traffic);

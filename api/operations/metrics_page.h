@@ -23,13 +23,13 @@ struct MetricsSources {
   const TrafficMetrics& traffic;
   const Authenticator* authenticator;  ///< null = authentication is off
   std::vector<CertificateTerm> certificates;
-  std::size_t reads_waiting;           ///< for the read pool
+  std::size_t reads_waiting;  ///< for the read pool
   std::string_view version;
   bool shutting_down;
 };
 
-/// Everything there is to know about the running server, in the text format of Prometheus. Takes a fraction of a millisecond and reads
-/// /proc; any thread.
+/// Everything there is to know about the running server, in the text format of Prometheus. Takes a fraction of a
+/// millisecond and reads /proc; any thread.
 [[nodiscard]] std::string metrics_page(const MetricsSources& of);
 
 }  // namespace stele::api

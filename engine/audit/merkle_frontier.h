@@ -1,6 +1,6 @@
 #pragma once
-// The right edge of the RFC 9162 Merkle tree: the roots of the perfect subtrees that the leaves so far decompose into, largest first.
-// Enough to append leaves and to compute the root; 32 bytes for each set bit of the tree's size.
+// The right edge of the RFC 9162 Merkle tree: the roots of the perfect subtrees that the leaves so far decompose into,
+// largest first. Enough to append leaves and to compute the root; 32 bytes for each set bit of the tree's size.
 
 #include <cstdint>
 #include <vector>

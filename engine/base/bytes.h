@@ -1,5 +1,6 @@
 #pragma once
-// Little-endian encoding into strings and bounds-checked decoding. Byte strings are std::string_view throughout the engine.
+// Little-endian encoding into strings and bounds-checked decoding. Byte strings are std::string_view throughout the
+// engine.
 
 #include <bit>
 #include <cstdint>

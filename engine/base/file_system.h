@@ -1,7 +1,7 @@
 #pragma once
 // The seam between the engine and the disk. Two implementations: PosixFileSystem and SimulatedFileSystem
-// (tests/support/simulated_file_system.h), which drops, tears and reorders what was not synced. The engine calls the operating system for
-// files nowhere else.
+// (tests/support/simulated_file_system.h), which drops, tears and reorders what was not synced. The engine calls the
+// operating system for files nowhere else.
 
 #include <cstdint>
 #include <memory>
@@ -20,19 +20,22 @@ namespace stele {
 /// that can be told beforehand.
 enum class DiskWait { Allowed, Never };
 
-/// A read-only or shared writable mapping of the first `size()` bytes of a file. Movable through the unique_ptr, any thread may read.
+/// A read-only or shared writable mapping of the first `size()` bytes of a file. Movable through the unique_ptr, any
+/// thread may read.
 class Mapping {
  public:
   virtual ~Mapping() = default;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  /// Copies bytes out. A page that cannot be read (SIGBUS: the file shrank, or the device gave EIO) is an Io error, not a signal;
-  /// a range beyond size() is Corrupt.
+  /// Copies bytes out. A page that cannot be read (SIGBUS: the file shrank, or the device gave EIO) is an Io error, not
+  /// a signal; a range beyond size() is Corrupt.
   [[nodiscard]] virtual Status copy_out(ByteOffset from, std::span<char> to) const = 0;
   /// The mapped bytes; only for a mapping made writable (state file). Null for a read-only one.
   [[nodiscard]] virtual char* writable() = 0;
-  /// Asks the processor to load bytes that will be copied out soon. Only a hint: any range is allowed, nothing is read from the disk.
+  /// Asks the processor to load bytes that will be copied out soon. Only a hint: any range is allowed, nothing is read
+  /// from the disk.
   virtual void prefetch(ByteOffset /*from*/, std::size_t /*size*/) const {}
-  /// Asks the system to begin to read from the disk what is not in memory, and does not wait for it. Only a hint, as above.
+  /// Asks the system to begin to read from the disk what is not in memory, and does not wait for it. Only a hint, as
+  /// above.
   virtual void read_ahead(ByteOffset /*from*/, std::size_t /*size*/) const {}
   /// Whether all of it is in memory now, so that copying it out does not wait. A system call.
   [[nodiscard]] virtual bool is_resident(ByteOffset /*from*/, std::size_t /*size*/) const { return true; }
@@ -52,8 +55,8 @@ struct FileInfo {
   [[nodiscard]] bool is_same_file(const FileInfo& other) const { return device == other.device && id == other.id; }
 };
 
-/// An open file. One thread writes at a time; reads and mappings may run beside it. EINTR and short transfers are handled inside.
-/// The destructor closes silently; call close() where a failure matters.
+/// An open file. One thread writes at a time; reads and mappings may run beside it. EINTR and short transfers are
+/// handled inside. The destructor closes silently; call close() where a failure matters.
 class File {
  public:
   virtual ~File() = default;
@@ -74,8 +77,8 @@ class File {
   [[nodiscard]] virtual Result<std::unique_ptr<Mapping>> map(std::uint64_t length) const = 0;
   /// Maps [0, length) shared and writable.
   [[nodiscard]] virtual Result<std::unique_ptr<Mapping>> map_writable(std::uint64_t length) = 0;
-  /// Takes the exclusive lock of the file itself (flock) until it is closed. Locked if anyone else has it, in this process
-  /// too; Unsupported if the file system has no such locks.
+  /// Takes the exclusive lock of the file itself (flock) until it is closed. Locked if anyone else has it, in this
+  /// process too; Unsupported if the file system has no such locks.
   [[nodiscard]] virtual Status lock() = 0;
   /// As FileSystem::rename(path(), to). path() is `to` afterwards; nothing is opened for it.
   [[nodiscard]] virtual Status rename(const std::string& to) = 0;
@@ -83,9 +86,9 @@ class File {
 };
 
 enum class OpenMode {
-  Read,       ///< must exist
-  ReadWrite,  ///< must exist
-  CreateNew,  ///< must not exist; mode 0640
+  Read,           ///< must exist
+  ReadWrite,      ///< must exist
+  CreateNew,      ///< must not exist; mode 0640
   CreatePrivate,  ///< must not exist; mode 0600
   OpenOrCreate,
 };
@@ -127,8 +130,9 @@ class FileSystem {
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   /// fsync of the folder: created, renamed and removed entries are on stable storage on return.
   [[nodiscard]] virtual Status sync_directory(const std::string& folder) = 0;
-  /// Takes the exclusive lock of the folder of `path` (flock) and of the lock file `path`, which it creates: that one can be
-  /// made anew, the folder cannot. Locked, naming the holder's process id if it is known, if anyone else has either.
+  /// Takes the exclusive lock of the folder of `path` (flock) and of the lock file `path`, which it creates: that one
+  /// can be made anew, the folder cannot. Locked, naming the holder's process id if it is known, if anyone else has
+  /// either.
   [[nodiscard]] virtual Result<std::unique_ptr<FolderLock>> lock(const std::string& path) = 0;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-// Strong identifiers: explicit in (`Position{7}`), explicit out (`p.value()`), and only the arithmetic that means something.
+// Strong identifiers: explicit in (`Position{7}`), explicit out (`p.value()`), and only the arithmetic that means
+// something.
 
 #include <array>
 #include <compare>

@@ -16,7 +16,9 @@ std::uint64_t hash_seed() {
   return seed;
 }
 
-std::uint64_t keyed_hash(std::string_view bytes) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), hash_seed()); }
+std::uint64_t keyed_hash(std::string_view bytes) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), hash_seed());
+}
 
 std::uint64_t keyed_hash(const Uuid& uuid) {
   return XXH3_64bits_withSeed(uuid.bytes.data(), uuid.bytes.size(), hash_seed());

@@ -1,5 +1,6 @@
 #pragma once
-// Hashes for tables in memory whose keys are chosen by clients: seeded anew in each process, so that nobody can aim keys at one slot.
+// Hashes for tables in memory whose keys are chosen by clients: seeded anew in each process, so that nobody can aim
+// keys at one slot.
 
 #include <cstdint>
 #include <string_view>

@@ -90,8 +90,9 @@ FileInfo info_from(const struct stat& about) {
                   .changed_ns = about.st_ctim.tv_sec * 1'000'000'000 + about.st_ctim.tv_nsec};
 }
 
-/// Without changed_ns. Whoever asks Linux for a file's times (fstat does) makes its next write take a time of its own instead of that of the
-/// latest tick, and with it a change of the inode (multigrain timestamps, since 6.13): some 25 us for each group of the log.
+/// Without changed_ns. Whoever asks Linux for a file's times (fstat does) makes its next write take a time of its own
+/// instead of that of the latest tick, and with it a change of the inode (multigrain timestamps, since 6.13): some 25
+/// us for each group of the log.
 Result<FileInfo> info_of(int fd, const std::string& path) {
   struct statx about {};
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_MODE | STATX_INO | STATX_NLINK | STATX_SIZE, &about) != 0) {

@@ -17,20 +17,34 @@ void check_failed(const char* condition, const char* file, int line) {
 
 const char* name_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::NotFound: return "not found";
-    case ErrorKind::InvalidArgument: return "invalid argument";
-    case ErrorKind::TooLarge: return "too large";
-    case ErrorKind::Io: return "I/O error";
-    case ErrorKind::DiskFull: return "disk full";
-    case ErrorKind::Corrupt: return "corrupt";
-    case ErrorKind::Foreign: return "foreign file";
-    case ErrorKind::NewerFormat: return "newer format";
-    case ErrorKind::Locked: return "locked";
-    case ErrorKind::Unsupported: return "not supported";
-    case ErrorKind::Displaced: return "displaced";
-    case ErrorKind::Busy: return "busy";
-    case ErrorKind::Poisoned: return "poisoned";
-    case ErrorKind::Closed: return "closed";
+    case ErrorKind::NotFound:
+      return "not found";
+    case ErrorKind::InvalidArgument:
+      return "invalid argument";
+    case ErrorKind::TooLarge:
+      return "too large";
+    case ErrorKind::Io:
+      return "I/O error";
+    case ErrorKind::DiskFull:
+      return "disk full";
+    case ErrorKind::Corrupt:
+      return "corrupt";
+    case ErrorKind::Foreign:
+      return "foreign file";
+    case ErrorKind::NewerFormat:
+      return "newer format";
+    case ErrorKind::Locked:
+      return "locked";
+    case ErrorKind::Unsupported:
+      return "not supported";
+    case ErrorKind::Displaced:
+      return "displaced";
+    case ErrorKind::Busy:
+      return "busy";
+    case ErrorKind::Poisoned:
+      return "poisoned";
+    case ErrorKind::Closed:
+      return "closed";
     case ErrorKind::WouldWait:
       return "would wait";
   }
@@ -51,8 +65,8 @@ std::string Error::describe() const {
 
 Error os_error(int error_number, std::string message, std::string file) {
   const ErrorKind kind = (error_number == ENOSPC || error_number == EDQUOT) ? ErrorKind::DiskFull
-                         : error_number == ENOENT                          ? ErrorKind::NotFound
-                                                                           : ErrorKind::Io;
+                         : error_number == ENOENT                           ? ErrorKind::NotFound
+                                                                            : ErrorKind::Io;
   return Error{.kind = kind, .message = std::move(message), .os_error = error_number, .file = std::move(file)};
 }
 

@@ -35,9 +35,9 @@ enum class ErrorKind {
 struct Error {
   ErrorKind kind = ErrorKind::InvalidArgument;
   std::string message;
-  int os_error = 0;                            ///< errno, 0 if none
-  std::string file{};                          ///< path, empty if none
-  std::optional<std::uint64_t> offset{};       ///< byte offset in `file`
+  int os_error = 0;                       ///< errno, 0 if none
+  std::string file{};                     ///< path, empty if none
+  std::optional<std::uint64_t> offset{};  ///< byte offset in `file`
 
   /// One line for a person: message, file, offset and the operating system's words.
   [[nodiscard]] std::string describe() const;
@@ -55,18 +55,36 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
 
-  [[nodiscard]] T& value() & { STELE_CHECK(has_value()); return *std::get_if<0>(&state_); }
-  [[nodiscard]] const T& value() const& { STELE_CHECK(has_value()); return *std::get_if<0>(&state_); }
-  [[nodiscard]] T&& value() && { STELE_CHECK(has_value()); return std::move(*std::get_if<0>(&state_)); }
+  [[nodiscard]] T& value() & {
+    STELE_CHECK(has_value());
+    return *std::get_if<0>(&state_);
+  }
+  [[nodiscard]] const T& value() const& {
+    STELE_CHECK(has_value());
+    return *std::get_if<0>(&state_);
+  }
+  [[nodiscard]] T&& value() && {
+    STELE_CHECK(has_value());
+    return std::move(*std::get_if<0>(&state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  [[nodiscard]] Error& error() & { STELE_CHECK(!has_value()); return *std::get_if<1>(&state_); }
-  [[nodiscard]] const Error& error() const& { STELE_CHECK(!has_value()); return *std::get_if<1>(&state_); }
-  [[nodiscard]] Error&& error() && { STELE_CHECK(!has_value()); return std::move(*std::get_if<1>(&state_)); }
+  [[nodiscard]] Error& error() & {
+    STELE_CHECK(!has_value());
+    return *std::get_if<1>(&state_);
+  }
+  [[nodiscard]] const Error& error() const& {
+    STELE_CHECK(!has_value());
+    return *std::get_if<1>(&state_);
+  }
+  [[nodiscard]] Error&& error() && {
+    STELE_CHECK(!has_value());
+    return std::move(*std::get_if<1>(&state_));
+  }
 
  private:
   std::variant<T, Error> state_;
@@ -81,9 +99,18 @@ class [[nodiscard]] Result<void> {
   [[nodiscard]] bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
   void value() const { STELE_CHECK(has_value()); }
-  [[nodiscard]] Error& error() & { STELE_CHECK(!has_value()); return *error_; }
-  [[nodiscard]] const Error& error() const& { STELE_CHECK(!has_value()); return *error_; }
-  [[nodiscard]] Error&& error() && { STELE_CHECK(!has_value()); return std::move(*error_); }
+  [[nodiscard]] Error& error() & {
+    STELE_CHECK(!has_value());
+    return *error_;
+  }
+  [[nodiscard]] const Error& error() const& {
+    STELE_CHECK(!has_value());
+    return *error_;
+  }
+  [[nodiscard]] Error&& error() && {
+    STELE_CHECK(!has_value());
+    return std::move(*error_);
+  }
 
  private:
   std::optional<Error> error_;
@@ -97,16 +124,16 @@ using Status = Result<void>;
 #define STELE_CONCAT(a, b) STELE_CONCAT_(a, b)
 
 /// Returns the error of `expression` from the enclosing function, if there is one.
-#define STELE_TRY(expression)                                       \
-  do {                                                              \
-    if (auto stele_status_ = (expression); !stele_status_) {        \
-      return std::move(stele_status_).error();                      \
-    }                                                               \
+#define STELE_TRY(expression)                                \
+  do {                                                       \
+    if (auto stele_status_ = (expression); !stele_status_) { \
+      return std::move(stele_status_).error();               \
+    }                                                        \
   } while (false)
 
 /// STELE_ASSIGN(auto file, open(...)): binds the value or returns the error.
 #define STELE_ASSIGN(target, expression) STELE_ASSIGN_(STELE_CONCAT(stele_result_, __LINE__), target, expression)
-#define STELE_ASSIGN_(result, target, expression)       \
-  auto result = (expression);                           \
-  if (!result) return std::move(result).error();        \
+#define STELE_ASSIGN_(result, target, expression) \
+  auto result = (expression);                     \
+  if (!result) return std::move(result).error();  \
   target = std::move(result).value()

@@ -1,6 +1,6 @@
 #pragma once
-// A shared mutex under which a writer that waits keeps new readers out. std::shared_mutex lets readers pass, so that enough of them
-// can hold a writer up for as long as they like.
+// A shared mutex under which a writer that waits keeps new readers out. std::shared_mutex lets readers pass, so that
+// enough of them can hold a writer up for as long as they like.
 
 #include <pthread.h>
 
@@ -8,7 +8,8 @@
 
 namespace stele {
 
-/// Meets SharedLockable of the standard library: use std::shared_lock and std::unique_lock. A reader must not lock it twice.
+/// Meets SharedLockable of the standard library: use std::shared_lock and std::unique_lock. A reader must not lock it
+/// twice.
 class WriterFirstMutex {
  public:
   WriterFirstMutex() {

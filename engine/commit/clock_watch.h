@@ -1,5 +1,6 @@
 #pragma once
-// Notices a wall clock that jumps ahead: every later record would carry that time for ever, because times never decrease.
+// Notices a wall clock that jumps ahead: every later record would carry that time for ever, because times never
+// decrease.
 
 #include <atomic>
 #include <cstdint>
@@ -16,8 +17,8 @@ class ClockWatch {
   ClockWatch(const Clock& clock, bool accept_jumps)
       : clock_(clock), accept_jumps_(accept_jumps), last_lead_(lead(clock.now())), highest_lead_(last_lead_) {}
 
-  /// The time to give to what comes next; none while the clock is more than a day ahead of where it can be, which passes
-  /// by itself when the clock is back.
+  /// The time to give to what comes next; none while the clock is more than a day ahead of where it can be, which
+  /// passes by itself when the clock is back.
   [[nodiscard]] std::optional<Timestamp> stamp() {
     const Timestamp wall = clock_.now();
     const std::int64_t now = lead(wall);

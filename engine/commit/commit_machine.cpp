@@ -170,8 +170,8 @@ void CommitMachine::apply_genesis(const Uuid& store_id, std::string_view origin,
   add_record(header, Seed{}, RecordBody{}, body_digest(Seed{}, RecordBody{}), group);
 }
 
-void CommitMachine::add_record(RecordHeader& header, const Seed& seed, const RecordBody& body, const Digest& body_digest,
-                               Group& group) {
+void CommitMachine::add_record(RecordHeader& header, const Seed& seed, const RecordBody& body,
+                               const Digest& body_digest, Group& group) {
   header.position = next_;
   header.time = last_time_;
   const EncodedRecord encoded = append_record(group.frame, header, seed, body);

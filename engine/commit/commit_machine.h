@@ -1,6 +1,7 @@
 #pragma once
-// The sequencing state machine: decides ordered proposals one after another and turns those it accepts into records. Deterministic: the
-// same proposals with the same stamps give the same records and leaves, whatever the group boundaries. No threads, no I/O, no clock.
+// The sequencing state machine: decides ordered proposals one after another and turns those it accepts into records.
+// Deterministic: the same proposals with the same stamps give the same records and leaves, whatever the group
+// boundaries. No threads, no I/O, no clock.
 
 #include <deque>
 #include <optional>
@@ -16,8 +17,8 @@
 
 namespace stele {
 
-/// The records of one group as they will be written. Headers borrow their strings from the proposals, which must stay where they are
-/// until the group is durable.
+/// The records of one group as they will be written. Headers borrow their strings from the proposals, which must stay
+/// where they are until the group is durable.
 struct Group {
   std::string frame = std::string(kFrameBytes, '\0');
   std::vector<std::uint32_t> offsets;  ///< of each record, from the begin of `frame`
@@ -29,15 +30,15 @@ struct Group {
   void clear();
 };
 
-/// One thread, the one that inserts in the index. The state is each proposal's Resolution and, for what came after it, the newest
-/// parts of the index in memory; the overlay holds what the group that still grows adds.
+/// One thread, the one that inserts in the index. The state is each proposal's Resolution and, for what came after it,
+/// the newest parts of the index in memory; the overlay holds what the group that still grows adds.
 class CommitMachine {
  public:
   CommitMachine(Position next, Timestamp last_time) : next_(next), last_time_(last_time) {}
 
-  /// Decides one proposal and, if it is accepted, appends its records to `group`. `stamp` is the sequencer's time for it. The outcome
-  /// rests on `group` and must wait until that is durable.
-  /// `duplicates` is filled if an id was found (see Decision).
+  /// Decides one proposal and, if it is accepted, appends its records to `group`. `stamp` is the sequencer's time for
+  /// it. The outcome rests on `group` and must wait until that is durable. `duplicates` is filled if an id was found
+  /// (see Decision).
   [[nodiscard]] AppendOutcome apply(const Proposal& proposal, const Resolution& resolution, Timestamp stamp,
                                     Group& group, std::vector<std::optional<Position>>& duplicates);
 
@@ -49,7 +50,8 @@ class CommitMachine {
   static void prefetch(const Proposal& proposal, const Resolution& resolution);
 
   /// Appends the genesis record; only to an empty log.
-  void apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp, Group& group);
+  void apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp,
+                     Group& group);
 
   /// The index holds the group: forget the overlay.
   void group_is_indexed();

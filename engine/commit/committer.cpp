@@ -1,18 +1,21 @@
-// The states of the committer. `growing_` is the group that is being decided, `unsynced_` the one that is being made durable; with each stand
-// the answers that rest on it.
+// The states of the committer. `growing_` is the group that is being decided, `unsynced_` the one that is being made
+// durable; with each stand the answers that rest on it.
 //
 //   IDLE       nothing decided, nothing unsynced
 //     | decide() puts records and answers into growing_
 //   GROWING    growing_ holds something, nothing is unsynced
 //     | begin() makes it unsynced_. A small group is written, synced, indexed and settled right here: IDLE again
-//   SYNCING    syncing_: the GroupWriter's thread writes and syncs unsynced_. This thread indexes it meanwhile (readers stop at the durable
-//              end) and decides the next group into growing_, on top of it: what rests on unsynced_ is not answered before it
+//   SYNCING    syncing_: the GroupWriter's thread writes and syncs unsynced_. This thread indexes it meanwhile (readers
+//   stop at the durable
+//              end) and decides the next group into growing_, on top of it: what rests on unsynced_ is not answered
+//              before it
 //     | finish() waits for the sync; settle() publishes the group, then answers: IDLE or GROWING
-//   POISONED   from every state, by a failed write or sync or from outside; there is no way back. What may be stored is answered
+//   POISONED   from every state, by a failed write or sync or from outside; there is no way back. What may be stored is
+//   answered
 //              OutcomeUnknown, the rest Unavailable; nothing more is decided, written or rolled
 //
-// A segment is rolled only when nothing is unsynced: flush() comes before it. While SYNCING, room_ is what unsynced_ will leave of the
-// active segment; the LogWriter is not touched then.
+// A segment is rolled only when nothing is unsynced: flush() comes before it. While SYNCING, room_ is what unsynced_
+// will leave of the active segment; the LogWriter is not touched then.
 
 #include "engine/commit/committer.h"
 
@@ -215,8 +218,8 @@ void Committer::publish(const Group& group) {
 void Committer::settle(const Status& written) {
   if (!written) poison(written.error());
   if (poisoned()) {
-    // What the log holds now is not known: neither that these are stored, nor what the others were refused for. What was decided
-    // meanwhile rests on that group too, and is not written any more.
+    // What the log holds now is not known: neither that these are stored, nor what the others were refused for. What
+    // was decided meanwhile rests on that group too, and is not written any more.
     for (CommitGroup* const batch : {&unsynced_, &growing_}) {
       for (Decided& decided : batch->decided) {
         const Kind kind = decided.outcome.kind;

@@ -1,7 +1,7 @@
 #pragma once
-// The one thread that orders: takes proposals, lets the state machine decide them, has the group made durable, publishes it and only then
-// releases the answers that rest on it. One group at most is unsynced; while it is being synced it is indexed (readers never pass the
-// durable end) and the next one is decided.
+// The one thread that orders: takes proposals, lets the state machine decide them, has the group made durable,
+// publishes it and only then releases the answers that rest on it. One group at most is unsynced; while it is being
+// synced it is indexed (readers never pass the durable end) and the next one is decided.
 
 #include <atomic>
 #include <functional>
@@ -41,7 +41,8 @@ struct CommitterHooks {
 
 class Committer {
  public:
-  /// All references must outlive the committer. Smaller groups than `overlap_records_min` are written on its own thread.
+  /// All references must outlive the committer. Smaller groups than `overlap_records_min` are written on its own
+  /// thread.
   Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& writer, std::uint64_t overlap_records_min,
             CommitterHooks hooks);
   ~Committer();
@@ -97,8 +98,8 @@ class Committer {
   const CommitterHooks hooks_;
   CommitGroup growing_;
   CommitGroup unsynced_;
-  bool syncing_ = false;  // unsynced_ is being written
-  LogWriter::Room room_;  // behind unsynced_, while it is being written
+  bool syncing_ = false;                // unsynced_ is being written
+  LogWriter::Room room_;                // behind unsynced_, while it is being written
   std::optional<Error> no_index_room_;  // for the group under way
   std::atomic<bool> poisoned_{false};
   std::atomic<std::uint64_t> groups_{0};

@@ -1,5 +1,6 @@
 #pragma once
-// Writes and syncs one group at a time on a thread of its own, so that the committer can index it and decide the next one meanwhile.
+// Writes and syncs one group at a time on a thread of its own, so that the committer can index it and decide the next
+// one meanwhile.
 
 #include <atomic>
 #include <functional>

@@ -1,6 +1,6 @@
 #pragma once
-// Hash table for what one group adds: filled and emptied thousands of times a second, so it keeps its memory and clears only what was
-// used. Open addressing with linear probing over 32-bit entry numbers.
+// Hash table for what one group adds: filled and emptied thousands of times a second, so it keeps its memory and clears
+// only what was used. Open addressing with linear probing over 32-bit entry numbers.
 
 #include <cstdint>
 #include <utility>

@@ -1,6 +1,7 @@
 #pragma once
-// What a client asks to append, and what became of it. Everything a proposal needs to become records is in it (ids, salts, digests),
-// except position, sequence number and time, so that the same proposals in the same order give the same records.
+// What a client asks to append, and what became of it. Everything a proposal needs to become records is in it (ids,
+// salts, digests), except position, sequence number and time, so that the same proposals in the same order give the
+// same records.
 
 #include <cstdint>
 #include <functional>
@@ -13,7 +14,8 @@
 
 namespace stele {
 
-/// One event to append. Texts are validated by the caller: at most 255 bytes each, aggregate_id and event_type not empty.
+/// One event to append. Texts are validated by the caller: at most 255 bytes each, aggregate_id and event_type not
+/// empty.
 struct EventDraft {
   Uuid event_id;
   GivenByClient given;
@@ -31,14 +33,15 @@ struct EventDraft {
   std::optional<std::string> data;
   std::optional<std::string> metadata;
   Seed seed{};
-  Digest body_digest{};  ///< of seed, data and metadata; fill with seal()
+  Digest body_digest{};             ///< of seed, data and metadata; fill with seal()
   std::optional<IdUuids> id_uuids;  ///< filled by seal(), to spare the committer the work
   std::string extensions;           ///< of the header, with the tags; filled by seal()
 
   /// Draws a random seed, computes the digest and encodes the tags. Call once everything else is final.
   void seal();
   [[nodiscard]] RecordBody body() const;
-  /// As far as the proposer knows it: without position, sequence number, time, place in the commit and an inherited type. Borrows.
+  /// As far as the proposer knows it: without position, sequence number, time, place in the commit and an inherited
+  /// type. Borrows.
   [[nodiscard]] RecordHeader header() const;
 };
 
@@ -78,8 +81,8 @@ struct Proposal {
 /// What it takes in memory, about.
 [[nodiscard]] std::uint64_t memory_bytes(const Condition& condition);
 
-/// What looking for events that match a failIfEventsMatch may cost, in the units of ReadBudget: some tenths of a second. Two common
-/// keys that never meet could otherwise be followed through the whole log.
+/// What looking for events that match a failIfEventsMatch may cost, in the units of ReadBudget: some tenths of a
+/// second. Two common keys that never meet could otherwise be followed through the whole log.
 inline constexpr std::uint64_t kConditionWorkMax = 1ULL << 20;
 
 /// What became of a proposal, final.
@@ -98,9 +101,9 @@ struct AppendOutcome {
     Busy,                   ///< queue full: nothing happened, try again
     ClockJump,              ///< the system clock jumped ahead: nothing happened; heals by itself when it is back
     DiskFull,               ///< no room for another segment: nothing happened; heals by itself
-    OutcomeUnknown,         ///< a write or sync failed: may or may not be stored; retry with the same ids after a restart
-    Unavailable,            ///< the store is poisoned or closing: nothing happened
-    ReadFailed,             ///< stored bytes that were needed for the answer cannot be read (`detail`)
+    OutcomeUnknown,  ///< a write or sync failed: may or may not be stored; retry with the same ids after a restart
+    Unavailable,     ///< the store is poisoned or closing: nothing happened
+    ReadFailed,      ///< stored bytes that were needed for the answer cannot be read (`detail`)
   };
   /// What the committer gave an event.
   struct Placed {
@@ -116,28 +119,30 @@ struct AppendOutcome {
   Position first;
   std::uint32_t count = 0;
   std::uint32_t event_index = 0;
-  Timestamp time;                                    ///< Stored: of all events
-  std::vector<Placed> placed;                        ///< Stored: one an event
-  SequenceNumber current;                            ///< SequenceConflict: last number of the aggregate before the event
+  Timestamp time;              ///< Stored: of all events
+  std::vector<Placed> placed;  ///< Stored: one an event
+  SequenceNumber current;      ///< SequenceConflict: last number of the aggregate before the event
   std::optional<std::string> stored_aggregate_type;  ///< AggregateTypeConflict
   std::vector<Mismatch> mismatches;                  ///< ConditionFailed: aggregates that broke it
-  std::vector<Position> conflicting;                 ///< ConditionFailed: first events that broke it, at most 10, ascending
+  std::vector<Position> conflicting;  ///< ConditionFailed: first events that broke it, at most 10, ascending
   std::string detail;
 };
 
-/// The committer's answer, handed to the proposer together with its proposal. Turn it into an AppendOutcome with Store::finish().
+/// The committer's answer, handed to the proposer together with its proposal. Turn it into an AppendOutcome with
+/// Store::finish().
 struct Decision {
   Proposal proposal;
   AppendOutcome outcome;
-  /// Where each event's id was found before, if any was; then `outcome` is not final until the stored content has been compared.
+  /// Where each event's id was found before, if any was; then `outcome` is not final until the stored content has been
+  /// compared.
   std::vector<std::optional<Position>> duplicates;
 };
 
 /// The header under which event `index` of a commit with a Stored outcome stands in the log. Borrows from both.
 [[nodiscard]] RecordHeader stored_header(const Proposal& proposal, const AppendOutcome& stored, std::uint32_t index);
 
-/// Called exactly once, on the committer's thread or (Busy, Unavailable, ReadFailed) inside Store::append(). Must only hand
-/// the decision over to the caller's own thread and return.
+/// Called exactly once, on the committer's thread or (Busy, Unavailable, ReadFailed) inside Store::append(). Must only
+/// hand the decision over to the caller's own thread and return.
 using AppendCallback = std::function<void(Decision&&)>;
 
 }  // namespace stele

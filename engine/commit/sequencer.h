@@ -23,8 +23,8 @@ struct PendingCommit {
   AppendCallback callback;
   /// Given when it is ordered; none: the clock cannot be believed, and no record may be made of it.
   std::optional<Timestamp> stamp;
-  std::int64_t began_nanos = 0;  ///< nanos_now() when it was proposed, for the metrics
-  std::uint64_t bytes = 0;  ///< upper bound of its records
+  std::int64_t began_nanos = 0;       ///< nanos_now() when it was proposed, for the metrics
+  std::uint64_t bytes = 0;            ///< upper bound of its records
   std::uint64_t condition_bytes = 0;  ///< what its condition takes in memory
 };
 using Batch = std::vector<std::unique_ptr<PendingCommit>>;
@@ -45,8 +45,8 @@ class Sequencer {
   virtual ~Sequencer() = default;
   /// Any thread. If it is not Yes, `commit` is left untouched.
   [[nodiscard]] virtual Submitted submit(std::unique_ptr<PendingCommit>& commit) = 0;
-  /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first. False once closed
-  /// and empty.
+  /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first.
+  /// False once closed and empty.
   [[nodiscard]] virtual bool take(Batch& to, TakeMode taker) = 0;
   /// Any thread. A busy taker returns now, or from its next call.
   virtual void interrupt() = 0;
@@ -88,7 +88,7 @@ class LocalSequencer final : public Sequencer {
   Batch queue_ GUARDED_BY(mutex_);
   std::uint64_t queued_bytes_ GUARDED_BY(mutex_) = 0;
   std::size_t wake_at_ GUARDED_BY(mutex_) = 0;  // the taker sleeps until so many wait; 0 = it does not sleep
-  std::size_t gathered_ = 0;  // for the group under way; the taker's
+  std::size_t gathered_ = 0;                    // for the group under way; the taker's
   double usual_batch_ = 1;  // the taker's: moving average of what comes for one group: how many clients are busy
   bool interrupted_ GUARDED_BY(mutex_) = false;
   bool closed_ GUARDED_BY(mutex_) = false;

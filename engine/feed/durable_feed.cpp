@@ -5,8 +5,8 @@
 
 namespace stele {
 
-/// Its mutex is held while the listener runs, so that stop() waits for it. Whoever holds the feed's must not wait for it: the listener
-/// may ask the feed.
+/// Its mutex is held while the listener runs, so that stop() waits for it. Whoever holds the feed's must not wait for
+/// it: the listener may ask the feed.
 struct DurableFeed::Subscription::Seat {
   explicit Seat(Listener of) : listener(std::move(of)) {}
   Mutex mutex;

@@ -146,7 +146,8 @@ void IndexCompactor::run(Task task) {
     if (task == Task::Flush) {
       worked = may_try(Task::Flush) && flush_one();
     } else {
-      worked = (may_try(Task::Repair) && repair_one(compaction_limiter_)) || (may_try(Task::Compact) && compact_one(compaction_limiter_));
+      worked = (may_try(Task::Repair) && repair_one(compaction_limiter_)) ||
+               (may_try(Task::Compact) && compact_one(compaction_limiter_));
     }
     lock.lock();
     if (worked) continue;
@@ -189,7 +190,8 @@ std::span<const std::shared_ptr<const IndexRun>> IndexCompactor::due(const RunLi
     while (begin > 0 && classes[begin - 1] == classes[end - 1]) --begin;
     const auto inputs = std::span(runs).subspan(begin);
     if (end - begin >= kCompactionFanout &&
-        std::none_of(inputs.begin(), inputs.begin() + kCompactionFanout, [](const auto& run) { return run->damaged(); }) &&
+        std::none_of(inputs.begin(), inputs.begin() + kCompactionFanout,
+                     [](const auto& run) { return run->damaged(); }) &&
         inputs[kCompactionFanout - 1]->end().since(inputs[0]->first()) <= UINT32_MAX) {
       return inputs.first(kCompactionFanout);
     }

@@ -1,6 +1,7 @@
 #pragma once
-// Keeps the index on disk: writes immutable memtables as runs, merges runs in tiers, and makes damaged runs again from the log. All of it in
-// the background; appends wait only when immutable memtables pile up in memory. Nothing here is needed for durability.
+// Keeps the index on disk: writes immutable memtables as runs, merges runs in tiers, and makes damaged runs again from
+// the log. All of it in the background; appends wait only when immutable memtables pile up in memory. Nothing here is
+// needed for durability.
 
 #include <array>
 #include <chrono>
@@ -41,7 +42,8 @@ class IndexCompactor {
   void work();
   /// Whether there is room for one more immutable memtable.
   [[nodiscard]] bool has_room() const { return set_.view()->immutable().size() < kImmutableMemtablesMax; }
-  /// Waits until there is room for one more immutable memtable. Fails if there is none and the parts cannot be written: DiskFull or Io.
+  /// Waits until there is room for one more immutable memtable. Fails if there is none and the parts cannot be written:
+  /// DiskFull or Io.
   [[nodiscard]] Status wait_for_room();
   /// Writes all immutable memtables and merges what is due, at full speed. Only while there are no threads; any caller.
   void work_off();
@@ -73,7 +75,9 @@ class IndexCompactor {
   [[nodiscard]] bool repair_one(RateLimiter& limiter);
   void remove_files(std::span<const std::shared_ptr<const IndexRun>> runs);
   void note(Task task, const Status& status);
-  [[nodiscard]] const Attempt& attempt(Task task) const REQUIRES(mutex_) { return attempts_[static_cast<std::size_t>(task)]; }
+  [[nodiscard]] const Attempt& attempt(Task task) const REQUIRES(mutex_) {
+    return attempts_[static_cast<std::size_t>(task)];
+  }
 
   const IndexCompactorOptions options_;
   IndexSet& set_;
@@ -86,14 +90,16 @@ class IndexCompactor {
   mutable Mutex mutex_;
   ConditionVariable changed_;
   bool stop_ GUARDED_BY(mutex_) = false;
-  std::uint64_t rounds_ GUARDED_BY(mutex_) = 0;  // of work(): a thread that went to sleep before sees that there is more
+  std::uint64_t rounds_ GUARDED_BY(mutex_) =
+      0;  // of work(): a thread that went to sleep before sees that there is more
   std::array<Attempt, 3> attempts_ GUARDED_BY(mutex_);  // by Task
   std::vector<std::thread> threads_;
 };
 
-/// Makes runs of [first, end) from the log. `read` as above; `replay` is kept in the last run. On an error no file is left.
-[[nodiscard]] Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end, std::uint64_t part_records_max,
-                                           const std::optional<ReplayPoint>& replay, const IndexCompactor::ReadRecord& read,
-                                           RateLimiter* limiter);
+/// Makes runs of [first, end) from the log. `read` as above; `replay` is kept in the last run. On an error no file is
+/// left.
+[[nodiscard]] Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end,
+                                           std::uint64_t part_records_max, const std::optional<ReplayPoint>& replay,
+                                           const IndexCompactor::ReadRecord& read, RateLimiter* limiter);
 
 }  // namespace stele

@@ -1,6 +1,7 @@
 #pragma once
-// One part of the index: everything about the records of a range of positions. The index is a list of immutable parts in position order
-// and one newest part in memory that still grows (see index_set.h). A part answers exactly from keys, without reading the log.
+// One part of the index: everything about the records of a range of positions. The index is a list of immutable parts
+// in position order and one newest part in memory that still grows (see index_set.h). A part answers exactly from keys,
+// without reading the log.
 
 #include <cstdint>
 #include <memory>
@@ -44,7 +45,8 @@ class PostingReader {
  public:
   virtual ~PostingReader() = default;
   /// Appends positions of the list, beginning at `at` (inclusive) in the given direction, at most `limit`.
-  [[nodiscard]] virtual Status collect(Position at, Direction direction, std::size_t limit, std::vector<Position>& to) = 0;
+  [[nodiscard]] virtual Status collect(Position at, Direction direction, std::size_t limit,
+                                       std::vector<Position>& to) = 0;
 };
 
 /// Thread-safe. Corrupt or Io: the part is damaged, and what it would answer is not known.
@@ -59,7 +61,8 @@ class IndexPart {
   [[nodiscard]] virtual Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const = 0;
   [[nodiscard]] virtual Result<std::optional<AggregateHead>> head(std::string_view id) const = 0;
   /// Position of the first record of the aggregate whose sequence number is at least `sequence`.
-  [[nodiscard]] virtual Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const = 0;
+  [[nodiscard]] virtual Result<std::optional<Position>> position_of(std::string_view id,
+                                                                    SequenceNumber sequence) const = 0;
   /// Ids with `prefix` that are at least `from`, in byte order, at most `limit`.
   [[nodiscard]] virtual Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
                                                                        std::size_t limit) const = 0;
@@ -73,8 +76,8 @@ class IndexPart {
   };
   [[nodiscard]] virtual Result<std::optional<OccurredDays>> occurred_days(std::int64_t first,
                                                                           std::int64_t last) const = 0;
-  /// The times of some of the records are known: the first record whose time is at least `time` is at or behind `begin`, and, unless
-  /// it lies behind this part, not behind `end`.
+  /// The times of some of the records are known: the first record whose time is at least `time` is at or behind
+  /// `begin`, and, unless it lies behind this part, not behind `end`.
   struct TimeBounds {
     Position begin;
     Position end;
@@ -85,8 +88,9 @@ class IndexPart {
 /// Longest stored form of a key.
 inline constexpr std::size_t kIndexKeyBytesMax = 256;
 
-/// The form in which tables hold a key: the text itself, except that user and correlation ids, which are mostly UUIDs, get a byte in
-/// front: 1 and the UUID's 16 bytes, or 0 and the text. `buffer` has room for kIndexKeyBytesMax; the result points to it or to `text`.
+/// The form in which tables hold a key: the text itself, except that user and correlation ids, which are mostly UUIDs,
+/// get a byte in front: 1 and the UUID's 16 bytes, or 0 and the text. `buffer` has room for kIndexKeyBytesMax; the
+/// result points to it or to `text`.
 [[nodiscard]] std::string_view stored_key(KeyKind kind, std::string_view text, char* buffer);
 /// The same for an id of which it is known whether it is a UUID.
 [[nodiscard]] std::string_view stored_id_key(std::string_view text, const std::optional<Uuid>& uuid, char* buffer);

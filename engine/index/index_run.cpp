@@ -14,7 +14,7 @@ constexpr auto kAggregates = static_cast<std::size_t>(KeyKind::Aggregate);
 }  // namespace
 
 Result<std::shared_ptr<const IndexRun>> IndexRun::open(FileSystem& file_system, const std::string& path,
-                                                     const Uuid& store_id) {
+                                                       const Uuid& store_id) {
   STELE_ASSIGN(std::unique_ptr<PageFile> file, PageFile::open(file_system, path, kRunFile, store_id));
   auto directory = RunDirectory::decode(file->directory());
   if (!directory) {
@@ -75,7 +75,7 @@ Result<std::optional<Position>> IndexRun::find_event(const Uuid& event_id, DiskW
 }
 
 Result<bool> IndexRun::find_aggregate(std::string_view id, std::string& bytes, StoredAggregate& to,
-                                     std::string_view& list, DiskWait wait) const {
+                                      std::string_view& list, DiskWait wait) const {
   if (id.size() > kStringBytesMax) return false;
   STELE_ASSIGN(std::optional<std::string> value, tables_[kAggregates].find(id, wait));
   if (!value) return false;
@@ -128,7 +128,7 @@ Result<std::optional<Position>> IndexRun::position_of(std::string_view id, Seque
 }
 
 Result<std::vector<std::string>> IndexRun::aggregate_ids(std::string_view prefix, std::string_view from,
-                                                        std::size_t limit) const {
+                                                         std::size_t limit) const {
   std::vector<std::string> ids;
   Table::Cursor cursor(tables_[kAggregates]);
   STELE_TRY(cursor.seek(std::max(prefix, from)));

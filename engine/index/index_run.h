@@ -1,6 +1,7 @@
 #pragma once
-// An immutable part of the index in a file: an index run. All its tables are static B+ trees with membership filters (sorted_table.h);
-// a lookup of a key that the run does not have touches one cache line, one that it has three or four pages.
+// An immutable part of the index in a file: an index run. All its tables are static B+ trees with membership filters
+// (sorted_table.h); a lookup of a key that the run does not have touches one cache line, one that it has three or four
+// pages.
 
 #include <memory>
 #include <string>
@@ -15,7 +16,7 @@ class IndexRun final : public IndexPart {
  public:
   /// Verifies the directory only; everything else when it is used.
   [[nodiscard]] static Result<std::shared_ptr<const IndexRun>> open(FileSystem& file_system, const std::string& path,
-                                                                   const Uuid& store_id);
+                                                                    const Uuid& store_id);
 
   [[nodiscard]] const PageFile& file() const { return *file_; }
   [[nodiscard]] const RunDirectory& directory() const { return directory_; }
@@ -42,7 +43,8 @@ class IndexRun final : public IndexPart {
     return head(id, DiskWait::Allowed);
   }
   [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id, DiskWait wait) const;
-  [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const override;
+  [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id,
+                                                            SequenceNumber sequence) const override;
   [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
                                                                std::size_t limit) const override;
   [[nodiscard]] Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const override;

@@ -164,7 +164,8 @@ IndexSet::Snapshot IndexSet::snapshot() const {
 void IndexSet::flushed(std::shared_ptr<const IndexRun> run) {
   const MutexLock lock(mutex_);
   ImmutableMemtables immutable = view_->immutable();
-  STELE_CHECK(!immutable.empty() && immutable.front()->first() == run->first() && immutable.front()->end() == run->end());
+  STELE_CHECK(!immutable.empty() && immutable.front()->first() == run->first() &&
+              immutable.front()->end() == run->end());
   immutable.erase(immutable.begin());
   RunList runs = view_->runs();
   runs.push_back(std::move(run));

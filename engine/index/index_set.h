@@ -1,5 +1,6 @@
 #pragma once
-// The whole index: runs in files, parts in memory that wait to be written as runs, then the newest part. All in position order.
+// The whole index: runs in files, parts in memory that wait to be written as runs, then the newest part. All in
+// position order.
 
 #include <memory>
 #include <span>
@@ -16,8 +17,8 @@ namespace stele {
 using RunList = std::vector<std::shared_ptr<const IndexRun>>;
 using ImmutableMemtables = std::vector<std::shared_ptr<const Memtable>>;
 
-/// The parts as they stood at one moment; cheap to copy. What is inserted later shows up in `newest`, so readers bound what they see by
-/// a position of their own. Corrupt or Io: a run is damaged.
+/// The parts as they stood at one moment; cheap to copy. What is inserted later shows up in `newest`, so readers bound
+/// what they see by a position of their own. Corrupt or Io: a run is damaged.
 class IndexView {
  public:
   IndexView() = default;
@@ -55,8 +56,9 @@ class IndexView {
   std::shared_ptr<const Memtable> newest_;
 };
 
-/// The newest part at some moment and, from there, all that came after it: whoever looked up the immutable parts at that moment finds
-/// everything since in memory, however long ago that was. Only the inserting thread may follow `next`.
+/// The newest part at some moment and, from there, all that came after it: whoever looked up the immutable parts at
+/// that moment finds everything since in memory, however long ago that was. Only the inserting thread may follow
+/// `next`.
 struct MemoryLink {
   std::shared_ptr<const Memtable> part;
   std::shared_ptr<const MemoryLink> next;
@@ -93,7 +95,7 @@ class IndexSet {
   const std::uint64_t part_records_max_;
   mutable Mutex mutex_;
   std::shared_ptr<Memtable> growing_;   // inserting thread only
-  std::shared_ptr<MemoryLink> newest_;    // changed under mutex_ by the inserting thread
+  std::shared_ptr<MemoryLink> newest_;  // changed under mutex_ by the inserting thread
   std::shared_ptr<const IndexView> view_ GUARDED_BY(mutex_);
 };
 

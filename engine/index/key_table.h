@@ -1,8 +1,9 @@
 #pragma once
-// Hash table from byte strings (less than 64 KiB) to values: open addressing with linear probing. It exists because the committer inserts
-// several keys an event, and a node and a string for each (std::unordered_map) was the larger part of its time. A slot holds the hash
-// beside the entry's number, so that other keys and growing touch no entry; keys of up to 23 bytes, which are most of them, live in
-// their entry, longer ones in an arena. Entries and arena never move. All keys of a batch can be prefetched before they are inserted.
+// Hash table from byte strings (less than 64 KiB) to values: open addressing with linear probing. It exists because the
+// committer inserts several keys an event, and a node and a string for each (std::unordered_map) was the larger part of
+// its time. A slot holds the hash beside the entry's number, so that other keys and growing touch no entry; keys of up
+// to 23 bytes, which are most of them, live in their entry, longer ones in an arena. Entries and arena never move. All
+// keys of a batch can be prefetched before they are inserted.
 
 #include <cstdint>
 #include <cstring>
@@ -46,7 +47,9 @@ class KeyTable {
     if (slots > slots_.size()) grow(slots);
   }
 
-  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) { return static_cast<std::uint32_t>(keyed_hash(key)); }
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view key) {
+    return static_cast<std::uint32_t>(keyed_hash(key));
+  }
 
   [[nodiscard]] const Value* find(std::string_view key) const { return find(key, hash_of(key)); }
   [[nodiscard]] const Value* find(std::string_view key, std::uint32_t hash) const {

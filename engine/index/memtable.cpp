@@ -46,7 +46,8 @@ struct Memtable::Keys {
       add(kind, record.id_uuids ? stored_id_key(text, *record.id_uuids.*form, buffer) : stored_key(kind, text, buffer));
     };
     if (record.user_id) id(KeyKind::User, *record.user_id, &IdUuids::user, user.data());
-    if (record.correlation_id) id(KeyKind::Correlation, *record.correlation_id, &IdUuids::correlation, correlation.data());
+    if (record.correlation_id)
+      id(KeyKind::Correlation, *record.correlation_id, &IdUuids::correlation, correlation.data());
     if (record.occurred_at) {
       put_at<std::int64_t>(day.data(), day_of(*record.occurred_at));
       add(KeyKind::OccurredDay, {day.data(), day.size()});
@@ -120,7 +121,8 @@ void Memtable::insert_one(const RecordHeader& record, const Keys& keys) {
   std::optional<std::string_view> type;
   for (std::size_t i = 1; i < keys.count; ++i) {
     const Keys::Key& key = keys.list[i];
-    KeyTable<PostingList>::Entry* const entry = postings_[static_cast<std::size_t>(key.kind)].insert(key.text(), key.hash).first;
+    KeyTable<PostingList>::Entry* const entry =
+        postings_[static_cast<std::size_t>(key.kind)].insert(key.text(), key.hash).first;
     entry->value.push_back(ordinal);
     if (key.kind == KeyKind::AggregateType) type = entry->key();
   }
@@ -229,7 +231,7 @@ Result<std::optional<Position>> Memtable::position_of(std::string_view id, Seque
 }
 
 Result<std::vector<std::string>> Memtable::aggregate_ids(std::string_view prefix, std::string_view from,
-                                                           std::size_t limit) const {
+                                                         std::size_t limit) const {
   const std::lock_guard order_lock(order_mutex_);
   auto& order = aggregates_in_order_;
   const auto sorted = static_cast<std::ptrdiff_t>(order.size());
@@ -316,7 +318,8 @@ Result<std::optional<IndexPart::OccurredDays>> Memtable::occurred_days(std::int6
 
 Result<IndexPart::TimeBounds> Memtable::time_bounds(Timestamp time) const {
   const std::shared_lock lock(mutex_);
-  const auto behind = std::partition_point(times_.begin(), times_.end(), [&](const TimeSample& s) { return s.time < time; });
+  const auto behind =
+      std::partition_point(times_.begin(), times_.end(), [&](const TimeSample& s) { return s.time < time; });
   TimeBounds bounds{first_, first_.plus(event_ids_.size())};
   if (behind != times_.begin()) bounds.begin = first_.plus(std::prev(behind)->ordinal).next();
   if (behind != times_.end()) bounds.end = first_.plus(behind->ordinal);

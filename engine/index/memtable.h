@@ -1,5 +1,6 @@
 #pragma once
-// The part of the index that still grows, in memory. Once it is full it is immutable: no more records, until it is written as a run.
+// The part of the index that still grows, in memory. Once it is full it is immutable: no more records, until it is
+// written as a run.
 
 #include <array>
 #include <mutex>
@@ -19,7 +20,7 @@ namespace stele {
 /// Where records stand in the log: offsets in one segment.
 struct RecordLocations {
   SegmentId segment;
-  ByteOffset base;                        ///< added to each of `offsets`
+  ByteOffset base;                         ///< added to each of `offsets`
   std::span<const std::uint32_t> offsets;  ///< one a record
 };
 
@@ -56,10 +57,13 @@ class Memtable final : public IndexPart {
   void prefetch_slots(const Uuid& event_id, std::string_view aggregate_id) const;
   void prefetch_entries(std::string_view aggregate_id) const;
 
-  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override { return find(event_id); }
+  [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id) const override {
+    return find(event_id);
+  }
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;
   [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id) const override { return find_head(id); }
-  [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id, SequenceNumber sequence) const override;
+  [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id,
+                                                            SequenceNumber sequence) const override;
   [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
                                                                std::size_t limit) const override;
   [[nodiscard]] Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const override;
@@ -87,7 +91,9 @@ class Memtable final : public IndexPart {
   };
   [[nodiscard]] const KeyTable<Aggregate>& aggregates() const { return aggregates_; }
   /// By stored key; not for KeyKind::Aggregate.
-  [[nodiscard]] const KeyTable<PostingList>& lists(KeyKind kind) const { return postings_[static_cast<std::size_t>(kind)]; }
+  [[nodiscard]] const KeyTable<PostingList>& lists(KeyKind kind) const {
+    return postings_[static_cast<std::size_t>(kind)];
+  }
   [[nodiscard]] const std::vector<Uuid>& event_ids() const { return event_ids_; }
   [[nodiscard]] const std::vector<TimeSample>& times() const { return times_; }
   [[nodiscard]] const Tail& tail() const { return tail_; }
@@ -117,10 +123,10 @@ class Memtable final : public IndexPart {
     std::uint32_t hash = 0;
     std::uint32_t number = 0;  ///< ordinal + 1; 0 = empty
   };
-  std::vector<IdSlot> id_slots_;         // open addressing with linear probing; a power of two
-  std::vector<TimeSample> times_;        // of every 64th record
-  Tail tail_;                            // inserting thread, until immutable
-  std::optional<ReplayPoint> replay_;    // likewise
+  std::vector<IdSlot> id_slots_;       // open addressing with linear probing; a power of two
+  std::vector<TimeSample> times_;      // of every 64th record
+  Tail tail_;                          // inserting thread, until immutable
+  std::optional<ReplayPoint> replay_;  // likewise
 };
 
 }  // namespace stele

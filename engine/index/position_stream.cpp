@@ -15,9 +15,7 @@ void spend(const StreamRange& range, std::uint64_t work) {
 }
 bool used_up(const StreamRange& range) { return range.budget != nullptr && range.budget->used_up(); }
 
-bool precedes(Direction direction, Position a, Position b) {
-  return direction == Direction::Ascending ? a < b : b < a;
-}
+bool precedes(Direction direction, Position a, Position b) { return direction == Direction::Ascending ? a < b : b < a; }
 
 class AllPositions final : public PositionStream {
  public:

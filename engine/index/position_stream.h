@@ -22,7 +22,8 @@ class PositionStream {
   /// the index is damaged. When the budget is used up: a position behind `at` that may be none of the stream's, but
   /// none of the stream's is before it. `at` itself is only given if it is one.
   [[nodiscard]] virtual Result<std::optional<Position>> seek(Position at) = 0;
-  /// Those behind the position that seek() has found last that are known without looking for them; valid until the next seek().
+  /// Those behind the position that seek() has found last that are known without looking for them; valid until the next
+  /// seek().
   [[nodiscard]] virtual std::span<const Position> ahead() const { return {}; }
 };
 

@@ -18,7 +18,8 @@ constexpr std::size_t kWriteBytes = 64 * 1024;
 
 Status PostingWriter::push(std::uint32_t ordinal) {
   STELE_CHECK(count_ == 0 || ordinal > last_);
-  if (count_ % kChunkOrdinals == 0) chunks_.push_back(Chunk{ordinal, static_cast<std::uint32_t>(written_ + bytes_.size())});
+  if (count_ % kChunkOrdinals == 0)
+    chunks_.push_back(Chunk{ordinal, static_cast<std::uint32_t>(written_ + bytes_.size())});
   // The first of a chunk is written as well: an inline list has no table of chunks, and the difference tells it there.
   put_varint(bytes_, count_ == 0 ? ordinal : ordinal - last_);
   last_ = ordinal;

@@ -1,7 +1,7 @@
 #pragma once
-// Posting lists in an index run: ascending ordinals as varints of their differences. A list of more than a kilobyte is stored apart
-// from its key, in chunks of 128 with a table of their first ordinals, so that a reader can begin anywhere (Zobel, Moffat, "Inverted
-// files for text search engines", 2006). Bytes: format-spec.md ("Posting list").
+// Posting lists in an index run: ascending ordinals as varints of their differences. A list of more than a kilobyte is
+// stored apart from its key, in chunks of 128 with a table of their first ordinals, so that a reader can begin anywhere
+// (Zobel, Moffat, "Inverted files for text search engines", 2006). Bytes: format-spec.md ("Posting list").
 
 #include <cstdint>
 #include <functional>
@@ -52,7 +52,8 @@ class StoredPostings {
   /// The ordinal with this index.
   [[nodiscard]] Result<std::uint32_t> at(std::uint64_t index);
   /// Appends ordinals, beginning at `from` (inclusive) in the given direction, at most `limit`.
-  [[nodiscard]] Status collect(std::uint64_t from, Direction direction, std::size_t limit, std::vector<std::uint32_t>& to);
+  [[nodiscard]] Status collect(std::uint64_t from, Direction direction, std::size_t limit,
+                               std::vector<std::uint32_t>& to);
   [[nodiscard]] Status for_each(const std::function<Status(std::uint32_t)>& visit);
 
  private:

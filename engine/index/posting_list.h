@@ -1,6 +1,6 @@
 #pragma once
-// Ascending ordinals of the records that share a key. Up to four live inside the object: most correlation ids and many aggregates
-// have no more, and a heap block each would cost more than the list.
+// Ascending ordinals of the records that share a key. Up to four live inside the object: most correlation ids and many
+// aggregates have no more, and a heap block each would cost more than the list.
 
 #include <array>
 #include <cstdint>

@@ -11,8 +11,8 @@ namespace stele {
 
 enum class Direction { Ascending, Descending };
 
-/// All filters combine (and); an empty list or optional does not filter. Order is by position, which within an aggregate is also the
-/// order of sequence numbers.
+/// All filters combine (and); an empty list or optional does not filter. Order is by position, which within an
+/// aggregate is also the order of sequence numbers.
 struct EventQuery {
   std::optional<std::string> aggregate_id;
   std::optional<std::string> aggregate_type;
@@ -21,15 +21,15 @@ struct EventQuery {
   std::vector<std::string> tags;             ///< all of these
   std::optional<std::string> user_id;
   std::optional<std::string> correlation_id;
-  std::optional<Timestamp> from;           ///< inclusive
-  std::optional<Timestamp> to;             ///< exclusive
-  std::optional<Timestamp> occurred_from;  ///< inclusive; events without occurredAt do not match
-  std::optional<Timestamp> occurred_to;    ///< exclusive
+  std::optional<Timestamp> from;                ///< inclusive
+  std::optional<Timestamp> to;                  ///< exclusive
+  std::optional<Timestamp> occurred_from;       ///< inclusive; events without occurredAt do not match
+  std::optional<Timestamp> occurred_to;         ///< exclusive
   std::optional<SequenceNumber> from_sequence;  ///< inclusive
   std::optional<SequenceNumber> to_sequence;    ///< inclusive
   std::optional<Position> after;                ///< only positions greater than this
   std::optional<Position> before;               ///< only positions less than this
-  bool include_system = false;  ///< also the store's own records: genesis, `$` aggregates, actions
+  bool include_system = false;                  ///< also the store's own records: genesis, `$` aggregates, actions
   Direction direction = Direction::Ascending;
 };
 
@@ -50,8 +50,8 @@ struct AggregateType {
 struct AggregateQuery {
   std::optional<std::string> aggregate_type;
   std::vector<std::string> aggregate_types;  ///< any of these; beside aggregate_type, which must match too
-  std::string prefix;               ///< of the aggregate id
-  std::optional<std::string> after;  ///< only ids greater than this, in byte order
+  std::string prefix;                        ///< of the aggregate id
+  std::optional<std::string> after;          ///< only ids greater than this, in byte order
   bool include_system = false;
 };
 

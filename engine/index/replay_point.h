@@ -1,6 +1,6 @@
 #pragma once
-// Where the log goes on behind the last record of a part of the index, and the Merkle tree so far: with it a store opens without
-// reading anything before.
+// Where the log goes on behind the last record of a part of the index, and the Merkle tree so far: with it a store
+// opens without reading anything before.
 
 #include <vector>
 

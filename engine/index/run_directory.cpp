@@ -93,7 +93,8 @@ bool StoredAggregate::decode(std::string_view& from, StoredAggregate& to) {
   to.first_time = Timestamp{get_at<std::int64_t>(from.data())};
   from.remove_prefix(sizeof(std::int64_t));
   if (!take_varint(from, lasting) || !take_varint(from, last_ordinal) || !take_varint(from, type)) return false;
-  if (type > 256 || (type > 0 && type - 1 > from.size()) || last_ordinal > UINT32_MAX || more > UINT32_MAX) return false;
+  if (type > 256 || (type > 0 && type - 1 > from.size()) || last_ordinal > UINT32_MAX || more > UINT32_MAX)
+    return false;
   to.first_sequence = SequenceNumber{first};
   to.last_sequence = SequenceNumber{first + more};
   to.last_time = Timestamp{static_cast<std::int64_t>(static_cast<std::uint64_t>(to.first_time.micros) + lasting)};

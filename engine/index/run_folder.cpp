@@ -61,7 +61,8 @@ Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder,
     }
     auto run = IndexRun::open(file_system, path, store_id);
     if (run && ((*run)->first() != name.first || (*run)->end() != name.end)) {
-      run = Error{.kind = ErrorKind::Corrupt, .message = "the run covers other positions than its name says", .file = path};
+      run = Error{
+          .kind = ErrorKind::Corrupt, .message = "the run covers other positions than its name says", .file = path};
     }
     if (!run) {
       opened.notes.push_back("an index run is made again from the log: " + run.error().describe());

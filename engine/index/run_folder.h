@@ -1,6 +1,6 @@
 #pragma once
-// The `index` folder of a data folder: one file a run, named after the positions it covers. There is no list of them: of runs that
-// cover the same positions the longest counts, because it was merged from the others, which are removed.
+// The `index` folder of a data folder: one file a run, named after the positions it covers. There is no list of them:
+// of runs that cover the same positions the longest counts, because it was merged from the others, which are removed.
 
 #include <memory>
 #include <string>
@@ -24,11 +24,11 @@ struct RunName {
 
 struct OpenedRuns {
   std::vector<std::shared_ptr<const IndexRun>> runs;  ///< in position order, perhaps with gaps
-  std::vector<std::string> notes;                    ///< what an operator should know
+  std::vector<std::string> notes;                     ///< what an operator should know
 };
 
-/// Opens what is whole and removes the rest: unfinished files, runs that were merged into longer ones, damaged ones. Only trouble with
-/// listing the folder is an error.
+/// Opens what is whole and removes the rest: unfinished files, runs that were merged into longer ones, damaged ones.
+/// Only trouble with listing the folder is an error.
 [[nodiscard]] Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder, const Uuid& store_id);
 
 }  // namespace stele

@@ -171,15 +171,15 @@ class StoredCursor final : public KeyCursor {
     StoredAggregate skipped;
     if (table_ == kAggregates && !StoredAggregate::decode(value, skipped)) return malformed();
     STELE_ASSIGN(StoredPostings list, StoredPostings::open(run_.file(), value));
-    return list.for_each([&](std::uint32_t ordinal) -> Status {
-      return ordinal < run_.size() ? visit(ordinal) : Status(malformed());
-    });
+    return list.for_each(
+        [&](std::uint32_t ordinal) -> Status { return ordinal < run_.size() ? visit(ordinal) : Status(malformed()); });
   }
 
  private:
   [[nodiscard]] Error malformed() const {
     run_.file().mark_damaged();
-    return Error{.kind = ErrorKind::Corrupt, .message = "an index run has a malformed value", .file = run_.file().path()};
+    return Error{
+        .kind = ErrorKind::Corrupt, .message = "an index run has a malformed value", .file = run_.file().path()};
   }
 
   const IndexRun& run_;
@@ -230,7 +230,8 @@ Status merge_values(std::size_t table, std::span<KeyCursor* const> having, std::
     whole.encode(value);
   }
   for (std::size_t i = 0; i < having.size(); ++i) {
-    STELE_TRY(having[i]->ordinals([&, base = bases[i]](std::uint32_t ordinal) { return postings.push(base + ordinal); }));
+    STELE_TRY(
+        having[i]->ordinals([&, base = bases[i]](std::uint32_t ordinal) { return postings.push(base + ordinal); }));
   }
   return postings.finish(value);
 }
@@ -287,7 +288,8 @@ Status write_times(PageFileWriter& file, const Sources& sources, RunDirectory& d
   return {};
 }
 
-/// Offsets are needed only for the segment that the newest record stands in: those of sealed segments are in their footers.
+/// Offsets are needed only for the segment that the newest record stands in: those of sealed segments are in their
+/// footers.
 Status write_tail(PageFileWriter& file, const Sources& sources, RunDirectory& directory) {
   directory.tail_first = directory.end;
   if (!directory.replay) return {};
@@ -325,8 +327,7 @@ Status write_file(PageFileWriter& file, const Sources& sources, const RunFiles& 
 }
 
 Result<std::shared_ptr<const IndexRun>> write(const RunFiles& files, const Sources& sources, RateLimiter* limiter) {
-  const std::string path =
-      files.folder + "/" + run_name(sources.front()->first(), sources.back()->end());
+  const std::string path = files.folder + "/" + run_name(sources.front()->first(), sources.back()->end());
   const std::string unfinished = path + std::string(kUnfinishedSuffix);
   const auto make = [&]() -> Status {
     STELE_TRY(files.in_place());
@@ -353,8 +354,8 @@ Result<std::shared_ptr<const IndexRun>> write_run(const RunFiles& files, const M
 }
 
 Result<std::shared_ptr<const IndexRun>> merge_runs(const RunFiles& files,
-                                                  std::span<const std::shared_ptr<const IndexRun>> runs,
-                                                  RateLimiter* limiter) {
+                                                   std::span<const std::shared_ptr<const IndexRun>> runs,
+                                                   RateLimiter* limiter) {
   Sources sources;
   for (const auto& run : runs) {
     STELE_CHECK(sources.empty() || sources.back()->end() == run->first());

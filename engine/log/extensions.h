@@ -25,7 +25,8 @@ inline void put_extension(std::string& to, ExtensionTag tag, std::string_view va
   to.append(value);
 }
 
-/// Calls visit(tag, value) for each entry of `area`, also for those with a tag that nobody knows. False if an entry does not fit.
+/// Calls visit(tag, value) for each entry of `area`, also for those with a tag that nobody knows. False if an entry
+/// does not fit.
 template <class Visit>
 [[nodiscard]] bool each_extension(std::string_view area, Visit visit) {
   ByteReader in(area);

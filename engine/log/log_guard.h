@@ -1,6 +1,7 @@
 #pragma once
 // Whether a running store still writes to what its paths name. Somebody may remove the lock file, move the folder away,
-// restore another one over it or mount something there: what is appended then is lost for whoever opens the folder next.
+// restore another one over it or mount something there: what is appended then is lost for whoever opens the folder
+// next.
 
 #include <atomic>
 #include <chrono>

@@ -76,7 +76,8 @@ Result<LogWriter::Rolled> LogWriter::roll(bool fill) {
   auto mapping = file->map(options_.segment_bytes);
   if (!mapping) return give_back(mapping.error());
   // While the segment before is still locked: at every moment one of the two is.
-  if (Status locked = file->lock(); !locked && locked.error().kind != ErrorKind::Unsupported) return give_back(locked.error());
+  if (Status locked = file->lock(); !locked && locked.error().kind != ErrorKind::Unsupported)
+    return give_back(locked.error());
   Seal prepared;
   if (active_) {
     auto made = prepare_seal();
@@ -125,7 +126,8 @@ Result<std::shared_ptr<const Segment>> LogWriter::seal(Seal prepared) {
   STELE_TRY(active_->file->sync_data());
   // Only space is at stake: recovery finds the footer behind the last group as well as at the end of the file.
   (void)active_->file->truncate(active_->end.value() + prepared.footer.size());
-  return std::make_shared<const Segment>(active_->id, active_->first, active_->file->path(), std::move(prepared.mapping),
+  return std::make_shared<const Segment>(active_->id, active_->first, active_->file->path(),
+                                         std::move(prepared.mapping),
                                          ByteOffset{active_->end.value() + kFrameBytes + kFooterFixedBytes});
 }
 

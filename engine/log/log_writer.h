@@ -1,5 +1,6 @@
 #pragma once
-// The writing end of the log: appends groups to the active segment, one write and one fdatasync each, and rolls to the next.
+// The writing end of the log: appends groups to the active segment, one write and one fdatasync each, and rolls to the
+// next.
 
 #include <memory>
 #include <optional>
@@ -42,8 +43,8 @@ struct ActiveSegment {
   std::shared_ptr<OffsetTable> offsets;
 };
 
-/// One thread at a time. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown: use it
-/// no more. Nothing is written or renamed once the guard, if there is one, has found the folder displaced.
+/// One thread at a time. After an error of append(), or one of roll() that says poisoned(), the log on disk is unknown:
+/// use it no more. Nothing is written or renamed once the guard, if there is one, has found the folder displaced.
 class LogWriter {
  public:
   LogWriter(PreallocatorOptions options, LogEnd end, SegmentId next_segment);
@@ -67,8 +68,8 @@ class LogWriter {
   /// Largest group frame that any segment takes.
   [[nodiscard]] std::uint64_t group_bytes_max() const;
 
-  /// Seals the active segment, if there is one, and begins the next. An error before anything was changed (no space, no memory for
-  /// a mapping) leaves everything as it was; poisoned() tells whether that is so.
+  /// Seals the active segment, if there is one, and begins the next. An error before anything was changed (no space, no
+  /// memory for a mapping) leaves everything as it was; poisoned() tells whether that is so.
   struct Rolled {
     std::shared_ptr<const Segment> sealed;  ///< may be null
     std::shared_ptr<const Segment> active;
@@ -76,8 +77,8 @@ class LogWriter {
   /// `fill`: if no segment was made ahead, zero-fill the new one before it is used (slow; for the first of a new log).
   [[nodiscard]] Result<Rolled> roll(bool fill = false);
 
-  /// Writes and syncs one group. `frame` begins with kFrameBytes of room, then `record_offsets.size()` records whose offsets count
-  /// from the frame's begin. On return the group is durable.
+  /// Writes and syncs one group. `frame` begins with kFrameBytes of room, then `record_offsets.size()` records whose
+  /// offsets count from the frame's begin. On return the group is durable.
   [[nodiscard]] Status append(std::string& frame, std::span<const std::uint32_t> record_offsets, Timestamp first_time,
                               Timestamp last_time);
 

@@ -11,7 +11,8 @@
 
 namespace stele {
 
-/// One thread at a time appends. Any thread reads entries it has learned of through a later release store (the durable position).
+/// One thread at a time appends. Any thread reads entries it has learned of through a later release store (the durable
+/// position).
 class OffsetTable {
  public:
   void append(std::uint32_t offset) {

@@ -80,9 +80,9 @@ std::optional<Uuid> uuid_form(const std::optional<std::string_view>& text) {
 /// An upper bound of what put_header() writes.
 std::size_t header_bytes_max(const RecordHeader& header) {
   const auto text = [](const std::optional<std::string_view>& value) { return value ? 1 + value->size() : 0; };
-  return kFixedHeaderBytes + 2 + header.extensions.size() + 1 + header.aggregate_id.size() + 1 + header.event_type.size() +
-         text(header.aggregate_type) + text(header.user_id) + text(header.principal) + text(header.correlation_id) +
-         text(header.causation_id) + text(header.action);
+  return kFixedHeaderBytes + 2 + header.extensions.size() + 1 + header.aggregate_id.size() + 1 +
+         header.event_type.size() + text(header.aggregate_type) + text(header.user_id) + text(header.principal) +
+         text(header.correlation_id) + text(header.causation_id) + text(header.action);
 }
 
 /// Returns the end of what it wrote.
@@ -250,7 +250,8 @@ Status Record::decode() {
   }
   const auto kind = get_at<std::uint8_t>(fixed + 1);
   if (kind > static_cast<std::uint8_t>(RecordKind::Action)) return corrupt("unknown kind");
-  // Every member is assigned, because what an earlier record left must not stay; clearing them all first cost as much again.
+  // Every member is assigned, because what an earlier record left must not stay; clearing them all first cost as much
+  // again.
   header_.kind = static_cast<RecordKind>(kind);
   const auto flags = get_at<std::uint16_t>(fixed + 2);
   const auto has = [flags](Flag flag) { return (flags & flag) != 0; };
@@ -305,7 +306,8 @@ Status Record::decode() {
   header_.tags = *tags;
   if (header_.commit_index >= header_.commit_count) return corrupt("place in the commit is beyond its count");
 
-  // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that is not.
+  // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that
+  // is not.
   ByteReader rest(content.substr(header_length));
   std::size_t secret_bytes = 0;
   const auto count_secret = [&](BodyMember member, const std::optional<std::uint32_t>& bytes) {
@@ -319,7 +321,8 @@ Status Record::decode() {
   }
   if (redacted_ == 0) secret_bytes = std::min(secret_bytes, kSeedBytes);
   secrets_ = rest.take_bytes(secret_bytes);
-  const auto take = [&](BodyMember member, const std::optional<std::uint32_t>& bytes, std::optional<std::string_view>& to) {
+  const auto take = [&](BodyMember member, const std::optional<std::uint32_t>& bytes,
+                        std::optional<std::string_view>& to) {
     if (bytes && !redacted(member)) {
       to = rest.take_bytes(*bytes);
     } else {
@@ -339,7 +342,8 @@ Digest Record::body_digest() const {
     std::copy_n(secrets_.begin(), secrets_.size(), reinterpret_cast<char*>(seed.data()));
     return stele::body_digest(seed, body_);
   }
-  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length, header_.private_length};
+  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length,
+                                                   header_.private_length};
   const std::optional<std::string_view> members[3] = {body_.data, body_.metadata, body_.private_fields};
   ByteReader secrets(secrets_);
   Digest digests[3] = {};

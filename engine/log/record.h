@@ -1,8 +1,9 @@
 #pragma once
 // A record: one leaf of the log. The bytes are described in format-spec.md ("Record"); the codec does no I/O.
 //
-// Leaf = SHA-256(0x00 ‖ header ‖ body digest), body digest = SHA-256(D(data) ‖ D(metadata) ‖ D(private)), D(x) = SHA-256(salt ‖ x),
-// 32 zero bytes for an absent member (RFC 9162 leaf hashing over a header and a salted body commitment).
+// Leaf = SHA-256(0x00 ‖ header ‖ body digest), body digest = SHA-256(D(data) ‖ D(metadata) ‖ D(private)), D(x) =
+// SHA-256(salt ‖ x), 32 zero bytes for an absent member (RFC 9162 leaf hashing over a header and a salted body
+// commitment).
 
 #include <array>
 #include <cstdint>
@@ -106,7 +107,8 @@ struct EncodedRecord {
 };
 EncodedRecord append_record(std::string& to, const RecordHeader& header, const Seed& seed, const RecordBody& body);
 
-/// A decoded record that owns its bytes; reused by readers to avoid allocation. Not copyable: header and body point into it.
+/// A decoded record that owns its bytes; reused by readers to avoid allocation. Not copyable: header and body point
+/// into it.
 class Record {
  public:
   Record() = default;
@@ -125,7 +127,8 @@ class Record {
 
   /// Room for `size` raw bytes, to be filled before decode().
   [[nodiscard]] std::span<char> prepare(std::size_t size);
-  /// Checks bounds, checksum and every field of the prepared bytes, which must be exactly one record; Corrupt otherwise.
+  /// Checks bounds, checksum and every field of the prepared bytes, which must be exactly one record; Corrupt
+  /// otherwise.
   [[nodiscard]] Status decode();
 
  private:

@@ -70,7 +70,8 @@ void Segment::read_ahead(Position position) const {
 }
 
 void Segment::read_offset_ahead(Position position) const {
-  if (!offsets_) mapping_->read_ahead(table_.plus(position.since(first_) * sizeof(std::uint32_t)), sizeof(std::uint32_t));
+  if (!offsets_)
+    mapping_->read_ahead(table_.plus(position.since(first_) * sizeof(std::uint32_t)), sizeof(std::uint32_t));
 }
 
 Status Segment::read_unmarked(Position position, Record& to) const {
@@ -80,7 +81,8 @@ Status Segment::read_unmarked(Position position, Record& to) const {
   };
   const std::uint64_t size = mapping_->size();
   if (offset > size || size - offset < kRecordFrameBytes) return beyond();
-  // Most records are whole after the first copy. It ends with the page, so that no page is touched that the record is not on.
+  // Most records are whole after the first copy. It ends with the page, so that no page is touched that the record is
+  // not on.
   const std::uint64_t rest_of_page = kPageBytes - offset % kPageBytes;
   const std::uint64_t first =
       std::max<std::uint64_t>(kRecordFrameBytes, std::min({kFirstBytes, rest_of_page, size - offset}));
@@ -96,8 +98,8 @@ Status Segment::read_unmarked(Position position, Record& to) const {
   }
   if (to.header().position != position) {
     return Error{.kind = ErrorKind::Corrupt,
-                 .message = "record claims position " + std::to_string(to.header().position.value()) + " but stands at " +
-                            std::to_string(position.value()),
+                 .message = "record claims position " + std::to_string(to.header().position.value()) +
+                            " but stands at " + std::to_string(position.value()),
                  .offset = offset};
   }
   return {};

@@ -32,14 +32,15 @@ class Segment {
   /// Of the file; of the active segment, its whole room.
   [[nodiscard]] std::uint64_t file_bytes() const { return mapping_->size(); }
 
-  /// Copies the record out of the mapping, checks bounds, checksum and position, and decodes it. A failure also marks the segment.
+  /// Copies the record out of the mapping, checks bounds, checksum and position, and decodes it. A failure also marks
+  /// the segment.
   [[nodiscard]] Status read(Position position, Record& to) const;
   /// A hint that the record will be read soon: starts to load its first bytes from memory, if they are there.
   void prefetch(Position position) const;
   /// The same of the entry that tells where the record is: prefetch() and read() wait for it.
   void prefetch_offset(Position position) const;
-  /// Begin to read the record from the disk, or the entry that tells where it is, if they are not in memory. read_ahead() waits for
-  /// the entry.
+  /// Begin to read the record from the disk, or the entry that tells where it is, if they are not in memory.
+  /// read_ahead() waits for the entry.
   void read_ahead(Position position) const;
   void read_offset_ahead(Position position) const;
   /// True once a read has failed, or the scrubber has found damage.
@@ -75,8 +76,9 @@ void prefetch_offset(const SegmentList& segments, Position position);
 /// Begins to read all these records from the disk at once, where they are not in memory.
 void read_ahead(const SegmentList& segments, std::span<const Position> positions);
 
-/// First position in [begin, end) whose record's time is at least `time`; `end` if none is. Times never decrease in log order, so
-/// this is a binary search over the records themselves.
-[[nodiscard]] Result<Position> first_at_or_after(const SegmentList& segments, Position begin, Position end, Timestamp time);
+/// First position in [begin, end) whose record's time is at least `time`; `end` if none is. Times never decrease in log
+/// order, so this is a binary search over the records themselves.
+[[nodiscard]] Result<Position> first_at_or_after(const SegmentList& segments, Position begin, Position end,
+                                                 Timestamp time);
 
 }  // namespace stele

@@ -1,6 +1,6 @@
 #pragma once
-// Makes segment files before they are needed: blocks reserved, header written, zero-filled, synced. A group written into zero-filled blocks
-// needs no metadata journalling, which is most of the cost of an fdatasync.
+// Makes segment files before they are needed: blocks reserved, header written, zero-filled, synced. A group written
+// into zero-filled blocks needs no metadata journalling, which is most of the cost of an fdatasync.
 
 #include <cstdint>
 #include <memory>
@@ -28,8 +28,8 @@ struct PreallocatorOptions {
   LogGuard* guard = nullptr;
 };
 
-/// Creates `<id>.prepared` with its blocks reserved and its header synced; zero-filled to its end as well if `fill`. Whatever fails, the
-/// file is removed again.
+/// Creates `<id>.prepared` with its blocks reserved and its header synced; zero-filled to its end as well if `fill`.
+/// Whatever fails, the file is removed again.
 [[nodiscard]] Result<std::unique_ptr<File>> create_segment(const PreallocatorOptions& options, SegmentId id, bool fill);
 
 /// One thread of its own; take() is for the committer's.
@@ -44,8 +44,9 @@ class SegmentPreallocator {
 
   /// Begins to prepare `next` in the background, replacing an earlier wish.
   void want(SegmentId next);
-  /// The file of segment `id`, still under its prepared name: the one made ahead, or else made now: without filling, which
-  /// does not wait for the filler and is counted, or filled if `fill`. DiskFull or Io leave nothing behind, and the next call tries again.
+  /// The file of segment `id`, still under its prepared name: the one made ahead, or else made now: without filling,
+  /// which does not wait for the filler and is counted, or filled if `fill`. DiskFull or Io leave nothing behind, and
+  /// the next call tries again.
   [[nodiscard]] Result<std::unique_ptr<File>> take(SegmentId id, bool fill);
 
   /// Takes back what take() gave and was not used, for the next take().

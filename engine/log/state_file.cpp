@@ -40,8 +40,8 @@ Result<std::unique_ptr<StateFile>> StateFile::open(FileSystem& file_system, cons
 }
 
 void StateFile::publish(const DurableState& state) {
-  // A seqlock (Lameter, 2005): the version is odd while the rest changes. The checksum covers what the lock cannot, a process that
-  // dies in between.
+  // A seqlock (Lameter, 2005): the version is odd while the rest changes. The checksum covers what the lock cannot, a
+  // process that dies in between.
   version_ += 2;
   const std::string bytes = encode(state, version_);
   char* const to = mapping_->writable();

@@ -1,6 +1,7 @@
 #pragma once
-// The `state` file: what a live server has durable, for tools that read the log beside it and as a lower bound for recovery. Mapped and
-// never synced: after a power cut it may hold any older content, which is still a true lower bound. Bytes: format-spec.md.
+// The `state` file: what a live server has durable, for tools that read the log beside it and as a lower bound for
+// recovery. Mapped and never synced: after a power cut it may hold any older content, which is still a true lower
+// bound. Bytes: format-spec.md.
 
 #include <cstdint>
 #include <memory>
@@ -14,11 +15,11 @@ namespace stele {
 
 struct DurableState {
   Uuid store_id;
-  Position end;                    ///< everything before it is durable
-  SegmentId segment;               ///< where the next group goes
-  ByteOffset offset;               ///< and at which byte
+  Position end;       ///< everything before it is durable
+  SegmentId segment;  ///< where the next group goes
+  ByteOffset offset;  ///< and at which byte
   std::uint32_t process_id = 0;
-  bool closed_cleanly = false;     ///< nothing was in flight when the store was closed
+  bool closed_cleanly = false;  ///< nothing was in flight when the store was closed
 };
 
 /// One thread publishes. The writes are plain memory writes; they cost no system call.

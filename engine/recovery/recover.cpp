@@ -20,14 +20,17 @@ std::uint32_t header_flags(const Result<SegmentHeader>& header, const std::optio
     return (store && header->store_id != *store ? kOtherStore : 0U) | (header->segment != named ? kOtherNumber : 0U);
   }
   switch (header.error().kind) {
-    case ErrorKind::Foreign: return kForeignMagic;
-    case ErrorKind::NewerFormat: return kNewerVersion;
-    default: return kHeaderDamaged;
+    case ErrorKind::Foreign:
+      return kForeignMagic;
+    case ErrorKind::NewerFormat:
+      return kNewerVersion;
+    default:
+      return kHeaderDamaged;
   }
 }
 
-/// Writes [from, to) again with what can be read now and syncs it: a page that an earlier, failed sync left marked as clean reaches the
-/// disk this way, and nothing else makes sure of it.
+/// Writes [from, to) again with what can be read now and syncs it: a page that an earlier, failed sync left marked as
+/// clean reaches the disk this way, and nothing else makes sure of it.
 Status rewrite(File& file, WindowReader& in, std::uint64_t from, std::uint64_t to) {
   constexpr std::uint64_t kStep = 1ULL << 20;
   for (std::uint64_t at = from; at < to; at += kStep) {
@@ -244,14 +247,15 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
 
   const SegmentId tail_id = content.segments.back();
   const std::uint64_t end = tail_scan->end.value();
-  const bool clean_close = state_is_ours && state->closed_cleanly && state->end == chain.next &&
-                           (tail_seen->flags & kBytesBehind) == 0;
+  const bool clean_close =
+      state_is_ours && state->closed_cleanly && state->end == chain.next && (tail_seen->flags & kBytesBehind) == 0;
   const std::uint64_t accepted_end = tail_scan->sealed ? tail_scan->footer_end.value() : end;
   if (!clean_close) {
     // What is known to have been synced need not be written again.
     std::uint64_t from = 0;
     if (state_is_ours && state->segment == tail_id) from = state->offset.value();
-    if (known.replay_from && known.replay_from->segment == tail_id) from = std::max(from, known.replay_from->offset.value());
+    if (known.replay_from && known.replay_from->segment == tail_id)
+      from = std::max(from, known.replay_from->offset.value());
     from = std::min(from, accepted_end);
     WindowReader in(*tail_file, tail_size);
     STELE_TRY(rewrite(*tail_file, in, from, accepted_end));

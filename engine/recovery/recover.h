@@ -1,6 +1,6 @@
 #pragma once
-// Opens the log of a data folder: finds the last whole group, refuses what was damaged, cuts what was never acknowledged, and makes sure
-// that what it accepts is on the disk and not only in the page cache.
+// Opens the log of a data folder: finds the last whole group, refuses what was damaged, cuts what was never
+// acknowledged, and makes sure that what it accepts is on the disk and not only in the page cache.
 
 #include <memory>
 #include <optional>
@@ -18,7 +18,7 @@ struct RecoveredLog {
   Uuid store_id;
   SegmentList sealed;
   std::optional<ActiveSegment> tail;  ///< none: the last segment is sealed, or there is no segment yet
-  SegmentId next_segment{1};    ///< the one to create when there is no tail
+  SegmentId next_segment{1};          ///< the one to create when there is no tail
   LogEnd end;
   RecoveryReport report;
 };
@@ -27,16 +27,16 @@ struct RecoveredLog {
 struct KnownOfLog {
   std::optional<DurableState> state;  ///< what the state file said
   Position durable_end;               ///< everything before it was durable once: the log must reach that far
-  /// Everything before this point was read and indexed earlier. Segments before its segment are not scanned (the scrubber does that), and
-  /// of this one only what lies behind. It must fit: see log_fits().
+  /// Everything before this point was read and indexed earlier. Segments before its segment are not scanned (the
+  /// scrubber does that), and of this one only what lies behind. It must fit: see log_fits().
   std::optional<LogPoint> replay_from;
   /// Offsets of the records before `replay_from` in its segment, beginning with the one at `offsets_first`.
   Position offsets_first;
   std::vector<std::uint32_t> offsets;
 };
 
-/// The visitor is shown every record behind `replay_from`. Nothing in the log folder is changed before the whole log has been accepted; on return
-/// everything accepted is on stable storage and everything behind it is zero.
+/// The visitor is shown every record behind `replay_from`. Nothing in the log folder is changed before the whole log
+/// has been accepted; on return everything accepted is on stable storage and everything behind it is zero.
 [[nodiscard]] Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder,
                                                const KnownOfLog& known, LogVisitor& visitor);
 

@@ -8,8 +8,8 @@
 namespace stele {
 
 struct RecoveryReport {
-  std::string tail_case;              ///< name of the row of the tail table that applied; "new" for a new store
-  bool created = false;               ///< there was no store, and one was made
+  std::string tail_case;  ///< name of the row of the tail table that applied; "new" for a new store
+  bool created = false;   ///< there was no store, and one was made
   std::uint64_t segments = 0;
   std::uint64_t records = 0;
   std::uint64_t index_runs = 0;       ///< that were used

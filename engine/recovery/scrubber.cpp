@@ -41,10 +41,7 @@ class Pace final : public LogVisitor {
 
 Scrubber::Scrubber(ScrubberOptions options, std::function<std::shared_ptr<const SegmentList>()> segments,
                    std::function<std::shared_ptr<const IndexView>()> index)
-    : options_(options),
-      segments_(std::move(segments)),
-      index_(std::move(index)),
-      limiter_(options.bytes_per_second) {}
+    : options_(options), segments_(std::move(segments)), index_(std::move(index)), limiter_(options.bytes_per_second) {}
 
 Scrubber::~Scrubber() { stop(); }
 
@@ -98,11 +95,12 @@ Status Scrubber::scrub_segment(const Segment& segment) {
   const std::unique_ptr<File>& file = *opened;
   STELE_ASSIGN(const std::uint64_t size, file->size());
   WindowReader in(*file, size);
-  if (size < kSegmentHeaderBytes + kFrameBytes) return Error{.kind = ErrorKind::Corrupt, .message = "the segment is too short"};
+  if (size < kSegmentHeaderBytes + kFrameBytes)
+    return Error{.kind = ErrorKind::Corrupt, .message = "the segment is too short"};
   STELE_ASSIGN(const std::string_view head, in.few_bytes(0, kSegmentHeaderBytes));
   STELE_ASSIGN(const SegmentHeader header, decode_segment_header(head));
-  // What the first group says of the one before it is taken from itself; that the next segment continues this one is seen when the
-  // log is opened.
+  // What the first group says of the one before it is taken from itself; that the next segment continues this one is
+  // seen when the log is opened.
   STELE_ASSIGN(const std::string_view frame, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
   const auto first = parse_frame_header(frame, header.store_id, segment.id());
   if (!first || header.segment != segment.id() || first->first != segment.first() || first->group == GroupNumber{0}) {

@@ -1,6 +1,7 @@
 #pragma once
-// Reads everything that is stored and not written to any more, again and again at a steady rate, and marks what is damaged: a bit that
-// flips in a cold file should be found while there is still a backup of it. Opening a store relies on it: it does not read old segments.
+// Reads everything that is stored and not written to any more, again and again at a steady rate, and marks what is
+// damaged: a bit that flips in a cold file should be found while there is still a backup of it. Opening a store relies
+// on it: it does not read old segments.
 
 #include <atomic>
 #include <functional>
@@ -20,7 +21,8 @@ struct ScrubberOptions {
 
 class Scrubber {
  public:
-  /// The functions give what is there at the moment; any thread. The last segment of the list is being written to and left alone.
+  /// The functions give what is there at the moment; any thread. The last segment of the list is being written to and
+  /// left alone.
   Scrubber(ScrubberOptions options, std::function<std::shared_ptr<const SegmentList>()> segments,
            std::function<std::shared_ptr<const IndexView>()> index);
   ~Scrubber();

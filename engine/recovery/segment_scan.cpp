@@ -24,7 +24,9 @@ Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHe
 }
 
 Result<Timestamp> time_of_record(WindowReader& in, std::uint64_t offset, Record& record) {
-  const auto outside = [&](std::uint64_t length) { return offset > in.file_size() || length > in.file_size() - offset; };
+  const auto outside = [&](std::uint64_t length) {
+    return offset > in.file_size() || length > in.file_size() - offset;
+  };
   if (outside(kRecordFrameBytes)) return corrupt_at(offset, "a record lies behind the end of its segment");
   STELE_ASSIGN(const std::string_view frame, in.few_bytes(offset, kRecordFrameBytes));
   STELE_ASSIGN(const std::uint32_t length, record_length(frame));
@@ -83,8 +85,8 @@ Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment,
     if (!header || header->previous_link != chain.last_link) break;
     if (header->kind == FrameKind::Footer) {
       const std::uint64_t end = offset + header->total_bytes() + kFooterTrailerBytes;
-      if (header->group != chain.last_group || header->first != first ||
-          header->record_count != scan.offsets->size() || end > in.file_size()) {
+      if (header->group != chain.last_group || header->first != first || header->record_count != scan.offsets->size() ||
+          end > in.file_size()) {
         break;
       }
       STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, end - offset));

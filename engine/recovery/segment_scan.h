@@ -16,18 +16,18 @@ class LogVisitor {
  public:
   virtual ~LogVisitor() = default;
   virtual Status record(const Record& record, SegmentId segment, ByteOffset offset) = 0;
-  /// Behind each group. `durable`: it is known to be on stable storage; otherwise it may stand in the page cache alone until recovery has
-  /// written and synced the tail, and nothing durable may be made of it before.
+  /// Behind each group. `durable`: it is known to be on stable storage; otherwise it may stand in the page cache alone
+  /// until recovery has written and synced the tail, and nothing durable may be made of it before.
   virtual Status group(const LogPoint& point, bool durable) = 0;
 };
 
 struct SegmentScan {
-  ByteOffset last_group;          ///< where the last group begins
-  ByteOffset end;                 ///< behind the last whole, chained group
-  bool sealed = false;            ///< a whole footer that agrees stands at `end`
-  ByteOffset footer_end;          ///< if sealed: behind its trailer
-  ByteOffset offset_table;        ///< if sealed: where its table begins
-  Timestamp first_time;           ///< of the first record
+  ByteOffset last_group;    ///< where the last group begins
+  ByteOffset end;           ///< behind the last whole, chained group
+  bool sealed = false;      ///< a whole footer that agrees stands at `end`
+  ByteOffset footer_end;    ///< if sealed: behind its trailer
+  ByteOffset offset_table;  ///< if sealed: where its table begins
+  Timestamp first_time;     ///< of the first record
   std::shared_ptr<OffsetTable> offsets;
 };
 
@@ -37,18 +37,19 @@ struct ScanStart {
   std::vector<std::uint32_t> offsets;
 };
 
-/// `chain` is the end of the log so far; it moves to behind the last group. Without `start` the scan begins at the first group. Corrupt
-/// if a frame whose checksum holds has impossible content.
+/// `chain` is the end of the log so far; it moves to behind the last group. Without `start` the scan begins at the
+/// first group. Corrupt if a frame whose checksum holds has impossible content.
 [[nodiscard]] Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& header, LogEnd& chain,
                                                const ScanStart* start, LogVisitor& visitor);
 
-/// What the footer of a sealed segment says, taken from the end of the file without reading its groups; none if there is no footer that
-/// fits `chain`. Moves `chain` to behind the segment.
+/// What the footer of a sealed segment says, taken from the end of the file without reading its groups; none if there
+/// is no footer that fits `chain`. Moves `chain` to behind the segment.
 struct SealedEnd {
   ByteOffset footer_end;
   ByteOffset offset_table;
 };
-[[nodiscard]] Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const SegmentHeader& header, LogEnd& chain);
+[[nodiscard]] Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const SegmentHeader& header,
+                                                               LogEnd& chain);
 
 /// True if the group that ends at `point` stands in this segment as it stood when the point was taken.
 [[nodiscard]] Result<bool> point_fits(WindowReader& in, const SegmentHeader& header, const LogPoint& point);
@@ -58,7 +59,7 @@ struct TailObservation {
   std::uint32_t flags = 0;
   ByteOffset bytes_end;  ///< behind the last byte that is not zero; equals the scan's end if there is none
 };
-[[nodiscard]] Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& header, const SegmentScan& scan,
-                                                   const LogEnd& chain);
+[[nodiscard]] Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& header,
+                                                   const SegmentScan& scan, const LogEnd& chain);
 
 }  // namespace stele

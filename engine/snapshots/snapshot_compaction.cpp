@@ -132,7 +132,8 @@ class Merge {
 }  // namespace
 
 std::optional<SnapshotCompactionRange> pick_snapshot_compaction(const SnapshotFiles& files) {
-  if (const std::size_t untrusted = untrusted_count(files); untrusted > 0) return SnapshotCompactionRange{0, untrusted - 1};
+  if (const std::size_t untrusted = untrusted_count(files); untrusted > 0)
+    return SnapshotCompactionRange{0, untrusted - 1};
   // A file counts as at least as large as any newer one, so that the tiers are in order and a tier is one stretch of
   // files.
   std::uint32_t tier = 0;
@@ -150,7 +151,7 @@ std::optional<SnapshotCompactionRange> pick_snapshot_compaction(const SnapshotFi
 }
 
 Result<SnapshotFileName> compact_snapshot_files(const SnapshotCompactionContext& context, const SnapshotFiles& inputs,
-                                              bool with_oldest) {
+                                                bool with_oldest) {
   return Merge(context, inputs, with_oldest).run({inputs.front()->name().low, inputs.back()->name().high, false});
 }
 

@@ -34,6 +34,6 @@ struct SnapshotCompactionContext {
 /// `with_oldest`: no file is older than these, so that deletions have done their work. Corrupt: a file could not be
 /// used, and is marked; try again.
 [[nodiscard]] Result<SnapshotFileName> compact_snapshot_files(const SnapshotCompactionContext& context,
-                                                            const SnapshotFiles& inputs, bool with_oldest);
+                                                              const SnapshotFiles& inputs, bool with_oldest);
 
 }  // namespace stele

@@ -380,11 +380,11 @@ Status SnapshotStore::write_memory(Lock& lock) {
 Status SnapshotStore::merge(Lock& lock, SnapshotCompactionRange range) {
   const SnapshotFiles inputs(files_->begin() + range.first, files_->begin() + range.last + 1);
   SnapshotCompactionContext context{.file_system = options_.file_system,
-                               .folder = options_.folder,
-                               .store_id = options_.store_id,
-                               .limiter = in_background() ? &limiter_ : nullptr,
-                               .unwanted = options_.unwanted,
-                               .between = {}};
+                                    .folder = options_.folder,
+                                    .store_id = options_.store_id,
+                                    .limiter = in_background() ? &limiter_ : nullptr,
+                                    .unwanted = options_.unwanted,
+                                    .between = {}};
   if (in_background()) {
     // Puts do not wait for a long merge.
     context.between = [this] {

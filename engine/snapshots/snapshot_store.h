@@ -145,7 +145,7 @@ class SnapshotStore {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   SnapshotBuffer newest_;
-  SnapshotBuffer immutable_;          // full, to be written; changed only by whoever has the turn to write
+  SnapshotBuffer immutable_;       // full, to be written; changed only by whoever has the turn to write
   std::int64_t newest_since_ = 0;  // monotonic time of its first state
   std::shared_ptr<const SnapshotFiles> files_;
   std::uint64_t next_number_ = 1;

@@ -55,8 +55,8 @@ AppendOutcome compare_duplicates(const Decision& decision, const ReadView& view)
       return AppendOutcome{.kind = Kind::ReadFailed, .event_index = i, .detail = read.error().describe()};
     }
     const RecordHeader& stored = record.header();
-    if (proposal.is_list && (stored.commit_index != i || stored.commit_count != count ||
-                             *found != first.value_or(*found).plus(i))) {
+    if (proposal.is_list &&
+        (stored.commit_index != i || stored.commit_count != count || *found != first.value_or(*found).plus(i))) {
       return conflict(i, "the list is not exactly one earlier commit in its order");
     }
     if (record.any_redacted()) return AppendOutcome{.kind = Kind::EventRedacted, .first = *found, .event_index = i};

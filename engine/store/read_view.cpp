@@ -44,7 +44,8 @@ class QueryStream final : public EventStream {
         return false;
       }
       advance(*found);
-      // Records of one aggregate lie far apart: while this one is decoded the next comes from memory, and where the one after it is.
+      // Records of one aggregate lie far apart: while this one is decoded the next comes from memory, and where the one
+      // after it is.
       const std::span<const Position> ahead = positions_->ahead();
       if (ahead.size() > 0) prefetch_record(*segments_, ahead[0]);
       if (ahead.size() > 1) prefetch_offset(*segments_, ahead[1]);
@@ -76,8 +77,9 @@ class QueryStream final : public EventStream {
     }
   }
 
-  /// A disk takes its time for one record, but hardly more for many at once: after a record that was slow to come, those behind it
-  /// are asked for together. Only now and then is the time taken, since that costs as much as a tenth of a record in memory.
+  /// A disk takes its time for one record, but hardly more for many at once: after a record that was slow to come,
+  /// those behind it are asked for together. Only now and then is the time taken, since that costs as much as a tenth
+  /// of a record in memory.
   Status read(Position position, std::span<const Position> ahead, Record& to) {
     if (not_timed_ > 0) {
       --not_timed_;
@@ -207,8 +209,7 @@ class StoreView final : public ReadView {
     if (query.after) range.begin = *query.after >= end_ ? end_ : query.after->next();
     if (query.before) range.end = std::min(range.end, *query.before);
     if (query.aggregate_id && query.from_sequence) {
-      STELE_ASSIGN(const std::optional<Position> first,
-                   index_->position_of(*query.aggregate_id, *query.from_sequence));
+      STELE_ASSIGN(const std::optional<Position> first, index_->position_of(*query.aggregate_id, *query.from_sequence));
       range.begin = std::max(range.begin, first.value_or(end_));
     }
     if (query.aggregate_id && query.to_sequence) {
@@ -228,7 +229,8 @@ class StoreView final : public ReadView {
     return range;
   }
 
-  /// The first position whose record's time is at least `time`, end_ if there is none: the index tells within which few records.
+  /// The first position whose record's time is at least `time`, end_ if there is none: the index tells within which few
+  /// records.
   [[nodiscard]] Result<Position> first_since(Timestamp time) const {
     STELE_ASSIGN(const IndexPart::TimeBounds bounds, index_->time_bounds(time));
     const Position begin = std::min(bounds.begin, end_);

@@ -26,8 +26,8 @@ class EventStream {
   [[nodiscard]] virtual std::optional<Position> rest_behind() const = 0;
 };
 
-/// A consistent view of everything that was durable when it was taken. Cheap to take; keeps mapped segments alive while it lives.
-/// All calls may run on any thread, and may block on a cold disk.
+/// A consistent view of everything that was durable when it was taken. Cheap to take; keeps mapped segments alive while
+/// it lives. All calls may run on any thread, and may block on a cold disk.
 class ReadView {
  public:
   virtual ~ReadView() = default;

@@ -90,7 +90,8 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   publish_state(false);
   feed_.publish(end);
   if (!index_->full()) return;
-  // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not durable.
+  // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not
+  // durable.
   freeze_if_full(point);
   compactor_->work();
 }

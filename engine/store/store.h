@@ -21,13 +21,14 @@ namespace stele {
 struct LogHead {
   std::uint64_t size = 0;  ///< records = tree size; the last position is size - 1
   Timestamp last_time;
-  Digest root;             ///< RFC 9162 tree hash over all `size` leaves
+  Digest root;  ///< RFC 9162 tree hash over all `size` leaves
 };
 
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
  public:
-  /// Recovers the folder, or makes a log if there is none. Locked, Corrupt, Foreign or NewerFormat change nothing of the log.
+  /// Recovers the folder, or makes a log if there is none. Locked, Corrupt, Foreign or NewerFormat change nothing of
+  /// the log.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
   virtual ~Store() = default;
 
@@ -37,7 +38,8 @@ class Store {
   /// The same, unless what must be looked up first is on the disk: then false, and nothing has happened. append() is to
   /// be called then, where waiting for a disk is allowed.
   [[nodiscard]] virtual bool append_at_once(Proposal& proposal, AppendCallback& callback) = 0;
-  /// The final outcome of a decision. May read stored events to compare a repeat: call it on the proposer's side, not in the callback.
+  /// The final outcome of a decision. May read stored events to compare a repeat: call it on the proposer's side, not
+  /// in the callback.
   [[nodiscard]] virtual AppendOutcome finish(const Decision& decision) const = 0;
   /// append() and finish() in one blocking call, for tools and tests.
   [[nodiscard]] AppendOutcome append_and_wait(Proposal proposal);

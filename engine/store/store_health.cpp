@@ -61,7 +61,8 @@ StoreMetrics StoreImpl::metrics() const {
   metrics.poisoned = committer_->poisoned();
   const auto list = segments();
   for (const auto& segment : *list) {
-    metrics.log_bytes += segment == list->back() ? active_bytes_.load(std::memory_order_relaxed) : segment->file_bytes();
+    metrics.log_bytes +=
+        segment == list->back() ? active_bytes_.load(std::memory_order_relaxed) : segment->file_bytes();
     if (segment->damaged()) ++metrics.log_segments_damaged;
   }
   metrics.log_segments = list->size();

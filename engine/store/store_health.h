@@ -11,18 +11,19 @@ namespace stele {
 
 struct StoreHealth {
   bool writable = true;
-  std::string reason;                 ///< why not writable, empty if it is
-  std::vector<std::string> warnings;  ///< clock jump, damaged segments, slow filler
-  std::uint64_t groups = 0;           ///< synced since open
-  std::uint64_t records_appended = 0; ///< since open
-  std::uint64_t queue_proposals = 0;  ///< waiting now
+  std::string reason;                     ///< why not writable, empty if it is
+  std::vector<std::string> warnings;      ///< clock jump, damaged segments, slow filler
+  std::uint64_t groups = 0;               ///< synced since open
+  std::uint64_t records_appended = 0;     ///< since open
+  std::uint64_t queue_proposals = 0;      ///< waiting now
   std::uint64_t unprepared_segments = 0;  ///< segments begun without zero-filling ahead
   std::uint64_t index_runs = 0;
   std::uint64_t scrub_passes = 0;  ///< how often everything sealed was verified since open
   std::uint64_t scrubbed_bytes = 0;
 };
 
-/// Numbers for whoever watches the store over time, beside those of StoreHealth. Durations in nanoseconds, everything since open.
+/// Numbers for whoever watches the store over time, beside those of StoreHealth. Durations in nanoseconds, everything
+/// since open.
 struct StoreMetrics {
   HistogramCounts append_nanos;   ///< of each proposal that was queued, from append() to its callback
   HistogramCounts commit_nanos;   ///< of each group, from its write to its being readable
@@ -35,7 +36,7 @@ struct StoreMetrics {
   std::uint64_t index_bytes = 0;  ///< of the runs
   std::uint64_t index_runs_damaged = 0;
   std::uint64_t index_parts_waiting = 0;  ///< parts in memory that are to be written as runs
-  bool index_compaction_due = false;  ///< runs are being merged, or wait for it
+  bool index_compaction_due = false;      ///< runs are being merged, or wait for it
 };
 
 }  // namespace stele

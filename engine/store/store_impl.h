@@ -1,6 +1,6 @@
 #pragma once
-// A store that writes. Its parts and what they tell each other: opening in store_opening.cpp, appending and publishing in store.cpp, what it
-// says of itself in store_health.cpp.
+// A store that writes. Its parts and what they tell each other: opening in store_opening.cpp, appending and publishing
+// in store.cpp, what it says of itself in store_health.cpp.
 
 #include <unistd.h>
 

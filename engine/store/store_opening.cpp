@@ -35,7 +35,8 @@ class StoreImpl::Replay final : public LogVisitor {
 
   Status record(const Record& record, SegmentId segment, ByteOffset offset) override {
     const RecordHeader& header = record.header();
-    // Only against records that are in memory as well: asking every run about every aggregate would be most of an opening's time.
+    // Only against records that are in memory as well: asking every run about every aggregate would be most of an
+    // opening's time.
     const auto last = store_.index_->last_sequence_in_memory(header.aggregate_id);
     if (last && header.sequence != last->next()) {
       return Error{.kind = ErrorKind::Corrupt,
@@ -54,7 +55,8 @@ class StoreImpl::Replay final : public LogVisitor {
     // A run must never outlive what it was made from.
     if (durable) store_.compactor_->work_off();
     // A full disk should not keep a store from being read, as long as memory lasts.
-    if (durable && store_.index_->view()->immutable().size() > kImmutableMemtablesAtOpenMax) STELE_TRY(store_.compactor_->wait_for_room());
+    if (durable && store_.index_->view()->immutable().size() > kImmutableMemtablesAtOpenMax)
+      STELE_TRY(store_.compactor_->wait_for_room());
     if (store_.options_.on_replay) store_.options_.on_replay(point.end.next.value(), expected_);
     return {};
   }
@@ -64,8 +66,8 @@ class StoreImpl::Replay final : public LogVisitor {
   const std::uint64_t expected_;
 };
 
-/// Opens the runs that lead from the beginning of the log to a point that the log still has; everything behind is replayed.
-/// `unused` are to be removed, but only once the log is accepted: until then they are all that tells of it.
+/// Opens the runs that lead from the beginning of the log to a point that the log still has; everything behind is
+/// replayed. `unused` are to be removed, but only once the log is accepted: until then they are all that tells of it.
 Result<KnownOfLog> StoreImpl::open_index(const std::string& log_folder, const RunFiles& files, RunList& unused) {
   KnownOfLog known;
   STELE_ASSIGN(OpenedRuns opened, open_runs(*files.file_system, files.folder, files.store_id));
@@ -167,12 +169,12 @@ Status StoreImpl::start() {
   }
 
   writer_ = std::make_unique<LogWriter>(PreallocatorOptions{.file_system = &files,
-                                                        .clock = options_.clock,
-                                                        .folder = log_folder,
-                                                        .store_id = store_id,
-                                                        .segment_bytes = options_.segment_bytes,
-                                                        .fill_bytes_per_second = options_.fill_bytes_per_second,
-                                                        .guard = guard_.get()},
+                                                            .clock = options_.clock,
+                                                            .folder = log_folder,
+                                                            .store_id = store_id,
+                                                            .segment_bytes = options_.segment_bytes,
+                                                            .fill_bytes_per_second = options_.fill_bytes_per_second,
+                                                            .guard = guard_.get()},
                                         log.end, log.next_segment);
   if (log.tail) {
     STELE_ASSIGN(auto active, writer_->resume(std::move(*log.tail)));
@@ -202,8 +204,8 @@ Status StoreImpl::start() {
   hooks.durable = [this](const Group& group, const LogWriter& writer) { publish(group, writer); };
   hooks.has_index_room = [this] { return compactor_->has_room(); };
   hooks.index_room = [this] { return compactor_->wait_for_room(); };
-  committer_ = std::make_unique<Committer>(sequencer_, *machine_, *writer_, options_.overlap_records_min,
-                                           std::move(hooks));
+  committer_ =
+      std::make_unique<Committer>(sequencer_, *machine_, *writer_, options_.overlap_records_min, std::move(hooks));
   if (!has_genesis) {
     genesis_ = Genesis{store_id, options_.origin};
     Group group;

@@ -3,9 +3,7 @@
 namespace stele {
 
 Status check_options(const StoreOptions& options) {
-  const auto invalid = [](const char* what) {
-    return Error{.kind = ErrorKind::InvalidArgument, .message = what};
-  };
+  const auto invalid = [](const char* what) { return Error{.kind = ErrorKind::InvalidArgument, .message = what}; };
   if (options.folder.empty()) return invalid("no data folder given");
   if (options.segment_bytes < StoreBounds::kSegmentBytesMin || options.segment_bytes > StoreBounds::kSegmentBytesMax) {
     return invalid("the segment size must be 64 KiB to 4095 MiB");

@@ -1,7 +1,8 @@
 #pragma once
-// Membership filter: split block Bloom filter (Putze, Sanders, Singler, "Cache-, hash- and space-efficient Bloom filters", 2007, in the
-// layout of the Parquet specification). A key sets one bit in each of the eight 32-bit words of one 32-byte block, so that a question
-// touches one cache line. At 12 bits a key about one in 200 keys that are not there is taken for one that may be.
+// Membership filter: split block Bloom filter (Putze, Sanders, Singler, "Cache-, hash- and space-efficient Bloom
+// filters", 2007, in the layout of the Parquet specification). A key sets one bit in each of the eight 32-bit words of
+// one 32-byte block, so that a question touches one cache line. At 12 bits a key about one in 200 keys that are not
+// there is taken for one that may be.
 
 #include <array>
 #include <cstdint>
@@ -29,7 +30,8 @@ class BlockBloomBuilder {
   BlockBloomBuilder(std::uint64_t blocks, std::uint64_t first, std::uint64_t count)
       : filter_blocks_(blocks), first_(first), blocks_(count) {}
   /// A whole filter. `keys_max`: an upper bound; if far fewer come, fold() makes it what they need.
-  explicit BlockBloomBuilder(std::uint64_t keys_max) : BlockBloomBuilder(bloom_blocks(keys_max), 0, bloom_blocks(keys_max)) {}
+  explicit BlockBloomBuilder(std::uint64_t keys_max)
+      : BlockBloomBuilder(bloom_blocks(keys_max), 0, bloom_blocks(keys_max)) {}
 
   /// Keys of other stretches leave no trace.
   void add(std::uint64_t hash);

@@ -140,7 +140,9 @@ Result<std::unique_ptr<PageFile>> PageFile::open(FileSystem& file_system, const 
   if (size < kPageBytes) return corrupt("the file is shorter than its header", path, size);
   std::string header(kPageBytes, '\0');
   STELE_TRY(file->read_at(ByteOffset{0}, header));
-  const auto foreign = [&](const char* what) { return Error{.kind = ErrorKind::Foreign, .message = what, .file = path}; };
+  const auto foreign = [&](const char* what) {
+    return Error{.kind = ErrorKind::Foreign, .message = what, .file = path};
+  };
   if (std::string_view(header).substr(0, 8) != kind.magic) return foreign("another kind of file");
   // Before the checksum, so that a later version may change everything behind it.
   if (get_at<std::uint16_t>(header.data() + 10) > kind.version) {
@@ -150,7 +152,8 @@ Result<std::unique_ptr<PageFile>> PageFile::open(FileSystem& file_system, const 
       xxh3(std::string_view(header).substr(0, kHeaderChecksumAt))) {
     return corrupt("the header's checksum does not hold", path, 0);
   }
-  if (std::string_view(header).substr(16, 16) != as_bytes(store_id)) return foreign("the file belongs to another store");
+  if (std::string_view(header).substr(16, 16) != as_bytes(store_id))
+    return foreign("the file belongs to another store");
 
   std::unique_ptr<PageFile> made(new PageFile);
   made->path_ = path;

@@ -1,7 +1,8 @@
 #pragma once
-// A file that is written once, from front to back, and never changed: index runs and snapshot tables. Its bytes are protected in pages of
-// 4 KiB: a reader verifies a page against its checksum the first time it uses it, so that opening costs the same for a file of any
-// size and a damaged page is an error, never data. Bytes: format-spec.md ("Page file").
+// A file that is written once, from front to back, and never changed: index runs and snapshot tables. Its bytes are
+// protected in pages of 4 KiB: a reader verifies a page against its checksum the first time it uses it, so that opening
+// costs the same for a file of any size and a damaged page is an error, never data. Bytes: format-spec.md ("Page
+// file").
 
 #include <atomic>
 #include <cstdint>
@@ -26,10 +27,12 @@ struct PageFileKind {
   std::uint16_t version;
 };
 
-/// Writes one file. The bytes are durable when finish() returns; until then, or after an error, the file is of no use to anybody.
+/// Writes one file. The bytes are durable when finish() returns; until then, or after an error, the file is of no use
+/// to anybody.
 class PageFileWriter {
  public:
-  /// Creates `path`, replacing what is there. `limiter` (may be null) slows the writing down and can end it with Closed.
+  /// Creates `path`, replacing what is there. `limiter` (may be null) slows the writing down and can end it with
+  /// Closed.
   [[nodiscard]] static Result<std::unique_ptr<PageFileWriter>> create(FileSystem& file_system, const std::string& path,
                                                                       RateLimiter* limiter);
 
@@ -59,7 +62,8 @@ class PageFileWriter {
 /// An open file, mapped. Thread-safe.
 class PageFile {
  public:
-  /// Reads and verifies header and directory only. NotFound, Io, Foreign (another kind or another store), NewerFormat, Corrupt.
+  /// Reads and verifies header and directory only. NotFound, Io, Foreign (another kind or another store), NewerFormat,
+  /// Corrupt.
   [[nodiscard]] static Result<std::unique_ptr<PageFile>> open(FileSystem& file_system, const std::string& path,
                                                               const PageFileKind& kind, const Uuid& store_id);
 
@@ -93,8 +97,8 @@ class PageFile {
   std::string directory_;
   std::string header_;
   std::unique_ptr<Mapping> mapping_;
-  std::uint64_t pages_ = 0;                // of the body
-  std::vector<std::uint64_t> roots_;       // checksum of each page of checksums
+  std::uint64_t pages_ = 0;           // of the body
+  std::vector<std::uint64_t> roots_;  // checksum of each page of checksums
   // A bit a page: verified since the file was opened.
   mutable std::vector<std::atomic<std::uint64_t>> verified_;
   mutable std::vector<std::atomic<std::uint64_t>> verified_checksums_;

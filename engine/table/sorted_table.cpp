@@ -293,7 +293,8 @@ Result<std::uint64_t> Table::child_of(const TablePageCursor& cursor) const {
 
 bool Table::fits() const {
   const std::uint64_t bytes = file_->body_end();
-  return root_.root_page < file_->page_count() && root_.keys <= bytes && root_.filter_blocks <= bytes / kBloomBlockBytes &&
+  return root_.root_page < file_->page_count() && root_.keys <= bytes &&
+         root_.filter_blocks <= bytes / kBloomBlockBytes &&
          root_.filter_offset <= bytes - root_.filter_blocks * kBloomBlockBytes;
 }
 
@@ -318,7 +319,8 @@ Result<std::optional<std::string>> Table::find(std::string_view key, DiskWait wa
   std::uint64_t page = root_.root_page;
   for (std::uint32_t level = root_.height; level > 0; --level) {
     STELE_TRY(file_->read(page * kPageBytes, bytes, wait));
-    if (Status opened = cursor.open({bytes.data(), bytes.size()}); !opened) return corrupt("a page of a table makes no sense");
+    if (Status opened = cursor.open({bytes.data(), bytes.size()}); !opened)
+      return corrupt("a page of a table makes no sense");
     const Status found = level > 1 ? cursor.seek_at_most(key) : cursor.seek(key);
     if (!found) return corrupt("a page of a table makes no sense");
     if (level > 1) {

@@ -1,8 +1,8 @@
 #pragma once
-// A sorted table of keys and values in a page file: a static B+ tree whose nodes are pages. Within a page keys share prefixes with the
-// one before, and every 16th is written whole so that a page can be searched by halves (as in LevelDB's tables). A table can have a
-// membership filter (block_bloom.h), so that asking for a key that is not there seldom touches the tree.
-// Bytes: format-spec.md ("Sorted table").
+// A sorted table of keys and values in a page file: a static B+ tree whose nodes are pages. Within a page keys share
+// prefixes with the one before, and every 16th is written whole so that a page can be searched by halves (as in
+// LevelDB's tables). A table can have a membership filter (block_bloom.h), so that asking for a key that is not there
+// seldom touches the tree. Bytes: format-spec.md ("Sorted table").
 
 #include <memory>
 #include <optional>
@@ -59,9 +59,9 @@ class TablePageBuilder {
 /// What a table's filter may take of memory while it is made.
 inline constexpr std::uint64_t kFilterBytesMax = 16ULL << 20;
 
-/// Adds a table to a file that is being written. Nothing else may be appended to the file between add() calls but whole values that
-/// the entries refer to. Memory does not grow with the table, but for 8 bytes a page: a filter of more than `filter_bytes_max` is made
-/// in stretches, for each of which the keys are read again.
+/// Adds a table to a file that is being written. Nothing else may be appended to the file between add() calls but whole
+/// values that the entries refer to. Memory does not grow with the table, but for 8 bytes a page: a filter of more than
+/// `filter_bytes_max` is made in stretches, for each of which the keys are read again.
 class TableWriter {
  public:
   /// `keys_max`: an upper bound of the number of keys, for the filter.
@@ -87,7 +87,7 @@ class TableWriter {
   const std::uint64_t filter_bytes_max_;
   std::optional<BlockBloomBuilder> filter_;  // one that fits in memory
   std::vector<std::uint64_t> leaves_;        // else the pages of the keys
-  std::vector<Level> levels_;  // leaves first
+  std::vector<Level> levels_;                // leaves first
   TableRoot root_;
   std::string last_key_;
 };
@@ -117,8 +117,8 @@ class TablePageCursor {
   std::string_view page_;
   std::uint32_t restarts_ = 0;
   std::uint32_t entries_ = 0;
-  std::uint32_t entry_ = 0;     // number of the current one
-  std::uint32_t next_at_ = 0;   // offset of the entry behind it
+  std::uint32_t entry_ = 0;    // number of the current one
+  std::uint32_t next_at_ = 0;  // offset of the entry behind it
   std::string key_;
   std::string_view value_;
   bool valid_ = false;

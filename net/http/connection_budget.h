@@ -50,7 +50,8 @@ class ConnectionBudget {
     Admission admission = Admission::Accepted;
     if (welcome_ >= connections_max_) {
       admission = Admission::TooMany;
-    } else if (const auto found = by_source_.find(source); found != by_source_.end() && found->second >= per_address_max_) {
+    } else if (const auto found = by_source_.find(source);
+               found != by_source_.end() && found->second >= per_address_max_) {
       admission = Admission::TooManyFromAddress;
     }
     if (admission == Admission::Accepted) {
@@ -64,7 +65,8 @@ class ConnectionBudget {
     }
     counts_.open.fetch_add(1, std::memory_order_relaxed);
     if (admission == Admission::TooMany) counts_.refused.fetch_add(1, std::memory_order_relaxed);
-    if (admission == Admission::TooManyFromAddress) counts_.refused_from_address.fetch_add(1, std::memory_order_relaxed);
+    if (admission == Admission::TooManyFromAddress)
+      counts_.refused_from_address.fetch_add(1, std::memory_order_relaxed);
     return admission;
   }
 

@@ -7,12 +7,13 @@ namespace stele::net {
 
 /// What one client may cost. Times in milliseconds.
 struct HttpLimits {
-  std::size_t header_bytes_max = 16 * 1024;               ///< request line and fields: 414 or 431
-  std::size_t fields_max = 100;                           ///< header fields: 431
-  std::size_t body_bytes_max = (16 * 1024 + 64) * 1024;   ///< 413, before reading where the length is announced
-  std::uint64_t bodies_bytes_max = 512ULL << 20;          ///< bodies and large answers in memory, over all connections: 503 beyond
-  std::size_t connections_max = 10'000;                   ///< 503 and close beyond
-  std::size_t connections_per_address_max = 0;            ///< 503 and close beyond; 0 = half of all, no limit on loopback
+  std::size_t header_bytes_max = 16 * 1024;              ///< request line and fields: 414 or 431
+  std::size_t fields_max = 100;                          ///< header fields: 431
+  std::size_t body_bytes_max = (16 * 1024 + 64) * 1024;  ///< 413, before reading where the length is announced
+  std::uint64_t bodies_bytes_max = 512ULL
+                                   << 20;  ///< bodies and large answers in memory, over all connections: 503 beyond
+  std::size_t connections_max = 10'000;    ///< 503 and close beyond
+  std::size_t connections_per_address_max = 0;  ///< 503 and close beyond; 0 = half of all, no limit on loopback
   std::uint64_t requests_per_connection_max = 1'000'000;  ///< the last one is answered with Connection: close
 
   std::int64_t header_ms = 10'000;         ///< from the first byte (or the accept) to the end of the header: 408. As

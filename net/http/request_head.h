@@ -28,10 +28,10 @@ struct RequestHead {
 
   api::Method method = api::Method::Other;
   std::string_view method_name;
-  std::string_view path;   ///< begins with '/', or is "*"
-  std::string_view query;  ///< without the '?'
+  std::string_view path;       ///< begins with '/', or is "*"
+  std::string_view query;      ///< without the '?'
   std::string_view authority;  ///< host and port: of the target if it names them, else of Host; empty if neither does
-  int version = 11;        ///< 10 or 11
+  int version = 11;            ///< 10 or 11
   bool keep_alive = false;
   bool chunked = false;
   bool expects_continue = false;

@@ -51,7 +51,8 @@ std::string text_line(const AccessLog::Entry& entry) {
 }
 
 std::string json_line(const AccessLog::Entry& entry) {
-  std::string line = "{\"time\":\"" + api::format_timestamp(system_clock().now()) + R"(","level":"info","message":"request")";
+  std::string line =
+      "{\"time\":\"" + api::format_timestamp(system_clock().now()) + R"(","level":"info","message":"request")";
   const auto named = [&](std::string_view name, std::string_view text) {
     if (text.empty()) return;
     line.append(",\"").append(name).append("\":");
@@ -61,7 +62,8 @@ std::string json_line(const AccessLog::Entry& entry) {
   named("method", entry.method);
   named("path", entry.path);
   named("route", entry.route);
-  fmt::format_to(std::back_inserter(line), R"(,"status":{},"bytes":{},"micros":{})", entry.status, entry.bytes, entry.micros);
+  fmt::format_to(std::back_inserter(line), R"(,"status":{},"bytes":{},"micros":{})", entry.status, entry.bytes,
+                 entry.micros);
   named("problem", entry.problem);
   named("principal", entry.principal);
   if (entry.cut) line += R"(,"cut":true)";

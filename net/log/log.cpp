@@ -15,9 +15,12 @@ thread_local const LogContext* current_context = nullptr;
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::Info: return spdlog::level::info;
-    case LogLevel::Warning: return spdlog::level::warn;
-    case LogLevel::Error: return spdlog::level::err;
+    case LogLevel::Info:
+      return spdlog::level::info;
+    case LogLevel::Warning:
+      return spdlog::level::warn;
+    case LogLevel::Error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -45,7 +48,8 @@ void write_log(LogLevel level, std::string_view message) noexcept {
 std::string log_line(LogLevel level, LogFormat format, std::string_view message) {
   spdlog::memory_buf_t line;
   LogFormatter(format).format(
-      spdlog::details::log_msg("stele", spdlog_level(level), spdlog::string_view_t(message.data(), message.size())), line);
+      spdlog::details::log_msg("stele", spdlog_level(level), spdlog::string_view_t(message.data(), message.size())),
+      line);
   return {line.data(), line.size()};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The server's own log. Every line goes through here; what writes it (spdlog) is known to log.cpp and log_format.cpp alone, whose
-// templates would otherwise be compiled again in each file that says a word.
+// The server's own log. Every line goes through here; what writes it (spdlog) is known to log.cpp and log_format.cpp
+// alone, whose templates would otherwise be compiled again in each file that says a word.
 
 #include <fmt/core.h>
 
@@ -16,13 +16,14 @@ namespace stele::net {
 enum class LogFormat { Text, Json };
 enum class LogLevel { Info, Warning, Error };
 
-/// Lines of at least the level go to stderr from now on. Call it once, before other threads log. `level`: as --log-level names it.
+/// Lines of at least the level go to stderr from now on. Call it once, before other threads log. `level`: as
+/// --log-level names it.
 void set_up_log(const std::string& level, LogFormat format);
 
 /// Whether a line of this level would be written.
 [[nodiscard]] bool logs(LogLevel level) noexcept;
-/// Writes the message as one line, whatever bytes are in it. A line that cannot be written, or for which there is no memory, is lost.
-/// Thread-safe.
+/// Writes the message as one line, whatever bytes are in it. A line that cannot be written, or for which there is no
+/// memory, is lost. Thread-safe.
 void write_log(LogLevel level, std::string_view message) noexcept;
 /// What write_log() would write, with its end of line.
 [[nodiscard]] std::string log_line(LogLevel level, LogFormat format, std::string_view message);
@@ -50,8 +51,8 @@ void log_error(fmt::format_string<Args...> format, Args&&... args) noexcept {
   log(LogLevel::Error, format, std::forward<Args>(args)...);
 }
 
-/// What the lines that the current thread logs while this object lives are about: `name=value` behind the message, or members of the JSON
-/// object. Names are those of the access log. Nested ones hide each other. Borrows the texts.
+/// What the lines that the current thread logs while this object lives are about: `name=value` behind the message, or
+/// members of the JSON object. Names are those of the access log. Nested ones hide each other. Borrows the texts.
 class LogContext {
  public:
   using Field = std::pair<std::string_view, std::string_view>;

@@ -20,7 +20,10 @@ Decoded decode(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
   if (first < 0x80) return {1, first, true};
-  const std::size_t bytes = first >= 0xF0 && first < 0xF5 ? 4 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xC2 && first < 0xE0 ? 2 : 0;
+  const std::size_t bytes = first >= 0xF0 && first < 0xF5   ? 4
+                            : first >= 0xE0 && first < 0xF0 ? 3
+                            : first >= 0xC2 && first < 0xE0 ? 2
+                                                            : 0;
   if (bytes == 0 || text.size() < bytes) return {};
   char32_t code = first & (0x7FU >> bytes);
   for (std::size_t i = 1; i < bytes; ++i) {
@@ -57,7 +60,8 @@ void append_plain(std::string& to, std::string_view text, bool word) {
     text.remove_prefix(next.bytes);
     if (next.code == '\\') {
       to += "\\\\";
-    } else if (!next.valid || is_treacherous(next.code) || (word && (next.code == ' ' || next.code == '"' || next.code == 0xA0))) {
+    } else if (!next.valid || is_treacherous(next.code) ||
+               (word && (next.code == ' ' || next.code == '"' || next.code == 0xA0))) {
       for (const char c : bytes) append_byte(to, c);
     } else {
       to += bytes;

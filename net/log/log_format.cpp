@@ -12,8 +12,7 @@ namespace stele::net {
 namespace {
 
 Timestamp time_of(const spdlog::details::log_msg& message) {
-  return Timestamp{
-      std::chrono::duration_cast<std::chrono::microseconds>(message.time.time_since_epoch()).count()};
+  return Timestamp{std::chrono::duration_cast<std::chrono::microseconds>(message.time.time_since_epoch()).count()};
 }
 
 std::string_view view(spdlog::string_view_t text) { return {text.data(), text.size()}; }

@@ -1,6 +1,6 @@
 #pragma once
-// The two forms of the server's log: lines for people, or one JSON object a line. Whatever is logged through spdlog's default logger
-// comes out in one piece, because the formatter escapes it.
+// The two forms of the server's log: lines for people, or one JSON object a line. Whatever is logged through spdlog's
+// default logger comes out in one piece, because the formatter escapes it.
 
 #include <spdlog/formatter.h>
 
@@ -15,7 +15,9 @@ class LogFormatter final : public spdlog::formatter {
  public:
   explicit LogFormatter(LogFormat format) : format_(format) {}
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& to) override;
-  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<LogFormatter>(format_); }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<LogFormatter>(format_);
+  }
 
  private:
   const LogFormat format_;

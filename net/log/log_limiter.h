@@ -1,6 +1,6 @@
 #pragma once
-// Keeps those who cause log lines from filling a disk with them: of each cause, the first lines of a minute are written, the rest is
-// counted.
+// Keeps those who cause log lines from filling a disk with them: of each cause, the first lines of a minute are
+// written, the rest is counted.
 
 #include <cstdint>
 #include <mutex>

@@ -22,7 +22,8 @@ constexpr std::array kKinds{
 
 }  // namespace
 
-void RateLimitedLog::write(LogCause cause, std::int64_t now_ms, std::string_view message, std::string_view detail) noexcept {
+void RateLimitedLog::write(LogCause cause, std::int64_t now_ms, std::string_view message,
+                           std::string_view detail) noexcept {
   const auto number = static_cast<std::size_t>(cause);
   if (!logs(kKinds[number].level)) return;
   if (limiters_[number].admit(now_ms)) log(kKinds[number].level, "{}{}", message, detail);

@@ -27,7 +27,10 @@ thread_local const IoThread* current_thread = nullptr;
 }  // namespace
 
 IoThread::IoThread(ServerCore& core, std::size_t number)
-    : core_(core), number_(number), counts_(core.traffic->add_thread()), mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
+    : core_(core),
+      number_(number),
+      counts_(core.traffic->add_thread()),
+      mailbox_([this] { asio::post(context_, [this] { mailbox_.drain(); }); }) {}
 
 IoThread::~IoThread() { join(); }
 

@@ -202,7 +202,8 @@ void Server::Impl::accepted(Listener& listener, IoThread& target, const error_co
           target.adopt(std::move(socket), std::move(seat));
         } else {
           const LogContext context{{"remote", seat.address()}};
-          core->log.write(LogCause::ConnectionRefused, IoThread::now_ms(), "a connection was dropped: far too many are open");
+          core->log.write(LogCause::ConnectionRefused, IoThread::now_ms(),
+                          "a connection was dropped: far too many are open");
         }
       }
     } catch (const std::exception& e) {

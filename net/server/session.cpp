@@ -476,7 +476,7 @@ Task<> Session::refuse() {
   begin_answer(reader_.head().method != api::Method::Head);
   const bool connection = seat_.admission() != ConnectionBudget::Admission::Accepted;
   log_limited(connection ? LogCause::ConnectionRefused : LogCause::RequestRefused,
-           connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
+              connection ? "a connection was refused: " : "a request was refused: ", refusal_.detail);
   const bool written = writer_.write_now(transport_) || co_await write_rest();
   account(written);
   end_request();

@@ -1,5 +1,6 @@
 #pragma once
-// Certificates and keys in PEM files, for both ends of TLS. Every error is InvalidArgument or of the operating system, and names the file.
+// Certificates and keys in PEM files, for both ends of TLS. Every error is InvalidArgument or of the operating system,
+// and names the file.
 
 #include <openssl/ssl.h>
 
@@ -21,7 +22,9 @@ enum class Readers { Any, Owner };
 
 /// Makes the first certificate in `path` the own one; those behind it are shown with it.
 [[nodiscard]] Status use_certificates(SSL_CTX* context, const std::string& path);
-/// The private key of the certificate in use, which came from `certificate`. One with a passphrase is refused: nobody is asked for it.
-[[nodiscard]] Status use_key(SSL_CTX* context, const std::string& path, Readers readers, const std::string& certificate);
+/// The private key of the certificate in use, which came from `certificate`. One with a passphrase is refused: nobody
+/// is asked for it.
+[[nodiscard]] Status use_key(SSL_CTX* context, const std::string& path, Readers readers,
+                             const std::string& certificate);
 
 }  // namespace stele::net

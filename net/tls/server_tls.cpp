@@ -45,7 +45,7 @@ Status use_client_authorities(SSL_CTX* context, const TlsFiles& files) {
       ++authorities;
       if (X509_check_ca(item->x509) == 0) {
         return unusable_file(files.client_ca, "'" + text_of(X509_get_subject_name(item->x509)) +
-                                            "' is not the certificate of an authority (CA)");
+                                                  "' is not the certificate of an authority (CA)");
       }
       taken = X509_STORE_add_cert(store, item->x509) == 1 && SSL_CTX_add_client_CA(context, item->x509) == 1;
     }
@@ -59,8 +59,8 @@ Status use_client_authorities(SSL_CTX* context, const TlsFiles& files) {
   return {};
 }
 
-int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_size, const unsigned char* offered,
-                    unsigned offered_size, void* /*unused*/) {
+int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_size,
+                    const unsigned char* offered, unsigned offered_size, void* /*unused*/) {
   unsigned char* found = nullptr;
   const int outcome =
       SSL_select_next_proto(&found, chosen_size, reinterpret_cast<const unsigned char*>(protocol.data()),
@@ -73,9 +73,7 @@ int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* c
 Result<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
   ERR_clear_error();
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
-  const auto unusable = [] {
-    return Error{ErrorKind::Io, "OpenSSL cannot be set up: " + take_openssl_error()};
-  };
+  const auto unusable = [] { return Error{ErrorKind::Io, "OpenSSL cannot be set up: " + take_openssl_error()}; };
   if (context == nullptr) return unusable();
   SSL_CTX* const raw = context.get();
   SSL_CTX_set_security_level(raw, 2);
@@ -90,8 +88,7 @@ Result<std::shared_ptr<SSL_CTX>> make_context(const TlsFiles& files) {
   if (SSL_CTX_set_num_tickets(raw, 0) != 1) return unusable();
   // Without AUTO_RETRY a call handles one record that is not data and returns: no client can keep a thread in it.
   SSL_CTX_clear_mode(raw, SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_mode(raw,
-                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(raw, &choose_protocol, nullptr);
   STELE_TRY(use_certificates(raw, files.certificate));
   STELE_TRY(use_key(raw, files.key, Readers::Owner, files.certificate));

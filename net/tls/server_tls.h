@@ -19,7 +19,7 @@ namespace stele::net {
 struct TlsFiles {
   std::string certificate;  ///< the server's own, then those between it and the root
   std::string key;          ///< of the first certificate, without a passphrase; nobody else may be able to read it
-  std::string client_ca;  ///< if given, clients must have a certificate of one of these; revocation lists may follow
+  std::string client_ca;    ///< if given, clients must have a certificate of one of these; revocation lists may follow
   bool client_optional = false;  ///< a client may do without, but a certificate that it shows must be good
 };
 

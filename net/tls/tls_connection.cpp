@@ -51,7 +51,7 @@ long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) 
 }
 
 const BIO_METHOD* socket_method() {
-  static const std::unique_ptr<BIO_METHOD, OpenSslFree<&BIO_meth_free>> method = [] {
+  static const std::unique_ptr<BIO_METHOD, OpenSslFree<& BIO_meth_free>> method = [] {
     std::unique_ptr<BIO_METHOD, OpenSslFree<&BIO_meth_free>> made(
         BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "connection"));
     if (made == nullptr) throw std::bad_alloc();
@@ -67,7 +67,10 @@ const BIO_METHOD* socket_method() {
 std::string alt_name(const GENERAL_NAME* entry) {
   int kind = 0;
   const void* const value = GENERAL_NAME_get0_value(entry, &kind);
-  const char* const label = kind == GEN_URI ? "URI:" : kind == GEN_DNS ? "DNS:" : kind == GEN_EMAIL ? "email:" : nullptr;
+  const char* const label = kind == GEN_URI     ? "URI:"
+                            : kind == GEN_DNS   ? "DNS:"
+                            : kind == GEN_EMAIL ? "email:"
+                                                : nullptr;
   if (label == nullptr) return {};
   const auto* const text = static_cast<const ASN1_STRING*>(value);
   const std::string_view bytes(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),

@@ -1,6 +1,6 @@
 #pragma once
-// TLS on one connection, at its server's end or its client's: OpenSSL reading from and writing to its socket, which is non-blocking.
-// Nothing here waits.
+// TLS on one connection, at its server's end or its client's: OpenSSL reading from and writing to its socket, which is
+// non-blocking. Nothing here waits.
 
 #include <boost/asio/buffer.hpp>
 #include <boost/system/error_code.hpp>
@@ -21,8 +21,8 @@ class TlsConnection {
   TlsConnection(const TlsConnection&) = delete;
   TlsConnection& operator=(const TlsConnection&) = delete;
 
-  /// At a client, before the handshake: tells the server which of its names is meant, and takes only a certificate that holds `host`, a name
-  /// or an address. Throws std::bad_alloc.
+  /// At a client, before the handshake: tells the server which of its names is meant, and takes only a certificate that
+  /// holds `host`, a name or an address. Throws std::bad_alloc.
   void expect_server(const std::string& host);
 
   enum class Progress { Done, WantsToRead, WantsToWrite, Failed };

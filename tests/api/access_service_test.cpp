@@ -89,8 +89,7 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
   const std::map<std::string_view, std::string> parameters = {{"eventId", id}, {"aggregateId", "a"}, {"slug", "busy"}};
   for (const Route& route : f.service.service().endpoints().routes()) {
     const std::string target = path_of(route, parameters);
-    for (const Method method :
-         {Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete}) {
+    for (const Method method : {Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete}) {
       if (route.endpoint(method) == nullptr) continue;
       const bool has_body = route.endpoint(method)->limits.body != BodyForm::None;
       const std::string name = name_of(method == Method::Head ? Method::Get : method, route.pattern);
@@ -129,7 +128,8 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
         CHECK((allowed ? taken(answer.status) : answer.status == 403));
         if (!allowed) CHECK(answer.slug() == "insufficient-role");
       }
-      const int twice = send({{"Authorization", "Bearer " + f.of[Role::Admin] + ", Bearer " + f.of[Role::Admin]}}).status;
+      const int twice =
+          send({{"Authorization", "Bearer " + f.of[Role::Admin] + ", Bearer " + f.of[Role::Admin]}}).status;
       CHECK((is_open ? taken(twice) : twice == 401));
     }
     CHECK(f.service.send(Method::Options, target).status == 204);

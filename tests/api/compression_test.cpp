@@ -157,7 +157,8 @@ TEST_CASE("ContentCoding.OfABodyIsExactlyOne") {
   CHECK(body_coding("gzip") == ContentCoding::Gzip);
   CHECK(body_coding("X-GZip") == ContentCoding::Gzip);
   CHECK(body_coding("Zstd") == ContentCoding::Zstd);
-  for (const char* other : {"deflate", "br", "gzip, zstd", "gzip,gzip", "gzip;q=1", "*"}) CHECK_FALSE(body_coding(other));
+  for (const char* other : {"deflate", "br", "gzip, zstd", "gzip,gzip", "gzip;q=1", "*"})
+    CHECK_FALSE(body_coding(other));
 }
 
 TEST_CASE("Compression.WhatIsCompressedComesBack") {
@@ -187,7 +188,8 @@ TEST_CASE("Compression.EveryCutAndEveryTailIsDamage") {
     for (std::size_t bytes = 0; bytes < packed.size(); ++bytes) {
       REQUIRE(decompress(coding, std::string_view(packed).substr(0, bytes), 1U << 20, 64).outcome == Outcome::Damaged);
     }
-    for (const std::string& tail : {std::string("x"), std::string("\0", 1), std::string("{}"), packed.substr(0, packed.size() - 1)}) {
+    for (const std::string& tail :
+         {std::string("x"), std::string("\0", 1), std::string("{}"), packed.substr(0, packed.size() - 1)}) {
       CHECK(decompress(coding, packed + tail, 1U << 20, 64).outcome == Outcome::Damaged);
     }
   }
@@ -268,7 +270,8 @@ TEST_CASE("Compression.PaddingFollowsTheBytes") {
 TEST_CASE("CompressedSource.EachPieceCanBeReadWhenItArrives") {
   for (const ContentCoding coding : kCodings) {
     CAPTURE(coding_name(coding));
-    std::unique_ptr<BodySource> source = std::make_unique<Pieces>(std::vector<std::string>{"one\n", "", sample_text(200'000), "four\n"});
+    std::unique_ptr<BodySource> source =
+        std::make_unique<Pieces>(std::vector<std::string>{"one\n", "", sample_text(200'000), "four\n"});
     source = CompressedSource::wrap(source, coding);
     REQUIRE(source != nullptr);
     Reader reader(coding);
@@ -313,7 +316,8 @@ TEST_CASE("CompressedSource.ThereAreNeverTooManyAtOnce") {
 
 TEST_CASE("Compression.AnswersAreCompressedWhenAskedForAndWorthIt") {
   TestService service;
-  for (int i = 0; i < 20; ++i) CHECK(service.post(event("a", R"({"text":")" + std::string(100, 'x') + "\"}")).status == 201);
+  for (int i = 0; i < 20; ++i)
+    CHECK(service.post(event("a", R"({"text":")" + std::string(100, 'x') + "\"}")).status == 201);
   const std::string list = "/v1/events?aggregateId=a";
   const auto plain = service.get(list);
   CHECK(plain.header("Content-Encoding").empty());
@@ -334,7 +338,8 @@ TEST_CASE("Compression.AnswersAreCompressedWhenAskedForAndWorthIt") {
     const auto stream = service.get(list, lines);
     CHECK(stream.streamed);
     CHECK(stream.header("Content-Encoding") == name);
-    CHECK(whole(decompress(coding, stream.body, 1U << 20, 0)) == service.get(list, {{"Accept", "application/x-ndjson"}}).body);
+    CHECK(whole(decompress(coding, stream.body, 1U << 20, 0)) ==
+          service.get(list, {{"Accept", "application/x-ndjson"}}).body);
     // Too small to be worth it, unless nothing else will do.
     const auto small = service.get("/healthz", {{"Accept-Encoding", name}});
     CHECK(small.header("Content-Encoding").empty());
@@ -365,7 +370,8 @@ TEST_CASE("Compression.CompressedAppendsAreAppends") {
       CHECK(refused.slug() == "payload-too-large");
     }
     const std::string packed = compress(coding, list);
-    CHECK(service.post(packed.substr(0, packed.size() - 1), {{"Content-Encoding", name}}).slug() == "malformed-encoding");
+    CHECK(service.post(packed.substr(0, packed.size() - 1), {{"Content-Encoding", name}}).slug() ==
+          "malformed-encoding");
     CHECK(service.post(packed + "x", {{"Content-Encoding", name}}).slug() == "malformed-encoding");
     CHECK(service.post("", {{"Content-Encoding", name}}).slug() == "malformed-encoding");
     CHECK(service.get("/v1/aggregates/" + name).at("/count") == "101");

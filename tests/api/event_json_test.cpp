@@ -29,11 +29,11 @@ TEST_CASE("EventJson.TheLongestStringsHaveRoomWhenEachByteIsEscaped") {
   std::string escaped = "\"";
   for (std::size_t i = 0; i < text.size(); ++i) escaped += "\\u001f";
   escaped += '"';
-  CHECK(json == "{\"eventId\":\"00000000-0000-0000-0000-000000000000\",\"eventType\":" + escaped + ",\"aggregateId\":" +
-                    escaped + ",\"aggregateType\":" + escaped +
+  CHECK(json == "{\"eventId\":\"00000000-0000-0000-0000-000000000000\",\"eventType\":" + escaped +
+                    ",\"aggregateId\":" + escaped + ",\"aggregateType\":" + escaped +
                     ",\"sequenceNumber\":18446744073709551615,\"position\":18446744073709551615"
                     ",\"timestamp\":\"9999-12-31T23:59:59.999999Z\",\"occurredAt\":\"0000-01-01T00:00:00.000000Z\""
                     ",\"version\":4294967295,\"userId\":" +
-                    escaped + ",\"correlationId\":" + escaped + ",\"causationId\":" + escaped + ",\"action\":" + escaped +
-                    ",\"data\":{}}");
+                    escaped + ",\"correlationId\":" + escaped + ",\"causationId\":" + escaped +
+                    ",\"action\":" + escaped + ",\"data\":{}}");
 }

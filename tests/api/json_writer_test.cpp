@@ -23,8 +23,8 @@ TEST_CASE("JsonWriter.EscapesOnlyWhatJsonDemands") {
 }
 
 TEST_CASE("JsonWriter.FindsWhatMustBeEscapedAtEveryPlaceOfEveryLength") {
-  const std::pair<const char*, const char*> cases[] = {
-      {"\"", "\\\""}, {"\\", "\\\\"}, {"\x1f", "\\u001f"}, {"\n", "\\n"}, {"\x7f", "\x7f"}, {"ä", "ä"}};
+  const std::pair<const char*, const char*> cases[] = {{"\"", "\\\""}, {"\\", "\\\\"},   {"\x1f", "\\u001f"},
+                                                       {"\n", "\\n"},  {"\x7f", "\x7f"}, {"ä", "ä"}};
   for (std::size_t length = 0; length < 50; ++length) {
     for (std::size_t place = 0; place <= length; ++place) {
       for (const auto& [special, escaped] : cases) {

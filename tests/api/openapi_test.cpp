@@ -65,8 +65,7 @@ TEST_CASE("OpenApi.EveryOperationListsTheStatusesItAnswersWith") {
   const std::map<std::string_view, std::string> parameters = {{"eventId", id}, {"aggregateId", "a"}, {"slug", "busy"}};
   std::set<std::string> answered;
   for (const Route& route : service.service().endpoints().routes()) {
-    for (const Method method :
-         {Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete}) {
+    for (const Method method : {Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete}) {
       if (route.endpoint(method) == nullptr) continue;
       const bool has_body = route.endpoint(method)->limits.body != BodyForm::None;
       const std::string operation = name_of(method == Method::Head ? Method::Get : method, route.pattern);

@@ -217,7 +217,8 @@ TEST_CASE("Token.ASecretThatCannotBeWrittenIsAFailure") {
 TEST_CASE("Token.AKeyStoreThatIsMadeIsSaid") {
   const TempFolder folder;
   for (const bool first : {true, false}) {
-    const auto made = run_stele({"token", "create", "--data", folder.file("typo"), "--name", "ada", "--role", "reader"});
+    const auto made =
+        run_stele({"token", "create", "--data", folder.file("typo"), "--name", "ada", "--role", "reader"});
     CHECK(made.exit_code == 0);
     CHECK_MESSAGE(contains(made.err, folder.file("typo") + "/keys: a new one was made") == first, made.err);
   }

@@ -82,18 +82,38 @@ TEST_CASE("Serve.TakesExactlyWhatTheStoreTakes") {
   refused("--index-run-records", "0");
   refused("--index-run-records", "4194305");
   // Both ends of every range that the store has open a store.
-  const std::vector<std::pair<std::string, std::string>> ends = {
-      {"--segment-size", "64KiB"},    {"--segment-size", "4095MiB"},     {"--origin", std::string(255, 'o')},
-      {"--queue-requests", "1"},      {"--queue-requests", "1000000"},   {"--queue-size", "1MiB"},
-      {"--queue-size", "64GiB"},      {"--group-commit-delay", "0"},             {"--group-commit-delay", "100ms"},
-      {"--index-run-records", "1"},   {"--index-run-records", "4194304"}, {"--compaction-rate", "1MiB"},
-      {"--compaction-rate", "64GiB"},      {"--scrub-rate", "0"},             {"--scrub-rate", "64GiB"},
-      {"--io-threads", "256"},        {"--read-threads", "256"},         {"--read-queue", "1"},
-      {"--connections-max", "1"},     {"--header-size-max", "1KiB"},     {"--header-size-max", "1MiB"},
-      {"--body-size-max", "1KiB"},    {"--body-size-max", "1GiB"},       {"--bodies-size-max", "1MiB"},
-      {"--events-max", "1"},          {"--event-data-size-max", "16MiB"}, {"--string-size-max", "255"},
-      {"--depth-max", "1000"},        {"--page-max", "100000"},          {"--drain-timeout", "0"},
-      {"--header-timeout", "1h"},     {"--position-wait", "0"}};
+  const std::vector<std::pair<std::string, std::string>> ends = {{"--segment-size", "64KiB"},
+                                                                 {"--segment-size", "4095MiB"},
+                                                                 {"--origin", std::string(255, 'o')},
+                                                                 {"--queue-requests", "1"},
+                                                                 {"--queue-requests", "1000000"},
+                                                                 {"--queue-size", "1MiB"},
+                                                                 {"--queue-size", "64GiB"},
+                                                                 {"--group-commit-delay", "0"},
+                                                                 {"--group-commit-delay", "100ms"},
+                                                                 {"--index-run-records", "1"},
+                                                                 {"--index-run-records", "4194304"},
+                                                                 {"--compaction-rate", "1MiB"},
+                                                                 {"--compaction-rate", "64GiB"},
+                                                                 {"--scrub-rate", "0"},
+                                                                 {"--scrub-rate", "64GiB"},
+                                                                 {"--io-threads", "256"},
+                                                                 {"--read-threads", "256"},
+                                                                 {"--read-queue", "1"},
+                                                                 {"--connections-max", "1"},
+                                                                 {"--header-size-max", "1KiB"},
+                                                                 {"--header-size-max", "1MiB"},
+                                                                 {"--body-size-max", "1KiB"},
+                                                                 {"--body-size-max", "1GiB"},
+                                                                 {"--bodies-size-max", "1MiB"},
+                                                                 {"--events-max", "1"},
+                                                                 {"--event-data-size-max", "16MiB"},
+                                                                 {"--string-size-max", "255"},
+                                                                 {"--depth-max", "1000"},
+                                                                 {"--page-max", "100000"},
+                                                                 {"--drain-timeout", "0"},
+                                                                 {"--header-timeout", "1h"},
+                                                                 {"--position-wait", "0"}};
   for (const auto& [flag, value] : ends) {
     CAPTURE(flag);
     CAPTURE(value);
@@ -124,7 +144,10 @@ TEST_CASE("Serve.MakingAStoreIsAWarningAndNoCreateRefuses") {
   for (const bool first : {true, false}) {
     CAPTURE(first);
     auto server = ServerProcess::start(
-        {data, {"--segment-size", kSmall, "--log-level", "warning", first ? "--log-format=text" : "--no-create"}, {}, 0});
+        {data,
+         {"--segment-size", kSmall, "--log-level", "warning", first ? "--log-format=text" : "--no-create"},
+         {},
+         0});
     CHECK(contains(server.err(), "a new, empty one was made") == first);
     CHECK(server.stop() == 0);
   }

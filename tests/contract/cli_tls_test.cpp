@@ -42,8 +42,8 @@ class DevCertificates {
   [[nodiscard]] std::string data() const { return folder_.file("data"); }
 
   [[nodiscard]] std::vector<std::string> server_flags(bool mutual = false) const {
-    std::vector<std::string> flags{"--segment-size", "1MiB", "--tls-cert", file("server.pem"), "--tls-key",
-                                   file("server-key.pem")};
+    std::vector<std::string> flags{"--segment-size",   "1MiB",      "--tls-cert",
+                                   file("server.pem"), "--tls-key", file("server-key.pem")};
     if (mutual) flags.insert(flags.end(), {"--tls-client-ca", file("ca.pem")});
     return flags;
   }
@@ -76,20 +76,22 @@ TEST_CASE("CliTls.TheCommandsSpeakHttpsWithACertificateOfTheirOwn") {
   for (const std::string& url : {server.url(), "https://localhost:" + std::to_string(server.port())}) {
     CAPTURE(url);
     const std::vector<std::string> to{"--url", url};
-    const auto appended = run_stele(std::vector<std::string>{"append", "--type", "Noted", "--aggregate", "tls/1", "--data", "{}"} +
-                                    to + certificates.client_flags());
+    const auto appended =
+        run_stele(std::vector<std::string>{"append", "--type", "Noted", "--aggregate", "tls/1", "--data", "{}"} + to +
+                  certificates.client_flags());
     CHECK(appended.err.empty());
     CHECK(appended.exit_code == 0);
   }
-  const auto imported = run_stele(std::vector<std::string>{"import", "-", "--quiet"}, std::string(kEvent) + "\n" + kEvent + "\n",
-                                  {{"STELE_URL", server.url()},
-                                   {"STELE_CA", certificates.file("ca.pem")},
-                                   {"STELE_CLIENT_CERT", certificates.file("client.pem")},
-                                   {"STELE_CLIENT_KEY", certificates.file("client-key.pem")}});
+  const auto imported =
+      run_stele(std::vector<std::string>{"import", "-", "--quiet"}, std::string(kEvent) + "\n" + kEvent + "\n",
+                {{"STELE_URL", server.url()},
+                 {"STELE_CA", certificates.file("ca.pem")},
+                 {"STELE_CLIENT_CERT", certificates.file("client.pem")},
+                 {"STELE_CLIENT_KEY", certificates.file("client-key.pem")}});
   CAPTURE(imported.err);
   CHECK(imported.exit_code == 0);
-  const auto queried =
-      run_stele(std::vector<std::string>{"query", "--url", server.url(), "--limit", "10"} + certificates.client_flags());
+  const auto queried = run_stele(std::vector<std::string>{"query", "--url", server.url(), "--limit", "10"} +
+                                 certificates.client_flags());
   CHECK(queried.exit_code == 0);
   CHECK(std::count(queried.out.begin(), queried.out.end(), '\n') == 4);
   CHECK(server.stop() == 0);
@@ -105,9 +107,7 @@ TEST_CASE("CliTls.HandshakesThatFailAreCounted") {
   CHECK_FALSE(distrustful.connect());
   HttpClient client(server.port());
   client.use_tls(certificates.trusting());
-  CHECK(eventually([&] {
-    return contains(client.get("/metrics").body, "stele_tls_handshakes_failed_total 2\n");
-  }));
+  CHECK(eventually([&] { return contains(client.get("/metrics").body, "stele_tls_handshakes_failed_total 2\n"); }));
 }
 
 TEST_CASE("CliTls.TheCommandsTrustNobodyElse") {
@@ -120,7 +120,8 @@ TEST_CASE("CliTls.TheCommandsTrustNobodyElse") {
   CHECK(query({"--ca", certificates.file("ca.pem")}).exit_code == 0);
   for (const bool system : {true, false}) {
     write_private(certificates.file("other.pem"), other.certificate());
-    const auto refused = query(system ? std::vector<std::string>{} : std::vector<std::string>{"--ca", certificates.file("other.pem")});
+    const auto refused =
+        query(system ? std::vector<std::string>{} : std::vector<std::string>{"--ca", certificates.file("other.pem")});
     CAPTURE(refused.err);
     CHECK(refused.exit_code == 1);
     CHECK(contains(refused.err, "is not trusted"));
@@ -164,14 +165,17 @@ TEST_CASE("CliTls.FlagsThatMakeNoSenseAndFilesThatCannotBeUsedAreToldAtOnce") {
   CHECK(contains(usage({"--tls-cert", certificates.file("server.pem")}), "belong together"));
   CHECK(contains(usage({"--tls-key", certificates.file("server-key.pem")}), "belong together"));
   CHECK(contains(usage({"--tls-client-ca", certificates.file("ca.pem")}), "--tls-cert"));
-  CHECK(contains(usage(certificates.server_flags() + std::vector<std::string>{"--tls-client-optional"}), "--tls-client-ca"));
+  CHECK(contains(usage(certificates.server_flags() + std::vector<std::string>{"--tls-client-optional"}),
+                 "--tls-client-ca"));
   // Encrypted, but anyone may come.
   CHECK(contains(usage(certificates.server_flags() + std::vector<std::string>{"--listen", "0.0.0.0:0"}), "--insecure"));
-  CHECK(contains(usage(certificates.server_flags(true) + std::vector<std::string>{"--tls-client-optional", "--listen", "0.0.0.0:0"}),
+  CHECK(contains(usage(certificates.server_flags(true) +
+                       std::vector<std::string>{"--tls-client-optional", "--listen", "0.0.0.0:0"}),
                  "--insecure"));
 
   REQUIRE(::chmod(certificates.file("server-key.pem").c_str(), 0644) == 0);
-  const auto readable = run_stele(std::vector<std::string>{"serve", "--data", certificates.data()} + certificates.server_flags());
+  const auto readable =
+      run_stele(std::vector<std::string>{"serve", "--data", certificates.data()} + certificates.server_flags());
   CAPTURE(readable.err);
   CHECK(readable.exit_code == 1);
   CHECK(contains(readable.err, certificates.file("server-key.pem")));
@@ -181,8 +185,9 @@ TEST_CASE("CliTls.FlagsThatMakeNoSenseAndFilesThatCannotBeUsedAreToldAtOnce") {
 
 TEST_CASE("CliTls.WithClientCertificatesItListensBeyondLoopback") {
   const DevCertificates certificates;
-  const auto server = ChildProcess::start(std::vector<std::string>{STELE_BINARY, "serve", "--data", certificates.data(), "--listen", "0.0.0.0:0"} +
-                                          certificates.server_flags(true));
+  const auto server = ChildProcess::start(
+      std::vector<std::string>{STELE_BINARY, "serve", "--data", certificates.data(), "--listen", "0.0.0.0:0"} +
+      certificates.server_flags(true));
   CHECK_FALSE(server->wait_for_stderr("listening on https://0.0.0.0:").empty());
   CHECK_FALSE(contains(server->err(), "--insecure"));
 }
@@ -338,7 +343,8 @@ TEST_CASE("CliTls.WithoutTlsAHangupChangesNothing") {
 
 TEST_CASE("CliTls.DevelopmentCertificatesCanBeMadeAgain") {
   const DevCertificates certificates;
-  const std::string authority = content_of(certificates.file("ca.pem")), server = content_of(certificates.file("server.pem"));
+  const std::string authority = content_of(certificates.file("ca.pem")),
+                    server = content_of(certificates.file("server.pem"));
   certificates.make();
   CHECK(content_of(certificates.file("ca.pem")) == authority);
   CHECK(content_of(certificates.file("server.pem")) != server);
@@ -363,7 +369,9 @@ TEST_CASE("Serve.ConnectionsLeaveTheStoreTheDescriptorsItNeeds") {
   std::vector<HttpClient> crowd;
   for (int i = 0; i < 200; ++i) (void)crowd.emplace_back(port).connect();
   for (int i = 0; i < 300; ++i) {
-    REQUIRE(writer.post("/v1/events", R"({"eventType":"Noted","aggregateId":"a","data":")" + std::string(1000, 'x') + "\"}").status == 201);
+    REQUIRE(
+        writer.post("/v1/events", R"({"eventType":"Noted","aggregateId":"a","data":")" + std::string(1000, 'x') + "\"}")
+            .status == 201);
   }
   crowd.clear();
   CHECK(HttpClient(port).get("/v1/aggregates/a").status == 200);

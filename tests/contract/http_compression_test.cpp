@@ -27,7 +27,8 @@ TEST_CASE("Compression.ReadsAreTheSameInEveryCoding") {
   const std::string aggregate = fresh("compressed");
   for (int i = 0; i < 10; ++i) {
     std::string list = "[";
-    for (int j = 0; j < 100; ++j) list += (j > 0 ? "," : "") + event_json(aggregate, "T", R"({"n":)" + std::to_string(i * 100 + j) + "}");
+    for (int j = 0; j < 100; ++j)
+      list += (j > 0 ? "," : "") + event_json(aggregate, "T", R"({"n":)" + std::to_string(i * 100 + j) + "}");
     append(client, list + "]");
   }
   const std::string page = "/v1/events?limit=1000&aggregateId=" + aggregate;
@@ -54,7 +55,8 @@ TEST_CASE("Compression.ReadsAreTheSameInEveryCoding") {
     CHECK(stream.header("Transfer-Encoding") == "chunked");
     CHECK(plain_text(coding, stream.body) == plain_lines.body);
     CHECK(client.head(page, accept).header("Content-Encoding") == name);
-    CHECK(plain_text(coding, client.get("/openapi.json", {{"Accept-Encoding", name}}).body) == client.get("/openapi.json").body);
+    CHECK(plain_text(coding, client.get("/openapi.json", {{"Accept-Encoding", name}}).body) ==
+          client.get("/openapi.json").body);
   }
 }
 
@@ -65,13 +67,15 @@ TEST_CASE("Compression.CompressedAppendsAreStoredAsIfTheyWerePlain") {
     CAPTURE(name);
     const std::string data = "{ \"kept\" : [1, 2.50] }";
     const std::string body = event_json(fresh(name), "T", data);
-    const HttpResponse stored = client.post("/v1/events", api::compress(coding, body), "application/json", {{"Content-Encoding", name}});
+    const HttpResponse stored =
+        client.post("/v1/events", api::compress(coding, body), "application/json", {{"Content-Encoding", name}});
     REQUIRE(stored.status == 201);
     CHECK(client.get("/v1/events/" + Json(stored.body).text("/eventId") + "/data").body == data);
     // In chunks, and as lines.
     std::string lines;
     for (int i = 0; i < 3000; ++i) lines += event_json(name + "-lines") + "\n";
-    const HttpResponse many = client.post("/v1/events", api::compress(coding, lines), "application/x-ndjson", {{"Content-Encoding", name}});
+    const HttpResponse many =
+        client.post("/v1/events", api::compress(coding, lines), "application/x-ndjson", {{"Content-Encoding", name}});
     REQUIRE(many.status == 201);
     CHECK(Json(many.body).list("/events").size() == 3000);
   }
@@ -85,7 +89,9 @@ TEST_CASE("Compression.BombsAndRubbishAreRefusedAndTheConnectionLives") {
     const std::string name(api::coding_name(coding));
     CAPTURE(name);
     const Headers encoded = {{"Content-Encoding", name}};
-    const auto post = [&](const std::string& body) { return client.post("/v1/events", body, "application/json", encoded); };
+    const auto post = [&](const std::string& body) {
+      return client.post("/v1/events", body, "application/json", encoded);
+    };
     check_problem(post(api::compress(coding, std::string(64U << 20, ' '))), 413, "payload-too-large");
     const std::string packed = api::compress(coding, event);
     check_problem(post(packed.substr(0, packed.size() / 2)), 400, "malformed-encoding");
@@ -95,10 +101,12 @@ TEST_CASE("Compression.BombsAndRubbishAreRefusedAndTheConnectionLives") {
   }
   for (const char* encoding : {"deflate", "br", "compress", "gzip, gzip", "gzip, zstd", "identity, gzip"}) {
     CAPTURE(encoding);
-    check_problem(client.post("/v1/events", event, "application/json", {{"Content-Encoding", encoding}}), 415, "unsupported-media-type");
+    check_problem(client.post("/v1/events", event, "application/json", {{"Content-Encoding", encoding}}), 415,
+                  "unsupported-media-type");
   }
-  check_problem(client.post("/v1/events", event, "application/json", {{"Content-Encoding", "gzip"}, {"Content-Encoding", "gzip"}}), 415,
-                "unsupported-media-type");
+  check_problem(client.post("/v1/events", event, "application/json",
+                            {{"Content-Encoding", "gzip"}, {"Content-Encoding", "gzip"}}),
+                415, "unsupported-media-type");
   CHECK(log_size(client) == before);
 }
 

@@ -162,8 +162,8 @@ TEST_CASE("Condition.ADecisionOverTagsSpansAggregates") {
         "[" + json_text(course) + ",\"other\"," + json_text(student) + "]");
   const std::string of_course = conditional(event_json(fresh("five")), unless(json_text(course), 0));
   CHECK(check_problem(client.post("/v1/events", of_course), 409).list("/conflictingEvents").size() == 2);
-  append(client, conditional(tagged(fresh("four"), {course, student}),
-                             unless(both, subscribed.number("/events/0/position"))));
+  append(client,
+         conditional(tagged(fresh("four"), {course, student}), unless(both, subscribed.number("/events/0/position"))));
 }
 
 TEST_CASE("Condition.AfterBeyondTheHeadIsRefused") {

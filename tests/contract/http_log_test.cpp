@@ -35,10 +35,11 @@ std::vector<std::string> lines_of(const std::string& text) {
 class LoggingServer {
  public:
   explicit LoggingServer(const std::string& format)
-      : server_(ServerProcess::start({folder_.file("data"),
-                                      {"--segment-size", "1MiB", "--access-log", folder_.file("access.log"), "--log-format", format},
-                                      {},
-                                      0})) {}
+      : server_(ServerProcess::start(
+            {folder_.file("data"),
+             {"--segment-size", "1MiB", "--access-log", folder_.file("access.log"), "--log-format", format},
+             {},
+             0})) {}
   [[nodiscard]] HttpClient client() const { return HttpClient(server_.port()); }
   void end() { REQUIRE(server_.stop() == 0); }
   /// After end().
@@ -61,8 +62,9 @@ TEST_CASE("Log.AccessLinesInJsonTieARequestToItsTraceAndItsAnswer") {
   LoggingServer server("json");
   HttpClient client = server.client();
   const std::string trace = "4bf92f3577b34da6a3ce929d0e0e4736", span = "00f067aa0ba902b7";
-  const HttpResponse stored = client.post("/v1/events", event_json("logged"), "application/json",
-                                          {{"traceparent", "00-" + trace + "-" + span + "-01"}, {"X-Request-Id", "mine-1"}});
+  const HttpResponse stored =
+      client.post("/v1/events", event_json("logged"), "application/json",
+                  {{"traceparent", "00-" + trace + "-" + span + "-01"}, {"X-Request-Id", "mine-1"}});
   CHECK(stored.status == 201);
   const HttpResponse refused = client.get("/v1/events?limit=secret", {{"X-Correlation-Id", "c 9"}});
   CHECK(refused.status == 400);
@@ -221,7 +223,9 @@ TEST_CASE("Log.NothingAClientSendsBreaksOutOfItsLine") {
   for (const std::string format : {"text", "json"}) {
     CAPTURE(format);
     LoggingServer server(format);
-    const std::string forged = "\xE2\x80\xA8" "2026-01-01T00:00:00Z error FORGED \"} {\"message\":\"FORGED\" \xff\xc2\x85";
+    const std::string forged =
+        "\xE2\x80\xA8"
+        "2026-01-01T00:00:00Z error FORGED \"} {\"message\":\"FORGED\" \xff\xc2\x85";
     int sent = 0;
     for (const std::string& request :
          std::vector<std::string>{"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: " + forged + "\r\n\r\n",

@@ -24,7 +24,8 @@ MetricsText scrape(HttpClient& client) {
   return MetricsText(response.body);
 }
 
-/// An answer is counted just after it was sent: looks again until `is_there`. The test's time limit ends a wait in vain.
+/// An answer is counted just after it was sent: looks again until `is_there`. The test's time limit ends a wait in
+/// vain.
 MetricsText scrape_until(HttpClient& client, const std::function<bool(const MetricsText&)>& is_there) {
   for (;;) {
     MetricsText metrics = scrape(client);
@@ -43,11 +44,14 @@ TEST_CASE("Metrics.TheReaderOfTheTestsIsStrict") {
   const std::string histogram = "# HELP h x\n# TYPE h histogram\n";
   for (const std::string& bad :
        {std::string("a_total 1\n"), std::string("# HELP a_total x\n# TYPE a_total counter\na_total 1"),
-        std::string("# HELP a x\n# TYPE a counter\na 1\n"), std::string("# HELP a_total x\n# TYPE a_total counter\na_total -1\n"),
-        std::string("# HELP a x\n# TYPE a gauge\na 1\na 1\n"), std::string("# HELP a x\n# TYPE a gauge\na{b=\"\\x\"} 1\n"),
-        std::string("# HELP a x\n# TYPE a gauge\na{b=\"c} 1\n"), std::string("# HELP a x\n# TYPE a gauge\na{0=\"c\"} 1\n"),
-        std::string("# HELP a x\n# TYPE a gauge\na one\n"), std::string("# TYPE a gauge\na 1\n"),
-        histogram + "h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n", histogram + "h_bucket{le=\"+Inf\"} 1\nh_count 1\n",
+        std::string("# HELP a x\n# TYPE a counter\na 1\n"),
+        std::string("# HELP a_total x\n# TYPE a_total counter\na_total -1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na 1\na 1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na{b=\"\\x\"} 1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na{b=\"c} 1\n"),
+        std::string("# HELP a x\n# TYPE a gauge\na{0=\"c\"} 1\n"), std::string("# HELP a x\n# TYPE a gauge\na one\n"),
+        std::string("# TYPE a gauge\na 1\n"), histogram + "h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n",
+        histogram + "h_bucket{le=\"+Inf\"} 1\nh_count 1\n",
         histogram + "h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(MetricsText{bad}, std::runtime_error);
@@ -59,20 +63,52 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
   HttpClient client = api.client();
   append(client, event_json("m"));
   const MetricsText metrics = scrape(client);
-  const std::set<std::string> expected = {
-      "stele_build_info", "stele_ready", "stele_writable", "stele_poisoned", "stele_warnings", "stele_append_duration_seconds",
-      "stele_commit_duration_seconds", "stele_log_sync_duration_seconds", "stele_commit_group_records",
-      "stele_records_appended_total", "stele_append_queue_commits", "stele_durable_position", "stele_log_size_bytes",
-      "stele_log_segments", "stele_log_damaged_segments", "stele_log_unprepared_segments_total", "stele_index_size_bytes",
-      "stele_index_runs", "stele_index_damaged_runs", "stele_index_waiting_parts", "stele_index_compaction_due",
-      "stele_scrubber_passes_total", "stele_scrubber_bytes_total", "stele_recovery_info", "stele_recovery_records",
-      "stele_recovery_replayed_records", "stele_recovery_cut_bytes", "stele_recovery_rewritten_bytes", "stele_http_requests_total",
-      "stele_http_request_duration_seconds", "stele_http_problems_total", "stele_http_connections",
-      "stele_http_connections_accepted_total", "stele_http_connections_refused_total", "stele_http_body_bytes",
-      "stele_http_answers_cut_total", "stele_access_log_lines_dropped_total", "stele_read_queue_requests",
-      "stele_tls_handshakes_failed_total",
-      "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds",
-      "process_max_fds", "process_threads", "process_start_time_seconds"};
+  const std::set<std::string> expected = {"stele_build_info",
+                                          "stele_ready",
+                                          "stele_writable",
+                                          "stele_poisoned",
+                                          "stele_warnings",
+                                          "stele_append_duration_seconds",
+                                          "stele_commit_duration_seconds",
+                                          "stele_log_sync_duration_seconds",
+                                          "stele_commit_group_records",
+                                          "stele_records_appended_total",
+                                          "stele_append_queue_commits",
+                                          "stele_durable_position",
+                                          "stele_log_size_bytes",
+                                          "stele_log_segments",
+                                          "stele_log_damaged_segments",
+                                          "stele_log_unprepared_segments_total",
+                                          "stele_index_size_bytes",
+                                          "stele_index_runs",
+                                          "stele_index_damaged_runs",
+                                          "stele_index_waiting_parts",
+                                          "stele_index_compaction_due",
+                                          "stele_scrubber_passes_total",
+                                          "stele_scrubber_bytes_total",
+                                          "stele_recovery_info",
+                                          "stele_recovery_records",
+                                          "stele_recovery_replayed_records",
+                                          "stele_recovery_cut_bytes",
+                                          "stele_recovery_rewritten_bytes",
+                                          "stele_http_requests_total",
+                                          "stele_http_request_duration_seconds",
+                                          "stele_http_problems_total",
+                                          "stele_http_connections",
+                                          "stele_http_connections_accepted_total",
+                                          "stele_http_connections_refused_total",
+                                          "stele_http_body_bytes",
+                                          "stele_http_answers_cut_total",
+                                          "stele_access_log_lines_dropped_total",
+                                          "stele_read_queue_requests",
+                                          "stele_tls_handshakes_failed_total",
+                                          "process_cpu_seconds_total",
+                                          "process_resident_memory_bytes",
+                                          "process_virtual_memory_bytes",
+                                          "process_open_fds",
+                                          "process_max_fds",
+                                          "process_threads",
+                                          "process_start_time_seconds"};
   for (const std::string& name : expected) {
     CAPTURE(name);
     CHECK(metrics.families().contains(name));
@@ -112,10 +148,13 @@ TEST_CASE("Metrics.CountersMoveWithTraffic") {
   CHECK(after.value("stele_log_size_bytes") > before.value("stele_log_size_bytes"));
   CHECK(after.value("stele_log_size_bytes") < 1'000'000);  // of 32 MiB that are reserved
   CHECK(after.value("stele_http_requests_total", kPostEvents201) == 7);
-  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events/{}"}, {"method", "GET"}, {"status", "200"}}) == 1);
-  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events/{}"}, {"method", "GET"}, {"status", "404"}}) == 1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events/{}"}, {"method", "GET"}, {"status", "200"}}) ==
+        1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events/{}"}, {"method", "GET"}, {"status", "404"}}) ==
+        1);
   CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events"}, {"method", "GET"}, {"status", "400"}}) == 1);
-  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events"}, {"method", "DELETE"}, {"status", "405"}}) == 1);
+  CHECK(after.value("stele_http_requests_total", {{"route", "/v1/events"}, {"method", "DELETE"}, {"status", "405"}}) ==
+        1);
   CHECK(after.value("stele_http_requests_total", {{"route", "none"}, {"method", "GET"}, {"status", "404"}}) == 1);
   CHECK(after.value("stele_http_request_duration_seconds_count", {{"route", "/v1/events"}, {"method", "POST"}}) == 7);
   CHECK(after.value("stele_http_problems_total", {{"problem", "event-not-found"}}) == 1);

@@ -40,10 +40,17 @@ Stored stored_of(const Json& event) {
   for (std::string at = "/tags/0"; event.has(at); at = "/tags/" + std::to_string(tags.size())) {
     tags.push_back(event.text(at));
   }
-  return {event.text("/eventId"),   event.text("/aggregateId"),   optional_text("/aggregateType"),
-          event.text("/eventType"), optional_text("/userId"),     event.text("/correlationId"),
-          event.text("/timestamp"), optional_text("/occurredAt"), event.number("/sequenceNumber"),
-          event.number("/position"), std::move(tags)};
+  return {event.text("/eventId"),
+          event.text("/aggregateId"),
+          optional_text("/aggregateType"),
+          event.text("/eventType"),
+          optional_text("/userId"),
+          event.text("/correlationId"),
+          event.text("/timestamp"),
+          optional_text("/occurredAt"),
+          event.number("/sequenceNumber"),
+          event.number("/position"),
+          std::move(tags)};
 }
 
 struct Filter {
@@ -63,7 +70,8 @@ struct Filter {
         std::find(event_types.begin(), event_types.end(), event.event_type) == event_types.end()) {
       return false;
     }
-    if (!std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) { return has_tag(event, tag); })) return false;
+    if (!std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) { return has_tag(event, tag); }))
+      return false;
     if (from && event.time < *from) return false;
     if (to && event.time >= *to) return false;
     if ((occurred_from || occurred_to) && event.occurred_at.empty()) return false;
@@ -122,7 +130,8 @@ class History {
         }
         std::string tags;
         for (int tag = 0; tag < 6; ++tag) {
-          if (below(3) == 0) tags += (tags.empty() ? "\"" : ",\"") + std::string("é & ") + std::to_string(5 - tag) + "\"";
+          if (below(3) == 0)
+            tags += (tags.empty() ? "\"" : ",\"") + std::string("é & ") + std::to_string(5 - tag) + "\"";
         }
         if (!tags.empty()) extra += R"(,"tags":[)" + tags + "]";
         const std::string type = below(20) == 0 ? "Rare:Event" : "Type" + std::to_string(below(4));

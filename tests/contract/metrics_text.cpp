@@ -105,7 +105,8 @@ void MetricsText::add_sample(std::string_view line) {
           value += rest[i];
           continue;
         }
-        if (++i == rest.size() || std::string_view("\\\"n").find(rest[i]) == std::string_view::npos) fail("a bad escape", line);
+        if (++i == rest.size() || std::string_view("\\\"n").find(rest[i]) == std::string_view::npos)
+          fail("a bad escape", line);
         value += rest[i] == 'n' ? '\n' : rest[i];
       }
       if (i >= rest.size()) fail("an open quote", line);
@@ -120,7 +121,8 @@ void MetricsText::add_sample(std::string_view line) {
   if (!value) fail("a bad value", line);
   sample.value = *value;
   const auto family = families_.find(open_);
-  if (family == families_.end() || !ends_family(sample.name, open_, family->second.type)) fail("a sample outside its family", line);
+  if (family == families_.end() || !ends_family(sample.name, open_, family->second.type))
+    fail("a sample outside its family", line);
   if (find(sample.name, sample.labels) != nullptr) fail("a series twice", line);
   family->second.samples.push_back(std::move(sample));
 }
@@ -177,6 +179,8 @@ double MetricsText::value(const std::string& name, const MetricLabels& labels) c
   return found == nullptr ? 0 : found->value;
 }
 
-bool MetricsText::has(const std::string& name, const MetricLabels& labels) const { return find(name, labels) != nullptr; }
+bool MetricsText::has(const std::string& name, const MetricLabels& labels) const {
+  return find(name, labels) != nullptr;
+}
 
 }  // namespace stele::tests

@@ -23,9 +23,9 @@ class MetricsText {
     std::vector<Sample> samples;
   };
 
-  /// Throws std::runtime_error, which names the line, for anything the format or its conventions forbid: text behind the last line feed,
-  /// samples without a family or apart from it, bad names, escapes or numbers, repeated series, counters not named …_total, histograms
-  /// whose buckets do not ascend, or do not end with +Inf and the count.
+  /// Throws std::runtime_error, which names the line, for anything the format or its conventions forbid: text behind
+  /// the last line feed, samples without a family or apart from it, bad names, escapes or numbers, repeated series,
+  /// counters not named …_total, histograms whose buckets do not ascend, or do not end with +Inf and the count.
   explicit MetricsText(std::string_view text);
 
   [[nodiscard]] const std::map<std::string, Family>& families() const { return families_; }

@@ -1,5 +1,5 @@
-// Every call of the engine to the file system fails in turn while it appends, begins new segments, writes index runs and merges them, and
-// while it opens what that left. STELE_CALL_STRIDE 1 tries each call, other numbers every so many.
+// Every call of the engine to the file system fails in turn while it appends, begins new segments, writes index runs
+// and merges them, and while it opens what that left. STELE_CALL_STRIDE 1 tries each call, other numbers every so many.
 
 #include <doctest/doctest.h>
 

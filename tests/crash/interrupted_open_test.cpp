@@ -1,5 +1,5 @@
-// An opening that is interrupted at every call, after a group was written and not synced: whatever it made of that group must not
-// outlive it, and what a later opening serves must stay.
+// An opening that is interrupted at every call, after a group was written and not synced: whatever it made of that
+// group must not outlive it, and what a later opening serves must stay.
 
 #include <doctest/doctest.h>
 

@@ -33,7 +33,8 @@ TEST_CASE("Kill.NothingAcknowledgedIsLostUnderLoad") {
   };
   for (int round = 0; round < rounds; ++round) {
     // Small segments, so that kills also strike while one is sealed and the next begun.
-    ServerProcess server = ServerProcess::start({.data = folder.path(), .arguments = {"--segment-size", "256KiB", "--index-run-records", "64"}});
+    ServerProcess server = ServerProcess::start(
+        {.data = folder.path(), .arguments = {"--segment-size", "256KiB", "--index-run-records", "64"}});
     verify(server);
     Load load(server.port(), kClients, random(), ledger);
     const bool moving = ledger.wait_for_answers(200 + random() % 1500);

@@ -1,4 +1,5 @@
-// A segment or an index run that is cut off while the server has it mapped: reading what is gone is an answer, not a signal.
+// A segment or an index run that is cut off while the server has it mapped: reading what is gone is an answer, not a
+// signal.
 
 #include <doctest/doctest.h>
 
@@ -97,8 +98,8 @@ TEST_CASE("ShrunkSegment.ReadsOfItFailAndTheRestGoesOn") {
 
 TEST_CASE("ShrunkRun.IsMadeAgainFromTheLog") {
   const TempFolder folder;
-  ServerProcess server =
-      ServerProcess::start({.data = folder.path(), .arguments = {"--index-run-records", "8", "--compaction-rate", "1MiB"}});
+  ServerProcess server = ServerProcess::start(
+      {.data = folder.path(), .arguments = {"--index-run-records", "8", "--compaction-rate", "1MiB"}});
   HttpClient http(server.port());
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < kEvents; ++i) {

@@ -1,5 +1,5 @@
-// The store on a disk that drops, tears and reorders what was not synced and fails calls, against a ledger of what was answered.
-// STELE_CRASH_SEEDS sets how many seeds are tried, STELE_CRASH_SEED a single one.
+// The store on a disk that drops, tears and reorders what was not synced and fails calls, against a ledger of what was
+// answered. STELE_CRASH_SEEDS sets how many seeds are tried, STELE_CRASH_SEED a single one.
 
 #include <doctest/doctest.h>
 

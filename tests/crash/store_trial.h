@@ -192,9 +192,14 @@ struct Trial {
     trouble = true;
     const auto cut_soon = [&] { disk.cut_power_at_call(1 + below(chance(50) ? 40 : 300)); };
     switch (below(8)) {
-      case 0: break;  // the process is killed, the machine goes on
-      case 1: disk.fail_call(SimulatedCall::Write, 1 + below(60), SimulatedFailure::ShortIo); break;
-      case 2: disk.fail_call(SimulatedCall::Sync, 1 + below(60), SimulatedFailure::Io); break;
+      case 0:
+        break;  // the process is killed, the machine goes on
+      case 1:
+        disk.fail_call(SimulatedCall::Write, 1 + below(60), SimulatedFailure::ShortIo);
+        break;
+      case 2:
+        disk.fail_call(SimulatedCall::Sync, 1 + below(60), SimulatedFailure::Io);
+        break;
       case 3: {
         const auto call = static_cast<SimulatedCall>(below(kSimulatedCalls));
         const SimulatedFailure hows[] = {SimulatedFailure::Io, SimulatedFailure::DiskFull, SimulatedFailure::ShortIo,
@@ -202,7 +207,8 @@ struct Trial {
         disk.fail_call(call, 1 + below(30), hows[below(4)]);
         break;
       }
-      default: cut_soon();
+      default:
+        cut_soon();
     }
   }
 

@@ -52,7 +52,8 @@ bool contains(const std::string& text, std::string_view part) { return text.find
 
 TEST_CASE("FullDisk.RefusesAppendsServesReadsAndHealsItself") {
   const LoopDisk disk(kDiskBytes);
-  ServerProcess server = ServerProcess::start({.data = disk.path() + "/data", .arguments = {"--segment-size", "1MiB", "--index-run-records", "64"}});
+  ServerProcess server = ServerProcess::start(
+      {.data = disk.path() + "/data", .arguments = {"--segment-size", "1MiB", "--index-run-records", "64"}});
   make_ballast(disk.path(), kRoomBytes);
   std::mt19937_64 random(1);
   const LoadOptions options{.aggregates = 20, .data_bytes_max = 20'000};

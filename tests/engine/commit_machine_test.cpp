@@ -369,8 +369,9 @@ TEST_CASE("CommitMachine.FailIfEventsMatchWantsAllTagsOfAnEntry") {
   };
   wherever_it_is(
       [&](Bench& bench) {
-        REQUIRE(bench.apply(proposal(tagged(1, "a", {"course:1", "student:2"}), tagged(2, "b", {"course:1"}),
-                                     tagged(3, "c", {"course:1", "student:2", "term"}), event(4, "d")))
+        REQUIRE(bench
+                    .apply(proposal(tagged(1, "a", {"course:1", "student:2"}), tagged(2, "b", {"course:1"}),
+                                    tagged(3, "c", {"course:1", "student:2", "term"}), event(4, "d")))
                     .kind == Kind::Stored);
       },
       [&](Bench& bench) {
@@ -595,8 +596,8 @@ TEST_CASE("CommitMachine.GroupBoundariesDoNotChangeTheRecords") {
       const std::size_t batch = run == 0 ? 1 : 1 + random() % 20;
       std::vector<Bench::Pending> waiting;
       for (std::size_t k = 0; k < batch && i + k < proposals.size(); ++k) {
-        waiting.push_back(
-            {proposals[i + k], test::ok(resolve(proposals[i + k], bench.snapshot(), Position{bench.view()->newest().end()}))});
+        waiting.push_back({proposals[i + k], test::ok(resolve(proposals[i + k], bench.snapshot(),
+                                                              Position{bench.view()->newest().end()}))});
       }
       for (Bench::Pending& pending : waiting) {
         const AppendOutcome outcome = bench.apply(pending, stamps[i]);

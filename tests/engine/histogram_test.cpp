@@ -46,7 +46,8 @@ TEST_CASE("Histogram.LosesNothingWhenThreadsRecordAtOnce") {
 }
 
 TEST_CASE("Histogram.BoundsAscendAndFit") {
-  for (const std::span<const std::uint64_t> bounds : {std::span<const std::uint64_t>(kDurationBounds), {kCountBounds}}) {
+  for (const std::span<const std::uint64_t> bounds :
+       {std::span<const std::uint64_t>(kDurationBounds), {kCountBounds}}) {
     CHECK(bounds.size() <= Histogram::kBoundsMax);
     CHECK(std::is_sorted(bounds.begin(), bounds.end(), std::less_equal<>()));
   }

@@ -39,7 +39,8 @@ const std::vector<Folder>& folders() {
       {"api/access/", {"engine/", "api/json/", "api/http/"}},
       {"api/endpoint/", {"engine/", "api/json/", "api/http/", "api/access/"}},
       {"api/events/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/"}},
-      {"api/operations/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/openapi_json.inc"}},
+      {"api/operations/",
+       {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/openapi_json.inc"}},
       {"api/", {"engine/", "api/"}},
       {"net/log/", {"engine/", "api/"}},
       {"net/tls/", {"engine/", "api/", "net/log/"}},
@@ -56,9 +57,9 @@ const std::vector<Folder>& folders() {
 /// What of the engine the HTTP side is built on. Everything else is the engine's own affair.
 const std::vector<std::string_view>& engine_headers_for_api() {
   static const std::vector<std::string_view> table{
-      "engine/base/check.h", "engine/base/clock.h", "engine/base/digest.h", "engine/base/file_system.h",
-      "engine/base/histogram.h", "engine/base/ids.h", "engine/base/read_budget.h", "engine/base/result.h",
-      "engine/base/uuid.h", "engine/commit/proposal.h", "engine/index/query.h", "engine/log/record.h",
+      "engine/base/check.h",      "engine/base/clock.h",      "engine/base/digest.h",      "engine/base/file_system.h",
+      "engine/base/histogram.h",  "engine/base/ids.h",        "engine/base/read_budget.h", "engine/base/result.h",
+      "engine/base/uuid.h",       "engine/commit/proposal.h", "engine/index/query.h",      "engine/log/record.h",
       "engine/store/read_view.h", "engine/store/store.h",
   };
   return table;

@@ -115,7 +115,8 @@ TEST_CASE("IndexRecovery.AnyMissingRunIsMadeAgain") {
 TEST_CASE("IndexRecovery.ARunThatIsCutOrEmptyIsMadeAgain") {
   const FileContents files = make_files();
   for (const std::string& run : runs_of(files)) {
-    for (const std::size_t length : {std::size_t{0}, std::size_t{4096}, files.at(run).size() / 2, files.at(run).size() - 1}) {
+    for (const std::size_t length :
+         {std::size_t{0}, std::size_t{4096}, files.at(run).size() / 2, files.at(run).size() - 1}) {
       CAPTURE(run);
       CAPTURE(length);
       FileContents cut = files;

@@ -12,7 +12,8 @@ TEST_CASE("Store.ANextSegmentThatCannotBeHadNowCanBeHadLater") {
   // Mappings need address space, locks and files need the kernel's memory: all of it may be there again soon.
   for (const SimulatedCall call : {SimulatedCall::Map, SimulatedCall::Lock, SimulatedCall::Open}) {
     for (const std::uint64_t nth : {1, 2}) {
-      if (nth == 2 && call != SimulatedCall::Map) continue;  // only mappings are two: of the sealed segment and of the next
+      if (nth == 2 && call != SimulatedCall::Map)
+        continue;  // only mappings are two: of the sealed segment and of the next
       CAPTURE(static_cast<int>(call));
       CAPTURE(nth);
       SimulatedFileSystem disk(1);

@@ -68,110 +68,110 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
     REQUIRE(newest.end() == Position{kBefore + at});
   }
   in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
-  CHECK(part.first() == newest.first());
-  CHECK(part.end() == newest.end());
+    CHECK(part.first() == newest.first());
+    CHECK(part.end() == newest.end());
 
-  std::set<std::string, std::less<>> ids;
-  for (const RecordHeader& record : records) {
-    CHECK(ok(part.find_event(record.event_id)) == record.position);
-    ids.emplace(record.aggregate_id);
-  }
-  CHECK_FALSE(ok(part.find_event(samples.headers()[0].event_id)));
-  CHECK(ok(part.aggregate_ids("", "", 1000)) == std::vector<std::string>(ids.begin(), ids.end()));
-
-  for (const std::string& id : ids) {
-    std::vector<const RecordHeader*> own;
+    std::set<std::string, std::less<>> ids;
     for (const RecordHeader& record : records) {
-      if (record.aggregate_id == id) own.push_back(&record);
+      CHECK(ok(part.find_event(record.event_id)) == record.position);
+      ids.emplace(record.aggregate_id);
     }
-    const auto summary = ok(part.aggregate(id));
-    REQUIRE(summary);
-    CHECK(summary->aggregate_id == id);
-    CHECK(summary->aggregate_type == own[0]->aggregate_type);
-    CHECK(summary->count == own.size());
-    CHECK(summary->last_sequence == own.back()->sequence);
-    CHECK(summary->first_time == own[0]->time);
-    CHECK(summary->last_time == own.back()->time);
-    CHECK(summary->last_position == own.back()->position);
-    const auto head = ok(part.head(id));
-    REQUIRE(head);
-    CHECK(head->last_sequence == own.back()->sequence);
-    CHECK(head->aggregate_type == own[0]->aggregate_type);
-    for (std::uint64_t number = 0; number <= own.back()->sequence.value() + 1; ++number) {
-      const auto wanted = std::find_if(own.begin(), own.end(), [&](const RecordHeader* record) {
-        return record->sequence >= SequenceNumber{number};
-      });
-      const auto found = ok(part.position_of(id, SequenceNumber{number}));
-      CHECK(found == (wanted == own.end() ? std::nullopt : std::optional((*wanted)->position)));
-    }
-  }
+    CHECK_FALSE(ok(part.find_event(samples.headers()[0].event_id)));
+    CHECK(ok(part.aggregate_ids("", "", 1000)) == std::vector<std::string>(ids.begin(), ids.end()));
 
-  for (std::int64_t first = -5; first < 5; ++first) {
-    std::set<std::int64_t> wanted;
-    std::uint64_t count = 0;
-    for (const RecordHeader& record : records) {
-      const auto day = record.occurred_at ? std::optional(day_of(*record.occurred_at)) : std::nullopt;
-      if (!day || *day < first || first + 2 < *day) continue;
-      wanted.insert(*day);
-      ++count;
-    }
-    const auto found = ok(part.occurred_days(first, first + 2));
-    REQUIRE(found);
-    CHECK(found->days.size() == wanted.size());
-    CHECK(std::set<std::int64_t>(found->days.begin(), found->days.end()) == wanted);
-    CHECK(found->records == count);
-  }
-
-  for (int i = 0; i < 500; ++i) {
-    const RecordHeader& some = records[samples.below(records.size())];
-    IndexKey key{KeyKind::EventType, std::string(some.event_type)};
-    if (i % 7 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
-    if (i % 7 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
-    if (i % 7 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
-    if (i % 7 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
-    if (i % 7 == 5) key = {KeyKind::Tag, some.tags.empty() ? "none" : std::string(*some.tags.begin())};
-    if (i % 7 == 6) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
-    const auto has = [&](const RecordHeader& record) {
-      switch (key.kind) {
-        case KeyKind::EventType:
-          return record.event_type == key.text;
-        case KeyKind::Aggregate:
-          return record.aggregate_id == key.text;
-        case KeyKind::AggregateType:
-          return record.aggregate_type == key.text;
-        case KeyKind::User:
-          return record.user_id == key.text;
-        case KeyKind::Correlation:
-          return record.correlation_id == key.text;
-        case KeyKind::Tag:
-          return record.tags.contains(key.text);
-        case KeyKind::OccurredDay:
-          return record.occurred_at && occurred_day_key(day_of(*record.occurred_at)).text == key.text;
+    for (const std::string& id : ids) {
+      std::vector<const RecordHeader*> own;
+      for (const RecordHeader& record : records) {
+        if (record.aggregate_id == id) own.push_back(&record);
       }
-      return false;
-    };
-    const Position at{samples.below(kBefore + kRecords + 50)};
-    const std::size_t limit = samples.below(30);
-    std::vector<Position> wanted;
-    for (const RecordHeader& record : records) {
-      if (has(record)) wanted.push_back(record.position);
+      const auto summary = ok(part.aggregate(id));
+      REQUIRE(summary);
+      CHECK(summary->aggregate_id == id);
+      CHECK(summary->aggregate_type == own[0]->aggregate_type);
+      CHECK(summary->count == own.size());
+      CHECK(summary->last_sequence == own.back()->sequence);
+      CHECK(summary->first_time == own[0]->time);
+      CHECK(summary->last_time == own.back()->time);
+      CHECK(summary->last_position == own.back()->position);
+      const auto head = ok(part.head(id));
+      REQUIRE(head);
+      CHECK(head->last_sequence == own.back()->sequence);
+      CHECK(head->aggregate_type == own[0]->aggregate_type);
+      for (std::uint64_t number = 0; number <= own.back()->sequence.value() + 1; ++number) {
+        const auto wanted = std::find_if(own.begin(), own.end(), [&](const RecordHeader* record) {
+          return record->sequence >= SequenceNumber{number};
+        });
+        const auto found = ok(part.position_of(id, SequenceNumber{number}));
+        CHECK(found == (wanted == own.end() ? std::nullopt : std::optional((*wanted)->position)));
+      }
     }
-    const bool ascending = i % 2 == 0;
-    if (!ascending) std::reverse(wanted.begin(), wanted.end());
-    std::erase_if(wanted, [&](Position p) { return ascending ? p < at : p > at; });
-    if (wanted.size() > limit) wanted.resize(limit);
-    CHECK(collect(part, key, at, ascending ? Direction::Ascending : Direction::Descending, limit) == wanted);
-  }
 
-  for (int i = 0; i < 200; ++i) {
-    const Timestamp time{static_cast<std::int64_t>(samples.below(1000))};
-    const auto bounds = ok(part.time_bounds(time));
-    Position first = part.end();
-    for (auto it = records.rbegin(); it != records.rend() && it->time >= time; ++it) first = it->position;
-    CHECK(bounds.begin <= first);
-    CHECK(bounds.end >= first);
-    CHECK(bounds.end.since(bounds.begin) <= 64);
-  }
+    for (std::int64_t first = -5; first < 5; ++first) {
+      std::set<std::int64_t> wanted;
+      std::uint64_t count = 0;
+      for (const RecordHeader& record : records) {
+        const auto day = record.occurred_at ? std::optional(day_of(*record.occurred_at)) : std::nullopt;
+        if (!day || *day < first || first + 2 < *day) continue;
+        wanted.insert(*day);
+        ++count;
+      }
+      const auto found = ok(part.occurred_days(first, first + 2));
+      REQUIRE(found);
+      CHECK(found->days.size() == wanted.size());
+      CHECK(std::set<std::int64_t>(found->days.begin(), found->days.end()) == wanted);
+      CHECK(found->records == count);
+    }
+
+    for (int i = 0; i < 500; ++i) {
+      const RecordHeader& some = records[samples.below(records.size())];
+      IndexKey key{KeyKind::EventType, std::string(some.event_type)};
+      if (i % 7 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
+      if (i % 7 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
+      if (i % 7 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
+      if (i % 7 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
+      if (i % 7 == 5) key = {KeyKind::Tag, some.tags.empty() ? "none" : std::string(*some.tags.begin())};
+      if (i % 7 == 6) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
+      const auto has = [&](const RecordHeader& record) {
+        switch (key.kind) {
+          case KeyKind::EventType:
+            return record.event_type == key.text;
+          case KeyKind::Aggregate:
+            return record.aggregate_id == key.text;
+          case KeyKind::AggregateType:
+            return record.aggregate_type == key.text;
+          case KeyKind::User:
+            return record.user_id == key.text;
+          case KeyKind::Correlation:
+            return record.correlation_id == key.text;
+          case KeyKind::Tag:
+            return record.tags.contains(key.text);
+          case KeyKind::OccurredDay:
+            return record.occurred_at && occurred_day_key(day_of(*record.occurred_at)).text == key.text;
+        }
+        return false;
+      };
+      const Position at{samples.below(kBefore + kRecords + 50)};
+      const std::size_t limit = samples.below(30);
+      std::vector<Position> wanted;
+      for (const RecordHeader& record : records) {
+        if (has(record)) wanted.push_back(record.position);
+      }
+      const bool ascending = i % 2 == 0;
+      if (!ascending) std::reverse(wanted.begin(), wanted.end());
+      std::erase_if(wanted, [&](Position p) { return ascending ? p < at : p > at; });
+      if (wanted.size() > limit) wanted.resize(limit);
+      CHECK(collect(part, key, at, ascending ? Direction::Ascending : Direction::Descending, limit) == wanted);
+    }
+
+    for (int i = 0; i < 200; ++i) {
+      const Timestamp time{static_cast<std::int64_t>(samples.below(1000))};
+      const auto bounds = ok(part.time_bounds(time));
+      Position first = part.end();
+      for (auto it = records.rbegin(); it != records.rend() && it->time >= time; ++it) first = it->position;
+      CHECK(bounds.begin <= first);
+      CHECK(bounds.end >= first);
+      CHECK(bounds.end.since(bounds.begin) <= 64);
+    }
   });
 }
 
@@ -191,12 +191,12 @@ TEST_CASE("IndexPart.AggregateIdsGoByPrefixStartAndLimit") {
   newest.insert(records, {});
   using Ids = std::vector<std::string>;
   in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
-  CHECK(ok(part.aggregate_ids("", "", 10)) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
-  CHECK(ok(part.aggregate_ids("a/", "", 10)) == Ids{"a/1", "a/10", "a/2"});
-  CHECK(ok(part.aggregate_ids("a/", "a/1\0"s, 10)) == Ids{"a/10", "a/2"});
-  CHECK(ok(part.aggregate_ids("a/", "b", 10)).empty());
-  CHECK(ok(part.aggregate_ids("a", "", 2)) == Ids{"a", "a/1"});
-  CHECK(ok(part.aggregate_ids("", "", 0)).empty());
+    CHECK(ok(part.aggregate_ids("", "", 10)) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
+    CHECK(ok(part.aggregate_ids("a/", "", 10)) == Ids{"a/1", "a/10", "a/2"});
+    CHECK(ok(part.aggregate_ids("a/", "a/1\0"s, 10)) == Ids{"a/10", "a/2"});
+    CHECK(ok(part.aggregate_ids("a/", "b", 10)).empty());
+    CHECK(ok(part.aggregate_ids("a", "", 2)) == Ids{"a", "a/1"});
+    CHECK(ok(part.aggregate_ids("", "", 0)).empty());
   });
 }
 
@@ -230,8 +230,8 @@ TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
   Memtable newest(Position{0});
   newest.insert({&header, 1}, {});
   in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
-    for (const KeyKind kind : {KeyKind::Aggregate, KeyKind::EventType, KeyKind::AggregateType, KeyKind::User,
-                               KeyKind::Correlation}) {
+    for (const KeyKind kind :
+         {KeyKind::Aggregate, KeyKind::EventType, KeyKind::AggregateType, KeyKind::User, KeyKind::Correlation}) {
       CHECK(collect(part, {kind, longest}, Position{0}, Direction::Ascending, 10) == std::vector{Position{0}});
       CHECK(collect(part, {kind, longest + "x"}, Position{0}, Direction::Ascending, 10).empty());
     }

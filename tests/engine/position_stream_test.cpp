@@ -181,7 +181,8 @@ TEST_CASE("PositionStream.AgreesWithBruteForceOverFewParts") {
 }
 
 TEST_CASE("PositionStream.AgreesWithBruteForceInOnePart") {
-  for (const IndexShape shape : {IndexShape::Memory, IndexShape::Runs}) check_streams(std::random_device()(), 3000, 3000, shape);
+  for (const IndexShape shape : {IndexShape::Memory, IndexShape::Runs})
+    check_streams(std::random_device()(), 3000, 3000, shape);
 }
 
 TEST_CASE("PositionStream.EndsAtItsRangeWhileTheNewestPartGrows") {
@@ -197,7 +198,8 @@ TEST_CASE("PositionStream.EndsAtItsRangeWhileTheNewestPartGrows") {
   const auto reverse = positions_with(back, {KeyKind::EventType, std::string(records[0].event_type)});
   index.insert(records.subspan(50));
   std::uint64_t count = 0, reverse_count = 0;
-  for (auto at = ok(stream->seek(Position{0})); at; at = ok(stream->seek(at->next())), ++count) CHECK(*at < Position{50});
+  for (auto at = ok(stream->seek(Position{0})); at; at = ok(stream->seek(at->next())), ++count)
+    CHECK(*at < Position{50});
   for (auto at = ok(reverse->seek(Position{49})); at; ++reverse_count) {
     CHECK(*at < Position{50});
     if (*at == Position{0}) {

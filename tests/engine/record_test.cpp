@@ -153,7 +153,9 @@ Sample random_sample(std::mt19937_64& random) {
   if (below(3) == 0) {
     std::set<std::string> tags;
     for (std::uint64_t count = below(8); count > 0; --count) tags.insert(bytes(1 + below(below(3) == 0 ? 128 : 6)));
-    const auto unknown = [&] { put_extension(sample.extensions, static_cast<ExtensionTag>(4 + below(60'000)), bytes(below(100))); };
+    const auto unknown = [&] {
+      put_extension(sample.extensions, static_cast<ExtensionTag>(4 + below(60'000)), bytes(below(100)));
+    };
     if (below(2) == 0) unknown();
     sample.extensions += encode_tags(std::vector<std::string>(tags.begin(), tags.end()));
     if (below(2) == 0) unknown();
@@ -256,7 +258,9 @@ TEST_CASE("Record.TagsComeBackInOrderAndAreToldFromOthers") {
   Sample sample = typical();
   const std::vector<std::string> tags{"course:7", "seat", "student:\xC3\xA4"};
   sample.extensions = encode_tags(tags);
-  CHECK(sample.extensions == std::string("\3\0\x19\0\x08" "course:7\4seat\x0astudent:\xC3\xA4", 29));
+  CHECK(sample.extensions == std::string("\3\0\x19\0\x08"
+                                         "course:7\4seat\x0astudent:\xC3\xA4",
+                                         29));
   Record record;
   REQUIRE(decode(record, sample.encode()));
   const TagList& got = record.header().tags;

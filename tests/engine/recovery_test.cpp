@@ -196,9 +196,7 @@ TEST_CASE("Recovery.RefusesDamageAndChangesNothing") {
        kFew,
        ErrorKind::Corrupt},
       {{"durable-records-missing",
-        [](const Folder& folder) {
-          folder.edit(1, [&](std::string& bytes) { bytes[folder.end(1) - 1] ^= 1; });
-        }},
+        [](const Folder& folder) { folder.edit(1, [&](std::string& bytes) { bytes[folder.end(1) - 1] ^= 1; }); }},
        kFew,
        ErrorKind::Corrupt},
       {{"durable-records-missing", [](const Folder& folder) { fs::remove(folder.segment(folder.last_segment())); }},
@@ -237,9 +235,7 @@ TEST_CASE("Recovery.RefusesDamageAndChangesNothing") {
        kFew,
        ErrorKind::Foreign},
       {{"newer-version",
-        [](const Folder& folder) {
-          folder.edit(1, [](std::string& b) { put_at<std::uint16_t>(b.data() + 10, 99); });
-        }},
+        [](const Folder& folder) { folder.edit(1, [](std::string& b) { put_at<std::uint16_t>(b.data() + 10, 99); }); }},
        kFew,
        ErrorKind::NewerFormat},
       {{"other-store",

@@ -1,5 +1,5 @@
-// A group that is written again with members of its records taken out, as redaction does: its link stays, and so does everything that rests
-// on it.
+// A group that is written again with members of its records taken out, as redaction does: its link stays, and so does
+// everything that rests on it.
 
 #include <doctest/doctest.h>
 
@@ -97,7 +97,8 @@ TEST_CASE("Rewritten.AGroupInTheMiddleOfTheLogIsReadAndContinued") {
   const std::uint64_t records = records_of(segment);
   const Position first = [&] {
     const SegmentHeader header = decode_segment_header(segment.substr(0, kSegmentHeaderBytes)).value();
-    return parse_frame_header(std::string_view(segment).substr(kSegmentHeaderBytes), header.store_id, header.segment)->first;
+    return parse_frame_header(std::string_view(segment).substr(kSegmentHeaderBytes), header.store_id, header.segment)
+        ->first;
   }();
   for (const std::uint64_t which : {std::uint64_t{0}, records / 2, records - 1}) {
     for (const bool with_index : {true, false}) {

@@ -32,7 +32,8 @@ class SampleRecords {
     if (below(4) != 0) header.correlation_id = keep("correlation-" + std::to_string(below(200)));
     if (below(2) == 0) {
       std::set<std::string> tags;
-      for (std::uint64_t count = below(5); count > 0; --count) tags.insert("tag-" + std::to_string(below(1 + below(9))));
+      for (std::uint64_t count = below(5); count > 0; --count)
+        tags.insert("tag-" + std::to_string(below(1 + below(9))));
       header.extensions = keep(encode_tags(std::vector<std::string>(tags.begin(), tags.end())));
       header.tags = find_tags(header.extensions).value();
     }

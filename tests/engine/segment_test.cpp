@@ -40,7 +40,8 @@ class SampleSegment {
   void open() {
     file_ = posix_file_system().open(folder_.path() + "/log", OpenMode::CreateNew).value();
     REQUIRE(file_->write_at(ByteOffset{0}, log_));
-    segment_ = std::make_shared<Segment>(SegmentId{0}, Position{0}, file_->path(), file_->map(log_.size()).value(), offsets_);
+    segment_ =
+        std::make_shared<Segment>(SegmentId{0}, Position{0}, file_->path(), file_->map(log_.size()).value(), offsets_);
   }
   [[nodiscard]] const Segment& segment() const { return *segment_; }
   [[nodiscard]] const std::vector<std::string>& bodies() const { return bodies_; }

@@ -161,8 +161,10 @@ TEST_CASE("LocalSequencer.ABusyTakerComesBackWithWhatThereIsWhenInterrupted") {
 
 TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
   const FakeClock clock;
-  LocalSequencer sequencer(
-      {.clock = &clock, .proposals_max = 16, .bytes_max = 1'000'000, .group_commit_delay = std::chrono::microseconds(50)});
+  LocalSequencer sequencer({.clock = &clock,
+                            .proposals_max = 16,
+                            .bytes_max = 1'000'000,
+                            .group_commit_delay = std::chrono::microseconds(50)});
   constexpr std::uint64_t kThreads = 4, kEach = 2000;
   std::vector<std::thread> threads;
   std::atomic<std::uint64_t> running{kThreads};
@@ -179,7 +181,8 @@ TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
   Batch batch;
   std::uint64_t taken = 0;
   bool in_order = true, bounded = true;
-  for (TakeMode taker = TakeMode::Idle; sequencer.take(batch, taker); taker = taker == TakeMode::Idle ? TakeMode::Busy : TakeMode::Idle) {
+  for (TakeMode taker = TakeMode::Idle; sequencer.take(batch, taker);
+       taker = taker == TakeMode::Idle ? TakeMode::Busy : TakeMode::Idle) {
     bounded = bounded && batch.size() <= 16;
     sequencer.interrupt();
     for (const auto& pending : batch) {

@@ -177,7 +177,8 @@ std::vector<std::string> use_file(FileSystem& disk, const SnapshotFileName& file
   // Again as the input of a merge, and what that made of it.
   file = SnapshotFile::open(disk, kFolder + "/" + file_name.text(), file_name, kStore);
   if (!file) return states;
-  const SnapshotCompactionContext context{.file_system = &disk, .folder = kFolder, .store_id = kStore, .limiter = nullptr};
+  const SnapshotCompactionContext context{
+      .file_system = &disk, .folder = kFolder, .store_id = kStore, .limiter = nullptr};
   const auto merged = compact_snapshot_files(context, {*file}, false);
   if (!merged) return states;
   auto again = SnapshotFile::open(disk, kFolder + "/" + merged->temporary(), *merged, kStore);

@@ -4,8 +4,8 @@
 // has lost nothing it acknowledged when it is started again without faults.
 //
 // Short writes are not played here: strace can only pretend that bytes were written. See short_write_test.cpp.
-// Two threads that both make N calls of a kind (the committer and the preallocator of segments) both see their N-th fail.
-// STELE_FAULT_TRIALS sets how many of the trials are made (0 = all), STELE_FAULT_SEED which.
+// Two threads that both make N calls of a kind (the committer and the preallocator of segments) both see their N-th
+// fail. STELE_FAULT_TRIALS sets how many of the trials are made (0 = all), STELE_FAULT_SEED which.
 
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -131,7 +131,7 @@ class Trials {
 };
 
 std::vector<std::string> serve_arguments(const std::string& folder) {
-  return {STELE_BINARY, "serve", "--data", folder, "--listen", "127.0.0.1:0", "--segment-size", "64KiB",
+  return {STELE_BINARY,          "serve", "--data", folder, "--listen", "127.0.0.1:0", "--segment-size", "64KiB",
           "--index-run-records", "8"};
 }
 
@@ -355,8 +355,16 @@ TEST_CASE("SyscallFaults.AFileSystemWithoutFlockIsSaidAndTheLockFileStillCounts"
     CAPTURE(error);
     const TempFolder folder;
     const std::string data = folder.file("data");
-    std::vector<std::string> arguments{std::string(kStrace), "-f", "-D", "--seccomp-bpf", "-o", "/dev/null",
-                                       "-e", "trace=flock", "-e", std::string("inject=flock:error=") + error};
+    std::vector<std::string> arguments{std::string(kStrace),
+                                       "-f",
+                                       "-D",
+                                       "--seccomp-bpf",
+                                       "-o",
+                                       "/dev/null",
+                                       "-e",
+                                       "trace=flock",
+                                       "-e",
+                                       std::string("inject=flock:error=") + error};
     const std::vector<std::string> serve = serve_arguments(data);
     arguments.insert(arguments.end(), serve.begin(), serve.end());
     const auto server = ChildProcess::start(arguments);

@@ -36,7 +36,8 @@ std::vector<std::string> seeds() {
 
 FUZZ_TARGET(decompress, seeds) {
   if (input.empty()) return;
-  const ContentCoding coding = (static_cast<unsigned char>(input[0]) & 1) == 0 ? ContentCoding::Gzip : ContentCoding::Zstd;
+  const ContentCoding coding =
+      (static_cast<unsigned char>(input[0]) & 1) == 0 ? ContentCoding::Gzip : ContentCoding::Zstd;
   const fuzz::Exact body(input.substr(1));
   const Decompressed result = decompress(coding, body.view(), kBytesMax, 64);
   if (result.outcome != Outcome::Whole) {

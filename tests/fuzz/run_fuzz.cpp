@@ -112,8 +112,11 @@ std::string large_in_small() {
   table(KeyKind::EventType, 1, 1, "Created", "Created");
 
   std::string aggregate;
-  StoredAggregate{.first_sequence = SequenceNumber{1}, .last_sequence = SequenceNumber{kOrdinals},
-                  .last_time = Timestamp{9}, .last_ordinal = kOrdinals - 1, .type = "T"}
+  StoredAggregate{.first_sequence = SequenceNumber{1},
+                  .last_sequence = SequenceNumber{kOrdinals},
+                  .last_time = Timestamp{9},
+                  .last_ordinal = kOrdinals - 1,
+                  .type = "T"}
       .encode(aggregate);
   STELE_CHECK(leaf.add("a", aggregate + chunked));
   append_page(*file, leaf, "a", root);
@@ -156,7 +159,11 @@ struct Reading {
   void covered(Position p) const { STELE_CHECK(run.first() <= p && p < run.end()); }
 
   [[nodiscard]] std::vector<Position> places() const {
-    return {Position{0}, run.first(), run.first().plus(run.size() / 2), Position{run.end().value() - 1}, run.end(),
+    return {Position{0},
+            run.first(),
+            run.first().plus(run.size() / 2),
+            Position{run.end().value() - 1},
+            run.end(),
             Position{std::numeric_limits<std::uint64_t>::max()}};
   }
 

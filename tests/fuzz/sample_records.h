@@ -37,7 +37,10 @@ inline std::string sample_record(int kind, std::uint64_t position) {
     header.principal = "service";
     header.causation_id = "cause";
     header.action = "launch";
-    header.extensions = std::string_view("\3\0\x0d\0\x08" "course:7\3vip", 17);
+    header.extensions = std::string_view(
+        "\3\0\x0d\0\x08"
+        "course:7\3vip",
+        17);
     body.metadata = "null";
     body.private_fields = "";
   }

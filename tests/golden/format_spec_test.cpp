@@ -1,5 +1,5 @@
-// format-spec.md says what the code does: its decision tables are those of engine/recovery/decision_table.cpp, its example is a
-// golden file, its limits are the code's.
+// format-spec.md says what the code does: its decision tables are those of engine/recovery/decision_table.cpp, its
+// example is a golden file, its limits are the code's.
 
 #include <doctest/doctest.h>
 

@@ -95,11 +95,11 @@ SampleLog make_sample_log() {
   const FixedClock clock;
   constexpr std::uint64_t kSegmentBytes = 64 * 1024;
   LogWriter writer(PreallocatorOptions{.file_system = &posix_file_system(),
-                                   .clock = &clock,
-                                   .folder = folder.path(),
-                                   .store_id = kSampleStore,
-                                   .segment_bytes = kSegmentBytes,
-                                   .fill_bytes_per_second = 0},
+                                       .clock = &clock,
+                                       .folder = folder.path(),
+                                       .store_id = kSampleStore,
+                                       .segment_bytes = kSegmentBytes,
+                                       .fill_bytes_per_second = 0},
                    LogEnd{}, SegmentId{1});
   CommitMachine machine(Position{0}, Timestamp{});
   IndexSet index({}, Position{0}, 1000);

@@ -27,7 +27,7 @@ class FixedClock final : public stele::Clock {
 
 struct SampleLog {
   std::string segment;               ///< the sealed first segment
-  std::string run;           ///< the index over all records
+  std::string run;                   ///< the index over all records
   std::string next_segment;          ///< used bytes of the second: its header
   std::size_t second_group_end = 0;  ///< offset behind the genesis group and the first group of events
   std::vector<stele::Digest> leaves;

@@ -154,7 +154,8 @@ class Model {
       }
       const EventDraft& stored = record.draft;
       const bool same = sent.aggregate_id == stored.aggregate_id && sent.event_type == stored.event_type &&
-                        sent.aggregate_type == stored.aggregate_type && user_of(stored) == (sent.user_id ? sent.user_id : stored.principal) &&
+                        sent.aggregate_type == stored.aggregate_type &&
+                        user_of(stored) == (sent.user_id ? sent.user_id : stored.principal) &&
                         sent.causation_id == stored.causation_id && sent.occurred_at == stored.occurred_at &&
                         sent.data == stored.data && sent.metadata == stored.metadata && sent.tags == stored.tags &&
                         sent.given.schema_version == stored.given.schema_version &&
@@ -194,7 +195,9 @@ class Random {
     return one_in(3) ? "0192f0c4-9000-7000-8000-00000000000" + std::to_string(below(3))
                      : "user" + std::to_string(below(3));
   }
-  [[nodiscard]] std::string tag() { return one_in(20) ? std::string(128, 't') : "tag:" + std::to_string(below(1 + below(12))); }
+  [[nodiscard]] std::string tag() {
+    return one_in(20) ? std::string(128, 't') : "tag:" + std::to_string(below(1 + below(12)));
+  }
   /// As an event may have them.
   [[nodiscard]] std::vector<std::string> tags() {
     std::set<std::string> tags;
@@ -548,8 +551,8 @@ class ModelRun {
     for (const auto& [id, summary] : all) {
       const bool in = id.starts_with(query.prefix) &&
                       (!query.aggregate_type || summary.aggregate_type == query.aggregate_type) &&
-                      any_of(query.aggregate_types, summary.aggregate_type) &&
-                      (!query.after || id > *query.after) && (query.include_system || !id.starts_with('$'));
+                      any_of(query.aggregate_types, summary.aggregate_type) && (!query.after || id > *query.after) &&
+                      (query.include_system || !id.starts_with('$'));
       if (in) wanted.push_back(&summary);
     }
     const std::size_t limit = 1 + random_.below(60);

@@ -42,7 +42,8 @@ TEST_CASE("ConnectionBudget.OneAddressGetsHalfUnlessToldOtherwiseAndLoopbackAll"
   for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) {
     CHECK(budget.enter(loopback) == Admission::Accepted);
   }
-  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"}) budget.leave(loopback, Admission::Accepted);
+  for (const char* loopback : {"127.0.0.1", "127.0.0.1", "127.9.9.9", "::1"})
+    budget.leave(loopback, Admission::Accepted);
   CHECK(budget.enter("192.0.2.1") == Admission::Accepted);
   CHECK(budget.enter("192.0.2.1") == Admission::Accepted);
   CHECK(budget.enter("192.0.2.1") == Admission::TooManyFromAddress);

@@ -47,7 +47,8 @@ class CaughtLog {
   [[nodiscard]] std::vector<std::string> lines() const {
     std::vector<std::string> found;
     std::istringstream in(out_.str());
-    for (std::string line; std::getline(in, line);) found.push_back(line.substr(std::string_view("2026-11-23T09:17:00.788517Z ").size()));
+    for (std::string line; std::getline(in, line);)
+      found.push_back(line.substr(std::string_view("2026-11-23T09:17:00.788517Z ").size()));
     return found;
   }
   [[nodiscard]] std::string all() const { return out_.str(); }
@@ -73,11 +74,11 @@ TEST_CASE("LogEscape.WhatAClientSendsCannotLeaveItsPlace") {
            {"\x7f", "\\x7f", "\\x7f", "\"\\u007f\""},
            {"say \"x\" \\ y", "say \"x\" \\\\ y", "say\\x20\\x22x\\x22\\x20\\\\\\x20y", "\"say \\\"x\\\" \\\\ y\""},
            {"Größe 漢字 🚀", "Größe 漢字 🚀", "Größe\\x20漢字\\x20🚀", "\"Größe 漢字 🚀\""},
-           {"\xc2\x85", "\\xc2\\x85", "\\xc2\\x85", "\"\\u0085\""},                  // next line, C1
-           {"\xe2\x80\xa8", "\\xe2\\x80\\xa8", "\\xe2\\x80\\xa8", "\"\\u2028\""},    // line separator
-           {"\xe2\x80\xae", "\\xe2\\x80\\xae", "\\xe2\\x80\\xae", "\"\\u202e\""},    // right-to-left override
+           {"\xc2\x85", "\\xc2\\x85", "\\xc2\\x85", "\"\\u0085\""},                // next line, C1
+           {"\xe2\x80\xa8", "\\xe2\\x80\\xa8", "\\xe2\\x80\\xa8", "\"\\u2028\""},  // line separator
+           {"\xe2\x80\xae", "\\xe2\\x80\\xae", "\\xe2\\x80\\xae", "\"\\u202e\""},  // right-to-left override
            {"\xff", "\\xff", "\\xff", "\"\\\\xff\""},
-           {"\xc0\xaf", "\\xc0\\xaf", "\\xc0\\xaf", "\"\\\\xc0\\\\xaf\""},           // overlong
+           {"\xc0\xaf", "\\xc0\\xaf", "\\xc0\\xaf", "\"\\\\xc0\\\\xaf\""},                       // overlong
            {"\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80", "\"\\\\xed\\\\xa0\\\\x80\""},  // surrogate
            {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\xf4\\x90\\x80\\x80", "\"\\\\xf4\\\\x90\\\\x80\\\\x80\""},
            {"cut \xe6\xbc", "cut \\xe6\\xbc", "cut\\x20\\xe6\\xbc", "\"cut \\\\xe6\\\\xbc\""},
@@ -110,7 +111,8 @@ TEST_CASE("LogFormat.TextLinesHaveTheirContextBehindTheMessage") {
     spdlog::error("about\na request");
   }
   spdlog::info("alone again");
-  CHECK(log.lines() == std::vector<std::string>{"warning alone", "error about\\x0aa request remote=127.0.0.1 path=/a\\x20b\\x0a",
+  CHECK(log.lines() == std::vector<std::string>{"warning alone",
+                                                "error about\\x0aa request remote=127.0.0.1 path=/a\\x20b\\x0a",
                                                 "info alone again"});
 }
 
@@ -120,8 +122,9 @@ TEST_CASE("LogFormat.JsonLinesHaveTheirContextAsMembers") {
   spdlog::error("say \"x\"\n");
   const std::string line = log.all();
   CHECK(line.starts_with("{\"time\":\"2"));
-  CHECK(line.ends_with(
-      "Z\",\"level\":\"error\",\"message\":\"say \\\"x\\\"\\u000a\",\"remote\":\"127.0.0.1\",\"path\":\"/\\\"\\u000a\"}\n"));
+  CHECK(
+      line.ends_with("Z\",\"level\":\"error\",\"message\":\"say "
+                     "\\\"x\\\"\\u000a\",\"remote\":\"127.0.0.1\",\"path\":\"/\\\"\\u000a\"}\n"));
 }
 
 TEST_CASE("LogLimiter.LetsTheFirstLinesOfAMinuteThroughAndCountsTheRest") {

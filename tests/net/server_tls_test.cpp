@@ -21,7 +21,8 @@ TEST_CASE("ServerTls.Speaks12And13WithForwardSecrecyAndAuthenticatedCiphers") {
     HttpClient client = server.client(tls);
     CHECK(client.get("/a?b").body == "/a?b:");
     CHECK(client.tls_version() == (version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3"));
-    CHECK(client.tls_cipher() == (version == TLS1_2_VERSION ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "TLS_AES_128_GCM_SHA256"));
+    CHECK(client.tls_cipher() ==
+          (version == TLS1_2_VERSION ? "ECDHE-ECDSA-AES128-GCM-SHA256" : "TLS_AES_128_GCM_SHA256"));
   }
   ClientTls without_aes = server.trusting();
   without_aes.version_max = TLS1_2_VERSION;
@@ -42,8 +43,9 @@ TEST_CASE("ServerTls.RefusesOldVersionsAndWeakCiphers") {
     CAPTURE(client.error());
     CHECK(contains(client.error(), "alert protocol version"));
   }
-  for (const char* cipher : {"ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-CCM",
-                             "AES128-GCM-SHA256", "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-NULL-SHA", "AECDH-AES128-SHA"}) {
+  for (const char* cipher :
+       {"ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-CCM", "AES128-GCM-SHA256",
+        "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-NULL-SHA", "AECDH-AES128-SHA"}) {
     CAPTURE(cipher);
     ClientTls tls = server.trusting();
     tls.version_max = TLS1_2_VERSION;
@@ -141,7 +143,8 @@ TEST_CASE("ServerTls.ManyClientsAtOnceGetWhatIsTheirs") {
       client.set_receive_buffer(8192);
       for (int round = 0; round < 40; ++round) {
         const std::string body(random() % (round % 10 == 0 ? 500'000 : 30'000), static_cast<char>('a' + i));
-        if (client.post(round % 2 == 0 ? "/e" : "/pool", body).body != (round % 2 == 0 ? "/e?:" : "pool ") + body) ++odd;
+        if (client.post(round % 2 == 0 ? "/e" : "/pool", body).body != (round % 2 == 0 ? "/e?:" : "pool ") + body)
+          ++odd;
         if (round % 13 == 0) client.close();
       }
     });
@@ -260,7 +263,8 @@ TEST_CASE("ServerTls.FilesThatCannotBeUsedAreNamedWithTheReason") {
       {"no certificate", "", good.key, "", "server.pem", "no certificate in PEM"},
       {"a key in its place", good.key, good.key, "", "server.pem", "no certificate in PEM"},
       {"a damaged certificate", good.certificate.substr(0, 200), good.key, "", "server.pem", "cannot be read"},
-      {"a damaged chain", good.certificate + good.certificate.substr(0, 200), good.key, "", "server.pem", "behind the first"},
+      {"a damaged chain", good.certificate + good.certificate.substr(0, 200), good.key, "", "server.pem",
+       "behind the first"},
       {"a weak key", weak.certificate, weak.key, "", "server.pem", "key too small"},
       {"no key", good.certificate, "", "", "server-key.pem", "no private key in PEM"},
       {"a damaged key", good.certificate, good.key.substr(0, 100), "", "server-key.pem", "cannot be read"},
@@ -268,8 +272,10 @@ TEST_CASE("ServerTls.FilesThatCannotBeUsedAreNamedWithTheReason") {
       {"another key", good.certificate, other.issue_server().key, "", "server-key.pem", "not the private key of"},
       {"too large", good.certificate, std::string(2 << 20, ' '), "", "server-key.pem", "too large"},
       {"no authority", good.certificate, good.key, "nothing", "ca.pem", "no certificate in PEM"},
-      {"a damaged authority", good.certificate, good.key, other.certificate().substr(0, 200), "ca.pem", "cannot be read"},
-      {"an authority that is none", good.certificate, good.key, good.certificate, "ca.pem", "not the certificate of an"},
+      {"a damaged authority", good.certificate, good.key, other.certificate().substr(0, 200), "ca.pem",
+       "cannot be read"},
+      {"an authority that is none", good.certificate, good.key, good.certificate, "ca.pem",
+       "not the certificate of an"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.what);
@@ -357,7 +363,8 @@ TEST_CASE("ServerTls.AKeyThatOthersCanReadIsRefused") {
 
 TEST_CASE("ServerTls.PlainHttpIsToldToUseTls") {
   TlsServer server(quick(), true);
-  for (const char* request : {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PATCH /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"}) {
+  for (const char* request :
+       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PATCH /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"}) {
     HttpClient client = server.plain_client();
     REQUIRE(client.send_raw(request));
     const HttpResponse got = client.read_response();
@@ -391,8 +398,9 @@ TEST_CASE("ServerTls.AnOrderlyEndIsSaidAndABrokenAnswerIsNot") {
 
 TEST_CASE("ServerTls.ARequestThatIsCutOffIsNotServed") {
   TlsServer server;
-  for (const char* bytes : {"GET /a HTTP/1.1\r\nHost: a\r\n", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcd",
-                            "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"}) {
+  for (const char* bytes :
+       {"GET /a HTTP/1.1\r\nHost: a\r\n", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcd",
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"}) {
     HttpClient client = server.client();
     REQUIRE(client.send_raw(bytes));
     client.shutdown_send();

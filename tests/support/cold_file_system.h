@@ -43,7 +43,8 @@ class ColdFileSystem final : public ForwardingFileSystem {
       if (files_.cold_ && !is_resident(from, to.size())) {
         const std::lock_guard lock(files_.mutex_);
         files_.waited_.insert(std::this_thread::get_id());
-        for (std::uint64_t page = from.value() / kPage; page * kPage < from.value() + to.size(); ++page) read_.insert(page);
+        for (std::uint64_t page = from.value() / kPage; page * kPage < from.value() + to.size(); ++page)
+          read_.insert(page);
       }
       return ForwardingMapping::copy_out(from, to);
     }

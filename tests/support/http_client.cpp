@@ -102,11 +102,11 @@ struct HttpClient::State {
 
   error_code write(std::string_view bytes) {
     return last = run([&](auto done) {
-      on_stream([&](auto& stream) {
-        asio::async_write(stream, asio::buffer(bytes.data(), bytes.size()),
-                          [done](error_code ec, std::size_t) { done(ec); });
-      });
-    });
+             on_stream([&](auto& stream) {
+               asio::async_write(stream, asio::buffer(bytes.data(), bytes.size()),
+                                 [done](error_code ec, std::size_t) { done(ec); });
+             });
+           });
   }
 
   /// Adds what comes next to the buffer; false at the end, which closes.

@@ -31,12 +31,12 @@ struct HttpResponse {
 
 /// How a client speaks TLS. It must see a certificate for localhost.
 struct ClientTls {
-  std::string ca{};          ///< in PEM: whom it believes
-  Identity identity{};       ///< what it shows; may be empty
-  int version_min = 0;       ///< TLS1_2_VERSION …; 0 = whatever the library speaks
-  int version_max = 0;       ///< the same
-  std::string ciphers{};     ///< of TLS 1.2 and before; empty = the library's
-  std::string protocols{};   ///< offered with ALPN, each behind its length
+  std::string ca{};         ///< in PEM: whom it believes
+  Identity identity{};      ///< what it shows; may be empty
+  int version_min = 0;      ///< TLS1_2_VERSION …; 0 = whatever the library speaks
+  int version_max = 0;      ///< the same
+  std::string ciphers{};    ///< of TLS 1.2 and before; empty = the library's
+  std::string protocols{};  ///< offered with ALPN, each behind its length
 };
 
 class HttpClient {

@@ -40,7 +40,8 @@ inline StoreOptions sample_options(FileSystem& disk) {
 inline SampleEvent sample_event(std::uint64_t position) {
   SampleEvent event;
   for (std::size_t i = 0; i < event.event_id.bytes.size(); ++i) {
-    event.event_id.bytes[i] = static_cast<std::uint8_t>((position * 0x9E3779B97F4A7C15ULL + i * 0x7F4A7C15ULL) >> (i % 8 * 8));
+    event.event_id.bytes[i] =
+        static_cast<std::uint8_t>((position * 0x9E3779B97F4A7C15ULL + i * 0x7F4A7C15ULL) >> (i % 8 * 8));
   }
   event.aggregate_id = "aggregate-" + std::to_string(position % 7);
   event.event_type = position % 13 == 0 ? "Rare" : "Common";

@@ -55,7 +55,7 @@ class SimulatedFileSystem::Disk {
   SimulatedChance chance;
   Names live;
   Names durable;
-  std::uint64_t life = 1;  ///< of the simulated process; handles of an earlier one are dead
+  std::uint64_t life = 1;       ///< of the simulated process; handles of an earlier one are dead
   std::set<std::string> locks;  ///< of folders, by their lock files
   std::set<const SimulatedImage*> locked_files;
   std::array<std::uint64_t, kSimulatedCalls> counts{};

@@ -265,7 +265,8 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
   const std::string name = Disk::normal(path);
   const auto found = disk_->live.find(name);
   const bool exists = found != disk_->live.end();
-  if (exists && (mode == OpenMode::CreateNew || mode == OpenMode::CreatePrivate)) return os_error(EEXIST, "cannot create", path);
+  if (exists && (mode == OpenMode::CreateNew || mode == OpenMode::CreatePrivate))
+    return os_error(EEXIST, "cannot create", path);
   if (exists && !found->second) return os_error(EISDIR, "cannot open", path);
   if (!exists) {
     if (mode == OpenMode::Read || mode == OpenMode::ReadWrite) return os_error(ENOENT, "cannot open", path);

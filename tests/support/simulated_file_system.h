@@ -2,7 +2,8 @@
 // A file system in memory that loses what a real disk may lose, for crash tests. What happens is decided by the seed.
 //
 // Every file has a live image (what the running process sees) and a durable one. Writes and sizes are pending until
-// sync_data() of the file; created, renamed and removed entries until sync_directory() of their folder. A power cut leaves
+// sync_data() of the file; created, renamed and removed entries until sync_directory() of their folder. A power cut
+// leaves
 // - of each 512-byte sector the durable content or that of any moment since, independently of every other sector;
 // - of each file's size the durable one or any since, in order, without the data it had been extended for (zeros then);
 // - of each folder's pending entries a prefix in their order, independently of other folders, as a journal would;

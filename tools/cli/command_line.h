@@ -87,7 +87,8 @@ class CommandLine {
 
   /// Lets every option so far that has a long name be set by STELE_<NAME> (`--segment-size` by STELE_SEGMENT_SIZE).
   void name_environment();
-  /// Adds `--config FILE` (see tools/cli/config_file.h; names as the flags without dashes). An unknown name is an error.
+  /// Adds `--config FILE` (see tools/cli/config_file.h; names as the flags without dashes). An unknown name is an
+  /// error.
   void add_config_file(const std::string& group);
   /// Text behind the options in the help.
   void footer(const std::string& text);

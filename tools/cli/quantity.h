@@ -13,8 +13,8 @@ namespace stele::tools {
 /// bare number is bytes. None for anything else, for fractions of a byte and beyond 2^63.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
-/// A number with us, ms, s, min, m, h or d; `0` needs no unit. None for anything else, for fractions of a microsecond and
-/// beyond 10 years.
+/// A number with us, ms, s, min, m, h or d; `0` needs no unit. None for anything else, for fractions of a microsecond
+/// and beyond 10 years.
 [[nodiscard]] std::optional<std::chrono::microseconds> parse_duration(std::string_view text);
 
 /// true, on, yes, 1, false, off, no or 0, in any case.

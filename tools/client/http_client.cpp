@@ -53,7 +53,8 @@ std::string lower(std::string_view text) {
 void take_head(const http::response_header<>& head, HttpResponse& to) {
   to.status = static_cast<int>(head.result_int());
   for (const auto& field : head) {
-    to.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
+    to.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}),
+                            std::string(field.value()));
   }
 }
 
@@ -83,7 +84,8 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
   if ((scheme != boost::urls::scheme::http && scheme != boost::urls::scheme::https) || url.encoded_host().empty()) {
     return refuse("is not an http or https URL");
   }
-  if (url.has_query() || url.has_fragment() || url.has_userinfo()) return refuse("must be only http://host:port or https://host:port");
+  if (url.has_query() || url.has_fragment() || url.has_userinfo())
+    return refuse("must be only http://host:port or https://host:port");
   HttpUrl result;
   result.tls = scheme == boost::urls::scheme::https;
   result.host = lower(std::string(url.host_address()));

@@ -21,7 +21,7 @@ struct HttpUrl {
   std::string host;        ///< as the resolver wants it: no brackets around IPv6; in lower case
   std::uint16_t port = 0;  ///< 80 or 443 if the URL names none
   std::string authority;   ///< for the Host field
-  std::string prefix;     ///< without a slash at its end; empty or begins with one
+  std::string prefix;      ///< without a slash at its end; empty or begins with one
 };
 /// InvalidArgument with a message for people.
 [[nodiscard]] Result<HttpUrl> parse_http_url(std::string_view text);

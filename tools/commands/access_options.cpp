@@ -44,7 +44,8 @@ Result<std::shared_ptr<api::Authenticator>> AccessOptions::open(const std::strin
   options.report = [](const std::string& line) { net::log_warning("{}", line); };
   STELE_ASSIGN(auto authenticator, api::Authenticator::open(std::move(keys), std::move(options)));
   if (!authenticator->has_credentials()) {
-    net::log_warning("nobody can be authenticated yet; make an API key with: stele token create --key-store {}", folder);
+    net::log_warning("nobody can be authenticated yet; make an API key with: stele token create --key-store {}",
+                     folder);
   }
   return authenticator;
 }

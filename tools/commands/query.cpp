@@ -56,8 +56,7 @@ struct QueryFlags {
     add("--aggregate-type", aggregate_type, "TEXT", "aggregateType");
     app.add_texts("--type", event_types, "TEXT", "eventType; may be repeated: any of them")
         .group("Filters (all of them must match)");
-    app.add_texts("--tag", tags, "TEXT", "tag; may be repeated: all of them")
-        .group("Filters (all of them must match)");
+    app.add_texts("--tag", tags, "TEXT", "tag; may be repeated: all of them").group("Filters (all of them must match)");
     add("--user", user, "ID", "userId");
     add("--correlation-id", correlation_id, "ID", "correlationId");
     add("--from", from, "TIME", "Stored at or after this time, RFC 3339");

@@ -54,8 +54,8 @@ void share_file_limit(std::size_t& connections_max) {
     limit.rlim_cur = before;
   }
   if (connections_max <= limit.rlim_cur / 2) return;
-  net::log_warning("only {} open files are allowed, so {} connections instead of {}", limit.rlim_cur, limit.rlim_cur / 2,
-               connections_max);
+  net::log_warning("only {} open files are allowed, so {} connections instead of {}", limit.rlim_cur,
+                   limit.rlim_cur / 2, connections_max);
   connections_max = std::max<std::size_t>(limit.rlim_cur / 2, 1);
 }
 
@@ -97,9 +97,10 @@ int fail_to_open(net::LogFormat format, const std::string& folder, const Error& 
 
 void log_recovery(const Store& store, const std::string& folder) {
   const auto& report = store.recovery();
-  net::log_info("opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}",
-               folder, to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs,
-               report.replayed, report.tail_case);
+  net::log_info(
+      "opened {}: store {}, origin {}, {} records in {} segments, {} index runs, {} records replayed, tail {}", folder,
+      to_string(store.store_id()), store.origin(), report.records, report.segments, report.index_runs, report.replayed,
+      report.tail_case);
   // A mistyped path, or a disk that is not mounted, looks like this.
   if (report.created) net::log_warning("there was no store in {}: a new, empty one was made", folder);
   if (report.cut_bytes != 0)
@@ -116,7 +117,7 @@ std::function<void(std::uint64_t, std::uint64_t)> replay_logger() {
     next = now + std::chrono::seconds(1);
     if (expected > records) {
       net::log_info("making the index from the log: {} of {} records, {} %", records, expected,
-                   records * 100 / expected);
+                    records * 100 / expected);
     } else {
       net::log_info("making the index from the log: {} records", records);
     }
