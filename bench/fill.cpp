@@ -156,7 +156,7 @@ class Filler {
     if (api::parse_append(body, api::BodyFormat::Json, limits_, context_, clock_, proposal)) {
       throw std::runtime_error("the parser of the server refuses a made-up event");
     }
-    for (EventDraft& draft : proposal.events) draft.seal();
+    for (RecordDraft& draft : proposal.events) draft.seal();
     clock_.set(time_);
     ++in_flight_;
     store_->append(std::move(proposal), [this](Decision decision) { returned_.put(std::move(decision)); });

@@ -73,8 +73,8 @@ std::string user_id(std::size_t number) {
 }
 
 /// An event of the size the load generator sends: about 400 bytes as JSON.
-EventDraft make_draft(std::size_t number, std::size_t aggregates) {
-  EventDraft draft;
+RecordDraft make_draft(std::size_t number, std::size_t aggregates) {
+  RecordDraft draft;
   draft.event_id = make_uuid_v7(system_clock());
   draft.given.aggregate_type = true;
   draft.given.correlation_id = true;
@@ -102,7 +102,7 @@ Proposal make_proposal(std::size_t first, std::size_t events, std::size_t aggreg
   return proposal;
 }
 
-RecordHeader header_of(const EventDraft& draft, std::uint64_t number) {
+RecordHeader header_of(const RecordDraft& draft, std::uint64_t number) {
   RecordHeader header;
   header.given = draft.given;
   header.schema_version = draft.schema_version;
@@ -133,7 +133,7 @@ struct SampleRecords {
       headers.push_back(bytes.substr(place.header_offset, place.header_length));
     }
   }
-  std::vector<EventDraft> drafts;
+  std::vector<RecordDraft> drafts;
   std::vector<std::string> encoded;
   std::vector<std::string> headers;
 };
@@ -153,7 +153,7 @@ void encode_record(benchmark::State& state) {
   for (auto _ : state) {
     to.clear();
     for (std::size_t i = 0; i < kCommitEvents; ++i) {
-      const EventDraft& draft = sample.drafts[i];
+      const RecordDraft& draft = sample.drafts[i];
       benchmark::DoNotOptimize(append_record(to, header_of(draft, i), draft.seed, draft.body()));
     }
   }
@@ -180,7 +180,7 @@ void hash_100_records(benchmark::State& state) {
   const SampleRecords& sample = samples();
   for (auto _ : state) {
     for (std::size_t i = 0; i < kCommitEvents; ++i) {
-      const EventDraft& draft = sample.drafts[i];
+      const RecordDraft& draft = sample.drafts[i];
       benchmark::DoNotOptimize(leaf_hash(sample.headers[i], body_digest(draft.seed, draft.body())));
     }
   }
@@ -210,7 +210,7 @@ void commit_100_events(benchmark::State& state) {
     if (idle.empty()) take_one();
     Proposal proposal = std::move(idle.front());
     idle.pop_front();
-    for (EventDraft& draft : proposal.events) {
+    for (RecordDraft& draft : proposal.events) {
       draft.event_id = make_uuid_v7(system_clock());
       draft.seal();
     }
@@ -229,7 +229,7 @@ class StoredEvents {
   StoredEvents() : store_(open_store(folder_.path())) {
     for (std::size_t first = 0; first < kStoredAggregates * kStoredEventsEach; first += 1000) {
       Proposal proposal = make_proposal(first, 1000, kStoredAggregates);
-      for (const EventDraft& draft : proposal.events) event_ids_.push_back(draft.event_id);
+      for (const RecordDraft& draft : proposal.events) event_ids_.push_back(draft.event_id);
       if (store_->append_and_wait(std::move(proposal)).kind != AppendOutcome::Kind::Stored) die("append failed");
     }
     view_ = store_->view();

@@ -51,7 +51,7 @@ class AppendAuthorization {
   std::optional<Problem> check() {
     const bool for_others = caller_.may(Permission::ActForOthers);
     for (std::size_t i = 0; i < proposal_.events.size(); ++i) {
-      EventDraft& draft = proposal_.events[i];
+      RecordDraft& draft = proposal_.events[i];
       draft.principal = caller_.name();
       if (draft.user_id && *draft.user_id != caller_.name() && !for_others) {
         return refused(Problem("foreign-user-id", "Only the roles service and admin may append for another userId."), i,
@@ -64,7 +64,7 @@ class AppendAuthorization {
   }
 
   std::optional<Problem> check_type(std::size_t index) {
-    const EventDraft& draft = proposal_.events[index];
+    const RecordDraft& draft = proposal_.events[index];
     if (draft.aggregate_type) {
       if (!caller_.may_use_type(*draft.aggregate_type)) {
         return refused(foreign_type(), index, "/aggregateType", "Is not among the caller's aggregate types.");

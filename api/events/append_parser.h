@@ -13,7 +13,7 @@
 namespace stele::api {
 
 /// Fills `to` (fresh) from `body`, which SIMDJSON_PADDING readable bytes must follow. In JSON that is one event, a list
-/// of events, or {"events": […], "condition": {…}}. Ids are given, seeds and digests not yet: call EventDraft::seal().
+/// of events, or {"events": […], "condition": {…}}. Ids are given, seeds and digests not yet: call RecordDraft::seal().
 /// On a refusal `to` is meaningless. Any thread; keeps a parser a thread.
 [[nodiscard]] std::optional<Problem> parse_append(std::string_view body, BodyFormat format, const Limits& limits,
                                                   const AppendContext& context, const Clock& clock, Proposal& to);

@@ -195,7 +195,7 @@ bool Appender::submit(const std::shared_ptr<AppendCall>& call, std::string_view 
     return true;
   }
   if (!std::exchange(call->sealed, true)) {
-    for (EventDraft& draft : call->proposal.events) draft.seal();
+    for (RecordDraft& draft : call->proposal.events) draft.seal();
   }
   AppendCallback callback = [this, call](Decision decision) {
     call->decision = std::move(decision);
@@ -285,7 +285,7 @@ Problem Appender::refusal(const AppendCall& call, const AppendOutcome& outcome) 
   const Proposal& proposal = call.decision.proposal;
   const Caller& caller = call.caller();
   const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
-  const EventDraft& draft = proposal.events[index];
+  const RecordDraft& draft = proposal.events[index];
   const auto placed = [&](Problem problem) {
     if (proposal.is_list) problem.member("eventIndex", std::to_string(index));
     return problem;

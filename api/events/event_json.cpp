@@ -73,7 +73,7 @@ class HeaderWriter {
       return value ? json_string_bytes_max(value->size()) : 0;
     };
     return kOthersBytesMax + text(header.event_type) + text(header.aggregate_id) + text(header.aggregate_type) +
-           text(header.user_id) + text(header.correlation_id) + text(header.causation_id) + text(header.action) +
+           text(header.user_id) + text(header.correlation_id) + text(header.causation_id) + text(header.resource) +
            tags_bytes_max(header.tags);
   }
 
@@ -125,7 +125,10 @@ void append_header(std::string& to, const RecordHeader& header) {
   members.string(R"(,"userId":)", header.user_id);
   members.string(R"(,"correlationId":)", header.correlation_id);
   members.string(R"(,"causationId":)", header.causation_id);
-  members.string(R"(,"action":)", header.action);
+  if (header.kind == RecordKind::Action) {
+    members.string(R"(,"resource":)", header.resource);
+    members.string(R"(,"outcome":)", outcome_name(header.outcome));
+  }
   const auto after = static_cast<std::size_t>(members.end() - to.data());
   STELE_CHECK(after <= to.size());
   to.resize(after);

@@ -56,7 +56,7 @@ bool is_event_type_character(char c) {
 
 }  // namespace
 
-void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size_t index, EventDraft& draft) {
+void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size_t index, RecordDraft& draft) {
   bool has_id = false;
   unsigned seen = 0;
   cursor.enter();
@@ -182,7 +182,7 @@ void EventParser::event_type(const dom::element& value, std::string& to) {
   }
 }
 
-void EventParser::occurred_at(const dom::element& value, EventDraft& draft) {
+void EventParser::occurred_at(const dom::element& value, RecordDraft& draft) {
   std::string_view given;
   if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given, FinerTimes::Refuse);
   if (!draft.occurred_at) {
@@ -218,7 +218,7 @@ void EventParser::tags(const dom::element& value, std::vector<std::string>& to) 
   }
 }
 
-bool EventParser::event_id(const dom::element& value, EventDraft& draft) {
+bool EventParser::event_id(const dom::element& value, RecordDraft& draft) {
   std::string_view given;
   std::optional<Uuid> id;
   if (value.get(given) == simdjson::SUCCESS) id = parse_uuid(given);

@@ -1,5 +1,5 @@
 #pragma once
-// One event of a request: a JSON object to an EventDraft.
+// One event of a request: a JSON object to an RecordDraft.
 
 #include <simdjson.h>
 
@@ -26,17 +26,17 @@ class EventParser {
 
   /// Fills `draft` (fresh) from `object`, which stands next in the text under `cursor` and is behind it afterwards.
   /// `index` is the event's place in the request. If there are any faults then, `draft` is meaningless.
-  void parse(const simdjson::dom::object& object, JsonCursor& cursor, std::size_t index, EventDraft& draft);
+  void parse(const simdjson::dom::object& object, JsonCursor& cursor, std::size_t index, RecordDraft& draft);
 
  private:
   bool text(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
   void identifier(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
   void aggregate_id(const simdjson::dom::element& value, std::string& to);
   void event_type(const simdjson::dom::element& value, std::string& to);
-  void occurred_at(const simdjson::dom::element& value, EventDraft& draft);
+  void occurred_at(const simdjson::dom::element& value, RecordDraft& draft);
   /// Sorted, as the log has them.
   void tags(const simdjson::dom::element& value, std::vector<std::string>& to);
-  bool event_id(const simdjson::dom::element& value, EventDraft& draft);
+  bool event_id(const simdjson::dom::element& value, RecordDraft& draft);
   void body_member(const JsonSpan& span, std::string_view pointer, std::size_t bytes_max,
                    std::optional<std::string>& to);
 

@@ -96,7 +96,8 @@ std::optional<AppendOutcome> CommitMachine::check_condition(const Proposal& prop
 AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& resolution, Timestamp stamp,
                                    Group& group, std::vector<std::optional<Position>>& duplicates) {
   using Kind = AppendOutcome::Kind;
-  STELE_CHECK(!proposal.events.empty() && proposal.events.size() <= UINT16_MAX);
+  const std::size_t count = proposal.record_count();
+  STELE_CHECK(count > 0 && count <= UINT16_MAX);
   if (find_duplicates(proposal, resolution, duplicates)) return AppendOutcome{.kind = Kind::Replayed};
 
   // Place every event first; nothing is changed before the whole commit is accepted.
@@ -105,8 +106,8 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
   placed.clear();
   own.clear();
   std::optional<AppendOutcome> sequence_conflict;
-  for (std::size_t i = 0; i < proposal.events.size(); ++i) {
-    const EventDraft& event = proposal.events[i];
+  for (std::size_t i = 0; i < count; ++i) {
+    const RecordDraft& event = proposal.record(i);
     const Head* const earlier = own.find(event.aggregate_id);
     Head head = earlier != nullptr ? *earlier : head_of(event.aggregate_id, resolution.heads, i, resolution);
     const bool exists = head.last > SequenceNumber{0};
@@ -122,7 +123,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     if (!exists && event.aggregate_type) head.type = *event.aggregate_type;
     head.last = head.last.next();
     placed.push_back(head);
-    if (proposal.events.size() > 1) own.set(event.aggregate_id, head);
+    if (count > 1) own.set(event.aggregate_id, head);
   }
   if (auto failed = check_condition(proposal, resolution, group)) return std::move(*failed);
   if (sequence_conflict) return std::move(*sequence_conflict);
@@ -134,16 +135,17 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
                        .count = static_cast<std::uint32_t>(proposal.events.size()),
                        .time = last_time_};
   stored.placed.resize(proposal.events.size());
-  for (std::size_t i = 0; i < proposal.events.size(); ++i) {
-    const EventDraft& event = proposal.events[i];
+  for (std::size_t i = 0; i < count; ++i) {
+    const RecordDraft& event = proposal.record(i);
     RecordHeader& header = group.headers.emplace_back(event.header());
     header.aggregate_type = placed[i].type;
     header.sequence = placed[i].last;
     header.commit_index = static_cast<std::uint16_t>(i);
-    header.commit_count = static_cast<std::uint16_t>(proposal.events.size());
+    header.commit_count = static_cast<std::uint16_t>(count);
     add_record(header, event.seed, event.body(), event.body_digest, group);
     event_ids_.set(event.event_id, first.plus(i));
     heads_.set(event.aggregate_id, placed[i]);
+    if (i >= proposal.events.size()) continue;
     stored.placed[i].sequence = placed[i].last;
     if (!event.aggregate_type) stored.placed[i].inherited_type = owned(placed[i].type);
   }
@@ -152,8 +154,11 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
 
 void CommitMachine::prefetch(const Proposal& proposal, const Resolution& resolution) {
   const Memtable& newest = *resolution.newest->part;
-  for (const EventDraft& event : proposal.events) newest.prefetch_slots(event.event_id, event.aggregate_id);
-  for (const EventDraft& event : proposal.events) newest.prefetch_entries(event.aggregate_id);
+  const std::size_t count = proposal.record_count();
+  for (std::size_t i = 0; i < count; ++i) {
+    newest.prefetch_slots(proposal.record(i).event_id, proposal.record(i).aggregate_id);
+  }
+  for (std::size_t i = 0; i < count; ++i) newest.prefetch_entries(proposal.record(i).aggregate_id);
 }
 
 void CommitMachine::apply_genesis(const Uuid& store_id, std::string_view origin, const Uuid& event_id, Timestamp stamp,
@@ -188,7 +193,8 @@ void CommitMachine::group_is_indexed() {
 
 std::uint64_t CommitMachine::bytes_max(const Proposal& proposal) {
   std::uint64_t bytes = 0;
-  for (const EventDraft& event : proposal.events) {
+  for (std::size_t i = 0; i < proposal.record_count(); ++i) {
+    const RecordDraft& event = proposal.record(i);
     bytes += record_bytes_max(event.header(), event.body()) + 1 + kStringBytesMax;  // a type may be inherited
   }
   return bytes;

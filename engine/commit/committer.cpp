@@ -1,18 +1,18 @@
 // The states of the committer. `growing_` is the group that is being decided, `unsynced_` the one that is being made
 // durable; with each stand the answers that rest on it.
 //
-//   IDLE       nothing decided, nothing unsynced
-//     | decide() puts records and answers into growing_
-//   GROWING    growing_ holds something, nothing is unsynced
-//     | begin() makes it unsynced_. A small group is written, synced, indexed and settled right here: IDLE again
-//   SYNCING    syncing_: the GroupWriter's thread writes and syncs unsynced_. This thread indexes it meanwhile (readers
-//   stop at the durable
-//              end) and decides the next group into growing_, on top of it: what rests on unsynced_ is not answered
-//              before it
-//     | finish() waits for the sync; settle() publishes the group, then answers: IDLE or GROWING
-//   POISONED   from every state, by a failed write or sync or from outside; there is no way back. What may be stored is
-//   answered
-//              OutcomeUnknown, the rest Unavailable; nothing more is decided, written or rolled
+//   IDLE      Nothing decided, nothing unsynced. decide() puts records and answers into growing_: GROWING.
+//
+//   GROWING   growing_ holds something, nothing is unsynced. begin() makes it unsynced_. A small group is written,
+//             synced, indexed and settled right there: IDLE again. A large one: SYNCING.
+//
+//   SYNCING   syncing_: the GroupWriter's thread writes and syncs unsynced_. This thread indexes it meanwhile (readers
+//             stop at the durable end) and decides the next group into growing_, on top of it: what rests on unsynced_
+//             is not answered before it. finish() waits for the sync; settle() publishes the group, then answers: IDLE
+//             or GROWING.
+//
+//   POISONED  From every state, by a failed write or sync or from outside; there is no way back. What may be stored is
+//             answered OutcomeUnknown, the rest Unavailable; nothing more is decided, written or rolled.
 //
 // A segment is rolled only when nothing is unsynced: flush() comes before it. While SYNCING, room_ is what unsynced_
 // will leave of the active segment; the LogWriter is not touched then.
@@ -42,9 +42,9 @@ void make_room(List& list, std::size_t more) {
 bool has_memory(Group& group, const PendingCommit& commit) {
   try {
     make_room(group.frame, commit.bytes);
-    make_room(group.headers, commit.proposal.events.size());
-    make_room(group.offsets, commit.proposal.events.size());
-    make_room(group.leaves, commit.proposal.events.size());
+    make_room(group.headers, commit.proposal.record_count());
+    make_room(group.offsets, commit.proposal.record_count());
+    make_room(group.leaves, commit.proposal.record_count());
   } catch (const std::bad_alloc&) {
     return false;
   }

@@ -19,8 +19,8 @@ struct EventMatcher::Scan {
     }
   }
   /// Whether the record matches; then begins another one.
-  [[nodiscard]] bool finish() {
-    bool matches = of.all_match_ || (of.default_types_match_ && default_type);
+  [[nodiscard]] bool finish(bool is_visible) {
+    bool matches = (of.all_match_ && is_visible) || (of.default_types_match_ && default_type);
     for (const std::uint32_t number : touched) {
       const Entry& entry = of.entries_[number];
       matches = matches || (met[number] == entry.lists && (!entry.has_default_types || default_type));
@@ -85,17 +85,20 @@ void EventMatcher::find(std::span<const RecordHeader> records, Position begin, s
   Scan scan(*this);
   for (const RecordHeader& record : records) {
     if (to.size() >= limit) return;
-    if (record.kind != RecordKind::Event) continue;
     const auto look_up = [&](KeyKind kind, std::optional<std::string_view> text) {
       const std::uint32_t* const number = text ? numbers_.find(Key{kind, *text}) : nullptr;
       if (number != nullptr) scan.has(*number);
     };
-    look_up(KeyKind::EventType, record.event_type);
-    look_up(KeyKind::AggregateType, record.aggregate_type);
+    // The lists of the other kinds do not hold the store's own records.
+    const bool is_visible = !is_system(record);
     look_up(KeyKind::Aggregate, record.aggregate_id);
-    look_up(KeyKind::User, record.user_id);
-    for (const std::string_view tag : record.tags) look_up(KeyKind::Tag, tag);
-    if (scan.finish()) to.push_back(record.position);
+    if (is_visible) {
+      look_up(KeyKind::EventType, record.event_type);
+      look_up(KeyKind::AggregateType, record.aggregate_type);
+      look_up(KeyKind::User, record.user_id);
+      for (const std::string_view tag : record.tags) look_up(KeyKind::Tag, tag);
+    }
+    if (scan.finish(is_visible)) to.push_back(record.position);
   }
 }
 
@@ -108,7 +111,16 @@ void EventMatcher::find(const MemoryLink& newest, Position begin, std::size_t li
     if (begin >= end) continue;
     const auto from = static_cast<std::uint32_t>(begin > part.first() ? begin.since(part.first()) : 0);
     if (all_match_) {
-      for (Position at = part.first().plus(from); at < end && to.size() < limit; at = at.next()) to.push_back(at);
+      const auto hidden = part.ordinals_as_inserter(KeyKind::System, system_key(SystemKey::All).text);
+      auto next_hidden = std::lower_bound(hidden.begin(), hidden.end(), from);
+      const auto count = static_cast<std::uint32_t>(end.since(part.first()));
+      for (std::uint32_t ordinal = from; ordinal < count && to.size() < limit; ++ordinal) {
+        if (next_hidden != hidden.end() && *next_hidden == ordinal) {
+          ++next_hidden;
+        } else {
+          to.push_back(part.first().plus(ordinal));
+        }
+      }
       continue;
     }
     had.clear();
@@ -123,7 +135,7 @@ void EventMatcher::find(const MemoryLink& newest, Position begin, std::size_t li
     for (auto at = had.begin(); at != had.end() && to.size() < limit;) {
       const std::uint32_t ordinal = at->first;
       for (; at != had.end() && at->first == ordinal; ++at) scan.has(at->second);
-      if (scan.finish()) to.push_back(part.first().plus(ordinal));
+      if (scan.finish(true)) to.push_back(part.first().plus(ordinal));
     }
   }
 }

@@ -2,35 +2,41 @@
 
 #include "engine/base/uuid.h"
 #include "engine/log/extensions.h"
+#include "engine/log/record_extensions.h"
 
 namespace stele {
 
 namespace {
 
-// The longest event fits its header: seven strings (an event has no action), and the tags.
+// The longest record fits its header: seven strings, the tags and the resource.
 constexpr std::size_t kFixedHeaderBytes = 82;
 static_assert(kFixedHeaderBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kTagsMax * (1 + kTagBytesMax) <=
-              kHeaderBytesMax);
+                  kHeaderBytesMax &&
+              kFixedHeaderBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kResourceBytesMax <=
+                  kHeaderBytesMax);
 
 }  // namespace
 
-void EventDraft::seal() {
+void RecordDraft::seal() {
   random_bytes(seed.data(), seed.size());
   body_digest = stele::body_digest(seed, body());
-  extensions = encode_tags(tags);
+  extensions = encode_extensions(tags, resource);
   id_uuids = header().find_id_uuids();
 }
 
-RecordBody EventDraft::body() const {
+RecordBody RecordDraft::body() const {
   RecordBody body;
   if (data) body.data = *data;
   if (metadata) body.metadata = *metadata;
+  if (private_fields) body.private_fields = *private_fields;
   return body;
 }
 
-RecordHeader EventDraft::header() const {
+RecordHeader RecordDraft::header() const {
   RecordHeader header;
-  header.kind = RecordKind::Event;
+  header.kind = kind;
+  header.outcome = outcome;
+  header.retention_class = retention_class;
   header.given = given;
   header.given.aggregate_type = aggregate_type.has_value();
   header.schema_version = schema_version;
@@ -44,9 +50,10 @@ RecordHeader EventDraft::header() const {
   header.correlation_id = correlation_id;
   header.causation_id = causation_id;
   header.extensions = extensions;
-  header.tags = find_tags(extensions).value();
+  STELE_CHECK(read_extensions(header));
   if (data) header.data_length = static_cast<std::uint32_t>(data->size());
   if (metadata) header.metadata_length = static_cast<std::uint32_t>(metadata->size());
+  if (private_fields) header.private_length = static_cast<std::uint32_t>(private_fields->size());
   header.id_uuids = id_uuids;
   return header;
 }
@@ -89,7 +96,7 @@ RecordHeader stored_header(const Proposal& proposal, const AppendOutcome& stored
   header.time = stored.time;
   if (placed.inherited_type) header.aggregate_type = *placed.inherited_type;
   header.commit_index = static_cast<std::uint16_t>(index);
-  header.commit_count = static_cast<std::uint16_t>(stored.count);
+  header.commit_count = static_cast<std::uint16_t>(proposal.record_count());
   return header;
 }
 

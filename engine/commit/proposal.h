@@ -14,9 +14,10 @@
 
 namespace stele {
 
-/// One event to append. Texts are validated by the caller: at most 255 bytes each, aggregate_id and event_type not
+/// One record to append. Texts are validated by the caller: at most 255 bytes each, aggregate_id and event_type not
 /// empty.
-struct EventDraft {
+struct RecordDraft {
+  RecordKind kind = RecordKind::Event;  ///< or Action; its aggregate is `$audit/<class>`, its event type its name
   Uuid event_id;
   GivenByClient given;
   std::string aggregate_id;
@@ -29,15 +30,19 @@ struct EventDraft {
   std::uint32_t schema_version = 1;
   std::optional<Timestamp> occurred_at;
   std::optional<SequenceNumber> expected_sequence;  ///< the number this event must get
-  std::vector<std::string> tags;  ///< at most kTagsMax, of 1 to kTagBytesMax bytes, sorted and distinct
+  std::vector<std::string> tags;                ///< at most kTagsMax, of 1 to kTagBytesMax bytes, sorted and distinct
+  ActionOutcome outcome = ActionOutcome::Done;  ///< of an action
+  std::uint8_t retention_class = 0;             ///< of an action
+  std::optional<std::string> resource;          ///< of an action: 1 to kResourceBytesMax bytes
   std::optional<std::string> data;
   std::optional<std::string> metadata;
+  std::optional<std::string> private_fields;
   Seed seed{};
-  Digest body_digest{};             ///< of seed, data and metadata; fill with seal()
+  Digest body_digest{};             ///< of seed and body; fill with seal()
   std::optional<IdUuids> id_uuids;  ///< filled by seal(), to spare the committer the work
-  std::string extensions;           ///< of the header, with the tags; filled by seal()
+  std::string extensions;           ///< of the header, with tags and resource; filled by seal()
 
-  /// Draws a random seed, computes the digest and encodes the tags. Call once everything else is final.
+  /// Draws a random seed, computes the digest and encodes the extensions. Call once everything else is final.
   void seal();
   [[nodiscard]] RecordBody body() const;
   /// As far as the proposer knows it: without position, sequence number, time, place in the commit and an inherited
@@ -69,11 +74,22 @@ struct Condition {
   std::optional<Position> after;  ///< only events behind this position count; none = all
 };
 
-/// The atomic unit: all events or none.
+/// The atomic unit: all records or none.
 struct Proposal {
-  std::vector<EventDraft> events;  ///< 1..10,000, event ids distinct
+  /// What is asked for: ids distinct, none of an action. Outcomes and repeats are about these alone.
+  std::vector<RecordDraft> events;
+  /// What the store itself adds, behind them in the same commit: actions, and events of its `$` aggregates. Not stored
+  /// again with a repeat. Without expected numbers; their ids are not compared with those that are stored.
+  std::vector<RecordDraft> attached;
   Condition condition;
-  bool is_list = false;  ///< sent as a list: a repeat must be exactly one stored commit
+  bool is_list = false;  ///< sent as a list: a repeat must be exactly the events of one stored commit
+
+  /// 1 to 65,535.
+  [[nodiscard]] std::size_t record_count() const { return events.size() + attached.size(); }
+  /// In the order of the commit.
+  [[nodiscard]] const RecordDraft& record(std::size_t index) const {
+    return index < events.size() ? events[index] : attached[index - events.size()];
+  }
 };
 
 /// How many values a condition has in all: what it costs to evaluate it.
@@ -116,8 +132,8 @@ struct AppendOutcome {
   };
 
   Kind kind = Kind::Unavailable;
-  Position first;
-  std::uint32_t count = 0;
+  Position first;           ///< Stored without events: of the first attached record
+  std::uint32_t count = 0;  ///< of the events; attached records stand behind them
   std::uint32_t event_index = 0;
   Timestamp time;              ///< Stored: of all events
   std::vector<Placed> placed;  ///< Stored: one an event

@@ -31,7 +31,7 @@ std::unique_ptr<PositionStream> stream_of(const EventMatch& match, StreamRange r
   add(KeyKind::AggregateType, match.aggregate_types);
   add(KeyKind::User, match.user_ids);
   for (const std::string& tag : match.tags) terms.push_back(positions_with(range, IndexKey{KeyKind::Tag, tag}));
-  return terms.empty() ? all_positions(range) : intersection_of(range, std::move(terms));
+  return terms.empty() ? visible_positions(range) : intersection_of(range, std::move(terms));
 }
 
 /// Of what the entries have in common there is one stream, not one for each of them.
@@ -89,15 +89,16 @@ Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& i
   resolution.newest = index.newest;
   resolution.checked_end = std::max(durable_end, view.sealed_end());
   if (view.part_count() > 1) {
-    const std::size_t count = proposal.events.size();
+    const std::size_t events = proposal.events.size();
+    for (std::size_t i = 0; i < events; ++i) {
+      STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(proposal.events[i].event_id, wait));
+      if (!duplicate) continue;
+      resolution.duplicates.resize(events);
+      resolution.duplicates[i] = duplicate;
+    }
+    const std::size_t count = proposal.record_count();
     for (std::size_t i = 0; i < count; ++i) {
-      const EventDraft& event = proposal.events[i];
-      STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(event.event_id, wait));
-      if (duplicate) {
-        resolution.duplicates.resize(count);
-        resolution.duplicates[i] = duplicate;
-      }
-      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, event.aggregate_id, wait));
+      STELE_ASSIGN(std::optional<AggregateHead> head, head_before_newest(view, proposal.record(i).aggregate_id, wait));
       if (head) {
         resolution.heads.resize(count);
         resolution.heads[i] = std::move(head);

@@ -7,6 +7,12 @@
 
 namespace stele {
 
+IndexKey system_key(SystemKey which, std::string_view text) {
+  IndexKey key{KeyKind::System, std::string(1, static_cast<char>(which))};
+  key.text += text;
+  return key;
+}
+
 IndexKey occurred_day_key(std::int64_t day) {
   IndexKey key{KeyKind::OccurredDay, {}};
   put<std::int64_t>(key.text, day);
@@ -18,6 +24,13 @@ std::int64_t day_of_key(std::string_view text) { return get_at<std::int64_t>(tex
 std::int64_t day_of(Timestamp time) {
   constexpr std::int64_t kDay = 86'400'000'000;
   return time.micros / kDay - (time.micros % kDay < 0 ? 1 : 0);
+}
+
+std::string typed_aggregate_key(std::string_view type, std::string_view id) {
+  std::string key(1, static_cast<char>(type.size()));
+  key += type;
+  key += id;
+  return key;
 }
 
 std::string_view stored_key(KeyKind kind, std::string_view text, char* buffer) {

@@ -13,19 +13,48 @@
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
 #include "engine/index/query.h"
+#include "engine/log/record_extensions.h"
 
 namespace stele {
 
-/// The keys that have posting lists. Their numbers are those of the tables in a run; the one that is left out is the
-/// table of event ids, which have none.
-enum class KeyKind : std::uint8_t { Aggregate, EventType, AggregateType, User, Correlation, OccurredDay, Tag };
-inline constexpr std::size_t kKeyKinds = 7;
+/// The keys that have posting lists; their numbers are those of the tables in a run. Only the lists of aggregates hold
+/// all records. Those of the other kinds hold what readers see, and System what they do not (is_system()), under a
+/// SystemKey: so neither has to be searched for the other.
+enum class KeyKind : std::uint8_t {
+  Aggregate,
+  EventType,
+  AggregateType,
+  User,
+  Correlation,
+  OccurredDay,
+  Tag,
+  Principal,
+  System,
+};
+inline constexpr std::size_t kKeyKinds = 9;
+
+/// What a key of the kind System begins with.
+enum class SystemKey : std::uint8_t {
+  All = 0,  ///< and nothing behind it: every record of the store itself
+  EventType = 1,
+  AggregateType = 2,
+  User = 3,
+  Correlation = 4,
+  Tag = 5,
+  Principal = 6,
+  Resource = 7,
+  Outcome = 8,  ///< its name; none of what is done
+};
 
 struct IndexKey {
   KeyKind kind;
   std::string text;
 };
 
+[[nodiscard]] IndexKey system_key(SystemKey which, std::string_view text = {});
+[[nodiscard]] inline bool is_key_of(SystemKey which, std::string_view text) {
+  return !text.empty() && text.front() == static_cast<char>(which);
+}
 /// Key of all events whose occurredAt lies in the same UTC day.
 [[nodiscard]] IndexKey occurred_day_key(std::int64_t day);
 /// The day of such a key's text, which has eight bytes.
@@ -63,8 +92,10 @@ class IndexPart {
   /// Position of the first record of the aggregate whose sequence number is at least `sequence`.
   [[nodiscard]] virtual Result<std::optional<Position>> position_of(std::string_view id,
                                                                     SequenceNumber sequence) const = 0;
-  /// Ids with `prefix` that are at least `from`, in byte order, at most `limit`.
-  [[nodiscard]] virtual Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
+  /// Ids with `prefix` that are at least `from`, in byte order, at most `limit`. With a type only those of that type,
+  /// and only in the part that has the aggregate's first record.
+  [[nodiscard]] virtual Result<std::vector<std::string>> aggregate_ids(const std::optional<std::string>& type,
+                                                                       std::string_view prefix, std::string_view from,
                                                                        std::size_t limit) const = 0;
   /// The list of `key`; null if the part has none.
   [[nodiscard]] virtual Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const = 0;
@@ -85,12 +116,18 @@ class IndexPart {
   [[nodiscard]] virtual Result<TimeBounds> time_bounds(Timestamp time) const = 0;
 };
 
-/// Longest stored form of a key.
-inline constexpr std::size_t kIndexKeyBytesMax = 256;
+/// The key of an aggregate in the order of types, then ids; that of the empty id begins those of all of the type.
+/// At most kTypedAggregateBytesMax bytes.
+[[nodiscard]] std::string typed_aggregate_key(std::string_view type, std::string_view id);
+inline constexpr std::size_t kTypedAggregateBytesMax = 1 + 2 * kStringBytesMax;
+
+/// Longest text of a key, and its longest stored form.
+inline constexpr std::size_t kIndexTextBytesMax = 1 + kResourceBytesMax;
+inline constexpr std::size_t kIndexKeyBytesMax = 1 + kIndexTextBytesMax;
 
 /// The form in which tables hold a key: the text itself, except that user and correlation ids, which are mostly UUIDs,
-/// get a byte in front: 1 and the UUID's 16 bytes, or 0 and the text. `buffer` has room for kIndexKeyBytesMax; the
-/// result points to it or to `text`.
+/// get a byte in front: 1 and the UUID's 16 bytes, or 0 and the text. (Those of the store's own records do not, they
+/// are few.) `buffer` has room for kIndexKeyBytesMax; the result points to it or to `text`.
 [[nodiscard]] std::string_view stored_key(KeyKind kind, std::string_view text, char* buffer);
 /// The same for an id of which it is known whether it is a UUID.
 [[nodiscard]] std::string_view stored_id_key(std::string_view text, const std::optional<Uuid>& uuid, char* buffer);

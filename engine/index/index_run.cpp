@@ -127,13 +127,17 @@ Result<std::optional<Position>> IndexRun::position_of(std::string_view id, Seque
   return std::optional(position);
 }
 
-Result<std::vector<std::string>> IndexRun::aggregate_ids(std::string_view prefix, std::string_view from,
+Result<std::vector<std::string>> IndexRun::aggregate_ids(const std::optional<std::string>& type,
+                                                         std::string_view prefix, std::string_view from,
                                                          std::size_t limit) const {
   std::vector<std::string> ids;
-  Table::Cursor cursor(tables_[kAggregates]);
-  STELE_TRY(cursor.seek(std::max(prefix, from)));
-  while (cursor.valid() && ids.size() < limit && cursor.key().starts_with(prefix)) {
-    ids.push_back(cursor.key());
+  if (type && type->size() > kStringBytesMax) return ids;
+  const std::string front = type ? typed_aggregate_key(*type, {}) : std::string();
+  const std::string wanted = front + std::string(prefix);
+  Table::Cursor cursor(tables_[type ? kTypedAggregateTable : kAggregates]);
+  STELE_TRY(cursor.seek(front + std::string(std::max(prefix, from))));
+  while (cursor.valid() && ids.size() < limit && cursor.key().starts_with(wanted)) {
+    ids.push_back(cursor.key().substr(front.size()));
     STELE_TRY(cursor.next());
   }
   return ids;
@@ -170,7 +174,7 @@ Result<std::unique_ptr<PostingReader>> IndexRun::postings(const IndexKey& key) c
     STELE_ASSIGN(const bool found, find_aggregate(key.text, bytes, stored, list));
     if (!found) return Reading{};
   } else {
-    if (key.text.size() > kStringBytesMax) return Reading{};
+    if (key.text.size() > kIndexTextBytesMax) return Reading{};
     char buffer[kIndexKeyBytesMax];
     STELE_ASSIGN(std::optional<std::string> value,
                  tables_[static_cast<std::size_t>(key.kind)].find(stored_key(key.kind, key.text, buffer)));

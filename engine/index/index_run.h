@@ -45,7 +45,8 @@ class IndexRun final : public IndexPart {
   [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id, DiskWait wait) const;
   [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id,
                                                             SequenceNumber sequence) const override;
-  [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
+  [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(const std::optional<std::string>& type,
+                                                               std::string_view prefix, std::string_view from,
                                                                std::size_t limit) const override;
   [[nodiscard]] Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const override;
   [[nodiscard]] Result<std::optional<OccurredDays>> occurred_days(std::int64_t first, std::int64_t last) const override;

@@ -59,22 +59,40 @@ Result<std::optional<Position>> IndexView::position_of(std::string_view id, Sequ
   return std::optional<Position>{};
 }
 
+namespace {
+
+/// Each type that an aggregate may have; none of them: any type or none.
+std::vector<std::optional<std::string>> types_of(const AggregateQuery& query) {
+  const std::vector<std::string>& any = query.aggregate_types;
+  std::vector<std::optional<std::string>> types;
+  if (query.aggregate_type) {
+    if (any.empty() || std::find(any.begin(), any.end(), *query.aggregate_type) != any.end()) {
+      types.emplace_back(query.aggregate_type);
+    }
+  } else if (any.empty()) {
+    types.emplace_back(std::nullopt);
+  } else {
+    types.assign(any.begin(), any.end());
+  }
+  return types;
+}
+
+}  // namespace
+
 Result<AggregateList> IndexView::aggregates(const AggregateQuery& query, std::size_t limit, ReadBudget* budget) const {
   constexpr std::size_t kStep = 256;
-  std::vector<std::string> wanted = query.aggregate_types;
-  std::sort(wanted.begin(), wanted.end());
-  const auto has = [](const std::vector<std::string>& sorted, const std::optional<std::string>& type) {
-    return type && std::binary_search(sorted.begin(), sorted.end(), *type);
-  };
+  const std::vector<std::optional<std::string>> types = types_of(query);
   AggregateList list;
   std::string from = query.after ? *query.after + '\0' : std::string();
   while (list.found.size() < limit) {
     std::vector<std::string> ids;
     bool more = false;
     for (std::size_t i = 0; i < part_count(); ++i) {
-      STELE_ASSIGN(auto own, part(i).aggregate_ids(query.prefix, from, kStep));
-      more = more || own.size() == kStep;
-      ids.insert(ids.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+      for (const std::optional<std::string>& type : types) {
+        STELE_ASSIGN(auto own, part(i).aggregate_ids(type, query.prefix, from, kStep));
+        more = more || own.size() == kStep;
+        ids.insert(ids.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+      }
     }
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -88,10 +106,8 @@ Result<AggregateList> IndexView::aggregates(const AggregateQuery& query, std::si
       if (hidden && !used_up) continue;
       STELE_ASSIGN(auto summary, aggregate(id));
       if (!summary) continue;
-      const bool matches = !hidden && (!query.aggregate_type || summary->aggregate_type == query.aggregate_type) &&
-                           (wanted.empty() || has(wanted, summary->aggregate_type));
       if (used_up) list.rest_behind = *summary;
-      if (matches) list.found.push_back(std::move(*summary));
+      if (!hidden) list.found.push_back(std::move(*summary));
       if (used_up) return list;
     }
     if (!more) return list;

@@ -17,7 +17,7 @@ constexpr std::size_t kPrefetchRecords = 8;
 
 /// The keys of one record as the tables hold them, with their hashes.
 struct Memtable::Keys {
-  static constexpr std::size_t kKeysMax = 6 + kTagsMax;  // one of each kind, but the tags
+  static constexpr std::size_t kKeysMax = 10 + kTagsMax;  // one of each kind, but the tags
   /// Without initializers: to clear all that a record may have took longer than what most have.
   struct Key {
     KeyKind kind;
@@ -31,6 +31,7 @@ struct Memtable::Keys {
   std::uint32_t event_id_hash = 0;
   std::array<char, kIndexKeyBytesMax> user, correlation;
   std::array<char, sizeof(std::int64_t)> day;
+  std::vector<std::string> system_texts;
 
   void add(KeyKind kind, std::string_view text) {
     list[count++] = Key{kind, KeyTable<PostingList>::hash_of(text), text.data(), text.size()};
@@ -40,6 +41,7 @@ struct Memtable::Keys {
     count = 0;
     event_id_hash = hash_of(record.event_id);
     add(KeyKind::Aggregate, record.aggregate_id);
+    if (is_system(record)) return take_system(record);
     add(KeyKind::EventType, record.event_type);
     if (record.aggregate_type) add(KeyKind::AggregateType, *record.aggregate_type);
     const auto id = [&](KeyKind kind, std::string_view text, const std::optional<Uuid> IdUuids::*form, char* buffer) {
@@ -53,6 +55,24 @@ struct Memtable::Keys {
       add(KeyKind::OccurredDay, {day.data(), day.size()});
     }
     for (const std::string_view tag : record.tags) add(KeyKind::Tag, tag);
+    if (record.principal) add(KeyKind::Principal, *record.principal);
+  }
+
+  void take_system(const RecordHeader& record) {
+    system_texts.clear();
+    const auto add_system = [this](SystemKey which, std::string_view text) {
+      system_texts.push_back(system_key(which, text).text);
+    };
+    add_system(SystemKey::All, {});
+    add_system(SystemKey::EventType, record.event_type);
+    if (record.aggregate_type) add_system(SystemKey::AggregateType, *record.aggregate_type);
+    if (record.user_id) add_system(SystemKey::User, *record.user_id);
+    if (record.correlation_id) add_system(SystemKey::Correlation, *record.correlation_id);
+    for (const std::string_view tag : record.tags) add_system(SystemKey::Tag, tag);
+    if (record.principal) add_system(SystemKey::Principal, *record.principal);
+    if (record.resource) add_system(SystemKey::Resource, *record.resource);
+    if (record.outcome != ActionOutcome::Done) add_system(SystemKey::Outcome, outcome_name(record.outcome));
+    for (const std::string& text : system_texts) add(KeyKind::System, text);
   }
 };
 
@@ -125,6 +145,8 @@ void Memtable::insert_one(const RecordHeader& record, const Keys& keys) {
         postings_[static_cast<std::size_t>(key.kind)].insert(key.text(), key.hash).first;
     entry->value.push_back(ordinal);
     if (key.kind == KeyKind::AggregateType) type = entry->key();
+    const bool is_system_type = key.kind == KeyKind::System && is_key_of(SystemKey::AggregateType, key.text());
+    if (is_system_type) type = entry->key().substr(1);
   }
   auto [entry, is_new] = aggregates_.insert(keys.list[0].text(), keys.list[0].hash);
   Aggregate& aggregate = entry->value;
@@ -230,23 +252,44 @@ Result<std::optional<Position>> Memtable::position_of(std::string_view id, Seque
   return std::optional(first_.plus(found->records.ordinals()[index]));
 }
 
-Result<std::vector<std::string>> Memtable::aggregate_ids(std::string_view prefix, std::string_view from,
-                                                         std::size_t limit) const {
-  const std::lock_guard order_lock(order_mutex_);
-  auto& order = aggregates_in_order_;
-  const auto sorted = static_cast<std::ptrdiff_t>(order.size());
+void Memtable::bring_order_up_to_date() const {
+  auto& ids = aggregates_in_order_;
+  auto& begun = begun_in_order_;
+  const auto sorted_ids = static_cast<std::ptrdiff_t>(ids.size());
+  const auto sorted_begun = static_cast<std::ptrdiff_t>(begun.size());
   {
     // Entries stay where they are, so only taking them needs the lock, not sorting.
     const std::shared_lock lock(mutex_);
-    for (std::size_t i = order.size(); i < aggregates_.size(); ++i) order.push_back(aggregates_.entry(i).key());
+    for (std::size_t i = ids.size(); i < aggregates_.size(); ++i) {
+      const auto& entry = aggregates_.entry(i);
+      ids.push_back(entry.key());
+      if (begins_here(entry.value)) begun.emplace_back(*entry.value.type, entry.key());
+    }
   }
-  std::sort(order.begin() + sorted, order.end());
-  std::inplace_merge(order.begin(), order.begin() + sorted, order.end());
+  std::sort(ids.begin() + sorted_ids, ids.end());
+  std::inplace_merge(ids.begin(), ids.begin() + sorted_ids, ids.end());
+  std::sort(begun.begin() + sorted_begun, begun.end());
+  std::inplace_merge(begun.begin(), begun.begin() + sorted_begun, begun.end());
+}
 
+Result<std::vector<std::string>> Memtable::aggregate_ids(const std::optional<std::string>& type,
+                                                         std::string_view prefix, std::string_view from,
+                                                         std::size_t limit) const {
+  const std::lock_guard order_lock(order_mutex_);
+  bring_order_up_to_date();
+  const std::string_view first = std::max(prefix, from);
   std::vector<std::string> ids;
-  for (auto it = std::lower_bound(order.begin(), order.end(), std::max(prefix, from));
-       it != order.end() && ids.size() < limit && it->starts_with(prefix); ++it) {
-    ids.emplace_back(*it);
+  if (type) {
+    for (auto it = std::lower_bound(begun_in_order_.begin(), begun_in_order_.end(), TypedId(*type, first));
+         it != begun_in_order_.end() && ids.size() < limit && it->first == *type && it->second.starts_with(prefix);
+         ++it) {
+      ids.emplace_back(it->second);
+    }
+  } else {
+    for (auto it = std::lower_bound(aggregates_in_order_.begin(), aggregates_in_order_.end(), first);
+         it != aggregates_in_order_.end() && ids.size() < limit && it->starts_with(prefix); ++it) {
+      ids.emplace_back(*it);
+    }
   }
   return ids;
 }
@@ -260,7 +303,7 @@ const PostingList* Memtable::find_list(KeyKind kind, std::string_view stored) co
 }
 
 std::span<const std::uint32_t> Memtable::ordinals_as_inserter(KeyKind kind, std::string_view key) const {
-  if (key.size() > kStringBytesMax) return {};
+  if (key.size() > kIndexTextBytesMax) return {};
   char buffer[kIndexKeyBytesMax];
   const PostingList* const list = find_list(kind, stored_key(kind, key, buffer));
   return list == nullptr ? std::span<const std::uint32_t>{} : list->ordinals();
@@ -295,7 +338,7 @@ class Memtable::Reader final : public PostingReader {
 };
 
 Result<std::unique_ptr<PostingReader>> Memtable::postings(const IndexKey& key) const {
-  if (key.text.size() > kStringBytesMax) return std::unique_ptr<PostingReader>{};
+  if (key.text.size() > kIndexTextBytesMax) return std::unique_ptr<PostingReader>{};
   char buffer[kIndexKeyBytesMax];
   const std::string_view stored = stored_key(key.kind, key.text, buffer);
   return std::unique_ptr<PostingReader>(std::make_unique<Reader>(*this, key.kind, stored));

@@ -64,7 +64,8 @@ class Memtable final : public IndexPart {
   [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id) const override { return find_head(id); }
   [[nodiscard]] Result<std::optional<Position>> position_of(std::string_view id,
                                                             SequenceNumber sequence) const override;
-  [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(std::string_view prefix, std::string_view from,
+  [[nodiscard]] Result<std::vector<std::string>> aggregate_ids(const std::optional<std::string>& type,
+                                                               std::string_view prefix, std::string_view from,
                                                                std::size_t limit) const override;
   [[nodiscard]] Result<std::unique_ptr<PostingReader>> postings(const IndexKey& key) const override;
   [[nodiscard]] Result<std::optional<OccurredDays>> occurred_days(std::int64_t first, std::int64_t last) const override;
@@ -79,6 +80,10 @@ class Memtable final : public IndexPart {
     Timestamp last_time;
     std::optional<std::string_view> type;  ///< borrowed from the key of its list
   };
+  /// Whether it is one of those that this part lists by type.
+  [[nodiscard]] static bool begins_here(const Aggregate& aggregate) {
+    return aggregate.type && aggregate.first_sequence == SequenceNumber{1};
+  }
   struct TimeSample {
     std::uint32_t ordinal;
     Timestamp time;
@@ -109,6 +114,7 @@ class Memtable final : public IndexPart {
   [[nodiscard]] static std::uint32_t hash_of(const Uuid& id) { return static_cast<std::uint32_t>(keyed_hash(id)); }
   void grow_id_slots(std::size_t size);
   void note_places(std::uint64_t records, const RecordLocations& places);
+  void bring_order_up_to_date() const;
   [[nodiscard]] const PostingList* find_list(KeyKind kind, std::string_view stored) const;
 
   mutable WriterFirstMutex mutex_;
@@ -117,6 +123,8 @@ class Memtable final : public IndexPart {
   // Ids in byte order, for those who list them: brought up to date when somebody asks, not by the inserting thread.
   mutable std::mutex order_mutex_;
   mutable std::vector<std::string_view> aggregates_in_order_;
+  using TypedId = std::pair<std::string_view, std::string_view>;
+  mutable std::vector<TypedId> begun_in_order_;  // those with a type whose first record is here
   std::array<KeyTable<PostingList>, kKeyKinds> postings_;
   std::vector<Uuid> event_ids_;  // by ordinal
   struct IdSlot {

@@ -17,6 +17,11 @@ bool used_up(const StreamRange& range) { return range.budget != nullptr && range
 
 bool precedes(Direction direction, Position a, Position b) { return direction == Direction::Ascending ? a < b : b < a; }
 
+/// `of` is not position 0 if the direction is descending.
+Position neighbour(Direction direction, Position of) {
+  return direction == Direction::Ascending ? of.next() : Position{of.value() - 1};
+}
+
 class AllPositions final : public PositionStream {
  public:
   explicit AllPositions(StreamRange range) : range_(range) {}
@@ -50,7 +55,7 @@ class KeyPositions final : public PositionStream {
     }
     if (next_ == buffer_.size() && !exhausted_) {
       // Whoever jumps on wants single positions, whoever goes step by step wants the next ones as well.
-      if (!buffer_.empty() && at != neighbour(buffer_.back())) chunk_ = kChunkMin;
+      if (!buffer_.empty() && at != neighbour(range_.direction, buffer_.back())) chunk_ = kChunkMin;
       STELE_ASSIGN(const std::optional<Position> got_to, refill(at));
       if (got_to) return got_to;
       exhausted_ = buffer_.empty();
@@ -65,10 +70,6 @@ class KeyPositions final : public PositionStream {
 
  private:
   static constexpr std::size_t kChunkMin = 16, kChunkMax = 1024;
-
-  [[nodiscard]] Position neighbour(Position of) const {
-    return range_.direction == Direction::Ascending ? of.next() : Position{of.value() - 1};
-  }
 
   /// How far it got if the budget ended it with parts to go.
   Result<std::optional<Position>> refill(Position at) {
@@ -178,6 +179,37 @@ class Intersection final : public PositionStream {
   std::uint64_t steps_ = 0;
 };
 
+/// What it passes over is work; that there is nothing to pass over is not.
+class VisiblePositions final : public PositionStream {
+ public:
+  explicit VisiblePositions(StreamRange range)
+      : range_(range), all_(range), hidden_(without_budget(range), system_key(SystemKey::All)) {}
+
+  Result<std::optional<Position>> seek(Position at) override {
+    const Position from = at;
+    for (;;) {
+      STELE_ASSIGN(const std::optional<Position> found, all_.seek(at));
+      if (!found || (*found != from && used_up(range_))) return found;
+      STELE_ASSIGN(const std::optional<Position> hidden, hidden_.seek(*found));
+      if (hidden != found) return found;
+      if (range_.direction == Direction::Descending && *found == Position{0}) return std::optional<Position>{};
+      at = neighbour(range_.direction, *found);
+      if (++steps_ % kStepsAWork == 0) spend(range_, 1);
+    }
+  }
+
+ private:
+  static StreamRange without_budget(StreamRange range) {
+    range.budget = nullptr;
+    return range;
+  }
+
+  StreamRange range_;
+  AllPositions all_;
+  KeyPositions hidden_;
+  std::uint64_t steps_ = 0;
+};
+
 /// Goes through the parts one after another, and asks each which days it has. A part with too many of them comes whole.
 class DayPositions final : public PositionStream {
  public:
@@ -238,6 +270,10 @@ class DayPositions final : public PositionStream {
 }  // namespace
 
 std::unique_ptr<PositionStream> all_positions(StreamRange range) { return std::make_unique<AllPositions>(range); }
+
+std::unique_ptr<PositionStream> visible_positions(StreamRange range) {
+  return std::make_unique<VisiblePositions>(range);
+}
 
 std::unique_ptr<PositionStream> positions_with(StreamRange range, IndexKey key) {
   return std::make_unique<KeyPositions>(range, std::move(key));

@@ -39,6 +39,8 @@ struct StreamRange {
 };
 
 [[nodiscard]] std::unique_ptr<PositionStream> all_positions(StreamRange range);
+/// All but the store's own records.
+[[nodiscard]] std::unique_ptr<PositionStream> visible_positions(StreamRange range);
 [[nodiscard]] std::unique_ptr<PositionStream> positions_with(StreamRange range, IndexKey key);
 /// At least the events whose occurredAt lies in one of the UTC days [first, last], of which there may be any number.
 /// Others come as well from where the index has too many days to look through, or most events are in question.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/ids.h"
+#include "engine/log/record.h"
 
 namespace stele {
 
@@ -21,6 +22,9 @@ struct EventQuery {
   std::vector<std::string> tags;             ///< all of these
   std::optional<std::string> user_id;
   std::optional<std::string> correlation_id;
+  std::optional<std::string> principal;
+  std::optional<std::string> resource;          ///< of an action; that of an event is `aggregate:` and its aggregate id
+  std::optional<ActionOutcome> outcome;         ///< that of an event is done
   std::optional<Timestamp> from;                ///< inclusive
   std::optional<Timestamp> to;                  ///< exclusive
   std::optional<Timestamp> occurred_from;       ///< inclusive; events without occurredAt do not match

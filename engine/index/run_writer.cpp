@@ -114,6 +114,29 @@ class MemoryEventIdCursor final : public KeyCursor {
   std::size_t at_ = 0;
 };
 
+class MemoryTypedAggregateCursor final : public KeyCursor {
+ public:
+  explicit MemoryTypedAggregateCursor(const KeyTable<Memtable::Aggregate>& table) {
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      const auto& entry = table.entry(i);
+      if (Memtable::begins_here(entry.value)) keys_.push_back(typed_aggregate_key(*entry.value.type, entry.key()));
+    }
+    std::sort(keys_.begin(), keys_.end());
+  }
+  bool valid() const override { return at_ < keys_.size(); }
+  std::string_view key() const override { return keys_[at_]; }
+  Status next() override {
+    ++at_;
+    return {};
+  }
+  Result<StoredAggregate> aggregate() override { return StoredAggregate{}; }
+  Status ordinals(const OrdinalVisitor&) override { return {}; }
+
+ private:
+  std::vector<std::string> keys_;
+  std::size_t at_ = 0;
+};
+
 class MemorySource final : public Source {
  public:
   explicit MemorySource(const Memtable& part) : part_(part) {}
@@ -121,12 +144,14 @@ class MemorySource final : public Source {
   Position end() const override { return part_.end(); }
   std::uint64_t keys(std::size_t table) const override {
     if (table == kEventIdTable) return part_.event_ids().size();
+    if (table == kTypedAggregateTable) return part_.aggregates().size();
     if (table == kAggregates) return part_.aggregates().size();
     return part_.lists(static_cast<KeyKind>(table)).size();
   }
   Result<std::unique_ptr<KeyCursor>> cursor(std::size_t table) const override {
     using Made = std::unique_ptr<KeyCursor>;
     if (table == kEventIdTable) return Made(std::make_unique<MemoryEventIdCursor>(part_.event_ids()));
+    if (table == kTypedAggregateTable) return Made(std::make_unique<MemoryTypedAggregateCursor>(part_.aggregates()));
     if (table == kAggregates) return Made(std::make_unique<MemoryAggregateCursor>(part_.aggregates()));
     return Made(std::make_unique<MemoryListCursor>(part_.lists(static_cast<KeyKind>(table))));
   }
@@ -214,6 +239,7 @@ using Sources = std::vector<std::unique_ptr<Source>>;
 Status merge_values(std::size_t table, std::span<KeyCursor* const> having, std::span<const std::uint32_t> bases,
                     PostingWriter& postings, std::string& value) {
   value.clear();
+  if (table == kTypedAggregateTable) return {};
   if (table == kEventIdTable) {
     // The log has no id twice; if it had, the first one counts.
     return having.front()->ordinals([&](std::uint32_t ordinal) -> Status {

@@ -10,9 +10,10 @@
 namespace stele {
 
 enum class ExtensionTag : std::uint16_t {
-  StoreId = 1,  ///< of the genesis record
-  Origin = 2,   ///< of the genesis record
-  Tags = 3,     ///< of an event
+  StoreId = 1,   ///< of the genesis record
+  Origin = 2,    ///< of the genesis record
+  Tags = 3,      ///< of an event
+  Resource = 4,  ///< of an action
 };
 
 /// An entry's bytes before its value.

@@ -6,6 +6,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
+#include "engine/log/record_extensions.h"
 
 namespace stele {
 namespace {
@@ -15,6 +16,7 @@ constexpr std::size_t kFixedHeaderBytes = 80;
 constexpr std::size_t kSeedBytes = 16;
 constexpr std::size_t kDigestBytes = 32;
 
+constexpr std::uint16_t kNoFlag = 1U << 9;
 enum Flag : std::uint16_t {
   kHasData = 1U << 0,
   kHasMetadata = 1U << 1,
@@ -25,7 +27,6 @@ enum Flag : std::uint16_t {
   kHasPrincipal = 1U << 6,
   kHasCorrelationId = 1U << 7,
   kHasCausationId = 1U << 8,
-  kHasAction = 1U << 9,
   kUserIdIsUuid = 1U << 10,
   kCorrelationIdIsUuid = 1U << 11,
   kCausationIdIsUuid = 1U << 12,
@@ -82,7 +83,7 @@ std::size_t header_bytes_max(const RecordHeader& header) {
   const auto text = [](const std::optional<std::string_view>& value) { return value ? 1 + value->size() : 0; };
   return kFixedHeaderBytes + 2 + header.extensions.size() + 1 + header.aggregate_id.size() + 1 +
          header.event_type.size() + text(header.aggregate_type) + text(header.user_id) + text(header.principal) +
-         text(header.correlation_id) + text(header.causation_id) + text(header.action);
+         text(header.correlation_id) + text(header.causation_id);
 }
 
 /// Returns the end of what it wrote.
@@ -101,7 +102,6 @@ char* put_header(char* const begin, const RecordHeader& header) {
   flag(header.principal.has_value(), kHasPrincipal);
   flag(header.correlation_id.has_value(), kHasCorrelationId);
   flag(header.causation_id.has_value(), kHasCausationId);
-  flag(header.action.has_value(), kHasAction);
   flag(uuids.user.has_value(), kUserIdIsUuid);
   flag(uuids.correlation.has_value(), kCorrelationIdIsUuid);
   flag(uuids.causation.has_value(), kCausationIdIsUuid);
@@ -114,7 +114,7 @@ char* put_header(char* const begin, const RecordHeader& header) {
   to.put<std::uint8_t>(static_cast<std::uint8_t>(header.kind));
   to.put<std::uint16_t>(flags);
   to.put<std::uint16_t>(0);  // header length, patched below
-  to.put<std::uint8_t>(header.outcome);
+  to.put<std::uint8_t>(static_cast<std::uint8_t>(header.outcome));
   to.put<std::uint8_t>(header.retention_class);
   to.put<std::uint64_t>(header.position.value());
   to.put<std::uint64_t>(header.sequence.value());
@@ -135,7 +135,6 @@ char* put_header(char* const begin, const RecordHeader& header) {
   if (header.principal) to.put_text(*header.principal);
   if (header.correlation_id) to.put_id(*header.correlation_id, uuids.correlation);
   if (header.causation_id) to.put_id(*header.causation_id, uuids.causation);
-  if (header.action) to.put_text(*header.action);
   to.put<std::uint16_t>(static_cast<std::uint16_t>(header.extensions.size()));
   to.put_bytes(header.extensions);
 
@@ -178,6 +177,22 @@ Digest body_digest(const Seed& seed, const RecordBody& body) {
 
 Digest leaf_hash(std::string_view header, const Digest& body) {
   return sha256({std::string_view("\0", 1), header, as_bytes(body)});
+}
+
+std::string_view outcome_name(ActionOutcome outcome) {
+  switch (outcome) {
+    case ActionOutcome::Done:
+      return "done";
+    case ActionOutcome::Refused:
+      return "refused";
+    case ActionOutcome::Failed:
+      break;
+  }
+  return "failed";
+}
+
+bool is_system(const RecordHeader& header) {
+  return header.kind != RecordKind::Event || header.aggregate_id.starts_with('$') || header.event_type.starts_with('$');
 }
 
 IdUuids RecordHeader::find_id_uuids() const {
@@ -254,8 +269,14 @@ Status Record::decode() {
   // again.
   header_.kind = static_cast<RecordKind>(kind);
   const auto flags = get_at<std::uint16_t>(fixed + 2);
+  if ((flags & kNoFlag) != 0) return corrupt("unknown flags");
   const auto has = [flags](Flag flag) { return (flags & flag) != 0; };
-  header_.outcome = get_at<std::uint8_t>(fixed + 6);
+  const auto outcome = get_at<std::uint8_t>(fixed + 6);
+  if (outcome > static_cast<std::uint8_t>(ActionOutcome::Failed) ||
+      (outcome != 0 && header_.kind != RecordKind::Action)) {
+    return corrupt("impossible outcome");
+  }
+  header_.outcome = static_cast<ActionOutcome>(outcome);
   header_.retention_class = get_at<std::uint8_t>(fixed + 7);
   header_.position = Position{get_at<std::uint64_t>(fixed + 8)};
   header_.sequence = SequenceNumber{get_at<std::uint64_t>(fixed + 16)};
@@ -298,12 +319,9 @@ Status Record::decode() {
   text_if(kHasPrincipal, header_.principal);
   id_if(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1], header_.correlation_id, uuids.correlation);
   id_if(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2], header_.causation_id, uuids.causation);
-  text_if(kHasAction, header_.action);
   header_.extensions = in.take_bytes(in.take<std::uint16_t>());
   if (!in.at_end()) return corrupt("header fields do not fill the header");
-  const std::optional<TagList> tags = find_tags(header_.extensions);
-  if (!tags) return corrupt("malformed extensions");
-  header_.tags = *tags;
+  if (!read_extensions(header_)) return corrupt("malformed extensions");
   if (header_.commit_index >= header_.commit_count) return corrupt("place in the commit is beyond its count");
 
   // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that

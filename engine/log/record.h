@@ -21,8 +21,12 @@ namespace stele {
 enum class RecordKind : std::uint8_t {
   Genesis = 0,  ///< position 0: who this log is
   Event = 1,    ///< a domain fact, or a `$` event of the store itself
-  Action = 2,   ///< describes what someone did
+  Action = 2,   ///< describes what someone did; its event type is the action's name
 };
+
+/// What became of an action. An event is always done.
+enum class ActionOutcome : std::uint8_t { Done = 0, Refused = 1, Failed = 2 };
+[[nodiscard]] std::string_view outcome_name(ActionOutcome outcome);
 
 /// Which values the client sent itself; the others were given by the server. A repeat of an event is compared by these.
 struct GivenByClient {
@@ -54,7 +58,7 @@ struct RecordHeader {
   std::uint16_t commit_count = 1;
   std::uint32_t key_id = 0;  ///< 0 = not encrypted
   std::uint8_t retention_class = 0;
-  std::uint8_t outcome = 0;  ///< of an action
+  ActionOutcome outcome = ActionOutcome::Done;
   std::string_view aggregate_id;
   std::optional<std::string_view> aggregate_type;
   std::string_view event_type;
@@ -62,9 +66,10 @@ struct RecordHeader {
   std::optional<std::string_view> principal;
   std::optional<std::string_view> correlation_id;
   std::optional<std::string_view> causation_id;
-  std::optional<std::string_view> action;
   std::string_view extensions;  ///< type-length-value area, see format-spec.md (extensions.h)
-  TagList tags;                 ///< those in the extensions, for whoever reads them; what is encoded is `extensions`
+  // What the extensions say, for whoever reads them; what is encoded is `extensions`.
+  TagList tags;
+  std::optional<std::string_view> resource;  ///< of an action: what it was about
   // Lengths of the body members; none = absent (which is not the JSON null).
   std::optional<std::uint32_t> data_length;
   std::optional<std::uint32_t> metadata_length;
@@ -140,6 +145,10 @@ class Record {
   std::array<std::array<char, 36>, 3> uuid_texts_{};  // user, correlation, causation ids that are stored as 16 bytes
   std::string_view secrets_;                          // seed, or salts and digests once redacted
 };
+
+/// One of the store's own records (genesis, `$` aggregates, actions), which readers and conditions do not see unless
+/// they ask for them.
+[[nodiscard]] bool is_system(const RecordHeader& header);
 
 /// Total length of the record whose first kRecordFrameBytes are `frame`; Corrupt if it cannot be one.
 [[nodiscard]] Result<std::uint32_t> record_length(std::string_view frame);

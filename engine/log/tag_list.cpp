@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/base/bytes.h"
 #include "engine/base/check.h"
-#include "engine/log/extensions.h"
 
 namespace stele {
 
@@ -23,22 +23,7 @@ std::optional<TagList> TagList::decode(std::string_view value) {
 
 bool TagList::contains(std::string_view tag) const { return std::find(begin(), end(), tag) != end(); }
 
-std::optional<TagList> find_tags(std::string_view extensions) {
-  TagList tags;
-  bool sound = true;
-  const auto take = [&](ExtensionTag tag, std::string_view value) {
-    if (tag != ExtensionTag::Tags) return;
-    const std::optional<TagList> found = TagList::decode(value);
-    sound = sound && found;
-    tags = found.value_or(TagList());
-  };
-  if (!each_extension(extensions, take) || !sound) return std::nullopt;
-  return tags;
-}
-
 std::string encode_tags(std::span<const std::string> tags) {
-  std::string area;
-  if (tags.empty()) return area;
   std::string value;
   for (const std::string& tag : tags) {
     STELE_CHECK(tag.size() <= kTagBytesMax);
@@ -46,8 +31,7 @@ std::string encode_tags(std::span<const std::string> tags) {
     value += tag;
   }
   STELE_CHECK(TagList::decode(value).has_value());
-  put_extension(area, ExtensionTag::Tags, value);
-  return area;
+  return value;
 }
 
 }  // namespace stele

@@ -59,10 +59,7 @@ class TagList {
   std::string_view bytes_;
 };
 
-/// The tags in an extension area, if any; no list at all if the area is malformed. Of several entries the last one
-/// counts.
-[[nodiscard]] std::optional<TagList> find_tags(std::string_view extensions);
-/// The extension area that holds `tags`, which must be as TagList has them; empty if there are none.
+/// The value of the extension that holds `tags`, which must be as TagList has them and not none.
 [[nodiscard]] std::string encode_tags(std::span<const std::string> tags);
 
 }  // namespace stele

@@ -12,13 +12,22 @@ bool same_text(const std::optional<std::string>& sent, const std::optional<std::
 }
 
 /// A client that did not say who acted left it to the server, which took the principal of that time, or none.
-bool same_user(const EventDraft& sent, const RecordHeader& stored) {
+bool same_user(const RecordDraft& sent, const RecordHeader& stored) {
   return sent.user_id ? stored.user_id == *sent.user_id : stored.user_id == stored.principal;
 }
 
 /// Both are sorted and without repeats, so that the order in which they were sent does not matter.
-bool same_tags(const EventDraft& sent, const RecordHeader& stored) {
+bool same_tags(const RecordDraft& sent, const RecordHeader& stored) {
   return std::equal(sent.tags.begin(), sent.tags.end(), stored.tags.begin(), stored.tags.end());
+}
+
+/// Whether the commit that begins with `first` has `count` events, what the store attached to it left out: that stands
+/// behind all that was sent.
+Result<bool> is_number_of_events(const ReadView& view, const RecordHeader& first, std::uint32_t count) {
+  if (first.commit_count <= count) return first.commit_count == count;
+  Record behind;
+  STELE_TRY(view.read(first.position.plus(count), behind));
+  return is_system(behind.header());
 }
 
 AppendOutcome conflict(std::uint32_t index, const char* why) {
@@ -27,7 +36,7 @@ AppendOutcome conflict(std::uint32_t index, const char* why) {
 
 }  // namespace
 
-bool same_content(const EventDraft& event, const Record& record) {
+bool same_content(const RecordDraft& event, const Record& record) {
   const RecordHeader& stored = record.header();
   const GivenByClient& given = event.given;
   if (event.aggregate_id != stored.aggregate_id || event.event_type != stored.event_type) return false;
@@ -55,9 +64,14 @@ AppendOutcome compare_duplicates(const Decision& decision, const ReadView& view)
       return AppendOutcome{.kind = Kind::ReadFailed, .event_index = i, .detail = read.error().describe()};
     }
     const RecordHeader& stored = record.header();
-    if (proposal.is_list &&
-        (stored.commit_index != i || stored.commit_count != count || *found != first.value_or(*found).plus(i))) {
-      return conflict(i, "the list is not exactly one earlier commit in its order");
+    if (proposal.is_list) {
+      bool repeats = stored.commit_index == i && *found == first.value_or(*found).plus(i);
+      if (repeats && i == 0) {
+        const Result<bool> whole = is_number_of_events(view, stored, count);
+        if (!whole) return AppendOutcome{.kind = Kind::ReadFailed, .detail = whole.error().describe()};
+        repeats = *whole;
+      }
+      if (!repeats) return conflict(i, "the list is not exactly one earlier commit in its order");
     }
     if (record.any_redacted()) return AppendOutcome{.kind = Kind::EventRedacted, .first = *found, .event_index = i};
     if (!same_content(proposal.events[i], record)) {

@@ -17,6 +17,14 @@ constexpr std::chrono::microseconds kSlowRead{100};
 constexpr std::size_t kAheadMax = 128;
 constexpr std::size_t kTimedEvery = 8;
 
+/// What an event's resource begins with; its aggregate id follows.
+constexpr std::string_view kAggregateResource = "aggregate:";
+
+bool is_about(const RecordHeader& header, std::string_view resource) {
+  if (header.kind == RecordKind::Action) return header.resource == resource;
+  return resource.starts_with(kAggregateResource) && resource.substr(kAggregateResource.size()) == header.aggregate_id;
+}
+
 class QueryStream final : public EventStream {
  public:
   QueryStream(EventQuery query, std::shared_ptr<const SegmentList> segments, std::shared_ptr<const IndexView> index,
@@ -103,6 +111,8 @@ class QueryStream final : public EventStream {
     if (query_.from_sequence && header.sequence < *query_.from_sequence) return false;
     if (query_.to_sequence && header.sequence > *query_.to_sequence) return false;
     if (query_.occurred_from && (!header.occurred_at || *header.occurred_at < *query_.occurred_from)) return false;
+    if (query_.outcome && header.outcome != *query_.outcome) return false;
+    if (query_.resource && !is_about(header, *query_.resource)) return false;
     if (query_.occurred_to && (!header.occurred_at || *header.occurred_at >= *query_.occurred_to)) return false;
     return true;
   }
@@ -237,37 +247,63 @@ class StoreView final : public ReadView {
     return first_at_or_after(*segments_, begin, std::clamp(bounds.end, begin, end_), time);
   }
 
+  static std::unique_ptr<PositionStream> any_of(StreamRange range, std::vector<IndexKey> keys) {
+    std::vector<std::unique_ptr<PositionStream>> choices;
+    for (IndexKey& key : keys) choices.push_back(positions_with(range, std::move(key)));
+    return union_of(range.direction, std::move(choices));
+  }
+
   static std::unique_ptr<PositionStream> terms_of(const EventQuery& query, StreamRange range) {
     std::vector<std::unique_ptr<PositionStream>> terms;
-    const auto add = [&](KeyKind kind, const std::optional<std::string>& key) {
-      if (key) terms.push_back(positions_with(range, IndexKey{kind, *key}));
-    };
-    add(KeyKind::Aggregate, query.aggregate_id);
-    add(KeyKind::Correlation, query.correlation_id);
-    add(KeyKind::User, query.user_id);
-    for (const std::string& tag : query.tags) add(KeyKind::Tag, tag);
-    add(KeyKind::AggregateType, query.aggregate_type);
-    const auto add_any = [&](KeyKind kind, const std::vector<std::string>& keys) {
-      if (keys.empty()) return;
-      std::vector<std::unique_ptr<PositionStream>> choices;
-      for (const std::string& key : keys) choices.push_back(positions_with(range, IndexKey{kind, key}));
-      terms.push_back(union_of(range.direction, std::move(choices)));
-    };
-    add_any(KeyKind::AggregateType, query.aggregate_types);
-    add_any(KeyKind::EventType, query.event_types);
-    if (query.occurred_from || query.occurred_to) {
-      using Days = std::numeric_limits<std::int64_t>;
-      const std::int64_t first = query.occurred_from ? day_of(*query.occurred_from) : Days::min();
-      const std::int64_t last = query.occurred_to ? day_of(*query.occurred_to) : Days::max();
-      if (query.occurred_from && query.occurred_to && last - first < kDaysAskedMax) {
-        std::vector<std::unique_ptr<PositionStream>> days;
-        for (std::int64_t day = first; day <= last; ++day) days.push_back(positions_with(range, occurred_day_key(day)));
-        terms.push_back(union_of(range.direction, std::move(days)));
-      } else {
-        terms.push_back(positions_of_days(range, first, last));
+    const auto add = [&](KeyKind kind, SystemKey system, std::span<const std::string> texts) {
+      if (texts.empty()) return;
+      std::vector<IndexKey> keys;
+      for (const std::string& text : texts) keys.push_back(IndexKey{kind, text});
+      if (query.include_system) {
+        for (const std::string& text : texts) keys.push_back(system_key(system, text));
       }
+      terms.push_back(any_of(range, std::move(keys)));
+    };
+    const auto one = [](const std::optional<std::string>& text) {
+      return text ? std::span(&*text, 1) : std::span<const std::string>();
+    };
+    if (query.aggregate_id) terms.push_back(positions_with(range, IndexKey{KeyKind::Aggregate, *query.aggregate_id}));
+    add(KeyKind::Correlation, SystemKey::Correlation, one(query.correlation_id));
+    add(KeyKind::User, SystemKey::User, one(query.user_id));
+    add(KeyKind::Principal, SystemKey::Principal, one(query.principal));
+    for (const std::string& tag : query.tags) add(KeyKind::Tag, SystemKey::Tag, {&tag, 1});
+    add(KeyKind::AggregateType, SystemKey::AggregateType, one(query.aggregate_type));
+    add(KeyKind::AggregateType, SystemKey::AggregateType, query.aggregate_types);
+    add(KeyKind::EventType, SystemKey::EventType, query.event_types);
+    if (query.resource) {
+      std::vector<IndexKey> keys{system_key(SystemKey::Resource, *query.resource)};
+      if (query.resource->starts_with(kAggregateResource)) {
+        keys.push_back(IndexKey{KeyKind::Aggregate, query.resource->substr(kAggregateResource.size())});
+      }
+      terms.push_back(any_of(range, std::move(keys)));
     }
-    return terms.empty() ? all_positions(range) : intersection_of(range, std::move(terms));
+    if (query.outcome && *query.outcome != ActionOutcome::Done) {
+      terms.push_back(positions_with(range, system_key(SystemKey::Outcome, outcome_name(*query.outcome))));
+    }
+    if (query.occurred_from || query.occurred_to) {
+      std::vector<std::unique_ptr<PositionStream>> choices;
+      choices.push_back(occurred_positions(query, range));
+      if (query.include_system) choices.push_back(positions_with(range, system_key(SystemKey::All)));
+      terms.push_back(union_of(range.direction, std::move(choices)));
+    }
+    if (!terms.empty()) return intersection_of(range, std::move(terms));
+    return query.include_system ? all_positions(range) : visible_positions(range);
+  }
+
+  static std::unique_ptr<PositionStream> occurred_positions(const EventQuery& query, StreamRange range) {
+    using Days = std::numeric_limits<std::int64_t>;
+    const std::int64_t first = query.occurred_from ? day_of(*query.occurred_from) : Days::min();
+    const std::int64_t last = query.occurred_to ? day_of(*query.occurred_to) : Days::max();
+    const bool is_short = query.occurred_from && query.occurred_to && last - first < kDaysAskedMax;
+    if (!is_short) return positions_of_days(range, first, last);
+    std::vector<IndexKey> days;
+    for (std::int64_t day = first; day <= last; ++day) days.push_back(occurred_day_key(day));
+    return any_of(range, std::move(days));
   }
 
   const std::shared_ptr<const SegmentList> segments_;
@@ -276,10 +312,6 @@ class StoreView final : public ReadView {
 };
 
 }  // namespace
-
-bool is_system(const RecordHeader& header) {
-  return header.kind != RecordKind::Event || header.aggregate_id.starts_with('$') || header.event_type.starts_with('$');
-}
 
 std::shared_ptr<const ReadView> make_read_view(std::shared_ptr<const SegmentList> segments,
                                                std::shared_ptr<const IndexView> index, Position end) {

@@ -46,7 +46,4 @@ class ReadView {
                                                                    ReadBudget* budget = nullptr) const = 0;
 };
 
-/// One of the store's own records, which readers do not see unless they ask for them.
-[[nodiscard]] bool is_system(const RecordHeader& header);
-
 }  // namespace stele

@@ -24,7 +24,7 @@ struct ColdService {
   static void fill(Store& store) {
     for (int i = 0; i < 16; ++i) {
       Proposal made;
-      EventDraft& draft = made.events.emplace_back();
+      RecordDraft& draft = made.events.emplace_back();
       draft.event_id = make_uuid_v7(system_clock());
       draft.aggregate_id = "old-" + std::to_string(i % 4);
       draft.aggregate_type = i % 2 == 0 ? "A" : "B";

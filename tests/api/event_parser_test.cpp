@@ -75,7 +75,7 @@ TEST_CASE("EventParser.AWholeEventIsTakenOver") {
   REQUIRE(parsed.verdict() == "ok");
   CHECK(!parsed.proposal.is_list);
   REQUIRE(parsed.proposal.events.size() == 1);
-  const EventDraft& draft = parsed.proposal.events[0];
+  const RecordDraft& draft = parsed.proposal.events[0];
   CHECK(draft.event_type == "Mission.Created");
   CHECK(draft.aggregate_id == "src/server.c");
   CHECK(draft.aggregate_type == "file");
@@ -95,7 +95,7 @@ TEST_CASE("EventParser.AWholeEventIsTakenOver") {
 TEST_CASE("EventParser.WhatIsLeftOutIsGiven") {
   const Parsed parsed = parse(event_with(""));
   REQUIRE(parsed.verdict() == "ok");
-  const EventDraft& draft = parsed.proposal.events[0];
+  const RecordDraft& draft = parsed.proposal.events[0];
   CHECK(draft.given == GivenByClient{});
   CHECK(draft.correlation_id == "from-request");
   CHECK((draft.event_id.bytes[6] >> 4) == 7);
@@ -451,7 +451,7 @@ TEST_CASE("EventParser.WhenTheTextIsUnderstoodInTwoWaysTheRequestFailsAndNotTheP
     EventErrors faults;
     EventParser parser(limits, context, system_clock(), faults);
     JsonCursor cursor(other);
-    EventDraft draft;
+    RecordDraft draft;
     CHECK_THROWS_AS(parser.parse(object, cursor, 0, draft), std::logic_error);
   }
   JsonCursor list("[1]");

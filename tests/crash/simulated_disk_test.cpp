@@ -63,7 +63,7 @@ TEST_CASE("SimulatedDisk.AFailedSyncPoisonsTheStoreUntilItIsOpenedAgain") {
       while (trial.stored.empty()) trial.append_some(**store);
       trial.disk.fail_call(call, 1, SimulatedFailure::Io);
       Proposal proposal = trial.propose();
-      for (EventDraft& event : proposal.events) event.expected_sequence.reset();
+      for (RecordDraft& event : proposal.events) event.expected_sequence.reset();
       Proposal copy = proposal;
       const AppendOutcome outcome = (*store)->append_and_wait(std::move(copy));
       CHECK(outcome.kind == Kind::OutcomeUnknown);

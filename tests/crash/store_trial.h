@@ -62,7 +62,7 @@ struct Trial {
     const std::uint64_t count = chance(70) ? 1 : 1 + below(8);
     proposal.is_list = count > 1;
     for (std::uint64_t i = 0; i < count; ++i) {
-      EventDraft event;
+      RecordDraft event;
       random_bytes(event.event_id.bytes.data(), event.event_id.bytes.size());
       event.aggregate_id = "a" + std::to_string(below(7));
       event.event_type = "Happened";
@@ -70,6 +70,17 @@ struct Trial {
       if (chance(5)) event.expected_sequence = SequenceNumber{1 + below(3)};  // mostly wrong
       event.seal();
       proposal.events.push_back(std::move(event));
+    }
+    while (chance(20)) {
+      RecordDraft& attached = proposal.attached.emplace_back();
+      random_bytes(attached.event_id.bytes.data(), attached.event_id.bytes.size());
+      attached.kind = chance(50) ? RecordKind::Action : RecordKind::Event;
+      attached.aggregate_id = attached.kind == RecordKind::Action ? "$audit/append" : "$schema/Happened";
+      attached.event_type = "event.append";
+      if (attached.kind == RecordKind::Action) attached.resource = "aggregate:" + proposal.events[0].aggregate_id;
+      attached.data = std::to_string(below(1000));
+      attached.private_fields = R"({"remoteAddress":"192.0.2.7"})";
+      attached.seal();
     }
     return proposal;
   }
@@ -91,7 +102,8 @@ struct Trial {
   void enter(const Decision& decision, const AppendOutcome& outcome) {
     ++commits;
     Position position = outcome.first;
-    for (const EventDraft& event : decision.proposal.events) {
+    for (std::size_t i = 0; i < decision.proposal.record_count(); ++i) {
+      const RecordDraft& event = decision.proposal.record(i);
       Known known{event.aggregate_id, *event.data, commits, position};
       position = position.next();
       if (outcome.kind == Kind::Stored) {

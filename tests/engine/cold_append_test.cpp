@@ -12,9 +12,9 @@ using namespace stele;
 
 namespace {
 
-EventDraft event(std::string aggregate, std::string type = "T") {
+RecordDraft event(std::string aggregate, std::string type = "T") {
   static std::uint8_t number = 0;
-  EventDraft draft;
+  RecordDraft draft;
   draft.event_id.bytes[0] = 1;
   draft.event_id.bytes[15] = ++number;
   draft.aggregate_id = std::move(aggregate);
@@ -25,7 +25,7 @@ EventDraft event(std::string aggregate, std::string type = "T") {
   return draft;
 }
 
-Proposal proposal(EventDraft draft) {
+Proposal proposal(RecordDraft draft) {
   Proposal made;
   made.events.push_back(std::move(draft));
   return made;
@@ -61,7 +61,7 @@ struct ColdStore {
   std::optional<AppendOutcome::Kind> at_once(Proposal made) {
     std::promise<AppendOutcome::Kind> answered;
     AppendCallback callback = [&](Decision decision) { answered.set_value(decision.outcome.kind); };
-    const EventDraft before = made.events.front();
+    const RecordDraft before = made.events.front();
     if (store->append_at_once(made, callback)) return answered.get_future().get();
     // Nothing has happened to either.
     CHECK(made.events.front().event_id == before.event_id);

@@ -7,6 +7,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/commit/genesis.h"
+#include "engine/log/record_extensions.h"
 #include "tests/engine/test_index.h"
 
 using namespace stele;
@@ -21,9 +22,9 @@ Uuid id_of(std::uint64_t number) {
   return uuid;
 }
 
-EventDraft event(std::uint64_t id, std::string aggregate, std::string type = "t",
-                 std::optional<std::string> aggregate_type = std::nullopt) {
-  EventDraft draft;
+RecordDraft event(std::uint64_t id, std::string aggregate, std::string type = "t",
+                  std::optional<std::string> aggregate_type = std::nullopt) {
+  RecordDraft draft;
   draft.event_id = id_of(id);
   draft.aggregate_id = std::move(aggregate);
   draft.event_type = std::move(type);
@@ -34,7 +35,7 @@ EventDraft event(std::uint64_t id, std::string aggregate, std::string type = "t"
   return draft;
 }
 
-EventDraft expecting(EventDraft draft, std::uint64_t number) {
+RecordDraft expecting(RecordDraft draft, std::uint64_t number) {
   draft.expected_sequence = SequenceNumber{number};
   return draft;
 }
@@ -139,6 +140,72 @@ Condition matching(EventMatch match, std::optional<Position> after = std::nullop
 }
 
 }  // namespace
+
+TEST_CASE("CommitMachine.WhatIsAttachedStandsBehindTheEventsInTheSameCommit") {
+  Bench bench;
+  Proposal made = proposal(event(1, "a"), event(2, "b"));
+  RecordDraft action = event(3, "$audit/append", "event.append");
+  action.kind = RecordKind::Action;
+  action.outcome = ActionOutcome::Refused;
+  made.attached = {event(4, "$schema/t", "$schema-used"), action, action};
+  made.attached[2].event_id = id_of(5);
+  const AppendOutcome outcome = bench.apply(made);
+  REQUIRE(outcome.kind == Kind::Stored);
+  CHECK(outcome.first == Position{1});
+  CHECK(outcome.count == 2);
+  CHECK(outcome.placed.size() == 2);
+  const auto& headers = bench.group().headers;
+  REQUIRE(headers.size() == 5);
+  const std::pair<const char*, std::uint64_t> wanted[] = {
+      {"a", 1}, {"b", 1}, {"$schema/t", 1}, {"$audit/append", 1}, {"$audit/append", 2}};
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    CAPTURE(i);
+    CHECK(headers[i].aggregate_id == wanted[i].first);
+    CHECK(headers[i].sequence.value() == wanted[i].second);
+    CHECK(headers[i].commit_index == i);
+    CHECK(headers[i].commit_count == 5);
+    CHECK(headers[i].kind == (i < 3 ? RecordKind::Event : RecordKind::Action));
+    CHECK(headers[i].outcome == (i < 3 ? ActionOutcome::Done : ActionOutcome::Refused));
+  }
+  CHECK(stored_header(made, outcome, 1).commit_count == 5);
+  // Their numbers go on, whether their last record is unsynced or indexed; a repeat stores none of them again.
+  CHECK(bench.apply(made).kind == Kind::Replayed);
+  CHECK(bench.group().headers.size() == 5);
+  bench.sync();
+  Proposal actions_only;
+  actions_only.attached = {action};
+  actions_only.attached[0].event_id = id_of(6);
+  const AppendOutcome noted = bench.apply(actions_only);
+  CHECK(noted.kind == Kind::Stored);
+  CHECK(noted.first == Position{6});
+  CHECK(noted.count == 0);
+  REQUIRE(bench.group().headers.size() == 1);
+  CHECK(bench.group().headers[0].sequence == SequenceNumber{3});
+}
+
+TEST_CASE("CommitMachine.ConditionsMeetTheStoresOwnRecordsOnlyByTheirAggregates") {
+  Bench bench;
+  Proposal actions;
+  actions.attached = {event(1, "$audit/append", "t")};
+  actions.attached[0].kind = RecordKind::Action;
+  actions.attached[0].user_id = "ada";
+  REQUIRE(bench.apply(actions).kind == Kind::Stored);
+  const auto outcome = [&](EventMatch match) {
+    Proposal made = proposal(event(2, "a"));
+    made.condition.fail_if_events_match.push_back(std::move(match));
+    made.condition.aggregates.push_back({"nobody", std::nullopt});  // fails, so that nothing is stored
+    return bench.apply(made).conflicting;
+  };
+  // Unsynced, then in the index of what came after the look, then in what is looked up.
+  for (int round = 0; round < 2; ++round) {
+    CHECK(outcome({}).empty());
+    CHECK(outcome({.event_types = {"t"}}).empty());
+    CHECK(outcome({.user_ids = {"ada"}}).empty());
+    CHECK(outcome({.event_types = {"t"}, .aggregate_ids = {"$audit/append"}}).empty());
+    CHECK(outcome({.aggregate_ids = {"$audit/append"}}) == std::vector{Position{1}});
+    bench.sync();
+  }
+}
 
 TEST_CASE("CommitMachine.GenesisIsTheRecordAtPositionZero") {
   Bench bench;
@@ -328,7 +395,7 @@ TEST_CASE("CommitMachine.ConditionsOnAggregates") {
 TEST_CASE("CommitMachine.FailIfEventsMatchSeesEveryPlace") {
   wherever_it_is(
       [](Bench& bench) {
-        EventDraft booked = event(1, "seat", "Booked", "Seat");
+        RecordDraft booked = event(1, "seat", "Booked", "Seat");
         booked.user_id = "ada";
         REQUIRE(bench.apply(proposal(booked)).kind == Kind::Stored);  // position 1
       },
@@ -362,7 +429,7 @@ TEST_CASE("CommitMachine.FailIfEventsMatchSeesEveryPlace") {
 
 TEST_CASE("CommitMachine.FailIfEventsMatchWantsAllTagsOfAnEntry") {
   const auto tagged = [](std::uint64_t id, std::string aggregate, std::vector<std::string> tags) {
-    EventDraft draft = event(id, std::move(aggregate), "Subscribed");
+    RecordDraft draft = event(id, std::move(aggregate), "Subscribed");
     draft.tags = std::move(tags);
     draft.seal();
     return draft;
@@ -556,12 +623,12 @@ TEST_CASE("CommitMachine.GroupBoundariesDoNotChangeTheRecords") {
     const std::uint64_t count = random() % 5 == 0 ? 1 + random() % 6 : 1;
     for (std::uint64_t k = 0; k < count; ++k) {
       const std::uint64_t id = random() % 10 == 0 ? 1 + random() % (i * 10 + 10) : i * 10 + k + 1;
-      EventDraft draft = event(id, "a" + std::to_string(random() % 12), "t" + std::to_string(random() % 4));
+      RecordDraft draft = event(id, "a" + std::to_string(random() % 12), "t" + std::to_string(random() % 4));
       if (random() % 4 == 0) draft.aggregate_type = "T" + std::to_string(random() % 2);
       if (random() % 4 == 0) draft.expected_sequence = SequenceNumber{1 + random() % 20};
       if (random() % 3 == 0) draft.user_id = "u" + std::to_string(random() % 3);
       if (random() % 3 == 0) draft.tags = {"x" + std::to_string(random() % 2), "y" + std::to_string(random() % 2)};
-      draft.extensions = encode_tags(draft.tags);
+      draft.extensions = encode_extensions(draft.tags);
       made.events.push_back(std::move(draft));
     }
     bool distinct = true;

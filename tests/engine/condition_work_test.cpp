@@ -10,12 +10,12 @@ TEST_CASE("Conditions.ASearchForMatchesAmongKeysThatNeverMeetIsRefusedInsteadOfE
   options.condition_work_max = 64;
   const auto store = Store::open(options).value();
   const auto draft_of = [](std::uint64_t number, std::string type) {
-    EventDraft draft = test::sample_proposal(number).events.front();
+    RecordDraft draft = test::sample_proposal(number).events.front();
     draft.event_type = std::move(type);
     return draft;
   };
   for (std::uint64_t i = 1; i <= 400; ++i) {
-    EventDraft draft = draft_of(i, i % 2 == 0 ? "Even" : "Odd");
+    RecordDraft draft = draft_of(i, i % 2 == 0 ? "Even" : "Odd");
     draft.user_id = i % 2 == 0 ? "even" : "odd";
     draft.seal();
     Proposal proposal;

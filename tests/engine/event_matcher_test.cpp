@@ -1,4 +1,5 @@
 #include "engine/commit/event_matcher.h"
+#include "engine/log/record_extensions.h"
 
 #include <doctest/doctest.h>
 
@@ -63,9 +64,9 @@ TEST_CASE("EventMatcher.FindsInMemoryWhatALookAtEachRecordFinds") {
       header.aggregate_type = made.aggregate_type;
       header.user_id = made.user;
       for (unsigned n = below(4); n > 0; --n) made.tags.insert(word("u", 5));
-      made.extensions = encode_tags(std::vector<std::string>(made.tags.begin(), made.tags.end()));
+      made.extensions = encode_extensions(std::vector<std::string>(made.tags.begin(), made.tags.end()));
       header.extensions = made.extensions;
-      header.tags = find_tags(made.extensions).value();
+      REQUIRE(read_extensions(header));
     }
     Condition condition;
     for (unsigned i = 0; i <= below(3); ++i) {
@@ -99,11 +100,12 @@ TEST_CASE("EventMatcher.FindsInMemoryWhatALookAtEachRecordFinds") {
 
 TEST_CASE("EventMatcher.AnEntryWantsAllOfItsTags") {
   const std::vector<std::string> tags{"course:1", "student:2"};
-  const std::string extensions = encode_tags(tags);
+  const std::string extensions = encode_extensions(tags);
   RecordHeader record;
   record.event_type = "Subscribed";
   record.aggregate_id = "a";
-  record.tags = find_tags(extensions).value();
+  record.extensions = extensions;
+  REQUIRE(read_extensions(record));
   const auto found = [&](EventMatch match) {
     Condition condition;
     condition.fail_if_events_match.push_back(std::move(match));

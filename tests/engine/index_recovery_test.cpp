@@ -198,7 +198,7 @@ TEST_CASE("IndexRecovery.ADamagedPageIsAnErrorUntilTheRunIsMadeAgain") {
       CHECK(health.warnings[0].find(run) != std::string::npos);
       // An append that needs the run is refused, and has it made again.
       Proposal proposal;
-      EventDraft& draft = proposal.events.emplace_back();
+      RecordDraft& draft = proposal.events.emplace_back();
       draft.event_id.bytes.fill(0xEE);
       draft.aggregate_id = "new";
       draft.event_type = "Common";

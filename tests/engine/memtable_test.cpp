@@ -8,6 +8,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/uuid.h"
+#include "engine/log/record_extensions.h"
 #include "tests/engine/sample_records.h"
 #include "tests/engine/test_index.h"
 
@@ -47,7 +48,7 @@ TEST_CASE("Memtable.AnEmptyPartFindsNothing") {
   CHECK_FALSE(ok(part.aggregate("a")));
   CHECK_FALSE(part.find_head("a"));
   CHECK_FALSE(ok(part.position_of("a", SequenceNumber{1})));
-  CHECK(ok(part.aggregate_ids("", "", 10)).empty());
+  CHECK(ok(part.aggregate_ids({}, "", "", 10)).empty());
   CHECK(collect(part, {KeyKind::EventType, "t"}, Position{0}, Direction::Ascending, 10).empty());
   CHECK(collect(part, {KeyKind::EventType, "t"}, Position{100}, Direction::Descending, 10).empty());
 }
@@ -77,7 +78,7 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
       ids.emplace(record.aggregate_id);
     }
     CHECK_FALSE(ok(part.find_event(samples.headers()[0].event_id)));
-    CHECK(ok(part.aggregate_ids("", "", 1000)) == std::vector<std::string>(ids.begin(), ids.end()));
+    CHECK(ok(part.aggregate_ids({}, "", "", 1000)) == std::vector<std::string>(ids.begin(), ids.end()));
 
     for (const std::string& id : ids) {
       std::vector<const RecordHeader*> own;
@@ -125,12 +126,13 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
     for (int i = 0; i < 500; ++i) {
       const RecordHeader& some = records[samples.below(records.size())];
       IndexKey key{KeyKind::EventType, std::string(some.event_type)};
-      if (i % 7 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
-      if (i % 7 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
-      if (i % 7 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
-      if (i % 7 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
-      if (i % 7 == 5) key = {KeyKind::Tag, some.tags.empty() ? "none" : std::string(*some.tags.begin())};
-      if (i % 7 == 6) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
+      if (i % 8 == 7) key = {KeyKind::Principal, std::string(some.principal.value_or("none"))};
+      if (i % 8 == 1) key = {KeyKind::Aggregate, std::string(some.aggregate_id)};
+      if (i % 8 == 2) key = {KeyKind::AggregateType, std::string(some.aggregate_type.value_or("none"))};
+      if (i % 8 == 3) key = {KeyKind::User, std::string(some.user_id.value_or("none"))};
+      if (i % 8 == 4) key = {KeyKind::Correlation, std::string(some.correlation_id.value_or("none"))};
+      if (i % 8 == 5) key = {KeyKind::Tag, some.tags.empty() ? "none" : std::string(*some.tags.begin())};
+      if (i % 8 == 6) key = occurred_day_key(some.occurred_at ? day_of(*some.occurred_at) : 99);
       const auto has = [&](const RecordHeader& record) {
         switch (key.kind) {
           case KeyKind::EventType:
@@ -147,6 +149,10 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
             return record.tags.contains(key.text);
           case KeyKind::OccurredDay:
             return record.occurred_at && occurred_day_key(day_of(*record.occurred_at)).text == key.text;
+          case KeyKind::Principal:
+            return record.principal == key.text;
+          case KeyKind::System:
+            break;
         }
         return false;
       };
@@ -191,12 +197,100 @@ TEST_CASE("IndexPart.AggregateIdsGoByPrefixStartAndLimit") {
   newest.insert(records, {});
   using Ids = std::vector<std::string>;
   in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
-    CHECK(ok(part.aggregate_ids("", "", 10)) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
-    CHECK(ok(part.aggregate_ids("a/", "", 10)) == Ids{"a/1", "a/10", "a/2"});
-    CHECK(ok(part.aggregate_ids("a/", "a/1\0"s, 10)) == Ids{"a/10", "a/2"});
-    CHECK(ok(part.aggregate_ids("a/", "b", 10)).empty());
-    CHECK(ok(part.aggregate_ids("a", "", 2)) == Ids{"a", "a/1"});
-    CHECK(ok(part.aggregate_ids("", "", 0)).empty());
+    CHECK(ok(part.aggregate_ids({}, "", "", 10)) == Ids{"a", "a/1", "a/10", "a/2", "a0", "b", "\xC3\xA4"});
+    CHECK(ok(part.aggregate_ids({}, "a/", "", 10)) == Ids{"a/1", "a/10", "a/2"});
+    CHECK(ok(part.aggregate_ids({}, "a/", "a/1\0"s, 10)) == Ids{"a/10", "a/2"});
+    CHECK(ok(part.aggregate_ids({}, "a/", "b", 10)).empty());
+    CHECK(ok(part.aggregate_ids({}, "a", "", 2)) == Ids{"a", "a/1"});
+    CHECK(ok(part.aggregate_ids({}, "", "", 0)).empty());
+  });
+}
+
+TEST_CASE("IndexPart.AggregatesOfATypeAreListedWhereTheyBegin") {
+  Memtable newest(Position{0});
+  std::vector<RecordHeader> records;
+  struct Sample {
+    std::string id;
+    std::optional<std::string> type;
+    std::uint64_t sequence;
+  };
+  const std::string longest(255, 'x');
+  const Sample samples[] = {{"b", "T", 1},       {"a/2", "T", 1},    {"a/1", "T", 1},
+                            {"a/1", "T", 2},     {"other", "TT", 1}, {"none", std::nullopt, 1},
+                            {"earlier", "T", 7}, {"$own", "T", 1},   {longest, longest, 1}};
+  for (const Sample& sample : samples) {
+    RecordHeader header;
+    header.position = Position{records.size()};
+    header.sequence = SequenceNumber{sample.sequence};
+    header.aggregate_id = sample.id;
+    header.aggregate_type = sample.type;
+    header.event_type = "t";
+    header.event_id.bytes[0] = static_cast<std::uint8_t>(records.size());
+    records.push_back(header);
+  }
+  newest.insert(records, {});
+  using Ids = std::vector<std::string>;
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+    CHECK(ok(part.aggregate_ids("T", "", "", 10)) == Ids{"$own", "a/1", "a/2", "b"});
+    CHECK(ok(part.aggregate_ids("T", "a/", "", 10)) == Ids{"a/1", "a/2"});
+    CHECK(ok(part.aggregate_ids("T", "", "a/1\0"s, 10)) == Ids{"a/2", "b"});
+    CHECK(ok(part.aggregate_ids("T", "", "", 2)) == Ids{"$own", "a/1"});
+    CHECK(ok(part.aggregate_ids("T", "c", "", 10)).empty());
+    CHECK(ok(part.aggregate_ids("TT", "", "", 10)) == Ids{"other"});
+    CHECK(ok(part.aggregate_ids(longest, "", "", 10)) == Ids{longest});
+    CHECK(ok(part.aggregate_ids(longest + "x", "", "", 10)).empty());
+    CHECK(ok(part.aggregate_ids("", "", "", 10)).empty());
+  });
+}
+
+TEST_CASE("IndexPart.TheStoresOwnRecordsAreListedApart") {
+  Memtable newest(Position{0});
+  const std::string resource(kResourceBytesMax, 'r');
+  const std::string action_extensions = encode_extensions({}, resource);
+  const std::string event_extensions = encode_extensions(std::vector<std::string>{"tag"});
+  std::vector<RecordHeader> records(3);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    RecordHeader& header = records[i];
+    header.position = Position{i};
+    header.sequence = SequenceNumber{1};
+    header.event_id.bytes[0] = static_cast<std::uint8_t>(i);
+    header.aggregate_id = i == 0 ? "mission-7" : i == 1 ? "$audit/read" : "$schema/Noted";
+    header.event_type = "Noted";
+    header.user_id = header.correlation_id = header.principal = "ada";
+    header.extensions = i == 1 ? action_extensions : event_extensions;
+    if (i != 1) header.aggregate_type = "T";
+    if (i == 1) header.kind = RecordKind::Action;
+    if (i == 1) header.outcome = ActionOutcome::Failed;
+    header.occurred_at = Timestamp{0};
+    REQUIRE(read_extensions(header));
+  }
+  newest.insert(records, {});
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+    const auto positions = [&](const IndexKey& key) {
+      return collect(part, key, Position{0}, Direction::Ascending, 10);
+    };
+    using Positions = std::vector<Position>;
+    const Positions event{Position{0}}, action{Position{1}}, schema{Position{2}}, own{Position{1}, Position{2}};
+    CHECK(positions({KeyKind::EventType, "Noted"}) == event);
+    CHECK(positions({KeyKind::AggregateType, "T"}) == event);
+    CHECK(positions({KeyKind::User, "ada"}) == event);
+    CHECK(positions({KeyKind::Correlation, "ada"}) == event);
+    CHECK(positions({KeyKind::Principal, "ada"}) == event);
+    CHECK(positions({KeyKind::Tag, "tag"}) == event);
+    CHECK(positions(occurred_day_key(0)) == event);
+    CHECK(positions({KeyKind::Aggregate, "$audit/read"}) == action);
+    CHECK(positions(system_key(SystemKey::All)) == own);
+    CHECK(positions(system_key(SystemKey::EventType, "Noted")) == own);
+    CHECK(positions(system_key(SystemKey::AggregateType, "T")) == schema);
+    CHECK(positions(system_key(SystemKey::User, "ada")) == own);
+    CHECK(positions(system_key(SystemKey::Correlation, "ada")) == own);
+    CHECK(positions(system_key(SystemKey::Principal, "ada")) == own);
+    CHECK(positions(system_key(SystemKey::Tag, "tag")) == schema);
+    CHECK(positions(system_key(SystemKey::Resource, resource)) == action);
+    CHECK(positions(system_key(SystemKey::Resource, resource + "r")).empty());
+    CHECK(positions(system_key(SystemKey::Outcome, "failed")) == action);
+    CHECK(positions(system_key(SystemKey::Outcome, "done")).empty());
+    CHECK(ok(part.head("$schema/Noted"))->aggregate_type == "T");
   });
 }
 
@@ -225,8 +319,9 @@ TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
   header.aggregate_id = header.event_type = longest;
   header.aggregate_type = header.user_id = header.correlation_id = longest;
   const std::vector<std::string> tags{longest.substr(0, kTagBytesMax)};
-  const std::string extensions = encode_tags(tags);
-  header.tags = find_tags(extensions).value();
+  const std::string extensions = encode_extensions(tags);
+  header.extensions = extensions;
+  REQUIRE(read_extensions(header));
   Memtable newest(Position{0});
   newest.insert({&header, 1}, {});
   in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
@@ -245,7 +340,7 @@ TEST_CASE("IndexPart.KeysOfTheGreatestLengthAreFound") {
 TEST_CASE("IndexPart.ARecordIsFoundByEachOfItsTags") {
   std::vector<std::string> tags;
   for (std::size_t i = 0; i < kTagsMax; ++i) tags.push_back("tag" + std::string(1, static_cast<char>('a' + i)));
-  const std::string all = encode_tags(tags), one = encode_tags({tags.data() + 3, 1});
+  const std::string all = encode_extensions(tags), one = encode_extensions({tags.data() + 3, 1});
   std::vector<RecordHeader> records(3);
   for (std::size_t i = 0; i < records.size(); ++i) {
     RecordHeader& header = records[i];
@@ -255,8 +350,9 @@ TEST_CASE("IndexPart.ARecordIsFoundByEachOfItsTags") {
     header.aggregate_id = header.event_type = tags[5];  // keys of other kinds are not taken for tags
     header.aggregate_type = header.user_id = header.correlation_id = tags[5];
     header.occurred_at = Timestamp{0};
-    if (i == 0) header.tags = find_tags(all).value();
-    if (i == 2) header.tags = find_tags(one).value();
+    if (i == 0) header.extensions = all;
+    if (i == 2) header.extensions = one;
+    REQUIRE(read_extensions(header));
   }
   Memtable newest(Position{0});
   newest.insert(records, {});

@@ -12,6 +12,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 #include "engine/log/extensions.h"
+#include "engine/log/record_extensions.h"
 
 using namespace stele;
 
@@ -25,7 +26,7 @@ struct Sample {
   std::string aggregate_id = "a";
   std::string event_type = "t";
   std::string extensions;
-  Text aggregate_type, user_id, principal, correlation_id, causation_id, action, data, metadata, private_fields;
+  Text aggregate_type, user_id, principal, correlation_id, causation_id, data, metadata, private_fields;
   Seed seed{};
 
   [[nodiscard]] RecordBody body() const {
@@ -40,7 +41,7 @@ struct Sample {
     whole.aggregate_id = aggregate_id;
     whole.event_type = event_type;
     whole.extensions = extensions;
-    whole.tags = find_tags(extensions).value();
+    REQUIRE(read_extensions(whole));
     const auto length = [](const Text& text) {
       return text ? std::optional(static_cast<std::uint32_t>(text->size())) : std::nullopt;
     };
@@ -49,7 +50,6 @@ struct Sample {
     if (principal) whole.principal = *principal;
     if (correlation_id) whole.correlation_id = *correlation_id;
     if (causation_id) whole.causation_id = *causation_id;
-    if (action) whole.action = *action;
     whole.data_length = length(data);
     whole.metadata_length = length(metadata);
     whole.private_length = length(private_fields);
@@ -90,7 +90,7 @@ void check_same(const Record& record, const Sample& sample) {
   CHECK(got.principal == wanted.principal);
   CHECK(got.correlation_id == wanted.correlation_id);
   CHECK(got.causation_id == wanted.causation_id);
-  CHECK(got.action == wanted.action);
+  CHECK(got.resource == wanted.resource);
   CHECK(got.extensions == wanted.extensions);
   CHECK(got.tags == wanted.tags);
   CHECK(got.data_length == wanted.data_length);
@@ -141,7 +141,10 @@ Sample random_sample(std::mt19937_64& random) {
   sample.header.commit_index = static_cast<std::uint16_t>(below(sample.header.commit_count));
   sample.header.key_id = static_cast<std::uint32_t>(random());
   sample.header.retention_class = static_cast<std::uint8_t>(random());
-  sample.header.outcome = static_cast<std::uint8_t>(random());
+  if (below(2) == 0) {
+    sample.header.kind = RecordKind::Action;
+    sample.header.outcome = static_cast<ActionOutcome>(below(3));
+  }
   sample.aggregate_id = text();
   sample.event_type = text();
   sample.aggregate_type = maybe();
@@ -149,15 +152,15 @@ Sample random_sample(std::mt19937_64& random) {
   sample.principal = maybe();
   sample.correlation_id = id();
   sample.causation_id = id();
-  sample.action = maybe();
   if (below(3) == 0) {
     std::set<std::string> tags;
     for (std::uint64_t count = below(8); count > 0; --count) tags.insert(bytes(1 + below(below(3) == 0 ? 128 : 6)));
     const auto unknown = [&] {
-      put_extension(sample.extensions, static_cast<ExtensionTag>(4 + below(60'000)), bytes(below(100)));
+      put_extension(sample.extensions, static_cast<ExtensionTag>(5 + below(60'000)), bytes(below(100)));
     };
     if (below(2) == 0) unknown();
-    sample.extensions += encode_tags(std::vector<std::string>(tags.begin(), tags.end()));
+    sample.extensions += encode_extensions(std::vector<std::string>(tags.begin(), tags.end()),
+                                           below(2) == 0 ? std::nullopt : Text(bytes(1 + below(kResourceBytesMax))));
     if (below(2) == 0) unknown();
   }
   const auto member = [&]() -> Text { return below(3) == 0 ? std::nullopt : Text(bytes(below(2) * below(600))); };
@@ -233,8 +236,8 @@ TEST_CASE("Record.LongestStringsEverywhereFit") {
   Sample sample;
   const std::string longest(255, 'x');
   sample.aggregate_id = sample.event_type = longest;
-  sample.aggregate_type = sample.user_id = sample.principal = sample.correlation_id = sample.causation_id =
-      sample.action = longest;
+  sample.aggregate_type = sample.user_id = sample.principal = sample.correlation_id = sample.causation_id = longest;
+  sample.extensions = encode_extensions({}, std::string(kResourceBytesMax, 'r'));
   Record record;
   REQUIRE(decode(record, sample.encode()));
   check_same(record, sample);
@@ -247,7 +250,7 @@ TEST_CASE("Record.TheLongestEventWithAllItsTagsFits") {
   sample.aggregate_type = sample.user_id = sample.principal = sample.correlation_id = sample.causation_id = longest;
   std::vector<std::string> tags;
   for (char c = 'a'; c < 'a' + 16; ++c) tags.emplace_back(128, c);
-  sample.extensions = encode_tags(tags);
+  sample.extensions = encode_extensions(tags);
   Record record;
   REQUIRE(decode(record, sample.encode()));
   check_same(record, sample);
@@ -257,7 +260,7 @@ TEST_CASE("Record.TheLongestEventWithAllItsTagsFits") {
 TEST_CASE("Record.TagsComeBackInOrderAndAreToldFromOthers") {
   Sample sample = typical();
   const std::vector<std::string> tags{"course:7", "seat", "student:\xC3\xA4"};
-  sample.extensions = encode_tags(tags);
+  sample.extensions = encode_extensions(tags);
   CHECK(sample.extensions == std::string("\3\0\x19\0\x08"
                                          "course:7\4seat\x0astudent:\xC3\xA4",
                                          29));

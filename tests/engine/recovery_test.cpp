@@ -30,8 +30,8 @@ StoreOptions options_for(const std::string& folder) {
   return options;
 }
 
-EventDraft draft(const std::string& aggregate, std::size_t data_bytes = 200) {
-  EventDraft event;
+RecordDraft draft(const std::string& aggregate, std::size_t data_bytes = 200) {
+  RecordDraft event;
   event.event_id = make_uuid_v7(system_clock());
   event.aggregate_id = aggregate;
   event.event_type = "Moved";

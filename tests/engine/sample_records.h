@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/log/record.h"
+#include "engine/base/check.h"
+#include "engine/log/record_extensions.h"
 
 namespace stele::test {
 
@@ -30,12 +31,13 @@ class SampleRecords {
     header.event_type = keep("event-" + std::to_string(below(1 + below(12))));
     if (below(3) != 0) header.user_id = keep("user-" + std::to_string(below(5)));
     if (below(4) != 0) header.correlation_id = keep("correlation-" + std::to_string(below(200)));
+    if (below(3) == 0) header.principal = keep("principal-" + std::to_string(below(4)));
     if (below(2) == 0) {
       std::set<std::string> tags;
       for (std::uint64_t count = below(5); count > 0; --count)
         tags.insert("tag-" + std::to_string(below(1 + below(9))));
-      header.extensions = keep(encode_tags(std::vector<std::string>(tags.begin(), tags.end())));
-      header.tags = find_tags(header.extensions).value();
+      header.extensions = keep(encode_extensions(std::vector<std::string>(tags.begin(), tags.end())));
+      STELE_CHECK(read_extensions(header));
     }
     time_ += static_cast<std::int64_t>(below(3));
     header.time = Timestamp{time_};

@@ -196,11 +196,13 @@ struct Reading {
       const auto position = run.position_of(id, SequenceNumber{sequence});
       if (position && *position) covered(**position);
     }
-    const auto ids = run.aggregate_ids(id.substr(0, id.size() / 2), id, 3);
+    const auto ids = run.aggregate_ids({}, id.substr(0, id.size() / 2), id, 3);
     if (ids) {
       STELE_CHECK(ids->size() <= 3 && std::is_sorted(ids->begin(), ids->end()));
       for (const std::string& each : *ids) STELE_CHECK(each >= id);
     }
+    const auto typed = run.aggregate_ids(id, {}, {}, 3);
+    STELE_CHECK(!typed || (typed->size() <= 3 && std::is_sorted(typed->begin(), typed->end())));
   }
 
   void event(std::string_view key) const {

@@ -34,13 +34,16 @@ inline std::string sample_record(int kind, std::uint64_t position) {
     header.occurred_at = Timestamp{1};
     header.commit_index = 1;
     header.commit_count = 3;
+    header.kind = RecordKind::Action;
+    header.outcome = ActionOutcome::Refused;
+    header.retention_class = 1;
     header.principal = "service";
     header.causation_id = "cause";
-    header.action = "launch";
     header.extensions = std::string_view(
         "\3\0\x0d\0\x08"
-        "course:7\3vip",
-        17);
+        "course:7\3vip"
+        "\4\0\x0d\0route:/events",
+        34);
     body.metadata = "null";
     body.private_fields = "";
   }

@@ -31,11 +31,13 @@ void check_record(const Record& record) {
   const std::uint64_t position = header.position.value();
   CAPTURE(position);
   CHECK(header.key_id == 0);
-  CHECK(header.retention_class == 0);
-  CHECK(header.outcome == 0);
-  CHECK_FALSE(header.action);
   CHECK_FALSE(record.any_redacted());
-  CHECK_FALSE(record.body().private_fields);
+  if (header.kind != RecordKind::Action) {
+    CHECK(header.retention_class == 0);
+    CHECK(header.outcome == ActionOutcome::Done);
+    CHECK_FALSE(header.resource);
+    CHECK_FALSE(record.body().private_fields);
+  }
   switch (position) {
     case 0: {
       CHECK(header.kind == RecordKind::Genesis);
@@ -79,7 +81,7 @@ void check_record(const Record& record) {
       CHECK(header.sequence == SequenceNumber{2});
       CHECK(header.schema_version == 3);
       CHECK(header.commit_index == 0);
-      CHECK(header.commit_count == 2);
+      CHECK(header.commit_count == 4);
       CHECK(header.aggregate_id == "mission-7");
       CHECK(header.aggregate_type == "Mission");
       CHECK(header.user_id == "0192f0c4-9000-7000-8000-00000000000a");
@@ -93,7 +95,7 @@ void check_record(const Record& record) {
       CHECK(header.time == Timestamp{kSampleTime.micros + 2'000'000});
       CHECK(header.sequence == SequenceNumber{1});
       CHECK(header.commit_index == 1);
-      CHECK(header.commit_count == 2);
+      CHECK(header.commit_count == 4);
       CHECK(header.aggregate_id == "tank/3");
       CHECK_FALSE(header.aggregate_type);
       CHECK_FALSE(header.user_id);
@@ -101,6 +103,28 @@ void check_record(const Record& record) {
       CHECK(record.body().data == "null");
       break;
     case 4:
+      CHECK(header.kind == RecordKind::Event);
+      CHECK(header.sequence == SequenceNumber{1});
+      CHECK(header.commit_index == 2);
+      CHECK(header.commit_count == 4);
+      CHECK(header.aggregate_id == "$schema/BurnPlanned");
+      CHECK(header.event_type == "$schema-used");
+      CHECK(record.body().data == R"({"version":3})");
+      break;
+    case 5:
+      CHECK(header.kind == RecordKind::Action);
+      CHECK(header.sequence == SequenceNumber{1});
+      CHECK(header.commit_index == 3);
+      CHECK(header.commit_count == 4);
+      CHECK(header.aggregate_id == "$audit/append");
+      CHECK(header.event_type == "event.append");
+      CHECK(header.outcome == ActionOutcome::Refused);
+      CHECK(header.retention_class == 2);
+      CHECK(header.resource == "aggregate:mission-7");
+      CHECK(header.principal == "flight-service");
+      CHECK(record.body().private_fields == R"({"remoteAddress":"192.0.2.7"})");
+      break;
+    case 6:
       CHECK(header.time == Timestamp{kSampleTime.micros + 3'000'000});
       CHECK(header.sequence == SequenceNumber{3});
       CHECK(header.aggregate_type == "Mission");
@@ -145,13 +169,13 @@ TEST_CASE("GoldenLog.TheGoldenSegmentsReadBackWithEveryField") {
   } visitor;
   const auto log = recover_log(posix_file_system(), folder.path(), {}, visitor);
   REQUIRE_MESSAGE(log, log.error().describe());
-  CHECK(visitor.records == 5);
+  CHECK(visitor.records == 7);
   CHECK(golden_bytes("hashes.txt").starts_with(visitor.hashes));
   CHECK(log->store_id == kSampleStore);
   CHECK(log->report.tail_case == "clean");
   REQUIRE(log->sealed.size() == 1);
   Record record;
-  for (std::uint64_t i = 0; i < 5; ++i) {
+  for (std::uint64_t i = 0; i < 7; ++i) {
     REQUIRE(log->sealed[0]->read(Position{i}, record));
     check_record(record);
   }
@@ -169,7 +193,7 @@ TEST_CASE("GoldenLog.SegmentHeaderGroupFrameAndFooterDecode") {
   std::size_t at = kSegmentHeaderBytes;
   std::uint64_t previous_link = 0;
   std::uint64_t position = 0;
-  const std::uint32_t counts[] = {1, 1, 3};
+  const std::uint32_t counts[] = {1, 1, 5};
   for (std::uint64_t number = 1; number <= 3; ++number) {
     const auto frame = parse_frame_header(view.substr(at), kSampleStore, SegmentId{1});
     REQUIRE(frame);
@@ -187,7 +211,7 @@ TEST_CASE("GoldenLog.SegmentHeaderGroupFrameAndFooterDecode") {
   const auto frame = parse_frame_header(view.substr(at), kSampleStore, SegmentId{1});
   REQUIRE(frame);
   CHECK(frame->kind == FrameKind::Footer);
-  CHECK(frame->record_count == 5);
+  CHECK(frame->record_count == 7);
   CHECK(frame->group == GroupNumber{3});
   CHECK(frame->first == Position{0});
   CHECK(frame->previous_link == previous_link);

@@ -4,6 +4,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
+#include "engine/log/record_extensions.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/sample_log.h"
 
@@ -31,16 +32,17 @@ RecordHeader full_header() {
   header.commit_count = 0x0506;
   header.key_id = 0x31323334;
   header.retention_class = 5;
-  header.outcome = 6;
+  header.outcome = ActionOutcome::Failed;
   header.aggregate_id = "src/server.c";
   header.aggregate_type = "File";
-  header.event_type = "FileChanged";
+  header.event_type = "event.append";
   header.user_id = "ada";
   header.principal = "gateway";
   header.correlation_id = "request 1";
   header.causation_id = "";
-  header.action = "event.append";
-  header.extensions = std::string_view("\x09\x00\x02\x00hi", 6);
+  // One that nobody knows, and a resource.
+  header.extensions = std::string_view("\x09\x00\x02\x00hi\x04\x00\x10\x00route:/v1/events", 26);
+  header.resource = "route:/v1/events";
   header.data_length = static_cast<std::uint32_t>(kData.size());
   header.metadata_length = static_cast<std::uint32_t>(kMetadata.size());
   header.private_length = static_cast<std::uint32_t>(kPrivate.size());
@@ -86,7 +88,7 @@ void check_full_header(const RecordHeader& header) {
   CHECK(header.principal == wanted.principal);
   CHECK(header.correlation_id == wanted.correlation_id);
   CHECK(header.causation_id == wanted.causation_id);
-  CHECK(header.action == wanted.action);
+  CHECK(header.resource == wanted.resource);
   CHECK(header.extensions == wanted.extensions);
   CHECK(header.data_length == wanted.data_length);
   CHECK(header.metadata_length == wanted.metadata_length);
@@ -153,7 +155,7 @@ TEST_CASE("GoldenRecord.TheSmallestRecord") {
   CHECK_FALSE(record.header().principal);
   CHECK_FALSE(record.header().correlation_id);
   CHECK_FALSE(record.header().causation_id);
-  CHECK_FALSE(record.header().action);
+  CHECK_FALSE(record.header().resource);
   CHECK_FALSE(record.header().data_length);
   CHECK_FALSE(record.body().data);
   const std::string no_member(32, '\0');
@@ -182,7 +184,7 @@ TEST_CASE("GoldenRecord.IdsInTheFormOfAUuidTakeSixteenBytes") {
 
 TEST_CASE("GoldenRecord.TagsAreAnExtension") {
   const std::vector<std::string> tags{"course:7", "student:\xC3\xA4"};
-  const std::string extensions = encode_tags(tags);
+  const std::string extensions = encode_extensions(tags);
   RecordHeader header;
   header.position = Position{9};
   header.sequence = SequenceNumber{1};

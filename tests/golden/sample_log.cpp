@@ -10,6 +10,7 @@
 #include "engine/index/run_writer.h"
 #include "engine/log/log_folder.h"
 #include "engine/log/log_writer.h"
+#include "engine/log/record_extensions.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
@@ -17,8 +18,8 @@ using stele::test::TempFolder;
 
 namespace {
 
-EventDraft draft(const char* event_id, const char* aggregate, const char* type, std::uint8_t seed) {
-  EventDraft event;
+RecordDraft draft(const char* event_id, const char* aggregate, const char* type, std::uint8_t seed) {
+  RecordDraft event;
   event.event_id = *parse_uuid(event_id);
   event.aggregate_id = aggregate;
   event.event_type = type;
@@ -26,9 +27,9 @@ EventDraft draft(const char* event_id, const char* aggregate, const char* type, 
   return event;
 }
 
-void close_body(EventDraft& event) { event.body_digest = body_digest(event.seed, event.body()); }
+void close_body(RecordDraft& event) { event.body_digest = body_digest(event.seed, event.body()); }
 
-Proposal one(EventDraft event) {
+Proposal one(RecordDraft event) {
   close_body(event);
   Proposal proposal;
   proposal.events.push_back(std::move(event));
@@ -37,13 +38,13 @@ Proposal one(EventDraft event) {
 
 /// The commits of the two groups behind the genesis group.
 std::vector<std::vector<Proposal>> sample_groups() {
-  EventDraft created = draft("0192f0c4-9000-7000-8000-000000000011", "mission-7", "MissionCreated", 0x10);
+  RecordDraft created = draft("0192f0c4-9000-7000-8000-000000000011", "mission-7", "MissionCreated", 0x10);
   created.aggregate_type = "Mission";
   created.user_id = "ada";
   created.correlation_id = "0192f0c4-9000-7000-8000-0000000000c0";
   created.data = R"({"name":"Apollo"})";
 
-  EventDraft burn = draft("0192f0c4-9000-7000-8000-000000000012", "mission-7", "BurnPlanned", 0x20);
+  RecordDraft burn = draft("0192f0c4-9000-7000-8000-000000000012", "mission-7", "BurnPlanned", 0x20);
   burn.given.schema_version = true;
   burn.given.correlation_id = true;
   burn.schema_version = 3;
@@ -55,7 +56,7 @@ std::vector<std::vector<Proposal>> sample_groups() {
   burn.causation_id = "0192f0c4-9000-7000-8000-000000000011";
   burn.data = "[1,2.50,null]";
   burn.metadata = R"({"source":"plan"})";
-  EventDraft fuel = draft("0192f0c4-9000-7000-8000-000000000013", "tank/3", "FuelReserved", 0x30);
+  RecordDraft fuel = draft("0192f0c4-9000-7000-8000-000000000013", "tank/3", "FuelReserved", 0x30);
   fuel.correlation_id = "burn 4";
   fuel.causation_id = "order 66";
   fuel.data = "null";
@@ -64,8 +65,21 @@ std::vector<std::vector<Proposal>> sample_groups() {
   Proposal list;
   list.is_list = true;
   list.events = {std::move(burn), std::move(fuel)};
+  RecordDraft used = draft("0192f0c4-9000-7000-8000-000000000015", "$schema/BurnPlanned", "$schema-used", 0x50);
+  used.data = R"({"version":3})";
+  RecordDraft action = draft("0192f0c4-9000-7000-8000-000000000016", "$audit/append", "event.append", 0x60);
+  action.kind = RecordKind::Action;
+  action.outcome = ActionOutcome::Refused;
+  action.retention_class = 2;
+  action.principal = "flight-service";
+  action.resource = "aggregate:mission-7";
+  action.private_fields = R"({"remoteAddress":"192.0.2.7"})";
+  action.extensions = encode_extensions({}, action.resource);
+  close_body(used);
+  close_body(action);
+  list.attached = {std::move(used), std::move(action)};
 
-  EventDraft bare = draft("0192f0c4-9000-7000-8000-000000000014", "mission-7", "Noted", 0x40);
+  RecordDraft bare = draft("0192f0c4-9000-7000-8000-000000000014", "mission-7", "Noted", 0x40);
 
   std::vector<std::vector<Proposal>> groups(2);
   groups[0].push_back(one(std::move(created)));

@@ -33,13 +33,17 @@ class StepClock final : public Clock {
 
 /// A stored record as the reference knows it: what the client sent, and what the store had to add.
 struct Stored {
-  EventDraft draft;
+  RecordDraft draft;
   bool genesis = false;
   std::optional<std::string> aggregate_type;
   SequenceNumber sequence;
   Timestamp time;
   std::uint16_t commit_index = 0;
   std::uint16_t commit_count = 1;
+  std::size_t commit_events = 0;  ///< those of the commit that were asked for
+
+  /// One of the store's own.
+  [[nodiscard]] bool hidden() const { return genesis || draft.aggregate_id.starts_with('$'); }
 };
 
 bool any_of(const std::vector<std::string>& wanted, const std::optional<std::string>& value) {
@@ -52,7 +56,7 @@ bool all_of(const std::vector<std::string>& wanted, const std::vector<std::strin
 }
 
 /// What the record shows as its user.
-const std::optional<std::string>& user_of(const EventDraft& draft) {
+const std::optional<std::string>& user_of(const RecordDraft& draft) {
   return draft.user_id ? draft.user_id : draft.principal;
 }
 
@@ -74,15 +78,15 @@ class Model {
 
   AppendOutcome apply(const Proposal& proposal, Timestamp now, std::uint64_t group_bytes_max) {
     const bool known = std::any_of(proposal.events.begin(), proposal.events.end(),
-                                   [&](const EventDraft& event) { return places_.contains(event.event_id); });
+                                   [&](const RecordDraft& event) { return places_.contains(event.event_id); });
     if (known) return repeat(proposal);
     if (kFrameBytes + CommitMachine::bytes_max(proposal) > group_bytes_max) return {.kind = Kind::TooLarge};
 
     auto heads = heads_;
     std::optional<AppendOutcome> sequence_conflict;
     std::vector<Stored> added;
-    for (std::uint32_t i = 0; i < proposal.events.size(); ++i) {
-      const EventDraft& event = proposal.events[i];
+    for (std::uint32_t i = 0; i < proposal.record_count(); ++i) {
+      const RecordDraft& event = proposal.record(i);
       auto& [last, type] = heads[event.aggregate_id];
       if (last > 0 && event.aggregate_type && event.aggregate_type != type) {
         return {.kind = Kind::AggregateTypeConflict, .event_index = i, .stored_aggregate_type = type};
@@ -97,7 +101,8 @@ class Model {
                        .aggregate_type = type,
                        .sequence = SequenceNumber{last},
                        .commit_index = static_cast<std::uint16_t>(i),
-                       .commit_count = static_cast<std::uint16_t>(proposal.events.size())});
+                       .commit_count = static_cast<std::uint16_t>(proposal.record_count()),
+                       .commit_events = proposal.events.size()});
     }
     const Condition& condition = proposal.condition;
     if (condition.after && condition.after->value() >= size()) {
@@ -133,8 +138,12 @@ class Model {
 
  private:
   static bool matches(const EventMatch& match, const Stored& record) {
-    return !record.genesis && any_of(match.event_types, record.draft.event_type) &&
-           any_of(match.aggregate_types, record.aggregate_type) &&
+    if (record.genesis) return false;
+    // The store's own records are met by their aggregates only.
+    const bool by_others = !match.event_types.empty() || !match.aggregate_types.empty() || !match.user_ids.empty() ||
+                           !match.tags.empty() || match.aggregate_ids.empty();
+    if (record.hidden() && by_others) return false;
+    return any_of(match.event_types, record.draft.event_type) && any_of(match.aggregate_types, record.aggregate_type) &&
            any_of(match.aggregate_ids, record.draft.aggregate_id) && any_of(match.user_ids, user_of(record.draft)) &&
            all_of(match.tags, record.draft.tags);
   }
@@ -143,16 +152,17 @@ class Model {
     std::optional<std::size_t> first;
     for (std::uint32_t i = 0; i < proposal.events.size(); ++i) {
       const AppendOutcome conflict{.kind = Kind::EventIdConflict, .event_index = i};
-      const EventDraft& sent = proposal.events[i];
+      const RecordDraft& sent = proposal.events[i];
       const auto found = places_.find(sent.event_id);
       if (found == places_.end()) return conflict;
       const Stored& record = records_[found->second];
       if (!first) first = found->second;
-      if (proposal.is_list &&
-          (record.commit_index != i || record.commit_count != proposal.events.size() || found->second != *first + i)) {
+      const std::size_t count = proposal.events.size();
+      const bool whole = i > 0 || (record.commit_events <= count && record.commit_count >= count);
+      if (proposal.is_list && (record.commit_index != i || found->second != *first + i || !whole)) {
         return conflict;
       }
-      const EventDraft& stored = record.draft;
+      const RecordDraft& stored = record.draft;
       const bool same = sent.aggregate_id == stored.aggregate_id && sent.event_type == stored.event_type &&
                         sent.aggregate_type == stored.aggregate_type &&
                         user_of(stored) == (sent.user_id ? sent.user_id : stored.principal) &&
@@ -203,6 +213,10 @@ class Random {
     std::set<std::string> tags;
     for (std::uint64_t count = one_in(10) ? 16 : below(5); count > 0; --count) tags.insert(tag());
     return {tags.begin(), tags.end()};
+  }
+  [[nodiscard]] std::string principal() { return one_in(2) ? "principal" : "principal" + std::to_string(below(4)); }
+  [[nodiscard]] std::string resource() {
+    return one_in(2) ? "aggregate:" + aggregate() : "route:/v1/" + std::to_string(below(5));
   }
   [[nodiscard]] std::string correlation() { return "request " + std::to_string(below(60)); }
   [[nodiscard]] Timestamp occurred() {
@@ -297,8 +311,8 @@ class ModelRun {
     open();
   }
 
-  EventDraft draft() {
-    EventDraft event;
+  RecordDraft draft() {
+    RecordDraft event;
     event.event_id = random_.uuid();
     event.aggregate_id = random_.aggregate();
     event.event_type = random_.event_type();
@@ -308,7 +322,7 @@ class ModelRun {
       event.aggregate_type = random_.aggregate_type();
     }
     if (random_.one_in(2)) event.user_id = random_.user();
-    if (random_.one_in(3)) event.principal = "principal";
+    if (random_.one_in(3)) event.principal = random_.principal();
     if (!random_.one_in(4)) event.correlation_id = random_.correlation();
     event.given.correlation_id = event.correlation_id && random_.one_in(2);
     if (random_.one_in(4)) event.causation_id = random_.correlation();
@@ -343,7 +357,7 @@ class ModelRun {
     if (random_.one_in(6)) {
       EventMatch match;
       if (random_.one_in(2)) match.event_types = {random_.event_type(), random_.event_type()};
-      if (random_.one_in(2)) match.aggregate_ids = {random_.aggregate()};
+      if (random_.one_in(2)) match.aggregate_ids = {random_.one_in(4) ? "$audit/0" : random_.aggregate()};
       if (random_.one_in(3)) match.aggregate_types = {random_.aggregate_type()};
       if (random_.one_in(3)) match.user_ids = {random_.user()};
       for (std::uint64_t i = random_.one_in(2) ? random_.below(4) : 0; i > 0; --i) match.tags.push_back(random_.tag());
@@ -353,14 +367,43 @@ class ModelRun {
         made.condition.after = Position{model_.size() - std::min(model_.size(), 1 + random_.below(30))};
       if (random_.one_in(12)) made.condition.after = Position{model_.size() + random_.below(3)};
     }
-    for (EventDraft& event : made.events) event.seal();
+    while (random_.one_in(4)) made.attached.push_back(attached());
+    for (RecordDraft& event : made.events) event.seal();
+    return made;
+  }
+
+  /// What a store adds: events of its own aggregates, and actions, of users, tags and types that events have too.
+  RecordDraft attached() {
+    RecordDraft made;
+    made.event_id = random_.uuid();
+    made.aggregate_id = "$schema/" + random_.event_type();
+    made.event_type = random_.event_type();
+    if (random_.one_in(3)) made.aggregate_type = model_.type_of(made.aggregate_id);
+    if (model_.last_of(made.aggregate_id) == 0 && random_.one_in(3)) made.aggregate_type = random_.aggregate_type();
+    if (random_.one_in(2)) made.user_id = random_.user();
+    if (random_.one_in(2)) made.principal = "principal";
+    if (random_.one_in(2)) made.correlation_id = random_.correlation();
+    if (random_.one_in(4)) made.occurred_at = random_.occurred();
+    if (random_.one_in(2)) made.data = random_.text(random_.below(50));
+    if (random_.one_in(2)) {
+      made.kind = RecordKind::Action;
+      made.aggregate_id = "$audit/" + std::to_string(random_.below(3));
+      made.aggregate_type.reset();
+      made.outcome = static_cast<ActionOutcome>(random_.below(3));
+      made.retention_class = static_cast<std::uint8_t>(random_.below(4));
+      if (!random_.one_in(4)) made.resource = random_.resource();
+      if (random_.one_in(2)) made.private_fields = random_.text(random_.below(50));
+    } else if (random_.one_in(4)) {
+      made.tags = random_.tags();
+    }
+    made.seal();
     return made;
   }
 
   /// An earlier proposal again, sometimes changed a little.
   Proposal repeated() {
     Proposal made = history_[random_.below(history_.size())];
-    EventDraft& event = made.events[random_.below(made.events.size())];
+    RecordDraft& event = made.events[random_.below(made.events.size())];
     switch (random_.below(13)) {
       case 0:
         event.data = "changed";
@@ -398,7 +441,9 @@ class ModelRun {
         break;
     }
     if (made.events.empty()) made.events.push_back(draft());
-    for (EventDraft& again : made.events) again.seal();  // a client that tries again has other salts
+    made.attached.clear();
+    while (random_.one_in(4)) made.attached.push_back(attached());
+    for (RecordDraft& again : made.events) again.seal();  // a client that tries again has other salts
     return made;
   }
 
@@ -476,7 +521,10 @@ class ModelRun {
     const Stored& wanted = model_.at(position);
     const RecordHeader& got = record.header();
     CHECK(got.position.value() == position);
-    CHECK(got.kind == (wanted.genesis ? RecordKind::Genesis : RecordKind::Event));
+    CHECK(got.kind == (wanted.genesis ? RecordKind::Genesis : wanted.draft.kind));
+    CHECK(got.outcome == wanted.draft.outcome);
+    CHECK(got.retention_class == wanted.draft.retention_class);
+    CHECK(got.resource == wanted.draft.resource);
     CHECK(got.event_id == wanted.draft.event_id);
     CHECK(got.sequence == wanted.sequence);
     CHECK(got.time == wanted.time);
@@ -497,6 +545,7 @@ class ModelRun {
     CHECK(std::equal(got.tags.begin(), got.tags.end(), wanted.draft.tags.begin(), wanted.draft.tags.end()));
     CHECK(record.body().data == wanted.draft.data);
     CHECK(record.body().metadata == wanted.draft.metadata);
+    CHECK(record.body().private_fields == wanted.draft.private_fields);
   }
 
   void compare_head(const ReadView& view) {
@@ -596,6 +645,9 @@ class ModelRun {
                                ? random_.tag()
                                : some.draft.tags[random_.below(some.draft.tags.size())]);
     if (random_.one_in(6)) query.correlation_id = random_.correlation();
+    if (random_.one_in(6)) query.principal = random_.principal();
+    if (random_.one_in(6)) query.resource = some.draft.resource ? *some.draft.resource : random_.resource();
+    if (random_.one_in(6)) query.outcome = static_cast<ActionOutcome>(random_.below(3));
     const auto around = [&](Timestamp time) {
       return Timestamp{time.micros + static_cast<std::int64_t>(random_.below(3)) - 1};
     };
@@ -622,13 +674,18 @@ class ModelRun {
                                                    record.draft.event_type) != query.event_types.end()) &&
            all_of(query.tags, record.draft.tags) && (!query.user_id || user_of(record.draft) == query.user_id) &&
            (!query.correlation_id || record.draft.correlation_id == query.correlation_id) &&
+           (!query.principal || record.draft.principal == query.principal) &&
+           (!query.outcome || record.draft.outcome == *query.outcome) &&
+           (!query.resource ||
+            (record.draft.kind == RecordKind::Action ? record.draft.resource == query.resource
+                                                     : "aggregate:" + record.draft.aggregate_id == *query.resource)) &&
            (!query.from || record.time >= *query.from) && (!query.to || record.time < *query.to) &&
            (!query.occurred_from || (occurred && *occurred >= *query.occurred_from)) &&
            (!query.occurred_to || (occurred && *occurred < *query.occurred_to)) &&
            (!query.from_sequence || record.sequence >= *query.from_sequence) &&
            (!query.to_sequence || record.sequence <= *query.to_sequence) &&
            (!query.after || position > query.after->value()) && (!query.before || position < query.before->value()) &&
-           (query.include_system || !record.genesis);
+           (query.include_system || !record.hidden());
   }
 
   /// Pages through a query as a client with a cursor would.

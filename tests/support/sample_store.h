@@ -53,7 +53,7 @@ inline SampleEvent sample_event(std::uint64_t position) {
 inline Proposal sample_proposal(std::uint64_t position) {
   const SampleEvent sample = sample_event(position);
   Proposal proposal;
-  EventDraft& draft = proposal.events.emplace_back();
+  RecordDraft& draft = proposal.events.emplace_back();
   draft.event_id = sample.event_id;
   draft.aggregate_id = sample.aggregate_id;
   draft.event_type = sample.event_type;
