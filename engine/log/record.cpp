@@ -354,12 +354,15 @@ Status Record::decode() {
   return {};
 }
 
+Seed Record::seed() const {
+  STELE_CHECK(redacted_ == 0);
+  Seed seed{};
+  std::copy_n(secrets_.begin(), secrets_.size(), reinterpret_cast<char*>(seed.data()));
+  return seed;
+}
+
 Digest Record::body_digest() const {
-  if (redacted_ == 0) {
-    Seed seed{};
-    std::copy_n(secrets_.begin(), secrets_.size(), reinterpret_cast<char*>(seed.data()));
-    return stele::body_digest(seed, body_);
-  }
+  if (redacted_ == 0) return stele::body_digest(seed(), body_);
   const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length,
                                                    header_.private_length};
   const std::optional<std::string_view> members[3] = {body_.data, body_.metadata, body_.private_fields};

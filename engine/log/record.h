@@ -126,6 +126,8 @@ class Record {
   [[nodiscard]] bool redacted(BodyMember member) const { return (redacted_ >> static_cast<int>(member)) & 1; }
   [[nodiscard]] bool any_redacted() const { return redacted_ != 0; }
   [[nodiscard]] std::string_view header_bytes() const { return header_bytes_; }
+  /// Of a record that is not redacted; zeros without a body.
+  [[nodiscard]] Seed seed() const;
   /// Recomputed from the stored bytes, except for members that are redacted.
   [[nodiscard]] Digest body_digest() const;
   [[nodiscard]] Digest leaf() const { return leaf_hash(header_bytes_, body_digest()); }

@@ -5,12 +5,14 @@
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
 #include "engine/commit/genesis.h"
+#include "engine/commit/proposal_codec.h"
 #include "engine/log/frame.h"
 #include "engine/log/log_folder.h"
 #include "engine/log/state_file.h"
 #include "engine/recovery/recover.h"
 #include "tests/golden/golden_file.h"
 #include "tests/golden/sample_log.h"
+#include "tests/support/sample_proposal.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
@@ -308,4 +310,12 @@ TEST_CASE("GoldenStateFile.PublishingGivesTheGoldenBytes") {
   CHECK(decoded->offset == state.offset);
   CHECK(decoded->process_id == state.process_id);
   CHECK(decoded->closed_cleanly);
+}
+
+TEST_CASE("GoldenProposal.HasTheGoldenBytes") {
+  const Proposal sample = test::sample_proposal();
+  check_golden("proposal.bin", encode_proposal(sample));
+  const auto decoded = decode_proposal(golden_bytes("proposal.bin"));
+  REQUIRE(decoded);
+  CHECK(encode_proposal(*decoded) == golden_bytes("proposal.bin"));
 }
