@@ -49,7 +49,7 @@ bool StoreImpl::propose(Proposal& proposal, AppendCallback& callback, DiskWait w
   commit->resolution = std::move(*resolution);
   commit->proposal = std::move(proposal);
   commit->callback = std::move(callback);
-  switch (sequencer_.submit(commit)) {
+  switch (sequencer_->submit(commit)) {
     case Submitted::Yes:
       return true;
     case Submitted::Closed:
@@ -111,7 +111,7 @@ Status StoreImpl::close() {
   if (closed_) return {};
   closed_ = true;
   closing_.store(true, std::memory_order_release);
-  sequencer_.close();
+  if (sequencer_) sequencer_->close();
   if (!committer_) return {};
   committer_->join();
   feed_.close();

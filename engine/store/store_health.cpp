@@ -12,7 +12,7 @@ StoreHealth StoreImpl::health() const {
   } else if (closing_.load(std::memory_order_acquire)) {
     health.writable = false;
     health.reason = "closing";
-  } else if (std::string refusal = sequencer_.clock_refusal(); !refusal.empty()) {
+  } else if (std::string refusal = sequencer_->clock_refusal(); !refusal.empty()) {
     health.writable = false;
     health.reason = std::move(refusal);
   } else if (std::string trouble = committer_->roll_trouble(); !trouble.empty()) {
@@ -26,7 +26,7 @@ StoreHealth StoreImpl::health() const {
     if (!warning.empty()) health.warnings.push_back(std::move(warning));
   };
   for (const std::string& warning : open_warnings_) warn(warning);
-  warn(sequencer_.clock_alarm());
+  warn(sequencer_->clock_alarm());
   warn(guard_->trouble());
   if (std::string trouble = writer_->preallocator().trouble(); !trouble.empty()) {
     warn("the next segment cannot be prepared: " + trouble);
@@ -46,7 +46,7 @@ StoreHealth StoreImpl::health() const {
   health.scrubbed_bytes = scrubber_->bytes();
   health.groups = committer_->groups();
   health.records_appended = committer_->records();
-  health.queue_proposals = sequencer_.waiting();
+  health.queue_proposals = sequencer_->waiting();
   health.unprepared_segments = writer_->preallocator().unprepared();
   return health;
 }

@@ -29,13 +29,7 @@ namespace stele {
 
 class StoreImpl final : public Store {
  public:
-  explicit StoreImpl(StoreOptions options)
-      : options_(std::move(options)),
-        sequencer_(LocalSequencerOptions{.clock = options_.clock,
-                                         .proposals_max = options_.queue_proposals_max,
-                                         .bytes_max = options_.queue_bytes_max,
-                                         .group_commit_delay = options_.group_commit_delay,
-                                         .accept_clock_jumps = options_.accept_clock_jumps}) {}
+  explicit StoreImpl(StoreOptions options) : options_(std::move(options)) {}
 
   ~StoreImpl() override { (void)close(); }
 
@@ -113,7 +107,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<IndexSet> index_;
   std::unique_ptr<IndexCompactor> compactor_;
   std::unique_ptr<Scrubber> scrubber_;
-  LocalSequencer sequencer_;
+  std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<CommitMachine> machine_;
   std::unique_ptr<LogWriter> writer_;
   std::unique_ptr<Committer> committer_;

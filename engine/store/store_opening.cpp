@@ -197,6 +197,12 @@ Status StoreImpl::start() {
     frontier_ = next_frontier_;
     last_time_ = log.end.last_time;
   }
+  const LocalSequencerOptions ordering{.clock = options_.clock,
+                                       .proposals_max = options_.queue_proposals_max,
+                                       .bytes_max = options_.queue_bytes_max,
+                                       .group_commit_delay = options_.group_commit_delay,
+                                       .accept_clock_jumps = options_.accept_clock_jumps};
+  sequencer_ = options_.make_sequencer ? options_.make_sequencer(ordering) : std::make_unique<LocalSequencer>(ordering);
   machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time);
   CommitterHooks hooks;
   hooks.rolled = [this](const LogWriter::Rolled& rolled) { segment_begun(rolled); };
@@ -205,7 +211,7 @@ Status StoreImpl::start() {
   hooks.has_index_room = [this] { return compactor_->has_room(); };
   hooks.index_room = [this] { return compactor_->wait_for_room(); };
   committer_ =
-      std::make_unique<Committer>(sequencer_, *machine_, *writer_, options_.overlap_records_min, std::move(hooks));
+      std::make_unique<Committer>(*sequencer_, *machine_, *writer_, options_.overlap_records_min, std::move(hooks));
   if (!has_genesis) {
     genesis_ = Genesis{store_id, options_.origin};
     Group group;

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
 #include "engine/base/result.h"
 #include "engine/commit/proposal.h"
+#include "engine/commit/sequencer.h"
 #include "engine/log/record.h"
 
 namespace stele {
@@ -52,8 +54,10 @@ struct StoreOptions {
   /// back.
   bool accept_clock_jumps = false;
   std::uint64_t condition_work_max = kConditionWorkMax;  ///< beyond: ConditionTooCostly
-  FileSystem* file_system = nullptr;                     ///< none = posix_file_system(); must outlive the store
-  const Clock* clock = nullptr;                          ///< none = system_clock(); must outlive the store
+  /// Makes what orders proposals; none = a LocalSequencer with these options. Called once, by open().
+  std::function<std::unique_ptr<Sequencer>(const LocalSequencerOptions&)> make_sequencer;
+  FileSystem* file_system = nullptr;  ///< none = posix_file_system(); must outlive the store
+  const Clock* clock = nullptr;       ///< none = system_clock(); must outlive the store
   /// Called now and then during open() while records are read again to make a missing index anew: how many so far, and
   /// how many there may be in all (0 = not known).
   std::function<void(std::uint64_t records, std::uint64_t expected)> on_replay;

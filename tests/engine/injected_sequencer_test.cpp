@@ -1,0 +1,140 @@
+// The order of a store may be made elsewhere: what one store ordered, as bytes, gives another one the same records.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "engine/commit/proposal_codec.h"
+#include "engine/store/store.h"
+#include "tests/support/sample_proposal.h"
+#include "tests/support/temp_folder.h"
+
+using namespace stele;
+using stele::test::TempFolder;
+
+namespace {
+
+struct Ordered {
+  std::string proposal;
+  std::optional<Timestamp> stamp;
+};
+
+/// A local order that is written down.
+class WritingSequencer final : public Sequencer {
+ public:
+  WritingSequencer(const LocalSequencerOptions& options, std::vector<Ordered>& to) : local_(options), to_(to) {}
+  Submitted submit(std::unique_ptr<PendingCommit>& commit) override { return local_.submit(commit); }
+  bool take(Batch& to, TakeMode mode) override {
+    const bool more = local_.take(to, mode);
+    for (const auto& commit : to) to_.push_back({encode_proposal(commit->proposal), commit->stamp});
+    return more;
+  }
+  void interrupt() override { local_.interrupt(); }
+  void close() override { local_.close(); }
+  std::uint64_t waiting() const override { return local_.waiting(); }
+  std::string clock_refusal() const override { return {}; }
+  std::string clock_alarm() const override { return {}; }
+
+ private:
+  LocalSequencer local_;
+  std::vector<Ordered>& to_;
+};
+
+/// Gives what is submitted the times of an order that was written down.
+class ReadingSequencer final : public Sequencer {
+ public:
+  ReadingSequencer(const LocalSequencerOptions& options, const std::vector<Ordered>& from)
+      : local_(options), from_(from) {}
+  Submitted submit(std::unique_ptr<PendingCommit>& commit) override { return local_.submit(commit); }
+  bool take(Batch& to, TakeMode mode) override {
+    const bool more = local_.take(to, mode);
+    for (const auto& commit : to) commit->stamp = from_.at(next_++).stamp;
+    return more;
+  }
+  void interrupt() override { local_.interrupt(); }
+  void close() override { local_.close(); }
+  std::uint64_t waiting() const override { return local_.waiting(); }
+  std::string clock_refusal() const override { return {}; }
+  std::string clock_alarm() const override { return {}; }
+
+ private:
+  LocalSequencer local_;
+  const std::vector<Ordered>& from_;
+  std::size_t next_ = 0;
+};
+
+/// One step at a time, so that the second store's genesis record is no later than the first one's.
+class StepClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return Timestamp{wall.load()}; }
+  [[nodiscard]] std::int64_t monotonic_micros() const override { return wall.load(); }
+  std::atomic<std::int64_t> wall{1'700'000'000'000'000};
+};
+
+StoreOptions options_in(const TempFolder& folder, const StepClock& clock) {
+  StoreOptions options;
+  options.clock = &clock;
+  options.folder = folder.path() + "/data";
+  options.segment_bytes = StoreBounds::kSegmentBytesMin;
+  return options;
+}
+
+Uuid numbered(std::uint8_t number) {
+  Uuid id;
+  id.bytes[0] = number;
+  return id;
+}
+
+}  // namespace
+
+TEST_CASE("InjectedSequencer.TheSameOrderGivesAnotherStoreTheSameRecords") {
+  const TempFolder first_folder, second_folder;
+  StepClock clock;
+  const std::int64_t begin = clock.wall;
+  std::vector<Ordered> order;
+  StoreOptions options = options_in(first_folder, clock);
+  options.make_sequencer = [&](const LocalSequencerOptions& local) {
+    return std::make_unique<WritingSequencer>(local, order);
+  };
+  auto first = Store::open(options);
+  REQUIRE(first);
+  using Kind = AppendOutcome::Kind;
+  std::vector<Kind> outcomes;
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    clock.wall += 1000;
+    Proposal made = test::sample_proposal();
+    made.condition = {};
+    // Some are refused, and some are repeats.
+    made.events[0].expected_sequence = SequenceNumber{1U + i / 2U};
+    for (std::uint8_t k = 0; k < 2; ++k)
+      made.events[k].event_id = numbered(static_cast<std::uint8_t>(1 + (i / 3) * 2 + k));
+    made.attached[0].event_id = numbered(static_cast<std::uint8_t>(100 + i));
+    outcomes.push_back((*first)->append_and_wait(made).kind);
+  }
+  CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::Stored) != outcomes.end());
+  CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::SequenceConflict) != outcomes.end());
+  CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::Replayed) != outcomes.end());
+
+  clock.wall = begin;
+  options = options_in(second_folder, clock);
+  options.make_sequencer = [&](const LocalSequencerOptions& local) {
+    return std::make_unique<ReadingSequencer>(local, order);
+  };
+  auto second = Store::open(options);
+  REQUIRE(second);
+  REQUIRE(order.size() == outcomes.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    auto proposal = decode_proposal(order[i].proposal);
+    REQUIRE(proposal);
+    CHECK((*second)->append_and_wait(std::move(*proposal)).kind == outcomes[i]);
+  }
+  const auto wanted = (*first)->view(), got = (*second)->view();
+  REQUIRE(got->end() == wanted->end());
+  Record a, b;
+  for (Position at{1}; at < wanted->end(); at = at.next()) {  // the genesis records are of two stores
+    REQUIRE(wanted->read(at, a));
+    REQUIRE(got->read(at, b));
+    CHECK(a.leaf() == b.leaf());
+  }
+}
