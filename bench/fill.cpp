@@ -35,6 +35,8 @@ constexpr std::size_t kCommitsInFlight = 4;
 /// Aggregates with at least so many events are reported, so that a reader can ask for full pages.
 constexpr std::uint32_t kBusyEvents = 200;
 constexpr std::size_t kReportedMax = 1000;
+constexpr std::size_t kRareAggregatesMax = 10;  ///< in one commit
+constexpr std::size_t kRareEventBytesMax = 200;
 constexpr std::size_t kPadding = 64;  ///< readable bytes that the parser wants behind the text
 
 struct FillOptions {
@@ -42,6 +44,7 @@ struct FillOptions {
   std::uint64_t events = 10'000'000;
   EventPoolOptions pool{.aggregates = 1'000'000, .users = 5000, .rare_every = 10'000, .seed = 1};
   bool even = false;
+  std::uint64_t rare_aggregates = 0;
   double days = 30;
   std::int64_t end = 0;  ///< Unix seconds; 0 = now
   bool die = false;
@@ -135,7 +138,7 @@ class Filler {
   }
 
   void propose(std::uint64_t events) {
-    body_.resize(events * (pool_.event_bytes_max() + 1) + 2 + kPadding);
+    body_.resize(events * (pool_.event_bytes_max() + 1) + kRareEventBytesMax * kRareAggregatesMax + 2 + kPadding);
     char* to = body_.data();
     *to++ = '[';
     for (std::uint64_t i = 0; i < events; ++i, ++made_) {
@@ -149,6 +152,16 @@ class Filler {
       if (const auto rare = rare_counts_.find(event.event_type); rare != rare_counts_.end()) ++rare->second;
       json_bytes_ += event.json.size();
       to += event.json.size();
+    }
+    // Aggregates of the rare type begin all over the log.
+    for (std::size_t i = 0; i < kRareAggregatesMax && rare_made_ * options_.events < options_.rare_aggregates * made_;
+         ++i) {
+      const int written = std::snprintf(
+          to, kRareEventBytesMax,
+          R"(,{"eventType":"RareNoted","aggregateId":"rare-%07lu","aggregateType":"Rare","data":{"text":"seldom"}})",
+          rare_made_++);
+      json_bytes_ += static_cast<std::uint64_t>(written) - 1;
+      to += written;
     }
     *to++ = ']';
     const std::string_view body(body_.data(), static_cast<std::size_t>(to - body_.data()));
@@ -202,6 +215,7 @@ class Filler {
   std::string body_;
   std::size_t in_flight_ = 0;
   std::uint64_t made_ = 0;
+  std::uint64_t rare_made_ = 0;
   std::uint64_t stored_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t json_bytes_ = 0;
@@ -230,6 +244,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rare-every", options.pool.rare_every, "each rare event type has one event in so many; 0 = none")
       ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--rare-aggregates", options.rare_aggregates,
+                 "so many aggregates more, of the type Rare, with an event each")
+      ->check(CLI::Range(0, 9'999'999))
       ->capture_default_str();
   app.add_option("--days", options.days, "the time over which they spread")
       ->check(CLI::Range(0.0, 3650.0))

@@ -1,4 +1,4 @@
-"""Rows 6 and 9 to 12: what many stored events change. stele_fill makes the stores, and each run works on a copy."""
+"""Rows 6, 9 to 12 and 20: what many stored events change. stele_fill makes the stores, and each run works on a copy."""
 
 import datetime
 import json
@@ -28,6 +28,9 @@ EVENTS_INDEXED_SMALL = 70_000
 # The engine keeps the index of its newest records, the tail, in memory until they are 65,536 and then writes it to a file.
 TAIL_RECORDS = 65_536 - 256
 PAGE_EVENTS = 100
+PAGE_AGGREGATES = 100
+# One of a hundred aggregates is of the rare type, so that with 10 million events there are 100 pages of them.
+AGGREGATES_EACH_RARE = 100
 TARGETS = 2000
 CHECKED_TARGETS = 20
 
@@ -47,6 +50,7 @@ class Stored:
         progress(f"storing {events:,} events")
         code, _ = self.bench.tool(
             "stele_fill", "--folder", folder, "--events", events, "--aggregates", max(1, events // EVENTS_EACH_AGGREGATE),
+            "--rare-aggregates", events // EVENTS_EACH_AGGREGATE // AGGREGATES_EACH_RARE,
             "--users", max(1, events // EVENTS_EACH_USER), "--rare-every", max(1, events // EVENTS_EACH_RARE_TYPE), "--json",
             keys, *flags)
         if code != (-signal.SIGKILL if "--die" in flags else 0):
@@ -172,6 +176,46 @@ def filtered_pages(bench, stored):
     return [Row(6, f"page of {PAGE_EVENTS} by {what}, {stored.events:,} events, p50", "the same page by aggregate", "us",
                 p50(ours), p50(peer), "<=", 2, f"{latency_note(ours)}, by aggregate {latency_note(peer)}",
                 runs={"ours": ours, "peer": peer}) for what, ours in runs.items()]
+
+
+def aggregate_targets(stored, events):
+    """{what: [query]}: pages of a hundred aggregates that begin at any id."""
+    rare = events // EVENTS_EACH_AGGREGATE // AGGREGATES_EACH_RARE
+    dice = random.Random(2)
+    # All mission-0012xxx are more than a page; so are all rare-00012xx.
+    missions = max(1, events // EVENTS_EACH_AGGREGATE // 4 // 1000)
+    prefixes = {"all": [f"prefix=mission-{dice.randrange(missions):04}" for _ in range(TARGETS)],
+                "a rare type": [f"aggregateType=Rare&prefix=rare-{dice.randrange(rare // 100):05}" for _ in range(TARGETS)]}
+    return {what: [f"/v1/aggregates?{query}&limit={PAGE_AGGREGATES}" for query in queries]
+            for what, queries in prefixes.items()}
+
+
+def aggregate_pages(bench, stored):
+    """Row 20."""
+    data = stored.copy(stored.base(stored.events))
+    targets = aggregate_targets(stored, stored.events)
+    files = write_targets(bench, targets)
+    runs = {what: [] for what in targets}
+    with bench.stele(data) as server:
+        for what, queries in targets.items():
+            for query in queries[:CHECKED_TARGETS]:
+                found = len(json.loads(bench.get(server, query))["aggregates"])
+                if found != PAGE_AGGREGATES:
+                    fail(f"a page of {what} has {found} aggregates: {query}")
+        for round_number in bench.rounds():
+            for what, file in files.items():
+                runs[what].append(bench.load(server, 1, kind="http-get", targets=file))
+            bench.progress(20, round_number, **{what.replace(" ", "_"): f"{made[-1]['latency_us']['p50']:,.0f} us"
+                                                for what, made in runs.items()})
+    shutil.rmtree(data)
+
+    def p50(side):
+        return [run["latency_us"]["p50"] for run in side]
+
+    rare, every = runs["a rare type"], runs["all"]
+    return [Row(20, f"page of {PAGE_AGGREGATES} aggregates of a rare type, {stored.keys[stored.events]['aggregates']:,} aggregates, p50",
+                "a page of all aggregates", "us", p50(rare), p50(every), "<=", 2,
+                f"{latency_note(rare)}, all {latency_note(every)}", runs={"ours": rare, "peer": every})]
 
 
 def opening(bench, stored):

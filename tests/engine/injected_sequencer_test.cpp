@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "engine/commit/proposal_codec.h"
 #include "engine/store/store.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/sample_proposal.h"
 #include "tests/support/temp_folder.h"
 
@@ -64,15 +64,7 @@ class ReadingSequencer final : public Sequencer {
   std::size_t next_ = 0;
 };
 
-/// One step at a time, so that the second store's genesis record is no later than the first one's.
-class StepClock final : public Clock {
- public:
-  [[nodiscard]] Timestamp now() const override { return Timestamp{wall.load()}; }
-  [[nodiscard]] std::int64_t monotonic_micros() const override { return wall.load(); }
-  std::atomic<std::int64_t> wall{1'700'000'000'000'000};
-};
-
-StoreOptions options_in(const TempFolder& folder, const StepClock& clock) {
+StoreOptions options_in(const TempFolder& folder, const test::FakeClock& clock) {
   StoreOptions options;
   options.clock = &clock;
   options.folder = folder.path() + "/data";
@@ -90,8 +82,8 @@ Uuid numbered(std::uint8_t number) {
 
 TEST_CASE("InjectedSequencer.TheSameOrderGivesAnotherStoreTheSameRecords") {
   const TempFolder first_folder, second_folder;
-  StepClock clock;
-  const std::int64_t begin = clock.wall;
+  test::FakeClock clock;
+  const std::int64_t begin = clock.wall;  // the second genesis record must not be later than the first
   std::vector<Ordered> order;
   StoreOptions options = options_in(first_folder, clock);
   options.make_sequencer = [&](const LocalSequencerOptions& local) {
