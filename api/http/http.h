@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +37,8 @@ class Request {
   [[nodiscard]] virtual std::string_view authority() const { return header("Host"); }
   /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
   [[nodiscard]] virtual std::string_view body() const = 0;
+  /// How long the body is, or would have been if the handler had wanted it (Handler::wants_body).
+  [[nodiscard]] virtual std::uint64_t announced_body_bytes() const { return body().size(); }
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
   /// Whom the verified TLS certificate of the client names (`CN=ingest,O=Example`); empty without one.
   [[nodiscard]] virtual std::string_view client_certificate() const { return {}; }
@@ -93,17 +97,23 @@ class Scheduler {
   virtual void after(std::chrono::milliseconds delay, std::function<void()> work) = 0;
 };
 
+/// What a body may cost that is wanted.
+struct BodyTerms {
+  /// The principal whose share of the memory for all bodies it takes; empty = that of the client's address.
+  std::string payer;
+  /// 413 as soon as more has come of a body whose length was not announced; the server's own limit is not raised.
+  std::size_t bytes_max = std::numeric_limits<std::size_t>::max();
+};
+
 /// Answers requests. Thread-safe.
 class Handler {
  public:
   virtual ~Handler() = default;
   /// Asked before a body is read that needs memory of its own or waits for a `100 Continue`: whether what it holds can
   /// make a difference. If not, handle() is called with an empty body, and the connection ends with the answer.
-  /// `payer` may be set to the principal whose share of the memory for all bodies it takes; left empty, it is that of
-  /// the client's address.
-  [[nodiscard]] virtual bool wants_body(const Request& request, std::string& payer) {
+  [[nodiscard]] virtual bool wants_body(const Request& request, BodyTerms& terms) {
     static_cast<void>(request);
-    static_cast<void>(payer);
+    static_cast<void>(terms);
     return true;
   }
   /// Adds to an answer that net gives itself, instead of handle(), what all answers carry. Of a request that was

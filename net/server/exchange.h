@@ -88,6 +88,9 @@ class Exchange final : private api::Request {
   [[nodiscard]] bool has_header(std::string_view name) const override { return reader_.has_header(name); }
   [[nodiscard]] std::string_view authority() const override { return reader_.head().authority; }
   [[nodiscard]] std::string_view body() const override { return reader_.body(); }
+  [[nodiscard]] std::uint64_t announced_body_bytes() const override {
+    return head().content_length.value_or(reader_.body().size());
+  }
   [[nodiscard]] std::string_view remote_address() const override { return connection_.seat().address(); }
   [[nodiscard]] std::string_view client_certificate() const override { return connection_.transport().client_name(); }
   [[nodiscard]] bool abandoned() const override;

@@ -97,10 +97,10 @@ Task<> Session::serve() {
       const RequestReader::Step step = connection_.phase() == Phase::Idle ? RequestReader::Step::Read : reader_.next();
       if (step == RequestReader::Step::Whole) break;
       if (step == RequestReader::Step::Ask) {
-        std::string principal;
-        body_wanted = connection_.core().handler->wants_body(exchange_.request(), principal);
+        api::BodyTerms terms;
+        body_wanted = connection_.core().handler->wants_body(exchange_.request(), terms);
         if (body_wanted) {
-          reader_.bill(ConnectionBudget::payer(connection_.seat().address(), principal));
+          reader_.expect_body(ConnectionBudget::payer(connection_.seat().address(), terms.payer), terms.bytes_max);
           continue;
         }
         reader_.skip_body();
