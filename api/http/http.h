@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/http/pushed_body.h"
 #include "engine/base/result.h"
 
 namespace stele::api {
@@ -21,7 +22,7 @@ namespace stele::api {
 enum class Method { Get, Head, Post, Put, Patch, Delete, Options, Other };
 
 /// A whole request, body included. Everything is borrowed from the session, which keeps it alive until Reply is called;
-/// the request itself, not what it lends, until the source of its answer is destroyed.
+/// the request itself, not what it lends, until the source of its answer (of whatever kind) is destroyed.
 class Request {
  public:
   virtual ~Request() = default;
@@ -52,6 +53,12 @@ class Request {
   /// from any thread while the request lives; cheap, so that many requests answered by one commit group cost one
   /// wake-up. `work` must not block.
   virtual void resume(std::function<void()> work) const = 0;
+  /// Whether it can be answered with an UpgradedStream of that protocol, given in lower case: it asks for it, has no
+  /// body, and its version of HTTP knows upgrades. If not, it is a request like any other.
+  [[nodiscard]] virtual bool may_upgrade_to(std::string_view protocol) const {
+    static_cast<void>(protocol);
+    return false;
+  }
 };
 
 /// Produces a long body piece by piece, in constant memory. Called on the read pool, one call at a time.
@@ -74,7 +81,11 @@ struct Response {
   std::string_view content_type = "application/json";             ///< static storage; empty = no body
   std::vector<std::pair<std::string_view, std::string>> headers;  ///< names in static storage
   std::string body;
-  std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
+  // At most one of these; `body` is ignored then.
+  std::unique_ptr<BodySource> source;        ///< the body is pulled from it, chunked
+  std::unique_ptr<PushedBody> pushed;        ///< the body comes when it comes, chunked and never compressed
+  std::unique_ptr<UpgradedStream> upgraded;  ///< the answer is 101, and this what the connection becomes. Only if
+                                             ///< Request::may_upgrade_to() its protocol; else the answer is 500
   // For metrics and logs:
   const Route* route = nullptr;                ///< the one the request went to; null = none was found
   const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none

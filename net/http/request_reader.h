@@ -63,6 +63,8 @@ class RequestReader {
 
   // Until end_request():
   [[nodiscard]] const RequestHead& head() const { return head_; }
+  /// What has been read behind it.
+  [[nodiscard]] std::string_view behind() const { return {buffer_.get() + request_end_, end_ - request_end_}; }
   /// Has BodyBuffer::padding readable bytes behind it.
   [[nodiscard]] std::string_view body() const { return body_; }
   /// Value of a field, name in any case; empty if absent. Repeated fields are joined with ", ".

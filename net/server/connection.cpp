@@ -12,7 +12,9 @@ namespace stele::net {
 using boost::system::error_code;
 
 void Connection::tick(std::int64_t now_ms) {
-  if (phase_ == Phase::Handling || phase_ == Phase::Pulling) look_at_peer();
+  const bool unheard = phase_ == Phase::Waiting && !watched_;
+  if (phase_ == Phase::Handling || phase_ == Phase::Pulling || unheard) look_at_peer();
+  if (rouse_later_.load(std::memory_order_relaxed) && rouse_later_.exchange(false, std::memory_order_acquire)) rouse();
   if (now_ms < deadline_ms_) return;
   switch (phase_) {
     case Phase::Idle:
@@ -28,6 +30,9 @@ void Connection::tick(std::int64_t now_ms) {
     case Phase::Lingering:
       abort();
       break;
+    case Phase::Waiting:
+      rouse();
+      break;
     case Phase::Finished:
       break;
   }
@@ -39,13 +44,15 @@ void Connection::look_at_peer() {
   const Transport::Peer peer = transport_.peer();
   if (peer == Transport::Peer::There) return;
   peer_left_.store(true, std::memory_order_relaxed);
-  if (peer == Transport::Peer::Gone) abort();
+  if (peer == Transport::Peer::Gone) return abort();
+  rouse();
 }
 
 void Connection::abort() {
   aborted_ = true;
   cut_off_.store(true, std::memory_order_relaxed);
   transport_.close();
+  rouse();
 }
 
 Task<Connection::Handshake> Connection::handshake() {

@@ -6,6 +6,7 @@
 #include <boost/asio/buffer.hpp>
 #include <coroutine>
 #include <cstdint>
+#include <utility>
 
 #include "net/http/connection_budget.h"
 #include "net/http/response_writer.h"
@@ -18,7 +19,8 @@ namespace stele::net {
 /// On one I/O thread, but for what it says to those who work on a request. One coroutine waits on it at a time.
 class Connection {
  public:
-  enum class Phase { Handshake, Idle, Head, Body, Handling, Pulling, Writing, Lingering, Finished };
+  class Rest;
+  enum class Phase { Handshake, Idle, Head, Body, Handling, Pulling, Waiting, Writing, Lingering, Finished };
 
   /// The connection is counted in as long as it has its seat.
   Connection(IoThread& io, ServerCore& core, Socket socket, ConnectionSeat seat)
@@ -42,6 +44,15 @@ class Connection {
   }
   /// Acts if the deadline has passed, or if the client has left while its request is being worked on.
   void tick(std::int64_t now_ms);
+  /// co_await, in the phase Waiting: until rouse() is called, here whenever there may be something to be seen: the
+  /// deadline has passed, the client has left, the connection is aborted. Unless the socket is `watched`, its end is
+  /// looked for with every tick().
+  [[nodiscard]] Rest rest(bool watched);
+  void rouse() {
+    if (resting_) std::exchange(resting_, {}).resume();
+  }
+  /// Looks whether the client is still there: peer_left() and is_aborted() tell.
+  void look_at_peer();
   /// Closes the socket now. Whoever waits goes on, and finds is_aborted().
   void abort();
   [[nodiscard]] bool is_aborted() const { return aborted_; }
@@ -68,10 +79,10 @@ class Connection {
   Task<> linger(boost::asio::mutable_buffer scrap);
   /// The end of a body that is cut and has no other way to say so: the client sees a reset.
   void reset_at_end();
+  /// Any thread: rouse() with the next tick(), for want of memory to do it sooner.
+  void rouse_later() { rouse_later_.store(true, std::memory_order_release); }
 
  private:
-  void look_at_peer();
-
   IoThread& io_;
   ServerCore& core_;
   Transport transport_;
@@ -82,6 +93,26 @@ class Connection {
   bool aborted_ = false;
   std::atomic<bool> peer_left_{false};
   std::atomic<bool> cut_off_{false};  ///< aborted_
+  std::coroutine_handle<> resting_;
+  bool watched_ = false;  ///< while it rests
+  std::atomic<bool> rouse_later_{false};
 };
+
+class Connection::Rest {
+ public:
+  Rest(Connection& connection, bool watched) : connection_(connection), watched_(watched) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) const noexcept {
+    connection_.watched_ = watched_;
+    connection_.resting_ = handle;
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Connection& connection_;
+  const bool watched_;
+};
+
+inline Connection::Rest Connection::rest(bool watched) { return {*this, watched}; }
 
 }  // namespace stele::net

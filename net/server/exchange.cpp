@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/access/principal.h"
+#include "api/http/field_list.h"
 #include "net/http/response_head.h"
 
 namespace stele::net {
@@ -16,6 +17,14 @@ namespace {
 std::int64_t micros_now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+/// Whether a field that holds a list of tokens has that one; `token` is in lower case.
+bool lists(std::string_view field, std::string_view token) {
+  while (!field.empty()) {
+    if (api::same_token(api::take_part(field, ','), token)) return true;
+  }
+  return false;
 }
 
 constexpr const char* kTooManyAnswers = "Too many large answers are being sent at the moment.";
@@ -31,6 +40,13 @@ struct Exchange::ReplyTo {
 
 bool Exchange::abandoned() const {
   return is_cut_off() || connection_.peer_left() || connection_.core().shutting_down.load(std::memory_order_relaxed);
+}
+
+bool Exchange::may_upgrade_to(std::string_view protocol) const {
+  // RFC 9110, 7.8. With a body it would be for the handler to say where what is behind it begins.
+  const bool has_body = head().chunked || head().content_length.value_or(0) > 0;
+  return head().version == 11 && head().method != api::Method::Head && !has_body &&
+         lists(header("Connection"), "upgrade") && lists(header("Upgrade"), protocol);
 }
 
 void Exchange::begin(std::int64_t now_ms) {
@@ -107,6 +123,18 @@ std::string Exchange::payer() const {
                                  response_.principal ? std::string_view(response_.principal->name) : "");
 }
 
+void Exchange::check_upgrade() {
+  if (response_.upgraded == nullptr) return;
+  if (may_upgrade_to(response_.upgraded->protocol())) {
+    response_.status = 101;
+    response_.content_type = {};
+    last_ = true;
+    return;
+  }
+  replace_answer("internal-error", "The request could not be handled.");
+  response_.fault = "a request was to be upgraded that does not ask for it";
+}
+
 /// A reader may take its time over a large answer: all that wait for their readers must fit into the budget. An answer
 /// that says what was stored is never refused; it leaves less for others.
 void Exchange::hold_answer() {
@@ -155,8 +183,10 @@ void Exchange::log_limited(LogCause cause, std::string_view message, std::string
 void Exchange::account(bool whole) {
   ServerCore& core = connection_.core();
   const std::int64_t micros = began_micros_ == 0 ? 0 : std::max<std::int64_t>(micros_now() - began_micros_, 1);
-  // How long an answer took is not known if the client left before its end.
-  connection_.io().counts().record(response_, head().method, whole ? static_cast<std::uint64_t>(micros) * 1000 : 0);
+  // How long an answer took is not known if the client left before its end, and says nothing if it lasts as long as
+  // the client likes.
+  const bool timed = whole && response_.pushed == nullptr && response_.upgraded == nullptr;
+  connection_.io().counts().record(response_, head().method, timed ? static_cast<std::uint64_t>(micros) * 1000 : 0);
   if (!whole) core.traffic->connections().answers_cut.fetch_add(1, std::memory_order_relaxed);
   if (response_.status == 401 || response_.status == 403)
     log_limited(LogCause::AccessDenied, "a request was denied access");
@@ -171,6 +201,8 @@ void Exchange::end() {
   response_.problem = nullptr;
   response_.principal.reset();
   response_.source.reset();
+  response_.pushed.reset();
+  response_.upgraded.reset();
   response_.fault.clear();
   std::string().swap(response_.body);  // the next answer brings its own
   writer_.end_answer();

@@ -30,6 +30,7 @@ class Exchange final : private api::Request {
   Exchange& operator=(const Exchange&) = delete;
 
   class AwaitAnswer;
+  class AwaitTurn;
   template <class Work>
   class OnReadPool;
 
@@ -44,12 +45,15 @@ class Exchange final : private api::Request {
   /// co_await: runs `work` where it may wait for a disk. False: the pool has ended, and it was not run.
   template <class Work>
   [[nodiscard]] OnReadPool<Work> on_read_pool(Work& work);
+  /// co_await: lets the other connections have their turn.
+  [[nodiscard]] AwaitTurn next_turn();
   /// Goes on with what has arrived.
   void deliver();
   /// What had no memory to be delivered is.
   void tick();
 
   [[nodiscard]] Connection& connection() const { return connection_; }
+  [[nodiscard]] const RequestReader& reader() const { return reader_; }
   [[nodiscard]] const RequestHead& head() const { return reader_.head(); }
   [[nodiscard]] api::Response& response() { return response_; }
   [[nodiscard]] ResponseWriter& writer() { return writer_; }
@@ -61,6 +65,8 @@ class Exchange final : private api::Request {
   void refuse(std::string_view slug, std::string detail);
   /// The same, to the same route.
   void replace_answer(std::string_view slug, std::string detail);
+  /// An upgrade that the request does not ask for becomes a 500; of another the answer says 101.
+  void check_upgrade();
   /// Turns an answer into one that there is memory for, if that is needed.
   void hold_answer();
   /// The same for a piece of a body; false if there is none.
@@ -96,6 +102,7 @@ class Exchange final : private api::Request {
   [[nodiscard]] bool abandoned() const override;
   [[nodiscard]] bool is_cut_off() const override { return connection_.is_cut_off(); }
   void resume(std::function<void()> work) const override { connection_.io().post(std::move(work)); }
+  [[nodiscard]] bool may_upgrade_to(std::string_view protocol) const override;
 
   void reply(std::uint64_t ticket, api::Response&& response);
   void post_delivery();
@@ -131,6 +138,20 @@ class Exchange::AwaitAnswer {
   Exchange& exchange_;
 };
 
+class Exchange::AwaitTurn {
+ public:
+  explicit AwaitTurn(Exchange& exchange) : exchange_(exchange) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) const {
+    exchange_.waiting_ = handle;
+    exchange_.connection_.io().deliver_soon(&exchange_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Exchange& exchange_;
+};
+
 /// Lives in the coroutine's frame, so that the pool keeps no more than a pointer.
 template <class Work>
 class Exchange::OnReadPool {
@@ -156,6 +177,7 @@ class Exchange::OnReadPool {
 };
 
 inline Exchange::AwaitAnswer Exchange::answer() { return AwaitAnswer(*this); }
+inline Exchange::AwaitTurn Exchange::next_turn() { return AwaitTurn(*this); }
 template <class Work>
 Exchange::OnReadPool<Work> Exchange::on_read_pool(Work& work) {
   return {*this, work};

@@ -9,6 +9,7 @@
 #include "net/http/response_head.h"
 #include "net/server/deadlines.h"
 #include "net/server/pulled_body.h"
+#include "net/server/pushed_body.h"
 
 namespace stele::net {
 
@@ -38,6 +39,7 @@ void Session::tick(std::int64_t now_ms) {
 void Session::drain() {
   if (connection_.phase() == Phase::Idle) connection_.transport().cancel();
   if (connection_.phase() == Phase::Handshake) abort();
+  connection_.rouse();
 }
 
 Task<> Session::run() {
@@ -151,17 +153,24 @@ Task<> Session::serve() {
     }
 
     if (io.draining()) exchange_.set_last(true);
+    exchange_.check_upgrade();
     const api::Response& response = exchange_.response();
     bool whole = true;
-    if (response.source != nullptr && reader_.head().method != api::Method::Head && may_have_body(response.status)) {
+    bool left = false;
+    const bool has_body = reader_.head().method != api::Method::Head && may_have_body(response.status);
+    if (response.source != nullptr && has_body) {
       whole = co_await send_pulled(exchange_);
+    } else if (response.upgraded != nullptr || (response.pushed != nullptr && has_body)) {
+      const Sent sent = co_await send_pushed(exchange_);
+      whole = sent != Sent::Cut;
+      left = sent == Sent::Left;
     } else {
       exchange_.hold_answer();
       exchange_.begin_answer();
       whole = writer.write_now(transport) || co_await connection_.write_rest(writer);
     }
     finish(whole);
-    if (!whole) co_return;
+    if (!whole || left) co_return;
     if (exchange_.is_last()) {
       co_await connection_.linger(reader_.scrap());
       co_return;
