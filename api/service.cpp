@@ -36,13 +36,18 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(operations_.endpoints());
 }
 
-bool Service::wants_body(const Request& request, std::string& payer) {
+bool Service::wants_body(const Request& request, BodyTerms& terms) {
   const Endpoint* const endpoint = endpoint_of(endpoints_.find(request.path()), request.method());
   if (endpoint == nullptr || endpoint->limits.body == BodyForm::None) return false;
   if (!options_.host_guard.admits(request.authority())) return false;
+  // How much a compressed body holds is seen when it is decompressed.
+  if (request.header("Content-Encoding").empty()) {
+    if (request.announced_body_bytes() > endpoint->limits.body_bytes_max) return false;
+    terms.bytes_max = endpoint->limits.body_bytes_max;
+  }
   if (!options_.authenticator) return true;
   const auto principal = options_.authenticator->granted(request, endpoint->permission);
-  if (principal != nullptr) payer = principal->name;
+  if (principal != nullptr) terms.payer = principal->name;
   return principal != nullptr;
 }
 

@@ -20,8 +20,8 @@ class Service : public Handler {
   /// begins.
   Service(Store& store, Scheduler& scheduler, ServiceOptions options);
 
-  /// Only what the caller may send: strangers shall take no memory from callers.
-  [[nodiscard]] bool wants_body(const Request& request, std::string& payer) override;
+  /// Only what the caller may send, to an endpoint that takes so much: strangers shall take no memory from callers.
+  [[nodiscard]] bool wants_body(const Request& request, BodyTerms& terms) override;
   void handle(const Request& request, Reply reply) override;
   void complete(const Request& request, Response& response) const override;
   /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.

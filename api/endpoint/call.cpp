@@ -85,7 +85,7 @@ std::optional<Problem> Call::exceeds(const EndpointLimits& limits) {
     accepted_ = *form;
   }
   if (limits.body != BodyForm::None && body_coding_ == ContentCoding::Identity &&
-      request.body().size() > limits.body_bytes_max) {
+      request.announced_body_bytes() > limits.body_bytes_max) {
     return Problem("payload-too-large", "A body has at most " + std::to_string(limits.body_bytes_max) + " bytes.");
   }
   return std::nullopt;

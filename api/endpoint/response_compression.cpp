@@ -20,6 +20,8 @@ bool is_compressible(std::string_view content_type) {
 }  // namespace
 
 void compress_response(const Request& request, Response& response, bool may_take_time) {
+  // A compressor would hold back what is to arrive at once, and its memory for as long as the client stays.
+  if (response.pushed != nullptr || response.upgraded != nullptr) return;
   const std::string_view accept = request.header("Accept-Encoding");
   const bool worth_it = (response.source != nullptr || response.body.size() >= kCompressedBytesMin) &&
                         is_compressible(response.content_type);

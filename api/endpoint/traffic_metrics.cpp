@@ -15,7 +15,7 @@ namespace {
 class Statuses {
  public:
   Statuses() {
-    std::vector<int> all = {200, 201, 202, 204, 206, 304};
+    std::vector<int> all = {101, 200, 201, 202, 204, 206, 304};
     for (const ProblemKind& kind : problem_kinds()) all.push_back(kind.status);
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());

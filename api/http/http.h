@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/http/pushed_body.h"
 #include "engine/base/result.h"
 
 namespace stele::api {
@@ -19,7 +22,7 @@ namespace stele::api {
 enum class Method { Get, Head, Post, Put, Patch, Delete, Options, Other };
 
 /// A whole request, body included. Everything is borrowed from the session, which keeps it alive until Reply is called;
-/// the request itself, not what it lends, until the source of its answer is destroyed.
+/// the request itself, not what it lends, until the source of its answer (of whatever kind) is destroyed.
 class Request {
  public:
   virtual ~Request() = default;
@@ -35,6 +38,8 @@ class Request {
   [[nodiscard]] virtual std::string_view authority() const { return header("Host"); }
   /// Followed by at least 64 readable bytes (SIMDJSON_PADDING), so that it can be parsed in place.
   [[nodiscard]] virtual std::string_view body() const = 0;
+  /// How long the body is, or would have been if the handler had wanted it (Handler::wants_body).
+  [[nodiscard]] virtual std::uint64_t announced_body_bytes() const { return body().size(); }
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
   /// Whom the verified TLS certificate of the client names (`CN=ingest,O=Example`); empty without one.
   [[nodiscard]] virtual std::string_view client_certificate() const { return {}; }
@@ -48,6 +53,12 @@ class Request {
   /// from any thread while the request lives; cheap, so that many requests answered by one commit group cost one
   /// wake-up. `work` must not block.
   virtual void resume(std::function<void()> work) const = 0;
+  /// Whether it can be answered with an UpgradedStream of that protocol, given in lower case: it asks for it, has no
+  /// body, and its version of HTTP knows upgrades. If not, it is a request like any other.
+  [[nodiscard]] virtual bool may_upgrade_to(std::string_view protocol) const {
+    static_cast<void>(protocol);
+    return false;
+  }
 };
 
 /// Produces a long body piece by piece, in constant memory. Called on the read pool, one call at a time.
@@ -70,7 +81,11 @@ struct Response {
   std::string_view content_type = "application/json";             ///< static storage; empty = no body
   std::vector<std::pair<std::string_view, std::string>> headers;  ///< names in static storage
   std::string body;
-  std::unique_ptr<BodySource> source;  ///< if set, the body is streamed from it (chunked) and `body` is ignored
+  // At most one of these; `body` is ignored then.
+  std::unique_ptr<BodySource> source;        ///< the body is pulled from it, chunked
+  std::unique_ptr<PushedBody> pushed;        ///< the body comes when it comes, chunked and never compressed
+  std::unique_ptr<UpgradedStream> upgraded;  ///< the answer is 101, and this what the connection becomes. Only if
+                                             ///< Request::may_upgrade_to() its protocol; else the answer is 500
   // For metrics and logs:
   const Route* route = nullptr;                ///< the one the request went to; null = none was found
   const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none
@@ -93,17 +108,23 @@ class Scheduler {
   virtual void after(std::chrono::milliseconds delay, std::function<void()> work) = 0;
 };
 
+/// What a body may cost that is wanted.
+struct BodyTerms {
+  /// The principal whose share of the memory for all bodies it takes; empty = that of the client's address.
+  std::string payer;
+  /// 413 as soon as more has come of a body whose length was not announced; the server's own limit is not raised.
+  std::size_t bytes_max = std::numeric_limits<std::size_t>::max();
+};
+
 /// Answers requests. Thread-safe.
 class Handler {
  public:
   virtual ~Handler() = default;
   /// Asked before a body is read that needs memory of its own or waits for a `100 Continue`: whether what it holds can
   /// make a difference. If not, handle() is called with an empty body, and the connection ends with the answer.
-  /// `payer` may be set to the principal whose share of the memory for all bodies it takes; left empty, it is that of
-  /// the client's address.
-  [[nodiscard]] virtual bool wants_body(const Request& request, std::string& payer) {
+  [[nodiscard]] virtual bool wants_body(const Request& request, BodyTerms& terms) {
     static_cast<void>(request);
-    static_cast<void>(payer);
+    static_cast<void>(terms);
     return true;
   }
   /// Adds to an answer that net gives itself, instead of handle(), what all answers carry. Of a request that was

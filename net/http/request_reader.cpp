@@ -14,6 +14,7 @@ RequestReader::RequestReader(const HttpLimits& limits, ConnectionBudget& budget)
     : limits_(limits),
       capacity_(limits.header_bytes_max + room_behind_head),
       buffer_(std::make_unique_for_overwrite<char[]>(capacity_ + BodyBuffer::padding)),
+      body_bytes_max_(limits.body_bytes_max),
       large_body_(budget) {
   std::memset(buffer_.get() + capacity_, 0, BodyBuffer::padding);
 }
@@ -99,10 +100,11 @@ RequestReader::Step RequestReader::find_and_parse_head() {
 
 RequestReader::Step RequestReader::judge_body(std::size_t head_bytes) {
   const std::uint64_t announced = head_.content_length.value_or(0);
-  if (announced > limits_.body_bytes_max) return refuse_too_large();
+  if (announced > limits_.body_bytes_max) return refuse_too_large(limits_.body_bytes_max);
   part_ = Part::BodyAhead;
   body_begin_ = begin_ + head_bytes;
   body_length_ = static_cast<std::size_t>(announced);
+  body_bytes_max_ = limits_.body_bytes_max;
   const bool takes_memory = head_.chunked || body_begin_ + body_length_ > capacity_;
   const bool waits = head_.expects_continue && end_ - body_begin_ < body_length_;
   return takes_memory || waits ? Step::Ask : begin_body();
@@ -143,8 +145,8 @@ RequestReader::Step RequestReader::read_chunked_body() {
       case ChunkedDecoder::Outcome::More:
         break;
       case ChunkedDecoder::Outcome::Data:
-        if (large_body_.size() + step.data.size() > limits_.body_bytes_max) return refuse_too_large();
-        if (!large_body_.append(step.data, limits_.body_bytes_max)) return refuse_busy();
+        if (large_body_.size() + step.data.size() > body_bytes_max_) return refuse_too_large(body_bytes_max_);
+        if (!large_body_.append(step.data, body_bytes_max_)) return refuse_busy();
         break;
       case ChunkedDecoder::Outcome::Done:
         // Nothing may have arrived in the end: the body still needs an address with padding behind it.
@@ -172,8 +174,8 @@ RequestReader::Step RequestReader::refuse(std::string_view slug, std::string det
 
 RequestReader::Step RequestReader::refuse_busy() { return refuse("busy", "Too much is being received at the moment."); }
 
-RequestReader::Step RequestReader::refuse_too_large() {
-  return refuse("payload-too-large", "The body is longer than " + std::to_string(limits_.body_bytes_max) + " bytes.");
+RequestReader::Step RequestReader::refuse_too_large(std::size_t bytes_max) {
+  return refuse("payload-too-large", "The body is longer than " + std::to_string(bytes_max) + " bytes.");
 }
 
 std::string_view RequestReader::header(std::string_view name) const {

@@ -2,6 +2,7 @@
 // From the bytes of a connection to its requests, one after the other: where the head ends, whether the body may come,
 // and where it is kept. No I/O and no clock: whoever reads the socket puts bytes into room() and asks what to do next.
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -43,8 +44,11 @@ class RequestReader {
   [[nodiscard]] bool has_begun();
   /// Call it once has_begun().
   [[nodiscard]] Step next();
-  /// After Ask: from whose share of the budget the body is taken.
-  void bill(std::string payer) { large_body_.bill(std::move(payer)); }
+  /// After Ask: from whose share of the budget the body is taken, and how long it may get if its length is unknown.
+  void expect_body(std::string payer, std::size_t bytes_max) {
+    large_body_.bill(std::move(payer));
+    body_bytes_max_ = std::min(bytes_max, limits_.body_bytes_max);
+  }
   /// After Ask: head() and an empty body() are the request, and no other can follow on the connection.
   void skip_body() { body_ = {buffer_.get() + body_begin_, 0}; }
   /// Whether the head is complete, so that it is the body that is missing.
@@ -59,6 +63,8 @@ class RequestReader {
 
   // Until end_request():
   [[nodiscard]] const RequestHead& head() const { return head_; }
+  /// What has been read behind it.
+  [[nodiscard]] std::string_view behind() const { return {buffer_.get() + request_end_, end_ - request_end_}; }
   /// Has BodyBuffer::padding readable bytes behind it.
   [[nodiscard]] std::string_view body() const { return body_; }
   /// Value of a field, name in any case; empty if absent. Repeated fields are joined with ", ".
@@ -86,7 +92,7 @@ class RequestReader {
   Step whole(std::string_view body, std::size_t request_end);
   Step refuse(std::string_view slug, std::string detail);
   Step refuse_busy();
-  Step refuse_too_large();
+  Step refuse_too_large(std::size_t bytes_max);
   [[nodiscard]] std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
   void compact();
 
@@ -104,6 +110,7 @@ class RequestReader {
   std::size_t searched_ = 0;     ///< bytes of the head that do not hold its end
   std::size_t body_begin_ = 0;   ///< in the buffer
   std::size_t body_length_ = 0;  ///< announced
+  std::size_t body_bytes_max_;   ///< of a body that is not announced
   std::size_t decoded_end_ = 0;  ///< in the buffer: up to here the chunked coding is taken off
   ChunkedDecoder decoder_;
 

@@ -12,6 +12,8 @@ namespace {
 
 std::string_view reason_of(int status) {
   switch (status) {
+    case 101:
+      return "Switching Protocols";
     case 200:
       return "OK";
     case 201:
@@ -137,6 +139,9 @@ void append_response_head(std::string& to, const api::Response& response, const 
   if (framing.chunked) to.append("Transfer-Encoding: chunked\r\n");
   if (framing.close) to.append("Connection: close\r\n");
   if (framing.keep_alive) to.append("Connection: keep-alive\r\n");
+  if (!framing.upgrade_to.empty()) {
+    to.append("Connection: Upgrade\r\nUpgrade: ").append(framing.upgrade_to).append("\r\n");
+  }
   for (const auto& [name, value] : response.headers) append_field(to, name, value);
   to.append("\r\n");
 }

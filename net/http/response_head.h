@@ -15,8 +15,9 @@ namespace stele::net {
 struct Framing {
   std::optional<std::uint64_t> content_length;
   bool chunked = false;
-  bool close = false;       ///< say that the connection ends here
-  bool keep_alive = false;  ///< say that it does not (HTTP/1.0)
+  bool close = false;             ///< say that the connection ends here
+  bool keep_alive = false;        ///< say that it does not (HTTP/1.0)
+  std::string_view upgrade_to{};  ///< of a 101: what is spoken behind the head
 };
 
 /// Whether a response of that status may have a body (and a Content-Length).

@@ -40,7 +40,7 @@ void ResponseWriter::force_hold(std::size_t bytes, std::string payer) {
 }
 
 void ResponseWriter::begin(const api::Response& response, Framing framing, std::string_view date, bool with_body) {
-  const bool has_body = may_have_body(response.status) && response.source == nullptr;
+  const bool has_body = may_have_body(response.status) && response.source == nullptr && response.pushed == nullptr;
   if (has_body) framing.content_length = response.body.size();
   out_.clear();
   append_response_head(out_, response, framing, date);
@@ -130,6 +130,7 @@ void ResponseWriter::shed_buffers() {
   for (std::string* buffer : {&out_, &piece_}) {
     if (buffer->capacity() > kept_idle_max) std::string().swap(*buffer);
   }
+  release();
 }
 
 void ResponseWriter::release() { budget_.give_body_bytes(std::exchange(held_bytes_, 0), payer_); }

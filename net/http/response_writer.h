@@ -57,7 +57,7 @@ class ResponseWriter {
 
   /// Forgets the answer and gives back what it held.
   void end_answer();
-  /// Gives back memory that an idle connection does not need.
+  /// Gives back memory that a connection does not need while nothing is to be written.
   void shed_buffers();
 
  private:

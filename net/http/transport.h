@@ -54,6 +54,8 @@ class Transport {
     return tls_ ? std::string_view(tls_->failure()) : std::string_view{};
   }
 
+  /// Whether something can be read that the socket does not tell of.
+  [[nodiscard]] bool has_data() const { return tls_ && tls_->has_data(); }
   /// What there is to read at once; `ec` is would_block if that is nothing.
   std::size_t read_now(boost::asio::mutable_buffer into, boost::system::error_code& ec) {
     return tls_ ? tls_->read_some(into, ec) : socket_.read_some(into, ec);

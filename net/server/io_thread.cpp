@@ -124,8 +124,8 @@ void IoThread::abort_all() {
   for (const auto& session : sessions_) session->abort();
 }
 
-void IoThread::deliver_soon(Session* session) {
-  ready_.push_back(session);
+void IoThread::deliver_soon(Exchange* exchange) {
+  ready_.push_back(exchange);
   schedule_local();
 }
 
@@ -146,9 +146,9 @@ void IoThread::schedule_local() {
 
 void IoThread::run_local() {
   local_scheduled_ = false;
-  std::vector<Session*> ready;
+  std::vector<Exchange*> ready;
   ready.swap(ready_);
-  for (Session* const session : ready) session->deliver();
+  for (Exchange* const exchange : ready) exchange->deliver();
   if (!retired_.empty()) {
     for (Session* const session : retired_) {
       const std::size_t slot = session->slot;

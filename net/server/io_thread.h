@@ -24,6 +24,7 @@
 namespace stele::net {
 
 class AccessLog;
+class Exchange;
 class ReadPool;
 class Session;
 
@@ -55,8 +56,8 @@ class IoThread {
   [[nodiscard]] bool is_current() const;
 
   // Its own thread only.
-  /// Delivers the answer that has arrived for `session` once what runs now has returned.
-  void deliver_soon(Session* session);
+  /// Delivers what has arrived for `exchange` once what runs now has returned.
+  void deliver_soon(Exchange* exchange);
   /// Destroys `session` once what runs now has returned.
   void retire(Session* session);
   [[nodiscard]] bool draining() const { return draining_; }
@@ -90,7 +91,7 @@ class IoThread {
   Timer timer_{context_.get_executor()};
   Mailbox mailbox_;
   std::vector<std::unique_ptr<Session>> sessions_;
-  std::vector<Session*> ready_;
+  std::vector<Exchange*> ready_;
   std::vector<Session*> retired_;
   bool local_scheduled_ = false;
   bool draining_ = false;

@@ -314,8 +314,8 @@ TEST_CASE("Access.ANewJwtFromAnAddressOfManyFailuresIsNotEvenLookedAt") {
   // Nor is a body read for it.
   const auto wants = [&](const std::string& secret) {
     const TestRequest request(Method::Post, "/v1/events", {}, bearer(secret), service.scheduler());
-    std::string payer;
-    return service.service().wants_body(request, payer);
+    BodyTerms terms;
+    return service.service().wants_body(request, terms);
   };
   CHECK_FALSE(wants(fresh));
   // It is not counted as a failure either: a second later it is let in.
@@ -330,11 +330,34 @@ TEST_CASE("Access.ABodyIsPaidForByThePrincipal") {
   TestService service(with(keys.open()));
   const auto payer_of = [&](const std::string& secret) {
     const TestRequest request(Method::Post, "/v1/events", {}, bearer(secret), service.scheduler());
-    std::string payer;
-    return service.service().wants_body(request, payer) ? payer : "nobody";
+    BodyTerms terms;
+    return service.service().wants_body(request, terms) ? terms.payer : "nobody";
   };
   CHECK(payer_of(writer) == "ingest");
   CHECK(payer_of(reader) == "nobody");
+}
+
+TEST_CASE("Access.ABodyIsJudgedByTheLimitOfItsEndpointBeforeItIsSent") {
+  ServiceOptions options;
+  options.limits.body_bytes_max = 1000;
+  TestService service(std::move(options));
+  BodyTerms terms;
+  const auto wants = [&](std::uint64_t announced, const std::map<std::string, std::string>& headers = {}) {
+    TestRequest request(Method::Post, "/v1/events", {}, headers, service.scheduler());
+    request.announced = announced;
+    terms = {};
+    return service.service().wants_body(request, terms);
+  };
+  CHECK(wants(1000));
+  CHECK(terms.bytes_max == 1000);
+  CHECK_FALSE(wants(1001));
+  // What is in it is known when it is decompressed.
+  CHECK(wants(1001, {{"Content-Encoding", "gzip"}}));
+  CHECK(terms.bytes_max > 1001);
+  // Unwanted, it never came: it is refused for its length all the same.
+  const Answer answer = service.post_announced(1001);
+  CHECK(answer.status == 413);
+  CHECK(answer.slug() == "payload-too-large");
 }
 
 TEST_CASE("Access.AJwksThatComesBackAsItWasIsNoTroubleAnyMore") {

@@ -94,10 +94,10 @@ TEST_CASE("HostGuard.NoBodyIsReadForAStranger") {
   ServiceOptions options;
   options.host_guard = HostGuard(std::vector<std::string>{});
   TestService service(std::move(options));
-  std::string payer;
+  BodyTerms terms;
   const auto wants = [&](const char* host) {
     const TestRequest request(Method::Post, "/v1/events", {}, {{"Host", host}}, service.scheduler());
-    return service.service().wants_body(request, payer);
+    return service.service().wants_body(request, terms);
   };
   CHECK(wants("localhost"));
   CHECK_FALSE(wants("evil.example"));

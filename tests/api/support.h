@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -122,9 +123,11 @@ class TestRequest : public Request {
   void resume(std::function<void()> work) const override { scheduler_.post(std::move(work)); }
   [[nodiscard]] bool abandoned() const override { return is_abandoned || is_cut_off_; }
   [[nodiscard]] bool is_cut_off() const override { return is_cut_off_; }
+  [[nodiscard]] std::uint64_t announced_body_bytes() const override { return announced.value_or(size_); }
   void cut_off() { is_cut_off_ = true; }
 
   std::atomic<bool> is_abandoned{false};
+  std::optional<std::uint64_t> announced{};  ///< of a body that was not wanted
 
  private:
   static std::string lower(std::string text) {
@@ -257,6 +260,16 @@ class TestService {
   Answer post(std::string body, Headers headers = {}) {
     headers.emplace("Content-Type", "application/json");
     return send(Method::Post, "/v1/events", std::move(body), headers);
+  }
+  /// The body was announced, and not wanted.
+  Answer post_announced(std::uint64_t bytes) {
+    const auto request = std::make_shared<TestRequest>(
+        Method::Post, "/v1/events", "", std::map<std::string, std::string>{{"Content-Type", "application/json"}},
+        *scheduler_);
+    request->announced = bytes;
+    auto answer = begin(request);
+    REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    return answer.get();
   }
 
   [[nodiscard]] Store& store() { return *store_; }

@@ -75,6 +75,20 @@ TEST_CASE("ServerLimits.RefusalsAreProblemsAndEndTheConnection") {
   }
 }
 
+TEST_CASE("ServerLimits.ABodyOfUnknownLengthHasTheLimitOfItsEndpoint") {
+  TestServer server(quick());
+  const std::string start = "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(status_of(server, start + "a\r\n0123456789\r\n0\r\n\r\n") == 200);
+  CHECK(status_of(server, start + "a\r\n0123456789\r\n1\r\n0\r\n") == 413);
+  // It is not that of the next request.
+  HttpClient client = server.client();
+  REQUIRE(client.send_raw(start +
+                          "1\r\n0\r\n0\r\n\r\nPOST /wide HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                          "14\r\n01234567890123456789\r\n0\r\n\r\n"));
+  CHECK(client.read_response().status == 200);
+  CHECK(client.read_response().status == 200);
+}
+
 TEST_CASE("ServerLimits.RefusalsCarryWhatTheHandlerAddsToEveryAnswer") {
   net::ServerOptions options = quick();
   options.limits.header_bytes_max = 1024;

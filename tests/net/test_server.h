@@ -52,8 +52,9 @@ class FakeHandler final : public api::Handler {
   void complete(const api::Request& request, api::Response& response) const override {
     response.headers.emplace_back("X-Correlation-Id", "completed " + std::string(request.header("Origin")));
   }
-  bool wants_body(const api::Request& request, std::string& payer) override {
-    payer = request.header("X-Principal");
+  bool wants_body(const api::Request& request, api::BodyTerms& terms) override {
+    terms.payer = request.header("X-Principal");
+    if (request.path() == "/small") terms.bytes_max = 10;
     return request.path() != "/unwanted";
   }
 
