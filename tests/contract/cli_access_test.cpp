@@ -16,19 +16,16 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
 namespace {
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 std::string content_of(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-
-void write_file(const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; }
 
 std::string trimmed(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();

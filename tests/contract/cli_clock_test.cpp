@@ -10,6 +10,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
@@ -20,8 +21,6 @@ constexpr std::int64_t kSeventyYears = 70 * 365 * kDaySeconds;
 constexpr const char* kFirst =
     R"({"eventId":"01a207b1-c5f4-7ddc-ac17-39586db6ffe5","eventType":"T","aggregateId":"a","data":1})";
 constexpr const char* kNext = R"({"eventType":"T","aggregateId":"a","data":2})";
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 class ShiftedServer {
  public:

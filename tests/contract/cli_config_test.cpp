@@ -9,15 +9,12 @@
 
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 #include "tools/cli/config_file.h"
 
 namespace stele::tests {
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-void write_file(const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; }
 
 /// `stele serve --print-config` with a file of this content.
 ProcessResult print_config(std::string_view content, std::vector<std::string> arguments = {},

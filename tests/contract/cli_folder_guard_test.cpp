@@ -14,14 +14,13 @@
 #include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 ServerProcess start(const std::string& data) {
   return ServerProcess::start({.data = data, .arguments = {"--segment-size", "64KiB", "--index-run-records", "8"}});

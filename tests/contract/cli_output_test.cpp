@@ -10,12 +10,11 @@
 #include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 /// Runs `stele` as "$stele" in a script, with "$broken" as a redirection target that is a pipe without a reader.
 ProcessResult run_script(const std::string& script, const std::string& url = {}, std::string_view input = {}) {

@@ -13,6 +13,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 #include "tools/client/line_reader.h"
 
 namespace stele::tests {
@@ -91,8 +92,6 @@ void check_every_aggregate(int port) {
   }
   CHECK(events == kEvents);
 }
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

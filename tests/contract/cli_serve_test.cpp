@@ -9,14 +9,11 @@
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-void write_file(const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; }
 
 constexpr const char* kSmall = "1MiB";
 

@@ -17,12 +17,11 @@
 #include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
 namespace {
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 std::string content_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

@@ -12,6 +12,7 @@
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 using namespace stele::tests;
 
@@ -19,8 +20,6 @@ namespace {
 
 constexpr std::size_t kEvents = 60;
 constexpr std::uintmax_t kPageBytes = 4096;
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 void check_is_storage_error(const HttpResponse& answer) {
   INFO("answer: ", answer.status, " ", answer.body, answer.error);

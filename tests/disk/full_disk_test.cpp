@@ -12,12 +12,13 @@
 #include "tests/support/ledger.h"
 #include "tests/support/loop_disk.h"
 #include "tests/support/server_process.h"
+#include "tests/support/text.h"
 
 using namespace stele::tests;
 
 namespace {
 
-constexpr std::uint64_t kDiskBytes = 64ULL << 20;
+constexpr std::uint64_t kSmallDiskBytes = 64ULL << 20;
 constexpr std::uint64_t kRoomBytes = 8ULL << 20;  ///< for the log before the disk is full
 
 /// Takes all blocks but `room` bytes.
@@ -46,12 +47,10 @@ SentCommit large_commit(std::size_t events) {
   return commit;
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("FullDisk.RefusesAppendsServesReadsAndHealsItself") {
-  const LoopDisk disk(kDiskBytes);
+  const LoopDisk disk(kSmallDiskBytes);
   ServerProcess server = ServerProcess::start(
       {.data = disk.path() + "/data", .arguments = {"--segment-size", "1MiB", "--index-run-records", "64"}});
   make_ballast(disk.path(), kRoomBytes);

@@ -10,7 +10,7 @@ using namespace stele;
 
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;
+constexpr std::uint64_t kMemoryPage = 4096;
 
 /// A file of records, and the active segment that reads it.
 class SampleSegment {
@@ -82,8 +82,8 @@ TEST_CASE("Segment.APageThatCannotBeReadHarmsOnlyTheRecordsOnIt") {
   for (int i = 0; i < 16; ++i) sample.add(256);  // the first page exactly
   sample.add(400);
   sample.open();
-  REQUIRE(sample.size() > kPageBytes);
-  sample.truncate(kPageBytes);
+  REQUIRE(sample.size() > kMemoryPage);
+  sample.truncate(kMemoryPage);
   Record record;
   for (std::uint64_t i = 0; i < 16; ++i) REQUIRE(sample.segment().read(Position{i}, record));
   CHECK_FALSE(sample.segment().damaged());

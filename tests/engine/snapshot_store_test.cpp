@@ -20,15 +20,18 @@ using stele::test::TempFolder;
 
 namespace {
 
-const Uuid kStore{{7, 7, 7}};
+const Uuid kSnapshotStoreId{{7, 7, 7}};
 const std::string kFolder = "/data/snapshots";
 
 /// A store on a simulated disk, without a thread.
 struct Bench {
   SimulatedFileSystem disk{1};
   SteppedClock clock;
-  SnapshotStoreOptions options{
-      .file_system = &disk, .clock = &clock, .folder = kFolder, .store_id = kStore, .write_bytes_per_second = 0};
+  SnapshotStoreOptions options{.file_system = &disk,
+                               .clock = &clock,
+                               .folder = kFolder,
+                               .store_id = kSnapshotStoreId,
+                               .write_bytes_per_second = 0};
   std::unique_ptr<SnapshotStore> store;
 
   Bench() { open(); }
@@ -154,7 +157,7 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoes") {
     SnapshotStoreOptions options{.file_system = &disk,
                                  .clock = &clock,
                                  .folder = kFolder,
-                                 .store_id = kStore,
+                                 .store_id = kSnapshotStoreId,
                                  .memory_bytes_max = 1000ULL << (seed % 7),
                                  .keep = 1 + static_cast<std::uint32_t>(seed % 3),
                                  .write_bytes_per_second = 0};
@@ -169,7 +172,7 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoesWithItsThread") {
     SnapshotStoreOptions options{.file_system = &posix_file_system(),
                                  .clock = &system_clock(),
                                  .folder = folder.file("snapshots"),
-                                 .store_id = kStore,
+                                 .store_id = kSnapshotStoreId,
                                  .memory_bytes_max = 20'000,
                                  .memory_age_max = std::chrono::milliseconds(2),
                                  .write_bytes_per_second = 1ULL << 30};
@@ -275,7 +278,7 @@ TEST_CASE("SnapshotStore.ItsThreadWritesWhatIsOld") {
   SnapshotStoreOptions options{.file_system = &posix_file_system(),
                                .clock = &system_clock(),
                                .folder = folder.file("snapshots"),
-                               .store_id = kStore,
+                               .store_id = kSnapshotStoreId,
                                .memory_age_max = std::chrono::milliseconds(5)};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
@@ -592,7 +595,7 @@ TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
   SnapshotStoreOptions options{.file_system = &posix_file_system(),
                                .clock = &system_clock(),
                                .folder = folder.file("snapshots"),
-                               .store_id = kStore,
+                               .store_id = kSnapshotStoreId,
                                .memory_bytes_max = 20'000,
                                .memory_age_max = std::chrono::milliseconds(1),
                                .write_bytes_per_second = 1ULL << 30};

@@ -14,7 +14,7 @@ using namespace stele;
 namespace {
 
 constexpr PageFileKind kKind{"STELETST", 1};
-const Uuid kStore{{1, 2, 3}};
+const Uuid kTableStore{{1, 2, 3}};
 
 std::unique_ptr<SimulatedFileSystem> make_disk() {
   auto disk = std::make_unique<SimulatedFileSystem>(1);
@@ -32,7 +32,7 @@ std::string write_table(FileSystem& disk, const std::map<std::string, std::strin
   REQUIRE(root);
   std::string directory;
   root->encode(directory);
-  REQUIRE((*writer)->finish(kKind, kStore, directory));
+  REQUIRE((*writer)->finish(kKind, kTableStore, directory));
   return directory;
 }
 
@@ -46,7 +46,7 @@ struct OpenTable {
 };
 
 OpenTable open_table(FileSystem& disk) {
-  auto file = PageFile::open(disk, "/t/table", kKind, kStore);
+  auto file = PageFile::open(disk, "/t/table", kKind, kTableStore);
   REQUIRE_MESSAGE(file, (file ? "" : file.error().describe()));
   std::string_view directory = (*file)->directory();
   TableRoot root;
@@ -187,7 +187,7 @@ TEST_CASE("SortedTable.CursorGivesNoKeyBeforeTheOneAskedFor") {
   TableRoot{.keys = 3, .root_page = (*writer)->offset() / kPageBytes, .height = 2, .first_key = "a", .last_key = "bc"}
       .encode(directory);
   REQUIRE((*writer)->append(root.finish()));
-  REQUIRE((*writer)->finish(kKind, kStore, directory));
+  REQUIRE((*writer)->finish(kKind, kTableStore, directory));
 
   const OpenTable open = open_table(*disk);
   Table::Cursor cursor(open.table);
@@ -216,7 +216,7 @@ TEST_CASE("PageFile.AFlippedBitIsFoundOrHarmless") {
     bad[byte] = static_cast<char>(bad[byte] ^ (1 << (byte % 8)));
     auto file = disk->open("/t/table", OpenMode::ReadWrite);
     REQUIRE((*file)->write_at(ByteOffset{byte}, std::string_view(bad).substr(byte, 1)));
-    auto opened = PageFile::open(*disk, "/t/table", kKind, kStore);
+    auto opened = PageFile::open(*disk, "/t/table", kKind, kTableStore);
     bool damage = !opened;
     if (opened) {
       std::string_view directory = (*opened)->directory();
@@ -246,14 +246,15 @@ TEST_CASE("PageFile.AFlippedBitIsFoundOrHarmless") {
 TEST_CASE("PageFile.AnotherKindAnotherStoreOrACutFileIsRefused") {
   const auto disk = make_disk();
   write_table(*disk, sample(100, 5));
-  CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELEOTH", 1}, kStore).error().kind == ErrorKind::Foreign);
+  CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELEOTH", 1}, kTableStore).error().kind == ErrorKind::Foreign);
   CHECK(PageFile::open(*disk, "/t/table", kKind, Uuid{}).error().kind == ErrorKind::Foreign);
-  CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELETST", 0}, kStore).error().kind == ErrorKind::NewerFormat);
-  CHECK(PageFile::open(*disk, "/t/none", kKind, kStore).error().kind == ErrorKind::NotFound);
+  CHECK(PageFile::open(*disk, "/t/table", PageFileKind{"STELETST", 0}, kTableStore).error().kind ==
+        ErrorKind::NewerFormat);
+  CHECK(PageFile::open(*disk, "/t/none", kKind, kTableStore).error().kind == ErrorKind::NotFound);
   const auto size = disk->live_contents("/t/table")->size();
   auto file = disk->open("/t/table", OpenMode::ReadWrite);
   for (const std::uint64_t length : {size - 1, size / 2, std::uint64_t{4096}, std::uint64_t{100}, std::uint64_t{0}}) {
     REQUIRE((*file)->truncate(length));
-    CHECK(PageFile::open(*disk, "/t/table", kKind, kStore).error().kind == ErrorKind::Corrupt);
+    CHECK(PageFile::open(*disk, "/t/table", kKind, kTableStore).error().kind == ErrorKind::Corrupt);
   }
 }

@@ -13,7 +13,7 @@
 namespace stele::tests {
 namespace {
 
-Target& shared_target() {
+Target& two_reader_target() {
   static Target target({"--read-threads", "2"});
   return target;
 }
@@ -21,7 +21,7 @@ Target& shared_target() {
 }  // namespace
 
 TEST_CASE("Connections.APipelinedFloodIsAnsweredInOrderWhenItIsRead") {
-  Target& target = shared_target();
+  Target& target = two_reader_target();
   constexpr int kRequests = 20'000;
   std::string requests;
   for (int i = 0; i < kRequests; ++i) requests += get("/problems/number-" + std::to_string(i));
@@ -53,7 +53,7 @@ TEST_CASE("Connections.APipelinedFloodIsAnsweredInOrderWhenItIsRead") {
 }
 
 TEST_CASE("Connections.APipelinedFloodOfAppendsIsStoredInOrder") {
-  Target& target = shared_target();
+  Target& target = two_reader_target();
   const std::string id = fresh("flood");
   std::string requests;
   for (int i = 0; i < 500; ++i) requests += post_event(id, std::to_string(i));
@@ -70,7 +70,7 @@ TEST_CASE("Connections.APipelinedFloodOfAppendsIsStoredInOrder") {
 }
 
 TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
-  Target& target = shared_target();
+  Target& target = two_reader_target();
   const std::uint64_t size = target.log_size();
   const auto answers =
       target.exchange(get("/healthz") + "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" +
@@ -81,7 +81,7 @@ TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
 }
 
 TEST_CASE("Connections.ARequestAfterWhichNothingFollowsIsStillAnswered") {
-  Target& target = shared_target();
+  Target& target = two_reader_target();
   const std::string stream = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n";
   for (const std::string& request :
        {get("/healthz"), get("/v1/events?limit=1000"), stream, post_event(fresh("half"))}) {
@@ -97,7 +97,7 @@ TEST_CASE("Connections.ARequestAfterWhichNothingFollowsIsStillAnswered") {
 }
 
 TEST_CASE("Connections.BytesOneByOneMakeARequest") {
-  Target& target = shared_target();
+  Target& target = two_reader_target();
   const std::string body = event_json(fresh("bytes"));
   const std::string start =
       "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
@@ -116,7 +116,7 @@ TEST_CASE("Connections.BytesOneByOneMakeARequest") {
 }
 
 TEST_CASE("Connections.AResetAnywhereLeavesNothingBehind") {
-  Target& target = shared_target();
+  Target& target = two_reader_target();
   {
     HttpClient client = target.api().client();
     const std::string data = '"' + std::string(20'000, 'd') + '"';

@@ -11,7 +11,7 @@
 namespace stele::tests {
 namespace {
 
-Target& shared_target() {
+Target& plain_target() {
   static Target target;
   return target;
 }
@@ -19,7 +19,7 @@ Target& shared_target() {
 const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 void check_refused(const std::string& bytes, int status, std::string_view slug) {
-  Target& target = shared_target();
+  Target& target = plain_target();
   INFO("sent: ", bytes.substr(0, 200));
   const std::uint64_t size = target.log_size();
   // Alone: nothing has to follow for the answer to come.
@@ -73,7 +73,7 @@ TEST_CASE("EarlyRefusal.MalformedRequests") {
 }
 
 TEST_CASE("EarlyRefusal.ContinueIsSentOnlyForABodyThatIsWanted") {
-  Target& target = shared_target();
+  Target& target = plain_target();
   const std::string body = event_json(fresh("continue"));
   const std::string head =
       kStart + "Connection: close\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) +

@@ -13,14 +13,14 @@ namespace {
 
 using namespace std::string_literals;
 
-Target& shared_target() {
+Target& large_header_target() {
   static Target target({"--header-size-max", "256KiB"});
   return target;
 }
 
 HttpResponse answer_to(const std::string& method, const std::string& path) {
   const auto answers =
-      shared_target().exchange(method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+      large_header_target().exchange(method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   REQUIRE(answers.size() == 1);
   CHECK(answers.front().error.empty());
   return answers.front();

@@ -12,6 +12,7 @@
 #include "tests/net/test_server.h"
 #include "tests/support/certificates.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
@@ -73,7 +74,5 @@ struct TlsServer {
   std::shared_ptr<net::ServerTls> credentials;
   TestServer server;
 };
-
-inline bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace stele::tests
