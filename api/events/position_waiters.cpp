@@ -20,20 +20,17 @@ std::shared_ptr<PositionWaiters> PositionWaiters::attach(Store& store, Scheduler
 
 bool PositionWaiters::wait(Position position, std::chrono::milliseconds at_most, Callback callback) {
   bool begin_sweeping = false;
-  bool closed = false;
   {
-    const std::lock_guard lock(mutex_);
-    closed = closed_;
-    if (!closed) {
-      if (waiters_.size() >= waiters_max_) return false;
-      waiters_.emplace(position, Waiter{std::chrono::steady_clock::now() + at_most, std::move(callback)});
-      count_.store(waiters_.size());
-      begin_sweeping = !std::exchange(sweeping_, true);
+    std::unique_lock lock(mutex_);
+    if (closed_) {
+      lock.unlock();
+      callback(Outcome::Closing);
+      return true;
     }
-  }
-  if (closed) {
-    callback(Outcome::Closing);
-    return true;
+    if (waiters_.size() >= waiters_max_) return false;
+    waiters_.emplace(position, Waiter{std::chrono::steady_clock::now() + at_most, std::move(callback)});
+    count_.store(waiters_.size());
+    begin_sweeping = !std::exchange(sweeping_, true);
   }
   if (begin_sweeping) schedule_sweep(std::min(kSweepEvery, at_most));
   // The position may have been reached between the caller's look and our entry.

@@ -81,7 +81,7 @@ bool Scrubber::pass() {
   }
   // The list alone: a view would keep parts in memory for as long as the pass takes.
   const RunList runs = index_()->runs();
-  for (std::shared_ptr<const IndexRun> run : runs) {
+  for (const std::shared_ptr<const IndexRun>& run : runs) {
     if (!run->damaged() && !scrub_run(*run)) return false;
   }
   passes_.fetch_add(1, std::memory_order_relaxed);
