@@ -17,7 +17,7 @@ namespace stele::api {
 ///   an aggregate of one. An entry of failIfEventsMatch without aggregateTypes means those of the limit, as in lists.
 /// An aggregate whose type is not in the event is looked up in `store`. What the commit itself finds out (the aggregate
 /// has another type than the event says) is to be refused with foreign_type() as well.
-/// `body` is what was parsed; it says where the fault lies.
+/// `body` is what was parsed; it says where the error lies.
 struct RulesOutcome {
   std::optional<Problem> problem;
   bool would_wait = false;  ///< the type of an aggregate is on the disk: ask again where waiting for it is allowed

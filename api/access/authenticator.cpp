@@ -129,7 +129,7 @@ Authenticator::Outcome Authenticator::check_jwt(std::string_view token, std::str
   if (auto known = verified_.find(digest, keys, now)) return known;
   if (const auto seconds = failures_.must_wait(address, clock_.monotonic_micros())) return Wait{*seconds};
   const auto verified = verify_jwt(token, *keys, options_.jwt, now);
-  if (const auto* fault = std::get_if<JwtError>(&verified)) return *fault;
+  if (const auto* error = std::get_if<JwtError>(&verified)) return *error;
   const auto& good = std::get<VerifiedJwt>(verified);
   verified_.put(digest, keys, good);
   return good.principal;

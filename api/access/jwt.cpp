@@ -134,7 +134,7 @@ std::variant<VerifiedJwt, JwtError> verify_jwt(std::string_view token, const Jwk
   const auto header = strict_object(header_parser, *header_json);
   if (!header) return kMalformed;
   const auto key = key_for(*header, keys);
-  if (const auto* fault = std::get_if<JwtError>(&key)) return *fault;
+  if (const auto* error = std::get_if<JwtError>(&key)) return *error;
   if (!std::get<const Jwk*>(key)->verify(token.substr(0, second), *signature)) {
     return JwtError("Its signature is wrong.");
   }

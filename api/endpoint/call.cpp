@@ -130,7 +130,7 @@ void Call::fail_for_memory() {
 void Call::fail_internally(const char* what) {
   try {
     Response response = Problem("internal-error", "The server failed while it answered.").response(request_->path());
-    response.fault = what;
+    response.internal_error = what;
     if (reply_) send(std::move(response));
   } catch (const std::bad_alloc&) {
     send_bare(500);

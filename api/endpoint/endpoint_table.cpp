@@ -34,7 +34,7 @@ std::string allow_of(Has has) {
 }
 
 /// What is wrong with a pattern by itself.
-std::string fault_of(std::string_view pattern) {
+std::string error_of(std::string_view pattern) {
   if (!pattern.starts_with('/')) return "does not begin with a slash";
   std::vector<std::string_view> names;
   while (!pattern.empty()) {
@@ -97,7 +97,7 @@ EndpointTable::Node& EndpointTable::grow(std::string_view pattern) {
 std::string EndpointTable::objection(const Endpoint& line) const {
   if (std::find(kMethods.begin(), kMethods.end(), line.method) == kMethods.end())
     return "the method cannot be registered";
-  if (std::string fault = fault_of(line.pattern); !fault.empty()) return "the pattern " + fault;
+  if (std::string error = error_of(line.pattern); !error.empty()) return "the pattern " + error;
   if (!line.handler) return "there is no handler";
   const Node* const node = descend(root_, line.pattern);
   if (node == nullptr || node->route == nullptr)

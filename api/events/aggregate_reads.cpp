@@ -97,8 +97,8 @@ std::variant<AggregateListRequest, Problem> parse_aggregate_list(const Request& 
   list.link_query = parameters.encoded({"cursor"});
   if (cursor) {
     auto decoded = decode_cursor(*cursor, CursorKind::Aggregates, Direction::Ascending, list.filters);
-    if (const auto* fault = std::get_if<CursorError>(&decoded)) {
-      return Problem("invalid-cursor", *fault == CursorError::Mangled
+    if (const auto* error = std::get_if<CursorError>(&decoded)) {
+      return Problem("invalid-cursor", *error == CursorError::Mangled
                                            ? "The cursor is damaged."
                                            : "The cursor belongs to a query with other filters, or to another store.")
           .error({"parameter", "cursor", "Leave it out to begin again.", {}});

@@ -33,14 +33,14 @@ Problem malformed(const JsonDiagnosis::Broken& broken, std::optional<std::uint64
 class BodyParser {
  public:
   BodyParser(const Limits& limits, const AppendContext& context, const Clock& clock, dom::parser& parser, Proposal& to)
-      : limits_(limits), parser_(parser), to_(to), event_parser_(limits, context, clock, faults_) {}
+      : limits_(limits), parser_(parser), to_(to), event_parser_(limits, context, clock, errors_) {}
 
   std::optional<Problem> json(std::string_view body) {
     dom::element root;
     const auto error = parser_.parse(body.data(), body.size(), false).get(root);
     if (error != simdjson::SUCCESS) {
       if (auto problem = refused(body, error, std::nullopt)) return problem;
-      return faults_.problem();
+      return errors_.problem();
     }
     JsonCursor cursor(body);
     dom::array list;
@@ -49,7 +49,7 @@ class BodyParser {
       to_.is_list = true;
       if (auto problem = events(list, cursor, "")) return problem;
     } else if (root.get(object) != simdjson::SUCCESS) {
-      faults_.add("", "The body must be an event, a list of events, or an object with `events` and `condition`.");
+      errors_.add("", "The body must be an event, a list of events, or an object with `events` and `condition`.");
     } else if (is_wrapper(object)) {
       to_.is_list = true;
       if (auto problem = wrapper(object, cursor)) return problem;
@@ -71,7 +71,7 @@ class BodyParser {
       const std::size_t index = lines_.size();
       if (index == limits_.events_max) return too_many();
       lines_.push_back(line);
-      faults_.enter_event("", index, line);
+      errors_.enter_event("", index, line);
       dom::element root;
       const auto error = parser_.parse(text.data(), text.size(), false).get(root);
       if (error != simdjson::SUCCESS) {
@@ -81,18 +81,18 @@ class BodyParser {
       JsonCursor cursor(text);
       dom::object object;
       if (root.get(object) != simdjson::SUCCESS) {
-        faults_.add("", "Each line must be an event.");
+        errors_.add("", "Each line must be an event.");
       } else {
         event_parser_.parse(object, cursor, index, to_.events.emplace_back());
       }
     }
-    faults_.leave_events();
-    if (lines_.empty()) faults_.add("", "There is no event in the body.");
+    errors_.leave_events();
+    if (lines_.empty()) errors_.add("", "There is no event in the body.");
     return finish();
   }
 
  private:
-  /// Turns simdjson's refusal into a 400, or into faults of values.
+  /// Turns simdjson's refusal into a 400, or into errors of values.
   std::optional<Problem> refused(std::string_view text, simdjson::error_code error, std::optional<std::uint64_t> line) {
     if (error == simdjson::MEMALLOC || error == simdjson::CAPACITY) {
       return Problem("busy", "There is no memory for a body of this size now.").header("Retry-After", "1");
@@ -100,7 +100,7 @@ class BodyParser {
     const JsonDiagnosis diagnosis = diagnose_json(text);
     if (diagnosis.broken) return malformed(*diagnosis.broken, line);
     if (diagnosis.values.empty()) return malformed({0, simdjson::error_message(error)}, line);
-    for (const JsonValueError& fault : diagnosis.values) faults_.add(fault.pointer, fault.detail);
+    for (const JsonValueError& value : diagnosis.values) errors_.add(value.pointer, value.detail);
     return std::nullopt;
   }
 
@@ -109,8 +109,8 @@ class BodyParser {
   }
 
   std::optional<Problem> finish() {
-    if (!faults_.any() && to_.events.size() > 1) check_distinct_ids();
-    if (faults_.any()) return faults_.problem();
+    if (!errors_.any() && to_.events.size() > 1) check_distinct_ids();
+    if (errors_.any()) return errors_.problem();
     return std::nullopt;
   }
 
@@ -125,8 +125,8 @@ class BodyParser {
     }
     std::sort(repeats.begin(), repeats.end());
     for (const std::size_t i : repeats) {
-      faults_.enter_event(list_base_, i, lines_.empty() ? std::nullopt : std::optional(lines_[i]));
-      faults_.add("/eventId", "An earlier event of the list has the same id.");
+      errors_.enter_event(list_base_, i, lines_.empty() ? std::nullopt : std::optional(lines_[i]));
+      errors_.add("/eventId", "An earlier event of the list has the same id.");
     }
   }
 
@@ -147,30 +147,30 @@ class BodyParser {
       const bool is_events = field.key == "events";
       if (!is_events && field.key != "condition") {
         cursor.value();
-        faults_.add(member_pointer(field.key), "There is no such member.");
+        errors_.add(member_pointer(field.key), "There is no such member.");
         continue;
       }
       bool& seen = is_events ? has_events : has_condition;
       if (seen) {
         cursor.value();
-        faults_.add(member_pointer(field.key), "The member stands twice.");
+        errors_.add(member_pointer(field.key), "The member stands twice.");
         continue;
       }
       seen = true;
       if (!is_events) {
         cursor.value();
-        ConditionParser(limits_, faults_, to_.condition).parse(field.value);
+        ConditionParser(limits_, errors_, to_.condition).parse(field.value);
         continue;
       }
       dom::array list;
       if (field.value.get(list) != simdjson::SUCCESS) {
         cursor.value();
-        faults_.add("/events", "Must be a list of events.");
+        errors_.add("/events", "Must be a list of events.");
       } else if (auto problem = events(list, cursor, "/events")) {
         return problem;
       }
     }
-    if (!has_events) faults_.add("/events", "The member is required beside `condition`.");
+    if (!has_events) errors_.add("/events", "The member is required beside `condition`.");
     return std::nullopt;
   }
 
@@ -180,26 +180,26 @@ class BodyParser {
     for (const dom::element element : list) {
       cursor.expect_element();
       if (index == limits_.events_max) return too_many();
-      faults_.enter_event(base, index, std::nullopt);
+      errors_.enter_event(base, index, std::nullopt);
       dom::object object;
       if (element.get(object) != simdjson::SUCCESS) {
         cursor.value();
-        faults_.add("", "Must be an event.");
+        errors_.add("", "Must be an event.");
       } else {
         event_parser_.parse(object, cursor, index, to_.events.emplace_back());
       }
       ++index;
     }
     cursor.expect_no_element();
-    faults_.leave_events();
-    if (index == 0) faults_.add(base, "The list is empty.");
+    errors_.leave_events();
+    if (index == 0) errors_.add(base, "The list is empty.");
     return std::nullopt;
   }
 
   const Limits& limits_;
   dom::parser& parser_;
   Proposal& to_;
-  EventErrors faults_;
+  EventErrors errors_;
   EventParser event_parser_;
   std::string_view list_base_;
   std::vector<std::uint64_t> lines_;  ///< of the events of an NDJSON body

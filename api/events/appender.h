@@ -35,7 +35,6 @@ class Appender {
   void decided(const std::shared_ptr<AppendCall>& call);
   void answer(AppendCall& call);
   [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome) const;
-  [[nodiscard]] Problem refusal(const AppendCall& call, const AppendOutcome& outcome) const;
 
   Store& store_;
   Scheduler& scheduler_;

@@ -16,10 +16,10 @@ namespace dom = simdjson::dom;
 void ConditionParser::parse(const dom::element& value) {
   dom::object object;
   if (value.get(object) != simdjson::SUCCESS) {
-    faults_.add("/condition", "Must be an object.");
+    errors_.add("/condition", "Must be an object.");
     return;
   }
-  if (object.size() == 0) faults_.add("/condition", "Must have aggregates or failIfEventsMatch.");
+  if (object.size() == 0) errors_.add("/condition", "Must have aggregates or failIfEventsMatch.");
   unsigned seen = 0;
   for (const auto field : object) {
     const std::string pointer = "/condition" + member_pointer(field.key);
@@ -28,27 +28,27 @@ void ConditionParser::parse(const dom::element& value) {
                          : field.key == "after"             ? 4U
                                                             : 0U;
     if (bit == 0) {
-      faults_.add(pointer, "There is no such member.");
+      errors_.add(pointer, "There is no such member.");
     } else if ((seen & bit) != 0) {
-      faults_.add(pointer, "The member stands twice.");
+      errors_.add(pointer, "The member stands twice.");
     } else if (bit == 1) {
       each(field.value, pointer, [this](const dom::object& o, const std::string& p) { aggregate(o, p); });
     } else if (bit == 2) {
       each(field.value, pointer, [this](const dom::object& o, const std::string& p) { match(o, p); });
     } else if (const auto after =
-                   take_integer(field.value, pointer, 0, std::numeric_limits<std::int64_t>::max(), faults_)) {
+                   take_integer(field.value, pointer, 0, std::numeric_limits<std::int64_t>::max(), errors_)) {
       to_.after = Position{*after};
     }
     seen |= bit;
   }
-  if ((seen & 6U) == 4U) faults_.add("/condition/after", "Means nothing without failIfEventsMatch.");
+  if ((seen & 6U) == 4U) errors_.add("/condition/after", "Means nothing without failIfEventsMatch.");
 }
 
 template <class Read>
 void ConditionParser::each(const dom::element& value, const std::string& pointer, Read read) {
   dom::array list;
   if (value.get(list) != simdjson::SUCCESS || list.begin() == list.end()) {
-    faults_.add(pointer, "Must be a list of objects that is not empty.");
+    errors_.add(pointer, "Must be a list of objects that is not empty.");
     return;
   }
   std::size_t index = 0;
@@ -57,7 +57,7 @@ void ConditionParser::each(const dom::element& value, const std::string& pointer
     if (values_ > limits_.condition_values_max) return;
     dom::object object;
     if (element.get(object) != simdjson::SUCCESS) {
-      faults_.add(at, "Must be an object.");
+      errors_.add(at, "Must be an object.");
     } else {
       read(object, at);
     }
@@ -67,7 +67,7 @@ void ConditionParser::each(const dom::element& value, const std::string& pointer
 bool ConditionParser::count(const std::string& pointer) {
   if (++values_ <= limits_.condition_values_max) return true;
   if (values_ == limits_.condition_values_max + 1) {
-    faults_.add(pointer,
+    errors_.add(pointer,
                 "A condition may have at most " + std::to_string(limits_.condition_values_max) + " values in all.");
   }
   return false;
@@ -82,20 +82,20 @@ void ConditionParser::aggregate(const dom::object& object, const std::string& po
     const unsigned bit = field.key == "aggregateId" ? 1U : field.key == "lastSequenceNumber" ? 2U : 0U;
     std::string_view word;
     if (bit == 0) {
-      faults_.add(at, "There is no such member.");
+      errors_.add(at, "There is no such member.");
     } else if ((seen & bit) != 0) {
-      faults_.add(at, "The member stands twice.");
+      errors_.add(at, "The member stands twice.");
     } else if (bit == 1) {
-      (void)take_text(field.value, at, limits_.string_bytes_max, faults_, entry.aggregate_id);
+      (void)take_text(field.value, at, limits_.string_bytes_max, errors_, entry.aggregate_id);
     } else if (field.value.get(word) == simdjson::SUCCESS) {
-      if (word != "exists") faults_.add(at, "Must be an integer (0 = must not exist) or \"exists\".");
-    } else if (const auto last = take_integer(field.value, at, 0, std::numeric_limits<std::int64_t>::max(), faults_)) {
+      if (word != "exists") errors_.add(at, "Must be an integer (0 = must not exist) or \"exists\".");
+    } else if (const auto last = take_integer(field.value, at, 0, std::numeric_limits<std::int64_t>::max(), errors_)) {
       entry.last = SequenceNumber{*last};
     }
     seen |= bit;
   }
-  if ((seen & 1U) == 0) faults_.add(pointer + "/aggregateId", "The member is required.");
-  if ((seen & 2U) == 0) faults_.add(pointer + "/lastSequenceNumber", "The member is required.");
+  if ((seen & 1U) == 0) errors_.add(pointer + "/aggregateId", "The member is required.");
+  if ((seen & 2U) == 0) errors_.add(pointer + "/lastSequenceNumber", "The member is required.");
 }
 
 void ConditionParser::match(const dom::object& object, const std::string& pointer) {
@@ -111,11 +111,11 @@ void ConditionParser::match(const dom::object& object, const std::string& pointe
                                                                            : nullptr;
     dom::array values;
     if (list == nullptr) {
-      faults_.add(at, "There is no such member.");
+      errors_.add(at, "There is no such member.");
     } else if (!list->empty()) {
-      faults_.add(at, "The member stands twice.");
+      errors_.add(at, "The member stands twice.");
     } else if (field.value.get(values) != simdjson::SUCCESS || values.begin() == values.end()) {
-      faults_.add(at, "Must be a list of strings that is not empty.");
+      errors_.add(at, "Must be a list of strings that is not empty.");
     } else {
       const std::size_t bytes_max =
           list == &wanted.tags ? std::min(limits_.string_bytes_max, kTagBytesMax) : limits_.string_bytes_max;
@@ -123,7 +123,7 @@ void ConditionParser::match(const dom::object& object, const std::string& pointe
       for (const dom::element value : values) {
         const std::string place = at + '/' + std::to_string(index++);
         if (!count(place)) return;
-        (void)take_text(value, place, bytes_max, faults_, list->emplace_back());
+        (void)take_text(value, place, bytes_max, errors_, list->emplace_back());
       }
     }
   }

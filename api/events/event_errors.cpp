@@ -35,7 +35,7 @@ void EventErrors::add_too_large(std::string_view pointer, std::string detail) {
 Problem EventErrors::problem() {
   const FieldError& first = errors_.front();
   std::string detail = first.where.empty() ? first.detail : first.where + ": " + first.detail;
-  if (count_ > 1) detail += " (" + std::to_string(count_) + " faults in all)";
+  if (count_ > 1) detail += " (" + std::to_string(count_) + " errors in all)";
   Problem problem(invalid_ ? "invalid-event" : "event-too-large", std::move(detail));
   problem.errors(std::move(errors_));
   return problem;

@@ -13,7 +13,7 @@
 
 namespace stele::api {
 
-/// Also knows the place that is being read. The first hundred faults are kept, the others counted.
+/// Also knows the place that is being read. The first hundred errors are kept, the others counted.
 class EventErrors {
  public:
   /// The place of an event: `base` ("/events", "" for a bare list), then its index.

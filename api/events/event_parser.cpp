@@ -65,12 +65,12 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
     const JsonSpan span = cursor.value();
     const Member member = member_of(field.key);
     if (member == Member::Unknown) {
-      faults_.add(member_pointer(field.key), "There is no such member.");
+      errors_.add(member_pointer(field.key), "There is no such member.");
       continue;
     }
     const unsigned bit = 1U << static_cast<unsigned>(member);
     if ((seen & bit) != 0) {
-      faults_.add(member_pointer(field.key), "The member stands twice.");
+      errors_.add(member_pointer(field.key), "The member stands twice.");
       continue;
     }
     seen |= bit;
@@ -90,7 +90,7 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         break;
       case Member::Metadata:
         if (!field.value.is_object()) {
-          faults_.add("/metadata", "Must be an object.");
+          errors_.add("/metadata", "Must be an object.");
         } else {
           body_member(span, "/metadata", limits_.metadata_bytes_max, draft.metadata);
         }
@@ -107,7 +107,7 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         break;
       case Member::Version:
         if (const auto version =
-                take_integer(field.value, "/version", 1, std::numeric_limits<std::uint32_t>::max(), faults_)) {
+                take_integer(field.value, "/version", 1, std::numeric_limits<std::uint32_t>::max(), errors_)) {
           draft.schema_version = static_cast<std::uint32_t>(*version);
         }
         draft.given.schema_version = true;
@@ -123,15 +123,15 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         break;
       case Member::SequenceNumber:
         if (const auto number =
-                take_integer(field.value, "/sequenceNumber", 1, std::numeric_limits<std::int64_t>::max(), faults_)) {
+                take_integer(field.value, "/sequenceNumber", 1, std::numeric_limits<std::int64_t>::max(), errors_)) {
           draft.expected_sequence = SequenceNumber{*number};
         }
         break;
       case Member::Timestamp:
-        faults_.add("/timestamp", "Is given by the server; occurredAt is yours.");
+        errors_.add("/timestamp", "Is given by the server; occurredAt is yours.");
         break;
       case Member::Position:
-        faults_.add("/position", "Is given by the server.");
+        errors_.add("/position", "Is given by the server.");
         break;
       case Member::Unknown:
         break;
@@ -139,12 +139,12 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
   }
   cursor.expect_no_member();
   const auto require = [&](Member member, std::string_view pointer) {
-    if ((seen & (1U << static_cast<unsigned>(member))) == 0) faults_.add(pointer, "The member is required.");
+    if ((seen & (1U << static_cast<unsigned>(member))) == 0) errors_.add(pointer, "The member is required.");
   };
   require(Member::EventType, "/eventType");
   require(Member::AggregateId, "/aggregateId");
   require(Member::Data, "/data");
-  if (faults_.any()) return;
+  if (errors_.any()) return;
   if (!draft.correlation_id) draft.correlation_id = context_.correlation_id;
   if (!has_id) {
     draft.event_id = context_.idempotency_key ? derived_event_id(context_.caller, *context_.idempotency_key, index)
@@ -153,30 +153,30 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
 }
 
 bool EventParser::text(const dom::element& value, std::string_view pointer, std::string& to) {
-  return take_text(value, pointer, limits_.string_bytes_max, faults_, to);
+  return take_text(value, pointer, limits_.string_bytes_max, errors_, to);
 }
 
 void EventParser::identifier(const dom::element& value, std::string_view pointer, std::string& to) {
   if (text(value, pointer, to) && to.front() == '$')
-    faults_.add(pointer, "Identifiers that begin with $ are the store's own.");
+    errors_.add(pointer, "Identifiers that begin with $ are the store's own.");
 }
 
 void EventParser::aggregate_id(const dom::element& value, std::string& to) {
   identifier(value, "/aggregateId", to);
   if (to == "." || to == "..") {
-    faults_.add("/aggregateId", "Must not be . or .., which clients take out of a path, encoded or not.");
+    errors_.add("/aggregateId", "Must not be . or .., which clients take out of a path, encoded or not.");
   }
 }
 
 void EventParser::event_type(const dom::element& value, std::string& to) {
   std::string_view given;
   if (value.get(given) != simdjson::SUCCESS) {
-    faults_.add("/eventType", "Must be a string.");
+    errors_.add("/eventType", "Must be a string.");
   } else if (given.starts_with('$')) {
-    faults_.add("/eventType", "Identifiers that begin with $ are the store's own.");
+    errors_.add("/eventType", "Identifiers that begin with $ are the store's own.");
   } else if (given.empty() || given.size() > kEventTypeBytesMax ||
              !std::all_of(given.begin(), given.end(), is_event_type_character)) {
-    faults_.add("/eventType", "Must be 1 to 128 of letters, digits and . _ - : /");
+    errors_.add("/eventType", "Must be 1 to 128 of letters, digits and . _ - : /");
   } else {
     to = given;
   }
@@ -186,7 +186,7 @@ void EventParser::occurred_at(const dom::element& value, RecordDraft& draft) {
   std::string_view given;
   if (value.get(given) == simdjson::SUCCESS) draft.occurred_at = parse_timestamp(given, FinerTimes::Refuse);
   if (!draft.occurred_at) {
-    faults_.add("/occurredAt",
+    errors_.add("/occurredAt",
                 "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most six fractional digits.");
   }
 }
@@ -194,24 +194,24 @@ void EventParser::occurred_at(const dom::element& value, RecordDraft& draft) {
 void EventParser::tags(const dom::element& value, std::vector<std::string>& to) {
   dom::array list;
   if (value.get(list) != simdjson::SUCCESS) {
-    faults_.add("/tags", "Must be a list of strings.");
+    errors_.add("/tags", "Must be a list of strings.");
     return;
   }
   const std::size_t bytes_max = std::min(limits_.string_bytes_max, kTagBytesMax);
   std::size_t index = 0;
   for (const dom::element element : list) {
     if (index == kTagsMax) {
-      faults_.add("/tags", "An event may have at most " + std::to_string(kTagsMax) + " tags.");
+      errors_.add("/tags", "An event may have at most " + std::to_string(kTagsMax) + " tags.");
       return;
     }
     const std::string place = "/tags/" + std::to_string(index++);
     std::string tag;
-    if (!take_text(element, place, bytes_max, faults_, tag)) continue;
+    if (!take_text(element, place, bytes_max, errors_, tag)) continue;
     const auto behind = std::lower_bound(to.begin(), to.end(), tag);
     if (tag.front() == '$') {
-      faults_.add(place, "Tags that begin with $ are the store's own.");
+      errors_.add(place, "Tags that begin with $ are the store's own.");
     } else if (behind != to.end() && *behind == tag) {
-      faults_.add(place, "The tag stands twice.");
+      errors_.add(place, "The tag stands twice.");
     } else {
       to.insert(behind, std::move(tag));
     }
@@ -223,7 +223,7 @@ bool EventParser::event_id(const dom::element& value, RecordDraft& draft) {
   std::optional<Uuid> id;
   if (value.get(given) == simdjson::SUCCESS) id = parse_uuid(given);
   if (!id) {
-    faults_.add("/eventId", "Must be a UUID such as 0190a6b2-7c3e-7d10-8a4b-1f2e3d4c5b6a.");
+    errors_.add("/eventId", "Must be a UUID such as 0190a6b2-7c3e-7d10-8a4b-1f2e3d4c5b6a.");
     return false;
   }
   draft.event_id = *id;
@@ -233,10 +233,10 @@ bool EventParser::event_id(const dom::element& value, RecordDraft& draft) {
 void EventParser::body_member(const JsonSpan& span, std::string_view pointer, std::size_t bytes_max,
                               std::optional<std::string>& to) {
   if (span.text.size() > bytes_max) {
-    faults_.add_too_large(pointer, "Has " + std::to_string(span.text.size()) + " bytes; at most " +
+    errors_.add_too_large(pointer, "Has " + std::to_string(span.text.size()) + " bytes; at most " +
                                        std::to_string(bytes_max) + " are allowed.");
   } else if (span.depth > limits_.depth_max) {
-    faults_.add(pointer, "Is nested " + std::to_string(span.depth) + " levels deep; at most " +
+    errors_.add(pointer, "Is nested " + std::to_string(span.depth) + " levels deep; at most " +
                              std::to_string(limits_.depth_max) + " are allowed.");
   } else {
     to.emplace(span.text);

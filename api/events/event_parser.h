@@ -21,11 +21,11 @@ namespace stele::api {
 /// Reads the events of one request, one after the other.
 class EventParser {
  public:
-  EventParser(const Limits& limits, const AppendContext& context, const Clock& clock, EventErrors& faults)
-      : limits_(limits), context_(context), clock_(clock), faults_(faults) {}
+  EventParser(const Limits& limits, const AppendContext& context, const Clock& clock, EventErrors& errors)
+      : limits_(limits), context_(context), clock_(clock), errors_(errors) {}
 
   /// Fills `draft` (fresh) from `object`, which stands next in the text under `cursor` and is behind it afterwards.
-  /// `index` is the event's place in the request. If there are any faults then, `draft` is meaningless.
+  /// `index` is the event's place in the request. If there are any errors then, `draft` is meaningless.
   void parse(const simdjson::dom::object& object, JsonCursor& cursor, std::size_t index, RecordDraft& draft);
 
  private:
@@ -43,7 +43,7 @@ class EventParser {
   const Limits& limits_;
   const AppendContext& context_;
   const Clock& clock_;
-  EventErrors& faults_;
+  EventErrors& errors_;
 };
 
 }  // namespace stele::api

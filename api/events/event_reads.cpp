@@ -213,7 +213,7 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
     if (*order == "desc") {
       query.direction = Direction::Descending;
     } else if (*order != "asc") {
-      parameters.fault("order", "Must be asc or desc.");
+      parameters.refuse("order", "Must be asc or desc.");
     }
   }
   const auto limit = parameters.integer("limit", 1, limits.page_max);
@@ -230,9 +230,9 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
   list.link_query = parameters.encoded({"cursor", "minPosition"});
   if (cursor) {
     const auto decoded = decode_cursor(*cursor, CursorKind::Events, query.direction, list.filters);
-    if (const auto* fault = std::get_if<CursorError>(&decoded)) {
+    if (const auto* error = std::get_if<CursorError>(&decoded)) {
       return Problem("invalid-cursor",
-                     *fault == CursorError::Mangled
+                     *error == CursorError::Mangled
                          ? "The cursor is damaged."
                          : "The cursor belongs to a query with other filters or order, or to another store.")
           .error({"parameter", "cursor", "Leave it out to begin again.", {}});

@@ -13,12 +13,12 @@
 
 namespace stele::api {
 
-/// A text of 1 to `bytes_max` bytes without control characters. False, and a fault at `pointer`, if it is not one.
+/// A text of 1 to `bytes_max` bytes without control characters. False, and an error at `pointer`, if it is not one.
 bool take_text(const simdjson::dom::element& value, std::string_view pointer, std::size_t bytes_max,
-               EventErrors& faults, std::string& to);
+               EventErrors& errors, std::string& to);
 
-/// An integer from `min` to `max`. None, and a fault at `pointer`, if it is not one.
+/// An integer from `min` to `max`. None, and an error at `pointer`, if it is not one.
 [[nodiscard]] std::optional<std::uint64_t> take_integer(const simdjson::dom::element& value, std::string_view pointer,
-                                                        std::uint64_t min, std::uint64_t max, EventErrors& faults);
+                                                        std::uint64_t min, std::uint64_t max, EventErrors& errors);
 
 }  // namespace stele::api

@@ -90,7 +90,7 @@ struct Response {
   const Route* route = nullptr;                ///< the one the request went to; null = none was found
   const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none
   std::shared_ptr<const Principal> principal;  ///< who asked; null = nobody knows
-  std::string fault;                           ///< of the server, for its log only; empty = none
+  std::string internal_error;                  ///< of the server, for its log only; empty = none
 };
 
 /// Called exactly once, on any thread, to answer a request.

@@ -23,14 +23,14 @@ Parameters::Parameters(std::string_view query, std::initializer_list<std::string
     query.remove_prefix(std::min(end + 1, query.size()));
     if (part.empty()) continue;
     if (++count > kParametersMax) {
-      fault("", "More than 256 parameters.");
+      refuse("", "More than 256 parameters.");
       return;
     }
     const std::size_t equals = std::min(part.find('='), part.size());
     auto name = percent_decode(part.substr(0, equals), PlusMeans::Space);
     auto value = percent_decode(part.substr(std::min(equals + 1, part.size())), PlusMeans::Space);
     if (!name || !value) {
-      fault(name ? name->substr(0, kNameShownBytesMax)
+      refuse(name ? name->substr(0, kNameShownBytesMax)
                  : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
             "The percent-encoding is broken or does not give UTF-8.");
       continue;
@@ -52,7 +52,7 @@ const std::string* Parameters::single(std::string_view name) {
   for (const auto& [key, value] : values_) {
     if (key != name) continue;
     if (found != nullptr) {
-      fault(name, "May stand only once.");
+      refuse(name, "May stand only once.");
       return nullptr;
     }
     found = &value;
@@ -64,7 +64,7 @@ std::optional<std::string> Parameters::text(std::string_view name, std::size_t b
   const std::string* value = single(name);
   if (value == nullptr) return std::nullopt;
   if (value->empty() || value->size() > bytes_max) {
-    fault(name, "Must have 1 to " + std::to_string(bytes_max) + " bytes.");
+    refuse(name, "Must have 1 to " + std::to_string(bytes_max) + " bytes.");
     return std::nullopt;
   }
   return *value;
@@ -75,11 +75,11 @@ std::vector<std::string> Parameters::texts(std::string_view name, std::size_t by
   for (const auto& [key, value] : values_) {
     if (key != name) continue;
     if (value.empty() || value.size() > bytes_max) {
-      fault(name, "Must have 1 to " + std::to_string(bytes_max) + " bytes.");
+      refuse(name, "Must have 1 to " + std::to_string(bytes_max) + " bytes.");
       return {};
     }
     if (found.size() == count_max) {
-      fault(name, "May stand at most " + std::to_string(count_max) + " times.");
+      refuse(name, "May stand at most " + std::to_string(count_max) + " times.");
       return {};
     }
     found.push_back(value);
@@ -94,7 +94,7 @@ std::optional<std::uint64_t> Parameters::integer(std::string_view name, std::uin
   const char* const end = value->data() + value->size();
   const auto [stop, error] = std::from_chars(value->data(), end, number);
   if (error != std::errc{} || stop != end || number < min || number > max) {
-    fault(name, "Must be an integer from " + std::to_string(min) + " to " + std::to_string(max) + ".");
+    refuse(name, "Must be an integer from " + std::to_string(min) + " to " + std::to_string(max) + ".");
     return std::nullopt;
   }
   return number;
@@ -108,7 +108,7 @@ std::optional<Timestamp> Parameters::timestamp(std::string_view name) {
   if (text.size() > 6 && text[text.size() - 6] == ' ') text[text.size() - 6] = '+';
   auto time = parse_timestamp(text, FinerTimes::RoundUp);
   if (!time) {
-    fault(name, "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most nine fractional digits.");
+    refuse(name, "Must be an RFC 3339 date-time such as 2026-03-01T12:00:00Z, with at most nine fractional digits.");
   }
   return time;
 }
@@ -118,12 +118,12 @@ std::optional<bool> Parameters::flag(std::string_view name) {
   if (value == nullptr) return std::nullopt;
   if (*value == "true") return true;
   if (*value == "false") return false;
-  fault(name, "Must be true or false.");
+  refuse(name, "Must be true or false.");
   return std::nullopt;
 }
 
-void Parameters::fault(std::string_view name, std::string detail) {
-  faults_.push_back({"parameter", std::string(name), std::move(detail), {}});
+void Parameters::refuse(std::string_view name, std::string detail) {
+  errors_.push_back({"parameter", std::string(name), std::move(detail), {}});
 }
 
 std::optional<Problem> Parameters::problem() const {
@@ -132,11 +132,11 @@ std::optional<Problem> Parameters::problem() const {
     problem.errors(unknown_);
     return problem;
   }
-  if (!faults_.empty()) {
-    const FieldError& first = faults_.front();
+  if (!errors_.empty()) {
+    const FieldError& first = errors_.front();
     Problem problem("invalid-parameter",
                     first.where.empty() ? first.detail : "Parameter " + first.where + ": " + first.detail);
-    problem.errors(faults_);
+    problem.errors(errors_);
     return problem;
   }
   return std::nullopt;

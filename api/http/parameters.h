@@ -14,7 +14,7 @@
 
 namespace stele::api {
 
-/// Reads the parameters of one request by name. Faults are collected; problem() tells of all of them. Each reader gives
+/// Reads the parameters of one request by name. Errors are collected; problem() tells of all of them. Each reader gives
 /// none when the parameter is absent or faulty.
 class Parameters {
  public:
@@ -31,9 +31,9 @@ class Parameters {
   /// A bound of times, inclusive if it is a lower one and exclusive if it is an upper one: rounded up.
   [[nodiscard]] std::optional<Timestamp> timestamp(std::string_view name);
   [[nodiscard]] std::optional<bool> flag(std::string_view name);
-  void fault(std::string_view name, std::string detail);
+  void refuse(std::string_view name, std::string detail);
 
-  /// The refusal, if there was any fault so far.
+  /// The refusal, if there was any error so far.
   [[nodiscard]] std::optional<Problem> problem() const;
 
   /// The parameters as sent (normalised encoding) without those named in `except`; empty or "a=b&c=d".
@@ -44,7 +44,7 @@ class Parameters {
 
   std::vector<std::pair<std::string, std::string>> values_;
   std::vector<FieldError> unknown_;
-  std::vector<FieldError> faults_;
+  std::vector<FieldError> errors_;
 };
 
 }  // namespace stele::api

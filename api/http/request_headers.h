@@ -11,7 +11,7 @@
 namespace stele::api {
 
 /// The correlation id a request brings: X-Correlation-Id, else the trace id of a valid W3C traceparent; empty if it has
-/// neither. A fault for an X-Correlation-Id that is no text of 1..255 bytes of UTF-8 without control characters; a
+/// neither. An error for an X-Correlation-Id that is no text of 1..255 bytes of UTF-8 without control characters; a
 /// broken traceparent is ignored, as that specification demands.
 [[nodiscard]] std::variant<std::string, FieldError> correlation_of(const Request& request);
 

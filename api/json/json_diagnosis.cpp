@@ -64,11 +64,11 @@ class Checker {
     return false;
   }
 
-  void fault(std::string detail) {
+  void error(std::string detail) {
     if (result_.values.size() >= kFaultsMax) return;
     std::string pointer;
     for (std::size_t i = 0; i < levels_.size(); ++i) {
-      // While a key is being read, the fault belongs to the object that has it.
+      // While a key is being read, the error belongs to the object that has it.
       if (in_key_ && i + 1 == levels_.size() && levels_.size() == objects_.size()) break;
       append_pointer_token(pointer, objects_[i] ? levels_[i].key : std::to_string(levels_[i].index));
     }
@@ -100,7 +100,7 @@ class Checker {
     objects_.push_back(object);
     fresh_ = true;
     if (levels_.size() < kPointerLevelsMax && levels_.size() + 1 == objects_.size()) levels_.emplace_back();
-    if (objects_.size() == kNestingMax + 1) fault("Arrays and objects are nested more than 1024 levels deep.");
+    if (objects_.size() == kNestingMax + 1) error("Arrays and objects are nested more than 1024 levels deep.");
   }
 
   bool close() {
@@ -191,9 +191,9 @@ class Checker {
     }
     const std::string token(text_.substr(from, at_ - from));
     if (whole) {
-      if (!fits_64_bits(token)) fault("An integer must fit into 64 bits.");
+      if (!fits_64_bits(token)) error("An integer must fit into 64 bits.");
     } else if (std::isinf(std::strtod(token.c_str(), nullptr))) {
-      fault("The number is beyond the range of a double.");
+      error("The number is beyond the range of a double.");
     }
     return true;
   }
@@ -239,7 +239,7 @@ class Checker {
       }
     }
     if (lone) {
-      fault(in_key_ ? "A member name contains a lone surrogate." : "The string contains a lone surrogate.");
+      error(in_key_ ? "A member name contains a lone surrogate." : "The string contains a lone surrogate.");
       code = 0xFFFD;
     }
     append_utf8(to, code);

@@ -1,5 +1,5 @@
 #pragma once
-// Why a text was refused by the fast parser. simdjson stops at the first fault and has one code for a broken number and
+// Why a text was refused by the fast parser. simdjson stops at the first error and has one code for a broken number and
 // for one that is merely too large; clients are told the difference (400 or 422) and the place. Slow path only.
 
 #include <cstddef>

@@ -16,7 +16,7 @@ enum class LogCause {
   AcceptFailed,
   RequestRefused,  ///< malformed, too large or too slow: before a handler saw it
   AccessDenied,
-  RequestFailed,  ///< through a fault of ours or of the disk
+  RequestFailed,  ///< through an error of ours or of the disk
   AccessLineDropped,
 };
 

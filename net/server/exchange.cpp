@@ -132,7 +132,7 @@ void Exchange::check_upgrade() {
     return;
   }
   replace_answer("internal-error", "The request could not be handled.");
-  response_.fault = "a request was to be upgraded that does not ask for it";
+  response_.internal_error = "a request was to be upgraded that does not ask for it";
 }
 
 /// A reader may take its time over a large answer: all that wait for their readers must fit into the budget. An answer
@@ -190,7 +190,8 @@ void Exchange::account(bool whole) {
   if (!whole) core.traffic->connections().answers_cut.fetch_add(1, std::memory_order_relaxed);
   if (response_.status == 401 || response_.status == 403)
     log_limited(LogCause::AccessDenied, "a request was denied access");
-  if (!response_.fault.empty()) log_limited(LogCause::RequestFailed, "a request failed: ", response_.fault);
+  if (!response_.internal_error.empty())
+    log_limited(LogCause::RequestFailed, "a request failed: ", response_.internal_error);
   if (core.access_log) log_access(*core.access_log, logged(), writer_.body_bytes_written(), micros, whole);
 }
 
@@ -203,7 +204,7 @@ void Exchange::end() {
   response_.source.reset();
   response_.pushed.reset();
   response_.upgraded.reset();
-  response_.fault.clear();
+  response_.internal_error.clear();
   std::string().swap(response_.body);  // the next answer brings its own
   writer_.end_answer();
 }

@@ -52,11 +52,11 @@ JwkSet all_keys() {
   return std::move(*set);
 }
 
-std::string fault_of(const std::string& token, const JwtPolicy& policy = kPolicy) {
+std::string error_of(const std::string& token, const JwtPolicy& policy = kPolicy) {
   static const JwkSet keys = all_keys();
   const auto verified = verify_jwt(token, keys, policy, kTime);
-  const auto* fault = std::get_if<JwtError>(&verified);
-  return fault == nullptr ? "" : std::string(*fault);
+  const auto* error = std::get_if<JwtError>(&verified);
+  return error == nullptr ? "" : std::string(*error);
 }
 
 std::shared_ptr<const Principal> principal_of(const std::string& token) {
@@ -94,11 +94,11 @@ TEST_CASE("Jwt.ASignatureWithAnyBitChangedIsRefused") {
       std::string changed = signature;
       changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
       CAPTURE(bit);
-      REQUIRE(fault_of(message + "." + base64url_encode(changed)) == "Its signature is wrong.");
+      REQUIRE(error_of(message + "." + base64url_encode(changed)) == "Its signature is wrong.");
     }
     for (const std::string& wrong : {signature.substr(1), signature + '\0', std::string(signature.size(), '\0'),
                                      std::string(signature.size(), '\xFF'), std::string("x")}) {
-      CHECK(fault_of(message + "." + base64url_encode(wrong)) == "Its signature is wrong.");
+      CHECK(error_of(message + "." + base64url_encode(wrong)) == "Its signature is wrong.");
     }
   }
 }
@@ -110,7 +110,7 @@ TEST_CASE("Jwt.AMessageWithAnyByteChangedIsRefused") {
     std::string changed = token;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
     CAPTURE(i);
-    REQUIRE_FALSE(fault_of(changed).empty());
+    REQUIRE_FALSE(error_of(changed).empty());
   }
 }
 
@@ -121,29 +121,29 @@ TEST_CASE("Jwt.TheKeyDecidesTheAlgorithmAndNeverTheToken") {
   for (const char* alg :
        {"none", "None", "nOnE", "HS256", "HS512", "ES256", "RS256", "PS256", "RS512", "eddsa", "", "Ed25519"}) {
     CAPTURE(alg);
-    CHECK(fault_of(with_header(ed25519(), alg, "ed")) == "Its alg is not that of the key.");
+    CHECK(error_of(with_header(ed25519(), alg, "ed")) == "Its alg is not that of the key.");
   }
-  CHECK(fault_of(with_header(rsa(), "PS256", "rsa")) == "Its alg is not that of the key.");
-  CHECK(fault_of(with_header(p256(), "EdDSA", "ec")) == "Its alg is not that of the key.");
+  CHECK(error_of(with_header(rsa(), "PS256", "rsa")) == "Its alg is not that of the key.");
+  CHECK(error_of(with_header(p256(), "EdDSA", "ec")) == "Its alg is not that of the key.");
   // A key signs, another one is named.
-  CHECK(fault_of(with_header(ed25519(), "RS256", "rsa")) == "Its signature is wrong.");
-  CHECK(fault_of(with_header(rsa(), "EdDSA", "ed")) == "Its signature is wrong.");
+  CHECK(error_of(with_header(ed25519(), "RS256", "rsa")) == "Its signature is wrong.");
+  CHECK(error_of(with_header(rsa(), "EdDSA", "ed")) == "Its signature is wrong.");
   const SigningKey stranger(SigningKey::Kind::Ed25519, "ed");
-  CHECK(fault_of(stranger.token(claims())) == "Its signature is wrong.");
-  CHECK(fault_of(with_header(ed25519(), "EdDSA", "other")) == "Its kid names no key that is trusted here.");
-  CHECK(fault_of(ed25519().token_of(R"({"alg":"EdDSA"})", claims())) == "Its kid names no key that is trusted here.");
-  CHECK(fault_of(ed25519().token_of(R"({"alg":"EdDSA","kid":7})", claims())) ==
+  CHECK(error_of(stranger.token(claims())) == "Its signature is wrong.");
+  CHECK(error_of(with_header(ed25519(), "EdDSA", "other")) == "Its kid names no key that is trusted here.");
+  CHECK(error_of(ed25519().token_of(R"({"alg":"EdDSA"})", claims())) == "Its kid names no key that is trusted here.");
+  CHECK(error_of(ed25519().token_of(R"({"alg":"EdDSA","kid":7})", claims())) ==
         "Its kid names no key that is trusted here.");
-  CHECK(fault_of(ed25519().token_of(R"({"kid":"ed"})", claims())) == "Its alg is not that of the key.");
+  CHECK(error_of(ed25519().token_of(R"({"kid":"ed"})", claims())) == "Its alg is not that of the key.");
   // No signature at all.
   const std::string message = base64url_encode(R"({"alg":"none","kid":"ed"})") + "." + base64url_encode(claims());
-  CHECK_FALSE(fault_of(message + ".").empty());
-  CHECK_FALSE(fault_of(message).empty());
+  CHECK_FALSE(error_of(message + ".").empty());
+  CHECK_FALSE(error_of(message).empty());
 }
 
 TEST_CASE("Jwt.MalformedOnesAreRefused") {
   const std::string good = ed25519().token(claims());
-  REQUIRE(fault_of(good).empty());
+  REQUIRE(error_of(good).empty());
   const std::size_t first = good.find('.');
   const std::size_t second = good.rfind('.');
   const std::string header = good.substr(0, first);
@@ -157,7 +157,7 @@ TEST_CASE("Jwt.MalformedOnesAreRefused") {
         header + "." + body + "+/." + signature, header + ". " + body + "." + signature, good + "\n",
         header + "\n." + body + "." + signature}) {
     CAPTURE(token);
-    CHECK_FALSE(fault_of(token).empty());
+    CHECK_FALSE(error_of(token).empty());
   }
   // Signed rightly, and yet no objects, or with members that stand twice.
   for (const std::string& text :
@@ -165,7 +165,7 @@ TEST_CASE("Jwt.MalformedOnesAreRefused") {
         std::string("null"), claims(R"(,"sub":"eve")"), claims(R"(,"sub":"ada")"), claims(R"(,"su\u0062":"eve")"),
         claims(R"(,"x":1,"x":1)"), claims() + claims(), claims(",\"x\":\"\xFF\"")}) {
     CAPTURE(text);
-    CHECK_FALSE(fault_of(ed25519().token(text)).empty());
+    CHECK_FALSE(error_of(ed25519().token(text)).empty());
   }
   for (const std::string& text :
        {std::string("[]"), std::string("{"), std::string(R"({"alg":"EdDSA","alg":"EdDSA","kid":"ed"})"),
@@ -175,20 +175,20 @@ TEST_CASE("Jwt.MalformedOnesAreRefused") {
         std::string(R"({"alg":"EdDSA","kid":"ed","typ":"JOSE"})"),
         std::string(R"({"alg":"EdDSA","kid":"ed","typ":1})")}) {
     CAPTURE(text);
-    CHECK_FALSE(fault_of(ed25519().token_of(text, claims())).empty());
+    CHECK_FALSE(error_of(ed25519().token_of(text, claims())).empty());
   }
   for (const char* type : {"JWT", "jwt", "at+jwt", "application/at+jwt"}) {
     CAPTURE(type);
-    CHECK(fault_of(ed25519().token_of(R"({"typ":")" + std::string(type) + R"(","alg":"EdDSA","kid":"ed"})", claims()))
+    CHECK(error_of(ed25519().token_of(R"({"typ":")" + std::string(type) + R"(","alg":"EdDSA","kid":"ed"})", claims()))
               .empty());
   }
-  CHECK(fault_of(ed25519().token(claims(R"(,"x":")" + std::string(8192, 'x') + '"'))) ==
+  CHECK(error_of(ed25519().token(claims(R"(,"x":")" + std::string(8192, 'x') + '"'))) ==
         "It is longer than 8192 bytes.");
 }
 
 TEST_CASE("Jwt.TimesAreCheckedWithALittleLeeway") {
   const auto with = [](const std::string& extra, const std::set<std::string>& without = {}) {
-    return fault_of(ed25519().token(claims(extra, without)));
+    return error_of(ed25519().token(claims(extra, without)));
   };
   const auto number = [](std::int64_t n) { return std::to_string(n); };
   const auto expires = [&](const std::string& value) { return with(R"(,"exp":)" + value, {"exp"}); };
@@ -209,7 +209,7 @@ TEST_CASE("Jwt.TimesAreCheckedWithALittleLeeway") {
 
 TEST_CASE("Jwt.ClaimsMustBeThoseThatAreConfigured") {
   const auto with = [](const std::string& extra, const std::set<std::string>& without = {}) {
-    return fault_of(ed25519().token(claims(extra, without)));
+    return error_of(ed25519().token(claims(extra, without)));
   };
   CHECK(with("", {"iss"}) == "It is from another issuer.");
   CHECK(with(R"(,"iss":"https://issuer.example/")", {"iss"}) == "It is from another issuer.");

@@ -40,7 +40,7 @@ TEST_CASE("Call.WithoutMemoryARequestIsAnswered503") {
   CHECK(sent.answer->status == 503);
   CHECK(names(*sent.answer, "busy"));
   CHECK(sent.answer->headers.front() == std::pair<std::string_view, std::string>{"Retry-After", "1"});
-  CHECK(sent.answer->fault.empty());
+  CHECK(sent.answer->internal_error.empty());
 }
 
 TEST_CASE("Call.WithoutMemoryForTheAnswerOfAnAppendItsOutcomeIsUnknown") {
@@ -57,7 +57,7 @@ TEST_CASE("Call.AFaultOfTheServerIs500AndToldToItsLogOnly") {
   REQUIRE(sent.answer);
   CHECK(sent.answer->status == 500);
   CHECK(names(*sent.answer, "internal-error"));
-  CHECK(sent.answer->fault == "the secret reason");
+  CHECK(sent.answer->internal_error == "the secret reason");
   CHECK(sent.answer->body.find("secret") == std::string::npos);
 }
 

@@ -448,8 +448,8 @@ TEST_CASE("EventParser.WhenTheTextIsUnderstoodInTwoWaysTheRequestFailsAndNotTheP
   for (const char* const other :
        {"", "{", "{}", R"({"eventType":"T"})", R"({"a":1,"b":2,"c":3,"d":4,"e":5})", "[1,2,3,4,5]", "1"}) {
     CAPTURE(other);
-    EventErrors faults;
-    EventParser parser(limits, context, system_clock(), faults);
+    EventErrors errors;
+    EventParser parser(limits, context, system_clock(), errors);
     JsonCursor cursor(other);
     RecordDraft draft;
     CHECK_THROWS_AS(parser.parse(object, cursor, 0, draft), std::logic_error);

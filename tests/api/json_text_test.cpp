@@ -192,7 +192,7 @@ TEST_CASE("JsonDiagnosis.PointsAtValuesThatAreTooMuch") {
     const JsonDiagnosis diagnosis = diagnose_json(text);
     if (diagnosis.broken) return "broken: " + diagnosis.broken->detail;
     std::string all;
-    for (const auto& fault : diagnosis.values) all += fault.pointer + ";";
+    for (const auto& error : diagnosis.values) all += error.pointer + ";";
     return all;
   };
   CHECK(pointer("1e999") == ";");

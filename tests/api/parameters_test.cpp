@@ -26,7 +26,7 @@ TEST_CASE("Parameters.GoodValuesAreRead") {
 }
 
 TEST_CASE("Parameters.FaultsNameTheParameter") {
-  const auto fault = [](std::string_view query) {
+  const auto error = [](std::string_view query) {
     Parameters parameters(query, {"a", "n", "t", "f"});
     (void)parameters.text("a");
     (void)parameters.integer("n", 1, 1000);
@@ -36,21 +36,21 @@ TEST_CASE("Parameters.FaultsNameTheParameter") {
     if (!problem) return std::string("none");
     return std::string(problem->kind().slug) + " " + problem->field_errors().front().where;
   };
-  CHECK(fault("") == "none");
-  CHECK(fault("b=1") == "unknown-parameter b");
-  CHECK(fault("A=1") == "unknown-parameter A");
-  CHECK(fault("n=0&b=1") == "unknown-parameter b");
-  CHECK(fault("a=1&a=2") == "invalid-parameter a");
-  CHECK(fault("a=") == "invalid-parameter a");
-  CHECK(fault("a") == "invalid-parameter a");
-  CHECK(fault("a=" + std::string(256, 'x')) == "invalid-parameter a");
-  CHECK(fault("a=%zz") == "invalid-parameter a");
-  CHECK(fault("a=%ff") == "invalid-parameter a");
+  CHECK(error("") == "none");
+  CHECK(error("b=1") == "unknown-parameter b");
+  CHECK(error("A=1") == "unknown-parameter A");
+  CHECK(error("n=0&b=1") == "unknown-parameter b");
+  CHECK(error("a=1&a=2") == "invalid-parameter a");
+  CHECK(error("a=") == "invalid-parameter a");
+  CHECK(error("a") == "invalid-parameter a");
+  CHECK(error("a=" + std::string(256, 'x')) == "invalid-parameter a");
+  CHECK(error("a=%zz") == "invalid-parameter a");
+  CHECK(error("a=%ff") == "invalid-parameter a");
   for (const char* n : {"0", "1001", "-1", "+1", "1.0", "1e2", "x", "%20", "1%20", "99999999999999999999", "0x1"}) {
     CAPTURE(n);
-    CHECK(fault("n=" + std::string(n)) == "invalid-parameter n");
+    CHECK(error("n=" + std::string(n)) == "invalid-parameter n");
   }
-  CHECK(fault("t=yesterday") == "invalid-parameter t");
-  CHECK(fault("f=1") == "invalid-parameter f");
-  CHECK(fault("f=True") == "invalid-parameter f");
+  CHECK(error("t=yesterday") == "invalid-parameter t");
+  CHECK(error("f=1") == "invalid-parameter f");
+  CHECK(error("f=True") == "invalid-parameter f");
 }

@@ -175,28 +175,28 @@ TEST_CASE("Reads.ACursorOfAnotherStoreIsRefused") {
 
 TEST_CASE("Reads.BadParametersAre400") {
   TestService service;
-  const auto fault = [&](const std::string& query) {
+  const auto error = [&](const std::string& query) {
     const Answer answer = service.get("/v1/events?" + query);
     CHECK(answer.status == 400);
     return answer.slug() + " " + answer.text("/errors/0/parameter");
   };
-  CHECK(fault("agregateId=a") == "unknown-parameter agregateId");
-  CHECK(fault("aggregateId=a&aggregateId=b") == "invalid-parameter aggregateId");
-  CHECK(fault("aggregateId=") == "invalid-parameter aggregateId");
-  CHECK(fault("aggregateId=%ff") == "invalid-parameter aggregateId");
-  CHECK(fault("limit=0") == "invalid-parameter limit");
-  CHECK(fault("limit=1001") == "invalid-parameter limit");
-  CHECK(fault("order=up") == "invalid-parameter order");
-  CHECK(fault("from=now") == "invalid-parameter from");
-  CHECK(fault("to=2026-03-01T12:00:00.1234567890Z") == "invalid-parameter to");
-  CHECK(fault("fromSequence=-1") == "invalid-parameter fromSequence");
-  CHECK(fault("afterPosition=x") == "invalid-parameter afterPosition");
-  CHECK(fault("schemaVersion=0") == "invalid-parameter schemaVersion");
-  CHECK(fault("schemaVersion=newest") == "invalid-parameter schemaVersion");
-  CHECK(fault("minPosition=x") == "invalid-parameter minPosition");
-  CHECK(fault("includeSystem=yes") == "invalid-parameter includeSystem");
-  CHECK(fault("cursor=abc") == "invalid-cursor cursor");
-  CHECK(fault("cursor=") == "invalid-parameter cursor");
+  CHECK(error("agregateId=a") == "unknown-parameter agregateId");
+  CHECK(error("aggregateId=a&aggregateId=b") == "invalid-parameter aggregateId");
+  CHECK(error("aggregateId=") == "invalid-parameter aggregateId");
+  CHECK(error("aggregateId=%ff") == "invalid-parameter aggregateId");
+  CHECK(error("limit=0") == "invalid-parameter limit");
+  CHECK(error("limit=1001") == "invalid-parameter limit");
+  CHECK(error("order=up") == "invalid-parameter order");
+  CHECK(error("from=now") == "invalid-parameter from");
+  CHECK(error("to=2026-03-01T12:00:00.1234567890Z") == "invalid-parameter to");
+  CHECK(error("fromSequence=-1") == "invalid-parameter fromSequence");
+  CHECK(error("afterPosition=x") == "invalid-parameter afterPosition");
+  CHECK(error("schemaVersion=0") == "invalid-parameter schemaVersion");
+  CHECK(error("schemaVersion=newest") == "invalid-parameter schemaVersion");
+  CHECK(error("minPosition=x") == "invalid-parameter minPosition");
+  CHECK(error("includeSystem=yes") == "invalid-parameter includeSystem");
+  CHECK(error("cursor=abc") == "invalid-cursor cursor");
+  CHECK(error("cursor=") == "invalid-parameter cursor");
 }
 
 TEST_CASE("Reads.AParameterWithNothingInItIsAFaultAndNeverNoFilter") {

@@ -235,7 +235,7 @@ TEST_CASE("Serve.WhatIsWrongInAFileIsToldWithItsLine") {
   told("data = x\nhelp = true\n", "line 2", "help");
   told("data = x\n[serve]\n", "line 2", "name = value");
   CHECK(run_stele({"serve", "--data", "x", "--config", "/nowhere/stele.conf", "--print-config"}).exit_code == 2);
-  // A flag is not the file's fault.
+  // A flag is not the file's error.
   const auto flag = print_config("data = x\nsegment-size = 1MiB\n", {"--segment-size", "1"});
   CHECK(flag.exit_code == 2);
   CHECK_FALSE(contains(flag.err, "line 2"));

@@ -90,7 +90,7 @@ TEST_CASE("Descriptors.AServerStartedWithoutThemKeepsItsLogWhole") {
     ServerProcess server =
         ServerProcess::start({.data = folder.file("data"), .arguments = {"--segment-size", "64KiB"}});
     const Comparison found = ledger.compare(server.port());
-    CHECK_MESSAGE(found.faults.empty(), found.text());
+    CHECK_MESSAGE(found.errors.empty(), found.text());
     CHECK(ledger.acknowledged() > 0);
   }
 }

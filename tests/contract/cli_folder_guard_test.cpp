@@ -56,7 +56,7 @@ struct Running {
     CHECK(server.stop() == 0);
     ServerProcess again = start(data);
     for (const Comparison& found : {ledger.compare(again.port()), ledger.settle(again.port())}) {
-      CHECK_MESSAGE(found.faults.empty(), found.text());
+      CHECK_MESSAGE(found.errors.empty(), found.text());
     }
     CHECK(again.stop() == 0);
   }
@@ -162,7 +162,7 @@ TEST_CASE("FolderGuard.AnActiveSegmentThatIsGoneOrCutIsNoticedBeforeTheNextAnswe
   if (restored) {
     ServerProcess again = start(folder.path());
     const Comparison found = first.ledger.compare(again.port());
-    CHECK_MESSAGE(found.faults.empty(), found.text());
+    CHECK_MESSAGE(found.errors.empty(), found.text());
   }
 }
 

@@ -85,7 +85,7 @@ TEST_CASE("FullDisk.RefusesAppendsServesReadsAndHealsItself") {
 
   // Reads go on: all that was acknowledged, and nothing of what was refused.
   const Comparison full = ledger.compare(server.port());
-  CHECK_MESSAGE(full.faults.empty(), full.text());
+  CHECK_MESSAGE(full.errors.empty(), full.text());
   CHECK(ledger.acknowledged() == before);
 
   // Room again: no restart.
@@ -106,7 +106,7 @@ TEST_CASE("FullDisk.RefusesAppendsServesReadsAndHealsItself") {
   const auto verify = [&](int port) {
     for (const Comparison& found : {ledger.compare(port), ledger.settle(port)}) {
       lost += found.lost;
-      CHECK_MESSAGE(found.faults.empty(), found.text());
+      CHECK_MESSAGE(found.errors.empty(), found.text());
     }
   };
   verify(server.port());

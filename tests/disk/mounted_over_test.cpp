@@ -48,7 +48,7 @@ TEST_CASE("MountedOver.AppendsStopAndNothingIsWrittenToTheOtherDisk") {
   }
   ServerProcess server = ServerProcess::start({.data = data, .arguments = {"--segment-size", "64KiB"}});
   for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
-    CHECK_MESSAGE(found.faults.empty(), found.text());
+    CHECK_MESSAGE(found.errors.empty(), found.text());
   }
   CHECK(server.stop() == 0);
 }

@@ -42,7 +42,7 @@ void wear_out_a_disk(std::uint64_t rounds, std::mt19937_64& random, Totals& tota
   const auto verify = [&](const ServerProcess& server) {
     for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
       totals.lost += found.lost;
-      CHECK_MESSAGE(found.faults.empty(), found.text());
+      CHECK_MESSAGE(found.errors.empty(), found.text());
     }
   };
   for (std::uint64_t round = 0; round < rounds; ++round) {

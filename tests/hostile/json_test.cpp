@@ -73,7 +73,7 @@ TEST_CASE("Json.LongNamesAreNotEchoedAsAWhole") {
   const std::string name(10 * kMega, 'n');
   check_refused("{\"" + name + "\":1}", 422, "invalid-event");
   check_refused(event_json("never", "T", "1", ",\"" + name + "\":1"), 422, "invalid-event");
-  // Faulty values deep inside: each fault names its place.
+  // Faulty values deep inside: each error names its place.
   check_refused("{\"" + name + "\":[" + repeated("1e999,", 1'000) + "1]}", 422, "invalid-event");
   check_refused("{\"events\":[],\"condition\":{\"" + name + "\":1}}", 422, "invalid-event");
   std::string list = "[";

@@ -27,7 +27,7 @@ TEST_CASE("Server.AFaultOfTheServerIsALineOfItsLogAndNothingOfItsAnswer") {
       std::make_shared<spdlog::logger>("caught", std::make_shared<spdlog::sinks::ostream_sink_mt>(written)));
   TestServer server;
   HttpClient client = server.client();
-  const HttpResponse failed = client.get("/fault");
+  const HttpResponse failed = client.get("/failing");
   CHECK(failed.status == 500);
   CHECK(failed.body.find("differ") == std::string::npos);
   CHECK(client.get("/after").status == 200);

@@ -144,9 +144,9 @@ class FakeHandler final : public api::Handler {
     }
     if (path == "/certificate") return reply(text(200, std::string(request.client_certificate())));
     if (path == "/authority") return reply(text(200, std::string(request.authority())));
-    if (path == "/fault") {
+    if (path == "/failing") {
       api::Response response = api::problem_response("internal-error", "The server failed.");
-      response.fault = "the two readers differ";
+      response.internal_error = "the two readers differ";
       return reply(std::move(response));
     }
     if (path == "/remote") return reply(text(200, std::string(request.remote_address())));

@@ -10,11 +10,11 @@ namespace stele::tests {
 
 namespace {
 
-constexpr std::size_t kFaultsShown = 20;
+constexpr std::size_t kErrorsShown = 20;
 constexpr std::size_t kIdsLookedUp = 200;
 
-void add_fault(Comparison& to, std::string fault) {
-  if (to.faults.size() < kFaultsShown) to.faults.push_back(std::move(fault));
+void add_error(Comparison& to, std::string error) {
+  if (to.errors.size() < kErrorsShown) to.errors.push_back(std::move(error));
 }
 
 std::string minified(std::string_view json) {
@@ -59,12 +59,12 @@ Fate fate_of(const HttpResponse& response) {
   }
 }
 
-/// Everything the store holds, by event id; faults of the log by itself go to `comparison`.
+/// Everything the store holds, by event id; errors of the log by itself go to `comparison`.
 std::map<std::string, StoredEvent> read_all(HttpClient& http, Comparison& comparison) {
   std::map<std::string, StoredEvent> stored;
   const HttpResponse all = http.get("/v1/events", {{"Accept", "application/x-ndjson"}});
   if (all.status != 200 || !all.error.empty()) {
-    add_fault(comparison, "the log cannot be read: " + std::to_string(all.status) + " " + all.error + " " + all.body);
+    add_error(comparison, "the log cannot be read: " + std::to_string(all.status) + " " + all.error + " " + all.body);
     return stored;
   }
   std::map<std::string, std::uint64_t> sequences;
@@ -76,13 +76,13 @@ std::map<std::string, StoredEvent> read_all(HttpClient& http, Comparison& compar
                       .sequence = line["sequenceNumber"].get_uint64()};
     const std::string id(line["eventId"].get_string().value());
     const std::string place = "event " + id + " at position " + std::to_string(event.position);
-    if (event.position <= previous) add_fault(comparison, place + " follows " + std::to_string(previous));
+    if (event.position <= previous) add_error(comparison, place + " follows " + std::to_string(previous));
     previous = event.position;
     if (event.sequence != ++sequences[event.aggregate]) {
-      add_fault(comparison, place + " has number " + std::to_string(event.sequence) + " of " + event.aggregate +
+      add_error(comparison, place + " has number " + std::to_string(event.sequence) + " of " + event.aggregate +
                                 ", not " + std::to_string(sequences[event.aggregate]));
     }
-    if (!stored.emplace(id, std::move(event)).second) add_fault(comparison, place + " is stored twice");
+    if (!stored.emplace(id, std::move(event)).second) add_error(comparison, place + " is stored twice");
   });
   return stored;
 }
@@ -100,7 +100,7 @@ void compare_lookups(HttpClient& http, const std::map<std::string, StoredEvent>&
       if (found != stored.end() && found->second.aggregate == aggregate) ++lines;
     });
     if (list.status != 200 || lines != count) {
-      add_fault(comparison, "the list of " + aggregate + " has " + std::to_string(lines) + " events, the log " +
+      add_error(comparison, "the list of " + aggregate + " has " + std::to_string(lines) + " events, the log " +
                                 std::to_string(count));
     }
   }
@@ -113,7 +113,7 @@ void compare_lookups(HttpClient& http, const std::map<std::string, StoredEvent>&
     simdjson::dom::element json;
     if (one.status != 200 || parser.parse(one.body).get(json) != simdjson::SUCCESS ||
         json["position"].get_uint64().value() != event.position) {
-      add_fault(comparison, "event " + id + " is not found by its id: " + std::to_string(one.status));
+      add_error(comparison, "event " + id + " is not found by its id: " + std::to_string(one.status));
     }
   }
 }
@@ -122,7 +122,7 @@ void compare_lookups(HttpClient& http, const std::map<std::string, StoredEvent>&
 
 std::string Comparison::text() const {
   std::string text;
-  for (const std::string& fault : faults) text += fault + "\n";
+  for (const std::string& error : errors) text += error + "\n";
   return text;
 }
 
@@ -176,7 +176,7 @@ Comparison Ledger::compare(int port) {
       if (found == stored.end()) {
         if (commit.fate == Fate::Stored) {
           ++comparison.lost;
-          add_fault(comparison, "acknowledged and lost: " + sent.id + " at position " + std::to_string(sent.position));
+          add_error(comparison, "acknowledged and lost: " + sent.id + " at position " + std::to_string(sent.position));
         }
         continue;
       }
@@ -189,13 +189,13 @@ Comparison Ledger::compare(int port) {
           (commit.fate != Fate::Stored || (event.position == sent.position && event.sequence == sent.sequence));
       if (!same) {
         if (commit.fate == Fate::Stored) ++comparison.lost;
-        add_fault(comparison, "stored, but not as sent or acknowledged: " + sent.id);
+        add_error(comparison, "stored, but not as sent or acknowledged: " + sent.id);
       }
     }
-    if (present != 0 && present != commit.events.size()) add_fault(comparison, "half a commit is stored: " + key);
-    if (present != 0 && commit.fate == Fate::Refused) add_fault(comparison, "refused and yet stored: " + key);
+    if (present != 0 && present != commit.events.size()) add_error(comparison, "half a commit is stored: " + key);
+    if (present != 0 && commit.fate == Fate::Refused) add_error(comparison, "refused and yet stored: " + key);
   }
-  if (comparison.stored != stored.size()) add_fault(comparison, "the store holds events that nobody sent");
+  if (comparison.stored != stored.size()) add_error(comparison, "the store holds events that nobody sent");
   compare_lookups(http, stored, comparison);
   return comparison;
 }
@@ -208,14 +208,14 @@ Comparison Ledger::settle(int port) {
     const HttpResponse response = http.post("/v1/events", commit.body);
     note(commit, response);
     if (commit.fate == Fate::Unknown || (commit.fate == Fate::Refused && response.status != 409)) {
-      add_fault(comparison, "sent again: " + key + " gives " + std::to_string(response.status) + " " + response.body);
+      add_error(comparison, "sent again: " + key + " gives " + std::to_string(response.status) + " " + response.body);
     }
     if (commit.fate != Fate::Stored) continue;
     for (const SentEvent& event : commit.events) {
       const HttpResponse data = http.get("/v1/events/" + event.id + "/data");
       if (data.status != 200 || data.body != event.data) {
         ++comparison.lost;
-        add_fault(comparison, "sent again, but its data is not what was sent: " + event.id);
+        add_error(comparison, "sent again, but its data is not what was sent: " + event.id);
       }
     }
   }

@@ -1,5 +1,5 @@
 #pragma once
-// What clients sent to a store and what came back, to be compared with what the store holds after a fault; and clients
+// What clients sent to a store and what came back, to be compared with what the store holds after an error; and clients
 // that fill one. For tests that run the real binary and break something under it.
 
 #include <atomic>
@@ -42,7 +42,7 @@ struct SentCommit {
 struct Comparison {
   std::uint64_t stored = 0;         ///< events of the ledger that the store holds
   std::uint64_t lost = 0;           ///< acknowledged events that it does not hold, or not as acknowledged
-  std::vector<std::string> faults;  ///< each loss and everything else that must not be; the first 20
+  std::vector<std::string> errors;  ///< each loss and everything else that must not be; the first 20
   [[nodiscard]] std::string text() const;
 };
 

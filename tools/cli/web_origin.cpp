@@ -30,7 +30,7 @@ bool is_canonical(int family, const std::string& text) {
          ::inet_ntop(family, &address, written.data(), written.size()) != nullptr && text == written.data();
 }
 
-std::string fault_of_host(std::string_view host) {
+std::string error_of_host(std::string_view host) {
   if (host.empty()) return "it has no host";
   if (host.find('*') != std::string_view::npos)
     return "a '*' inside an origin matches nothing; name each origin, or '*' alone for any";
@@ -50,7 +50,7 @@ std::string fault_of_host(std::string_view host) {
   return {};
 }
 
-std::string fault_of_port(std::string_view port, std::string_view scheme) {
+std::string error_of_port(std::string_view port, std::string_view scheme) {
   std::uint16_t number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (port.empty() || error != std::errc{} || end != port.data() + port.size() || port.front() == '0') {
@@ -64,7 +64,7 @@ std::string fault_of_port(std::string_view port, std::string_view scheme) {
 
 }  // namespace
 
-std::string fault_of_origin(std::string_view text) {
+std::string error_of_origin(std::string_view text) {
   if (text == "*" || text == "null") return {};
   if (text.empty()) return "it is empty";
   if (std::any_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; })) {
@@ -80,10 +80,10 @@ std::string fault_of_origin(std::string_view text) {
     return "an origin ends with its host or port, without a slash or path";
   const std::size_t colon = rest.find(':', rest.starts_with('[') ? rest.find(']') : 0);
   if (colon != std::string_view::npos) {
-    if (auto fault = fault_of_port(rest.substr(colon + 1), scheme); !fault.empty()) return fault;
+    if (auto error = error_of_port(rest.substr(colon + 1), scheme); !error.empty()) return error;
     rest = rest.substr(0, colon);
   }
-  return fault_of_host(rest);
+  return error_of_host(rest);
 }
 
 }  // namespace stele::tools

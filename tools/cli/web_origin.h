@@ -8,6 +8,6 @@ namespace stele::tools {
 
 /// Why no browser ever sends `text` as its Origin, for people; empty if one may. "*" (any origin) is fine, and so is
 /// "null".
-[[nodiscard]] std::string fault_of_origin(std::string_view text);
+[[nodiscard]] std::string error_of_origin(std::string_view text);
 
 }  // namespace stele::tools

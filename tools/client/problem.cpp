@@ -24,7 +24,7 @@ std::string Problem::describe() const {
   bool any = false;
   for (const auto& member : errors) {
     const std::string text = (member.pointer.empty() ? "" : member.pointer + ": ") + member.detail;
-    if (detail.find(text) != std::string::npos) continue;  // of several faults the first, of one the only one
+    if (detail.find(text) != std::string::npos) continue;  // of several errors the first, of one the only one
     line += (std::exchange(any, true) ? "; " : " (") + text;
   }
   if (any) line += ')';

@@ -27,13 +27,13 @@ struct LineFacts {
 };
 
 /// In the server's words.
-std::string fault_of(std::string_view text, simdjson::error_code error) {
+std::string error_of(std::string_view text, simdjson::error_code error) {
   const auto diagnosis = api::diagnose_json(text);
   if (diagnosis.broken)
     return fmt::format("not JSON: {} (byte {})", diagnosis.broken->detail, diagnosis.broken->offset);
   std::string words;
-  for (const auto& fault : diagnosis.values) {
-    words += (words.empty() ? "" : "; ") + (fault.pointer.empty() ? "" : fault.pointer + ": ") + fault.detail;
+  for (const auto& value : diagnosis.values) {
+    words += (words.empty() ? "" : "; ") + (value.pointer.empty() ? "" : value.pointer + ": ") + value.detail;
   }
   return words.empty() ? fmt::format("not JSON: {}", simdjson::error_message(error)) : words;
 }
@@ -42,7 +42,7 @@ std::string fault_of(std::string_view text, simdjson::error_code error) {
 LineFacts look_at(simdjson::dom::parser& parser, std::string& text, bool exported) {
   simdjson::dom::element root;
   if (const auto error = parser.parse(text.data(), text.size()).get(root); error != simdjson::SUCCESS) {
-    return {.bad = fault_of(text, error)};
+    return {.bad = error_of(text, error)};
   }
   simdjson::dom::object event;
   if (root.get(event) != simdjson::SUCCESS) return {.bad = "not an event: it is no JSON object"};

@@ -203,8 +203,8 @@ std::string ServeOptions::apply() {
   if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";
   if (auto refusal = refusal_to_listen(listen, authenticates(), has_tls(), insecure); !refusal.empty()) return refusal;
   for (const std::string& origin : service.cors_origins) {
-    if (const auto fault = fault_of_origin(origin); !fault.empty()) {
-      return fmt::format("--cors-origin '{}' can never match: {}", origin, fault);
+    if (const auto error = error_of_origin(origin); !error.empty()) {
+      return fmt::format("--cors-origin '{}' can never match: {}", origin, error);
     }
   }
   if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;

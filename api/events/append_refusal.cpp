@@ -1,0 +1,186 @@
+#include "api/events/append_refusal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/access/append_authorization.h"
+#include "api/events/event_json.h"
+#include "api/json/json_text.h"
+#include "api/json/json_writer.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+namespace {
+
+constexpr std::size_t kConflictingEventsMax = 10;
+
+std::string json_string(std::string_view text) {
+  std::string json;
+  append_json_string(json, text);
+  return json;
+}
+
+/// The first events that stand in the way, as a JSON list, as far as the caller may see them.
+class ConflictingEvents {
+ public:
+  ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget)
+      : view_(view), caller_(caller), budget_(budget), json_(text_) {
+    json_.begin_array();
+  }
+
+  void add(Position position) {
+    if (count_ == kConflictingEventsMax || !view_.read(position, record_)) return;
+    write();
+  }
+  /// Those of an aggregate from a sequence number on.
+  void add(const std::string& aggregate_id, SequenceNumber from) {
+    EventQuery query;
+    query.aggregate_id = aggregate_id;
+    query.from_sequence = from;
+    auto stream = view_.query(query, &budget_);
+    if (!stream) return;
+    while (count_ < kConflictingEventsMax) {
+      const auto more = (*stream)->next(record_);
+      if (!more || !*more) return;
+      write();
+    }
+  }
+  [[nodiscard]] std::string finish() {
+    json_.end_array();
+    return std::move(text_);
+  }
+
+ private:
+  void write() {
+    if (!caller_.may_see(record_.header())) return;
+    append_event_json(json_.value(), record_, DataForm::AsSent);
+    ++count_;
+  }
+
+  const ReadView& view_;
+  const Caller& caller_;
+  ReadBudget& budget_;
+  std::string text_;
+  JsonWriter json_;
+  Record record_;
+  std::size_t count_ = 0;
+};
+
+/// Also for an aggregate that is not there. One that began after the caller's rights were checked may be another's.
+bool may_see(const ReadView& view, const Caller& caller, const std::string& aggregate_id) {
+  const auto aggregate = view.aggregate(aggregate_id);
+  return aggregate && (!*aggregate || caller.may_see(**aggregate));
+}
+
+}  // namespace
+
+Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, const Caller& caller,
+                       const ReadView& view, ReadBudget& budget) {
+  using Kind = AppendOutcome::Kind;
+  const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
+  const RecordDraft& draft = proposal.events[index];
+  const auto placed = [&](Problem problem) {
+    if (proposal.is_list) problem.member("eventIndex", std::to_string(index));
+    return problem;
+  };
+  const auto id_is_taken = [&] {
+    return placed(Problem("event-id-conflict", "The event id " + to_string(draft.event_id) +
+                                                   " is taken by an event with other content or of another commit."))
+        .member("eventId", json_string(to_string(draft.event_id)));
+  };
+  switch (outcome.kind) {
+    case Kind::EventIdConflict:
+      return id_is_taken();
+    case Kind::EventRedacted:
+      // Whether that event is one the caller may see was not compared.
+      if (caller.is_limited()) return id_is_taken();
+      return placed(Problem("event-redacted",
+                            "The event id " + to_string(draft.event_id) + " is taken by an event that was redacted."))
+          .member("eventId", json_string(to_string(draft.event_id)));
+    case Kind::SequenceConflict: {
+      const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
+      ConflictingEvents conflicting(view, caller, budget);
+      conflicting.add(draft.aggregate_id, expected);
+      return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
+                                                     " of its aggregate, which has " +
+                                                     std::to_string(outcome.current.value()) + "."))
+          .member("aggregateId", json_string(draft.aggregate_id))
+          .member("currentSequenceNumber", std::to_string(outcome.current.value()))
+          .member("expectedSequenceNumber", std::to_string(expected.value()))
+          .member("conflictingEvents", conflicting.finish());
+    }
+    case Kind::ConditionFailed: {
+      std::string mismatches;
+      JsonWriter json(mismatches);
+      json.begin_array();
+      ConflictingEvents conflicting(view, caller, budget);
+      for (const Position position : outcome.conflicting) conflicting.add(position);
+      for (const AppendOutcome::Mismatch& mismatch : outcome.mismatches) {
+        if (!may_see(view, caller, mismatch.aggregate_id)) continue;
+        json.begin_object().key("aggregateId").string(mismatch.aggregate_id);
+        json.key("currentSequenceNumber").number(mismatch.current.value());
+        const auto& conditions = proposal.condition.aggregates;
+        const auto condition = std::find_if(conditions.begin(), conditions.end(), [&](const auto& each) {
+          return each.aggregate_id == mismatch.aggregate_id;
+        });
+        if (condition != conditions.end()) {
+          json.key("lastSequenceNumber");
+          if (condition->last) {
+            json.number(condition->last->value());
+            if (mismatch.current > *condition->last) conflicting.add(mismatch.aggregate_id, condition->last->next());
+          } else {
+            json.plain("exists");
+          }
+        }
+        json.end_object();
+      }
+      json.end_array();
+      return Problem("condition-failed", outcome.mismatches.empty() ? "Events match that must not be there."
+                                                                    : "An aggregate is not where the condition says.")
+          .member("mismatches", std::move(mismatches))
+          .member("conflictingEvents", conflicting.finish());
+    }
+    case Kind::AggregateTypeConflict:
+      if (!caller.may_use_type(outcome.stored_aggregate_type)) return placed(foreign_type());
+      return placed(Problem("aggregate-type-conflict",
+                            "The aggregate was begun with another aggregateType, or with none."))
+          .member("aggregateId", json_string(draft.aggregate_id))
+          .member("storedAggregateType",
+                  outcome.stored_aggregate_type ? json_string(*outcome.stored_aggregate_type) : "null");
+    case Kind::AfterBeyondHead:
+      return Problem("after-beyond-head",
+                     "condition.after must be less than " + std::to_string(outcome.first.value()) + ".")
+          .error({"pointer", "/condition/after", "No record has this position yet.", {}})
+          .member("size", std::to_string(outcome.first.value()));
+    case Kind::ConditionTooCostly:
+      return Problem("invalid-event", "The condition takes too much work to check. Nothing was stored.")
+          .error({"pointer",
+                  "/condition/failIfEventsMatch",
+                  "Whether events match all of this would have to be looked for among too many: name rarer values, or "
+                  "a later `after`.",
+                  {}});
+    case Kind::TooLarge:
+      return {"payload-too-large", "The events are too large to be stored as one commit."};
+    case Kind::Busy:
+      return Problem("busy", "Too many events wait to be stored. Nothing was stored.")
+          .header("Retry-After", std::string(kRetrySoon));
+    case Kind::ClockJump:
+      return Problem("clock-jump", "The server's clock jumped ahead. Nothing was stored.")
+          .header("Retry-After", std::string(kRetryLater));
+    case Kind::DiskFull:
+      return {"disk-full", "There is no room for more events. Nothing was stored."};
+    case Kind::OutcomeUnknown:
+      return Problem("outcome-unknown", "Writing failed: the events may or may not be stored.")
+          .header("Retry-After", std::string(kRetryLater));
+    case Kind::ReadFailed:
+      return {"storage-error", "Stored bytes that the answer needs cannot be read."};
+    case Kind::Stored:
+    case Kind::Replayed:
+    case Kind::Unavailable:
+      break;
+  }
+  return Problem("unavailable", "The store does not accept events now. Nothing was stored.")
+      .header("Retry-After", std::string(kRetryLater));
+}
+
+}  // namespace stele::api
