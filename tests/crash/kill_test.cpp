@@ -28,7 +28,7 @@ TEST_CASE("Kill.NothingAcknowledgedIsLostUnderLoad") {
   const auto verify = [&](const ServerProcess& server) {
     for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
       lost += found.lost;
-      REQUIRE_MESSAGE(found.faults.empty(), found.text());
+      REQUIRE_MESSAGE(found.errors.empty(), found.text());
     }
   };
   for (int round = 0; round < rounds; ++round) {

@@ -78,7 +78,7 @@ TEST_CASE("ShortWrites.AreRefusedAndCutOff") {
     if (server.err().find("bytes of an unfinished group") != std::string::npos) ++cut;
     for (const Comparison& found : {ledger.compare(server.port()), ledger.settle(server.port())}) {
       lost += found.lost;
-      CHECK_MESSAGE(found.faults.empty(), found.text());
+      CHECK_MESSAGE(found.errors.empty(), found.text());
     }
     acknowledged += ledger.acknowledged();
     CHECK(server.stop() == 0);

@@ -200,7 +200,7 @@ void Trials::check_end(ChildProcess& server) {
 void Trials::verify(int port, Ledger& ledger) {
   for (const Comparison& found : {ledger.compare(port), ledger.settle(port)}) {
     lost_ += found.lost;
-    CHECK_MESSAGE(found.faults.empty(), found.text());
+    CHECK_MESSAGE(found.errors.empty(), found.text());
   }
 }
 
