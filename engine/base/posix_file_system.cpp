@@ -406,7 +406,25 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  Status remove_folder(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) return failure("cannot remove the folder", path);
+    return {};
+  }
+
   Status sync_directory(const std::string& folder) override { return sync(folder); }
+
+  Result<bool> is_locked(const std::string& path) override {
+    const Descriptor fd = open_descriptor(path, O_RDONLY);
+    if (fd.get() < 0) {
+      if (errno == ENOENT) return false;
+      return failure("cannot open the lock file", path);
+    }
+    struct flock whole {};
+    whole.l_type = F_RDLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(fd.get(), F_OFD_GETLK, &whole) != 0) return failure("cannot ask who holds the lock", path);
+    return whole.l_type != F_UNLCK;
+  }
 
   Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override {
     // The folder first, so that one who is refused has made no lock file.

@@ -11,18 +11,13 @@
 #include "engine/commit/proposal.h"
 #include "engine/feed/durable_feed.h"
 #include "engine/recovery/report.h"
+#include "engine/store/log_head.h"
+#include "engine/store/read_only_store.h"
 #include "engine/store/read_view.h"
 #include "engine/store/store_health.h"
 #include "engine/store/store_options.h"
 
 namespace stele {
-
-/// Head of the log.
-struct LogHead {
-  std::uint64_t size = 0;  ///< records = tree size; the last position is size - 1
-  Timestamp last_time;
-  Digest root;  ///< RFC 9162 tree hash over all `size` leaves
-};
 
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
@@ -30,6 +25,9 @@ class Store {
   /// Recovers the folder, or makes a log if there is none. Locked, Corrupt, Foreign or NewerFormat change nothing of
   /// the log.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
+  /// Recovers the folder in memory and writes nothing there; see ReadOnlyStore. Corrupt, Foreign or NewerFormat as from
+  /// open(). NotFound: no store. Locked: a server is only just opening it. Io, DiskFull: of the temporary folder, too.
+  [[nodiscard]] static Result<std::unique_ptr<ReadOnlyStore>> open_read_only(ReadOnlyOptions options);
   virtual ~Store() = default;
 
   /// Proposes a commit. The callback runs when everything the answer rests on is durable. See AppendCallback for its

@@ -74,13 +74,9 @@ class StoreImpl final : public Store {
   Status close() override;
 
  private:
-  class Replay;
-
   /// False: WouldWait, and nothing has happened.
   [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
-  [[nodiscard]] Result<KnownOfLog> open_index(const std::string& log_folder, const RunFiles& files, RunList& unused);
   void remove_unused(const RunList& unused);
-  void freeze_if_full(const LogPoint& point);
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
     const MutexLock lock(segments_mutex_);
     return segments_;

@@ -121,9 +121,8 @@ struct SampleCheck {
 };
 
 /// Asks for everything below `events` in every way there is.
-inline SampleCheck check_sample(const Store& store, std::uint64_t events) {
+inline SampleCheck check_sample(const std::shared_ptr<const ReadView>& view, std::uint64_t events) {
   SampleCheck check;
-  const auto view = store.view();
   REQUIRE(view->end() == Position{events});
   Record record;
   std::map<std::string, std::vector<Position>> aggregates, types;
@@ -177,5 +176,7 @@ inline SampleCheck check_sample(const Store& store, std::uint64_t events) {
   if (const auto found = view->find_event(unknown)) REQUIRE(!*found);
   return check;
 }
+
+inline SampleCheck check_sample(const Store& store, std::uint64_t events) { return check_sample(store.view(), events); }
 
 }  // namespace stele::test
