@@ -136,8 +136,9 @@ class FileSystem {
   /// can be made anew, the folder cannot. Locked, naming the holder's process id if it is known, if anyone else has
   /// either.
   [[nodiscard]] virtual Result<std::unique_ptr<FolderLock>> lock(const std::string& path) = 0;
-  /// Whether another one holds lock(path) now. Only asks: nobody who takes the lock meanwhile is refused because of it.
-  /// No lock file: false.
+  /// Whether anybody holds lock(path) now, this process included. Only asks: nobody who takes the lock meanwhile is
+  /// refused because of it. If the lock file was removed or replaced under its holder it is still true where the
+  /// operating system lists the lock of the folder, and false elsewhere (another container's holder, btrfs).
   [[nodiscard]] virtual Result<bool> is_locked(const std::string& path) = 0;
 };
 

@@ -29,6 +29,13 @@ struct ReadOnlyOptions {
 /// What was durable when it was opened; it does not follow the log. Nothing in the data folder is written, made,
 /// removed or locked, so the right to read it is enough. Immutable: any thread. Whatever was merged or removed in the
 /// folder meanwhile stays readable.
+///
+/// A page of the log or of an index run that cannot be read is an error of each read that needs it: the run is not made
+/// again here, as an open server would do. A run that cannot even be opened is made again in the temporary folder.
+///
+/// Whether a server has the folder is told by its locks (FileSystem::is_locked). If somebody removed the lock file and
+/// the system shows no other lock, and if that server publishes nothing while the folder is read, then the one group it
+/// is just syncing may be read as well.
 class ReadOnlyStore {
  public:
   ~ReadOnlyStore();
@@ -40,7 +47,7 @@ class ReadOnlyStore {
   [[nodiscard]] const RecoveryReport& recovery() const { return recovery_; }
   [[nodiscard]] const Uuid& store_id() const { return store_id_; }
   [[nodiscard]] const std::string& origin() const { return origin_; }
-  /// A server had the folder; what it had not published as durable was not read.
+  /// A server had the folder; what it had not published as durable was not read. See above for when it is not seen.
   [[nodiscard]] bool beside_owner() const { return beside_owner_; }
 
  private:

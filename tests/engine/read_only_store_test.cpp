@@ -155,6 +155,130 @@ TEST_CASE("ReadOnlyStore.RefusesWhatAnOpeningRefuses") {
   CHECK(read_only.error().message == writer.error().message);
 }
 
+TEST_CASE("ReadOnlyStore.RefusesDamageInTheMiddleOfAGroupAsAnOpeningDoes") {
+  SimulatedFileSystem disk(8);
+  fill(disk, kEvents);
+  const FileContents whole = contents_of(disk);
+  const std::string segment = newest_segment(whole);
+  const std::string& bytes = whole.at(segment);
+  const std::size_t end = bytes.find_last_not_of('\0') + 1;
+  std::uint64_t refused = 0;
+  // From the last group backwards, so that both a torn tail and damage before valid groups are met.
+  for (std::size_t at = end - 8; at > end - 2000; at -= 61) {
+    FileContents damaged = whole;
+    damaged[segment][at] = static_cast<char>(damaged[segment][at] ^ 0x20);
+    std::erase_if(damaged, [](const auto& file) { return file.first.starts_with("/store/index/"); });
+    SimulatedFileSystem other(9);
+    write_files(other, damaged);
+    REQUIRE(other.create_folders("/store/index"));
+    const auto read_only = Store::open_read_only(reading(other));
+    CHECK(contents_of(other) == damaged);
+    const auto writer = Store::open(sample_options(other));
+    REQUIRE(static_cast<bool>(read_only) == static_cast<bool>(writer));
+    if (writer) {
+      CHECK((*read_only)->head().root == (*writer)->head().root);
+      continue;
+    }
+    ++refused;
+    CHECK(read_only.error().describe() == writer.error().describe());
+  }
+  CHECK(refused > 20);
+}
+
+TEST_CASE("ReadOnlyStore.BesideAServerDamageBelowThePublishedEndIsRefused") {
+  SimulatedFileSystem disk(10);
+  auto writer = Store::open(sample_options(disk));
+  REQUIRE(writer);
+  append_sample(**writer, 10);  // none of it in a run yet
+  const std::string segment = newest_segment(contents_of(disk));
+  const std::size_t end = disk.live_contents(segment)->find_last_not_of('\0') + 1;
+  auto file = disk.open(segment, OpenMode::ReadWrite);
+  REQUIRE(file);
+  const char byte = static_cast<char>((*disk.live_contents(segment))[end - 40] ^ 1);
+  REQUIRE((*file)->write_at(ByteOffset{end - 40}, {&byte, 1}));
+  const auto store = Store::open_read_only(reading(disk));
+  REQUIRE_FALSE(store);
+  CHECK(store.error().kind == ErrorKind::Corrupt);
+}
+
+TEST_CASE("ReadOnlyStore.ADamagedPageBehindAGoodDirectoryIsAnErrorOfTheReads") {
+  SimulatedFileSystem disk(11);
+  fill(disk, kEvents);
+  const FileContents whole = contents_of(disk);
+  std::string run;
+  for (const auto& [path, bytes] : whole) {
+    if (path.starts_with("/store/index/") && (run.empty() || bytes.size() > whole.at(run).size())) run = path;
+  }
+  REQUIRE(!run.empty());
+  std::uint64_t failing = 0;
+  for (std::size_t page = 4096; page + 17 < whole.at(run).size(); page += 4096) {
+    FileContents damaged = whole;
+    damaged[run][page + 17] = static_cast<char>(damaged[run][page + 17] ^ 4);
+    SimulatedFileSystem other(12);
+    write_files(other, damaged);
+    const auto store = Store::open_read_only(reading(other));
+    REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
+    const std::uint64_t failed = check_sample((*store)->view(), kEvents + 1).failed;
+    failing += failed > 0;
+    if (failed > 0) CHECK(check_sample((*store)->view(), kEvents + 1).failed > 0);
+    CHECK(contents_of(other) == damaged);
+  }
+  CHECK(failing > 3);
+}
+
+TEST_CASE("ReadOnlyStore.AServerWhoseLockFileIsGoneIsStillSeen") {
+  TempFolder temp;
+  const std::string folder = temp.file("data");
+  StoreOptions options = sample_options(posix_file_system());
+  options.folder = folder;
+  auto writer = Store::open(options);
+  REQUIRE(writer);
+  append_sample(**writer, 10);
+  SUBCASE("removed") { fs::remove(folder + "/lock"); }
+  SUBCASE("replaced") {
+    fs::remove(folder + "/lock");
+    std::ofstream(folder + "/lock") << "1\n";
+  }
+  const auto listed = posix_file_system().is_locked(folder + "/lock");
+  REQUIRE(listed);
+  {
+    std::ostringstream locks;
+    locks << std::ifstream("/proc/locks").rdbuf();
+    struct stat about {};
+    REQUIRE(::stat(folder.c_str(), &about) == 0);
+    if (locks.str().find(":" + std::to_string(about.st_ino) + " ") == std::string::npos) {
+      MESSAGE("the system does not list the lock of the folder: not tested");
+      return;
+    }
+  }
+  CHECK(*listed);
+  const auto store = Store::open_read_only(reading(posix_file_system(), folder, temp.path()));
+  REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
+  CHECK((*store)->beside_owner());
+  CHECK((*store)->view()->end() == (*writer)->durable_end());
+  REQUIRE((*writer)->close());
+  CHECK_FALSE(posix_file_system().is_locked(folder + "/lock").value());
+}
+
+TEST_CASE("ReadOnlyStore.AskingForTheLockRefusesNobody") {
+  TempFolder temp;
+  const std::string lock = temp.file("lock");
+  FileSystem& files = posix_file_system();
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> asked{0};
+  std::thread asking([&] {
+    while (!done) {
+      (void)files.is_locked(lock);
+      ++asked;
+    }
+  });
+  bool refused = false;
+  for (int i = 0; i < 200 || asked < 200; ++i) refused = refused || !files.lock(lock);
+  done = true;
+  asking.join();
+  CHECK_FALSE(refused);
+}
+
 TEST_CASE("ReadOnlyStore.MakesMissingRunsInTheTemporaryFolderOnly") {
   TempFolder temp;
   const std::string folder = temp.file("data");
@@ -280,6 +404,8 @@ TEST_CASE("ReadOnlyStore.FollowsAServerThatAppendsRollsAndMerges") {
   const std::string folder = temp.file("data");
   StoreOptions options = sample_options(posix_file_system());
   options.folder = folder;
+  SUBCASE("the committer merges") {}
+  SUBCASE("merges in the background") { options.compaction_bytes_per_second = 1ULL << 30; }
   auto writer = Store::open(options);
   REQUIRE(writer);
   constexpr std::uint64_t kAppended = 1500;
