@@ -24,42 +24,13 @@ bool is_id(std::string_view text) { return !text.empty() && text.size() <= kSnap
 Error invalid(const char* what) { return Error{.kind = ErrorKind::InvalidArgument, .message = what}; }
 Error closed() { return Error{.kind = ErrorKind::Closed, .message = "the snapshot store is closed"}; }
 
-Result<SnapshotFileName> write_states(const SnapshotStoreOptions& options, const SnapshotBuffer& states,
-                                      std::uint64_t number, RateLimiter* limiter) {
-  STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options.file_system, options.folder, {number, number},
-                                                             options.store_id, states.entries().size(), limiter));
-  for (const auto& [key, of_key] : states.entries()) {
-    StoredStates stored;
-    for (const BufferedState& state : of_key) {
-      stored.push_back({.sequence = state.sequence,
-                        .fingerprint = state.fingerprint,
-                        .time = state.time,
-                        .keep = state.keep,
-                        .offset = writer->offset(),
-                        .bytes = state.bytes->size(),
-                        .checksum = state.checksum});
-      STELE_TRY(writer->append(*state.bytes));
-    }
-    STELE_TRY(writer->add_states(key, stored));
-  }
-  return writer->finish();
-}
-
-Result<SnapshotFileName> write_deletion(const SnapshotStoreOptions& options, const std::string& key,
-                                        std::uint64_t number) {
-  STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options.file_system, options.folder, {number, number},
-                                                             options.store_id, 1, nullptr));
-  STELE_TRY(writer->add_deletion(key));
-  return writer->finish();
-}
-
 }  // namespace
 
 /// The right to do one kind of work, waited for and given back with mutex_ held.
 class SnapshotStore::Turn {
  public:
-  Turn(SnapshotStore& store, Lock& lock, bool& taken) : store_(store), taken_(taken) {
-    store_.changed_.wait(lock, [&] { return !taken_; });
+  Turn(SnapshotStore& store, bool& taken) REQUIRES(store.mutex_) : store_(store), taken_(taken) {
+    while (taken_) store.changed_.wait(store.mutex_);
     taken_ = true;
   }
   ~Turn() {
@@ -75,14 +46,15 @@ class SnapshotStore::Turn {
 
 SnapshotStore::SnapshotStore(SnapshotStoreOptions options)
     : options_(std::move(options)),
-      limiter_(options_.write_bytes_per_second),
+      limiter_(options_.settings.write_bytes_per_second),
       files_(std::make_shared<SnapshotFiles>()) {
-  STELE_CHECK(options_.keep >= 1 && options_.keep <= kSnapshotKeepMax);
+  STELE_CHECK(settings_.keep >= 1 && settings_.keep <= kSnapshotKeepMax);
 }
 
 Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open(SnapshotStoreOptions options) {
   std::unique_ptr<SnapshotStore> store(new SnapshotStore(std::move(options)));
   if (Status opened = store->open_folder(); !opened) {
+    const MutexLock lock(store->mutex_);
     store->closed_ = true;
     return opened.error();
   }
@@ -91,16 +63,18 @@ Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open(SnapshotStoreOptions 
 }
 
 Status SnapshotStore::open_folder() {
+  STELE_TRY(in_place());
   STELE_TRY(options_.file_system->create_folders(options_.folder));
   STELE_ASSIGN(const std::vector<std::string> entries, options_.file_system->list(options_.folder));
   SnapshotFolderPlan plan = plan_snapshot_folder(entries);
-  next_number_ = plan.next;
   auto files = std::make_shared<SnapshotFiles>();
   for (const SnapshotFileName& name : plan.files) {
     auto file = SnapshotFile::open(*options_.file_system, path(name.text()), name, options_.store_id);
     files->push_back(file ? std::move(*file) : SnapshotFile::unreadable(name));
     if (!file) note_damage(*files->back(), file.error().describe());
   }
+  const MutexLock lock(mutex_);
+  next_number_ = plan.next;
   files_ = std::move(files);
   if (!plan.dropped.empty()) {
     notes_.push_back("snapshot files are missing: " + std::to_string(plan.dropped.size()) + " older ones are given up");
@@ -111,25 +85,25 @@ Status SnapshotStore::open_folder() {
   // What a merge made may have been seen by nobody but the page cache; what it was made of goes only after it is
   // durable.
   ++renames_;
-  Lock lock(mutex_);
-  after(settle(lock), compaction_retry_at_);
+  after(settle(), compaction_retry_at_);
   return {};
 }
 
 SnapshotStore::~SnapshotStore() { (void)close(); }
 
 Status SnapshotStore::close() {
-  Lock lock(mutex_);
-  if (closed_) return {};
-  closed_ = true;
-  changed_.notify_all();
-  lock.unlock();
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return {};
+    closed_ = true;
+    changed_.notify_all();
+  }
   limiter_.stop();
   if (thread_.joinable()) thread_.join();
-  lock.lock();
-  const Turn merging(*this, lock, merging_);
-  const Turn writing(*this, lock, writing_);
-  Status written = write_memory(lock);
+  const MutexLock lock(mutex_);
+  const Turn merging(*this, merging_);
+  const Turn writing(*this, writing_);
+  Status written = write_memory();
   after(written, write_retry_at_);
   return written;
 }
@@ -139,32 +113,31 @@ Status SnapshotStore::put(SnapshotKey key, SequenceNumber sequence, const Digest
   if (!is_id(key.aggregate_id) || !is_id(key.name)) return invalid("an aggregate id and a name have 1 to 255 bytes");
   if (sequence == SequenceNumber{}) return invalid("sequence numbers begin at 1");
   if (keep > kSnapshotKeepMax) return invalid("too many snapshots to keep");
-  if (state.size() > options_.state_bytes_max) {
+  if (state.size() > settings_.state_bytes_max) {
     return Error{.kind = ErrorKind::TooLarge, .message = "the state is larger than a snapshot may be"};
   }
   BufferedState buffered{.sequence = sequence,
                          .fingerprint = fingerprint,
                          .time = options_.clock->now(),
-                         .keep = keep == 0 ? options_.keep : keep,
+                         .keep = keep == 0 ? settings_.keep : keep,
                          .checksum = xxh3(state),
                          .bytes = nullptr};
   buffered.bytes = std::make_shared<const std::string>(std::move(state));
 
-  Lock lock(mutex_);
-  const auto full = [&] { return newest_.bytes() >= options_.memory_bytes_max; };
-  if (full() && !in_background()) work(lock);
-  if (full() && immutable_.empty()) freeze();
+  const MutexLock lock(mutex_);
+  if (memory_full() && !in_background()) work();
+  if (memory_full() && immutable_.empty()) freeze();
   if (closed_) return closed();
-  if (full()) {
+  if (memory_full()) {
     ++refused_;
     return Error{.kind = ErrorKind::Busy, .message = "snapshots come faster than they can be written"};
   }
   const bool first = newest_.empty();
   if (first) newest_since_ = options_.clock->monotonic_micros();
   newest_.put(states_key(key.aggregate_id, key.name), std::move(buffered));
-  if (full() && immutable_.empty()) freeze();
+  if (memory_full() && immutable_.empty()) freeze();
   if (!in_background()) {
-    work(lock);
+    work();
   } else if (first || !immutable_.empty()) {
     changed_.notify_all();
   }
@@ -179,7 +152,7 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
     std::vector<Candidate> candidates;
     std::shared_ptr<const SnapshotFiles> files;
     {
-      const Lock lock(mutex_);
+      const MutexLock lock(mutex_);
       files = files_;
       for (const SnapshotBuffer* const buffer : {&newest_, &immutable_}) {
         const SnapshotBuffer::States* const found = buffer->find(states);
@@ -225,57 +198,58 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
 Status SnapshotStore::remove(std::string_view aggregate_id) {
   if (!is_id(aggregate_id)) return invalid("an aggregate id has 1 to 255 bytes");
   const std::string key = deletion_key(aggregate_id);
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (closed_) return closed();
   Status removed;
   {
-    const Turn turn(*this, lock, writing_);
+    const Turn turn(*this, writing_);
     newest_.remove_aggregate(key);
     immutable_.remove_aggregate(key);
     const std::uint64_t number = next_number_;
-    lock.unlock();
-    auto file = put_in_place({number, number}, write_deletion(options_, key, number));
-    lock.lock();
+    const auto file = [&]() REQUIRES(mutex_) {
+      const MutexUnlock unlocked(mutex_);
+      return put_in_place({number, number}, write_deletion(key, number));
+    }();
     if (file) {
       auto files = std::make_shared<SnapshotFiles>(*files_);
-      files->push_back(std::move(*file));
+      files->push_back(*file);
       files_ = std::move(files);
       ++next_number_;
       ++renames_;
-      removed = settle(lock);
+      removed = settle();
     } else {
       removed = file.error();
     }
     after(removed, write_retry_at_);
   }
-  if (!in_background()) work(lock);
+  if (!in_background()) work();
   return removed;
 }
 
 Status SnapshotStore::flush() {
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (closed_) return closed();
   Status written;
   {
-    const Turn turn(*this, lock, writing_);
-    written = write_memory(lock);
+    const Turn turn(*this, writing_);
+    written = write_memory();
     after(written, write_retry_at_);
   }
-  if (!in_background()) work(lock);
+  if (!in_background()) work();
   return written;
 }
 
 Status SnapshotStore::compact() {
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (closed_) return closed();
-  const Turn turn(*this, lock, merging_);
+  const Turn turn(*this, merging_);
   Status merged;
   // Each further round has a usable file less.
   for (std::size_t rounds = files_->size() + 1; rounds > 0 && !files_->empty(); --rounds) {
-    merged = merge(lock, {0, files_->size() - 1});
+    merged = merge({0, files_->size() - 1});
     if (merged || merged.error().kind != ErrorKind::Corrupt) break;
   }
-  if (merged) merged = settle(lock);  // removals are to be durable too
+  if (merged) merged = settle();  // removals are to be durable too
   if (merged && !leftovers_.empty()) {
     merged =
         Error{.kind = ErrorKind::Io, .message = "a snapshot file cannot be removed", .file = path(leftovers_.front())};
@@ -285,7 +259,7 @@ Status SnapshotStore::compact() {
 }
 
 SnapshotHealth SnapshotStore::health() const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   SnapshotHealth health{.trouble = trouble_, .notes = notes_, .damaged_files = damaged_files_, .files = files_->size()};
   for (const auto& file : *files_) health.file_bytes += file->file_bytes();
   health.memory_bytes = newest_.bytes() + immutable_.bytes();
@@ -294,52 +268,55 @@ SnapshotHealth SnapshotStore::health() const {
 }
 
 void SnapshotStore::run() {
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!closed_) {
     const std::int64_t now = options_.clock->monotonic_micros();
     if ((memory_due() && now >= write_retry_at_) || (compaction_due() && now >= compaction_retry_at_)) {
-      work(lock);
+      work();
       continue;
     }
     std::optional<std::int64_t> next;
     if (!immutable_.empty()) {
       next = write_retry_at_;
     } else if (!newest_.empty()) {
-      next = std::max(newest_since_ + options_.memory_age_max.count(), write_retry_at_);
+      next = std::max(newest_since_ + settings_.memory_age_max.count(), write_retry_at_);
     }
     if (compaction_due()) next = std::min(next.value_or(compaction_retry_at_), compaction_retry_at_);
     if (next) {
-      changed_.wait_for(lock, std::chrono::microseconds(std::max<std::int64_t>(*next - now, 1)));
+      changed_.wait_for(mutex_, std::chrono::microseconds(std::max<std::int64_t>(*next - now, 1)));
     } else {
-      changed_.wait(lock);
+      changed_.wait(mutex_);
     }
   }
 }
 
+bool SnapshotStore::memory_full() const { return newest_.bytes() >= settings_.memory_bytes_max; }
+
 bool SnapshotStore::memory_due() const {
   if (!immutable_.empty()) return true;
-  return !newest_.empty() && options_.clock->monotonic_micros() - newest_since_ >= options_.memory_age_max.count();
+  return !newest_.empty() && options_.clock->monotonic_micros() - newest_since_ >= settings_.memory_age_max.count();
 }
 
 bool SnapshotStore::compaction_due() const { return !merging_ && pick_snapshot_compaction(*files_).has_value(); }
 
+bool SnapshotStore::may_work(std::int64_t retry_at) const {
+  return !closed_ && (!in_background() || options_.clock->monotonic_micros() >= retry_at);
+}
+
 /// What is due, once. Trouble is remembered, and in the background tried again after a while.
-void SnapshotStore::work(Lock& lock) {
+void SnapshotStore::work() {
   RateLimiter* const limiter = in_background() ? &limiter_ : nullptr;
-  const auto may = [&](std::int64_t retry_at) {
-    return !closed_ && (!in_background() || options_.clock->monotonic_micros() >= retry_at);
-  };
-  if (memory_due() && may(write_retry_at_)) {
-    const Turn turn(*this, lock, writing_);
+  if (memory_due() && may_work(write_retry_at_)) {
+    const Turn turn(*this, writing_);
     if (immutable_.empty() && memory_due()) freeze();
-    if (!immutable_.empty()) after(write_immutable(lock, limiter), write_retry_at_);
+    if (!immutable_.empty()) after(write_immutable(limiter), write_retry_at_);
   }
-  if (!compaction_due() || !may(compaction_retry_at_)) return;
-  const Turn turn(*this, lock, merging_);
+  if (!compaction_due() || !may_work(compaction_retry_at_)) return;
+  const Turn turn(*this, merging_);
   while (!closed_) {
     const auto range = pick_snapshot_compaction(*files_);
     if (!range) return;
-    const Status merged = merge(lock, *range);
+    const Status merged = merge(*range);
     after(merged, compaction_retry_at_);
     if (!merged) return;
   }
@@ -352,56 +329,61 @@ void SnapshotStore::freeze() {
 }
 
 /// Needs the turn to write.
-Status SnapshotStore::write_immutable(Lock& lock, RateLimiter* limiter) {
+Status SnapshotStore::write_immutable(RateLimiter* limiter) {
   const std::uint64_t number = next_number_;
-  lock.unlock();
-  auto file = put_in_place({number, number}, write_states(options_, immutable_, number, limiter));
-  lock.lock();
+  // By the turn, and so without the mutex.
+  const SnapshotBuffer* const states = &immutable_;
+  const auto file = [&]() REQUIRES(mutex_) {
+    const MutexUnlock unlocked(mutex_);
+    return put_in_place({number, number}, write_states(*states, number, limiter));
+  }();
   if (!file) return file.error();
   auto files = std::make_shared<SnapshotFiles>(*files_);
-  files->push_back(std::move(*file));
+  files->push_back(*file);
   files_ = std::move(files);
   immutable_ = SnapshotBuffer();
   ++next_number_;
   ++renames_;
-  return settle(lock);
+  return settle();
 }
 
 /// Needs the turn to write.
-Status SnapshotStore::write_memory(Lock& lock) {
-  if (!immutable_.empty()) STELE_TRY(write_immutable(lock, nullptr));
+Status SnapshotStore::write_memory() {
+  if (!immutable_.empty()) STELE_TRY(write_immutable(nullptr));
   // Others may have put more meanwhile, and it may be immutable by now.
   if (immutable_.empty() && !newest_.empty()) freeze();
-  if (!immutable_.empty()) STELE_TRY(write_immutable(lock, nullptr));
-  return renames_synced_ < renames_ ? settle(lock) : Status{};
+  if (!immutable_.empty()) STELE_TRY(write_immutable(nullptr));
+  return renames_synced_ < renames_ ? settle() : Status{};
+}
+
+void SnapshotStore::write_beside_merge() {
+  const MutexLock lock(mutex_);
+  if (writing_ || !memory_due() || options_.clock->monotonic_micros() < write_retry_at_) return;
+  const Turn turn(*this, writing_);
+  if (immutable_.empty()) freeze();
+  after(write_immutable(&limiter_), write_retry_at_);
 }
 
 /// Needs the turn to merge.
-Status SnapshotStore::merge(Lock& lock, SnapshotCompactionRange range) {
+Status SnapshotStore::merge(SnapshotCompactionRange range) {
   const SnapshotFiles inputs(files_->begin() + range.first, files_->begin() + range.last + 1);
   SnapshotCompactionContext context{.file_system = options_.file_system,
                                     .folder = options_.folder,
                                     .store_id = options_.store_id,
                                     .limiter = in_background() ? &limiter_ : nullptr,
-                                    .unwanted = options_.unwanted,
+                                    .unwanted = settings_.unwanted,
                                     .between = {}};
-  if (in_background()) {
-    // Puts do not wait for a long merge.
-    context.between = [this] {
-      Lock inner(mutex_);
-      if (writing_ || !memory_due() || options_.clock->monotonic_micros() < write_retry_at_) return;
-      const Turn turn(*this, inner, writing_);
-      if (immutable_.empty()) freeze();
-      after(write_immutable(inner, &limiter_), write_retry_at_);
-    };
-  }
-  lock.unlock();
-  auto name = compact_snapshot_files(context, inputs, range.first == 0);
-  for (const auto& input : inputs) {
-    if (!input->usable()) note_damage(*input, kDamaged);
-  }
-  auto file = put_in_place({inputs.front()->name().low, inputs.back()->name().high}, name);
-  lock.lock();
+  // Puts do not wait for a long merge.
+  if (in_background()) context.between = [this] { write_beside_merge(); };
+  const auto file = [&]() REQUIRES(mutex_) {
+    const MutexUnlock unlocked(mutex_);
+    const Status seen = in_place();
+    auto name = seen ? compact_snapshot_files(context, inputs, range.first == 0) : seen.error();
+    for (const auto& input : inputs) {
+      if (!input->usable()) note_damage(*input, kDamaged);
+    }
+    return put_in_place({inputs.front()->name().low, inputs.back()->name().high}, name);
+  }();
   if (!file) return file.error();
   auto files = std::make_shared<SnapshotFiles>(*files_);
   // Files were only added behind the inputs since.
@@ -412,7 +394,43 @@ Status SnapshotStore::merge(Lock& lock, SnapshotCompactionRange range) {
     if (input->name() != (*file)->name()) leftovers_.push_back(input->name().text());
   }
   ++renames_;
-  return settle(lock);
+  return settle();
+}
+
+Result<SnapshotFileName> SnapshotStore::write_states(const SnapshotBuffer& states, std::uint64_t number,
+                                                     RateLimiter* limiter) const {
+  STELE_TRY(in_place());
+  STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options_.file_system, options_.folder, {number, number},
+                                                             options_.store_id, states.entries().size(), limiter));
+  for (const auto& [key, of_key] : states.entries()) {
+    StoredStates stored;
+    for (const BufferedState& state : of_key) {
+      stored.push_back({.sequence = state.sequence,
+                        .fingerprint = state.fingerprint,
+                        .time = state.time,
+                        .keep = state.keep,
+                        .offset = writer->offset(),
+                        .bytes = state.bytes->size(),
+                        .checksum = state.checksum});
+      STELE_TRY(writer->append(*state.bytes));
+    }
+    STELE_TRY(writer->add_states(key, stored));
+  }
+  return writer->finish();
+}
+
+Result<SnapshotFileName> SnapshotStore::write_deletion(const std::string& key, std::uint64_t number) const {
+  STELE_TRY(in_place());
+  STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options_.file_system, options_.folder, {number, number},
+                                                             options_.store_id, 1, nullptr));
+  STELE_TRY(writer->add_deletion(key));
+  return writer->finish();
+}
+
+Status SnapshotStore::remove_file(const std::string& name) const {
+  STELE_TRY(in_place());
+  Status removed = options_.file_system->remove(path(name));
+  return !removed && removed.error().kind == ErrorKind::NotFound ? Status{} : removed;
 }
 
 /// Opens the file that was `written` whole under the temporary name of `numbers`, and gives it its own; without mutex_.
@@ -425,41 +443,44 @@ Result<std::shared_ptr<SnapshotFile>> SnapshotStore::put_in_place(SnapshotFileNa
     // Opened first, so that the rename, which cannot be taken back, is the last that can fail.
     STELE_ASSIGN(auto file, SnapshotFile::open(*options_.file_system, path(temporary), *written, options_.store_id));
     const std::string name = written->text();
+    STELE_TRY(in_place());
     if (Status renamed = options_.file_system->rename(path(temporary), path(name)); !renamed) {
       // Nobody knows whether it happened.
-      if (!has_file(name)) (void)options_.file_system->remove(path(name));
+      if (!has_file(name)) (void)remove_file(name);
       return renamed.error();
     }
     return file;
   };
   auto file = place();
   if (file) return file;
-  const Status removed = options_.file_system->remove(path(temporary));
-  if (!removed && removed.error().kind != ErrorKind::NotFound) {
-    const Lock lock(mutex_);
-    leftovers_.push_back(temporary);
+  if (!remove_file(temporary)) {
+    const MutexLock lock(mutex_);
+    // A retry has the same name.
+    if (std::find(leftovers_.begin(), leftovers_.end(), temporary) == leftovers_.end()) leftovers_.push_back(temporary);
   }
   return file;
 }
 
 bool SnapshotStore::has_file(const std::string& name) const {
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::any_of(files_->begin(), files_->end(), [&](const auto& file) { return file->name().text() == name; });
 }
 
 /// Syncs the folder, and then removes what is superseded.
-Status SnapshotStore::settle(Lock& lock) {
+Status SnapshotStore::settle() {
   const std::uint64_t renames = renames_;
   std::vector<std::string> names = std::move(leftovers_);
   leftovers_.clear();
-  lock.unlock();
-  Status synced = options_.file_system->sync_directory(options_.folder);
+  Status synced;
   std::vector<std::string> left;
-  for (const std::string& name : names) {
-    const Status removed = synced ? options_.file_system->remove(path(name)) : Status(synced.error());
-    if (!removed && removed.error().kind != ErrorKind::NotFound) left.push_back(name);
+  {
+    const MutexUnlock unlocked(mutex_);
+    synced = in_place();
+    if (synced) synced = options_.file_system->sync_directory(options_.folder);
+    for (const std::string& name : names) {
+      if (!synced || !remove_file(name)) left.push_back(name);
+    }
   }
-  lock.lock();
   leftovers_.insert(leftovers_.end(), left.begin(), left.end());
   if (synced) renames_synced_ = std::max(renames_synced_, renames);
   return synced;
@@ -473,7 +494,7 @@ void SnapshotStore::after(const Status& status, std::int64_t& retry_at) {
 
 void SnapshotStore::note_damage(const SnapshotFile& file, const std::string& what) const {
   if (!file.note_once()) return;
-  const Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   ++damaged_files_;
   if (notes_.size() < kNotesMax)
     notes_.push_back(what + " [" + path(file.name().text()) + "]: its snapshots are not used");

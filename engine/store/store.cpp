@@ -114,6 +114,7 @@ Status StoreImpl::close() {
   guard_->stop();  // it stops the others too
   if (scrubber_) scrubber_->stop();
   compactor_->stop();
+  if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
   if (!committer_->poisoned() && guard_->look()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();

@@ -11,6 +11,7 @@
 #include "engine/commit/proposal.h"
 #include "engine/feed/durable_feed.h"
 #include "engine/recovery/report.h"
+#include "engine/snapshots/snapshot_store.h"
 #include "engine/store/log_head.h"
 #include "engine/store/read_only_store.h"
 #include "engine/store/read_view.h"
@@ -55,6 +56,11 @@ class Store {
   [[nodiscard]] virtual Position durable_end() const = 0;
   /// Tells of each step of durable_end(). Lives as long as the store.
   [[nodiscard]] virtual DurableFeed& feed() = 0;
+
+  /// Folded states of aggregates, kept in `snapshots` in the data folder. Null if they could not be opened: health()
+  /// says why, and the rest of the store works. Lives as long as the store and is closed by it, by close() or as soon
+  /// as the data folder is not in its place any more. Its trouble never keeps events from being appended or read.
+  [[nodiscard]] virtual SnapshotStore* snapshots() = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual StoreMetrics metrics() const = 0;

@@ -37,6 +37,21 @@ void StoreImpl::remove_unused(const RunList& unused) {
   }
 }
 
+void StoreImpl::open_snapshots() {
+  auto opened = SnapshotStore::open({.file_system = options_.file_system,
+                                     .clock = options_.clock,
+                                     .folder = options_.folder + "/snapshots",
+                                     .store_id = genesis_.store_id,
+                                     .guard = guard_.get(),
+                                     .settings = options_.snapshots});
+  if (opened) {
+    snapshots_ = std::move(*opened);
+  } else {
+    open_warnings_.push_back("there are no snapshots, so that replays begin at the first event: " +
+                             opened.error().describe());
+  }
+}
+
 Status StoreImpl::start() {
   FileSystem& files = *options_.file_system;
   const std::string log_folder = options_.folder + "/log";
@@ -148,6 +163,7 @@ Status StoreImpl::start() {
     recovery_.notes.push_back("no state file: " + state.error().describe());
   }
   publish_state(false);
+  open_snapshots();
   scrubber_ = std::make_unique<Scrubber>(
       ScrubberOptions{&files, options_.scrub_bytes_per_second}, [this] { return segments(); },
       [this] { return index_->view(); });
@@ -160,6 +176,7 @@ Status StoreImpl::start() {
       // What they would write, remove or find damaged may be another store's.
       scrubber_->stop();
       compactor_->stop();
+      if (snapshots_) (void)snapshots_->close();
     });
   }
   return {};

@@ -31,7 +31,7 @@ struct Bench {
                                .clock = &clock,
                                .folder = kFolder,
                                .store_id = kSnapshotStoreId,
-                               .write_bytes_per_second = 0};
+                               .settings = {.write_bytes_per_second = 0}};
   std::unique_ptr<SnapshotStore> store;
 
   Bench() { open(); }
@@ -128,7 +128,7 @@ class RandomCalls {
       REQUIRE(put.error().kind == ErrorKind::Busy);
       return;
     }
-    ledger_.put(key, sequence, state, keep == 0 ? options_.keep : keep);
+    ledger_.put(key, sequence, state, keep == 0 ? options_.settings.keep : keep);
     ledger_.all_is_sure();
   }
 
@@ -158,9 +158,9 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoes") {
                                  .clock = &clock,
                                  .folder = kFolder,
                                  .store_id = kSnapshotStoreId,
-                                 .memory_bytes_max = 1000ULL << (seed % 7),
-                                 .keep = 1 + static_cast<std::uint32_t>(seed % 3),
-                                 .write_bytes_per_second = 0};
+                                 .settings = {.memory_bytes_max = 1000ULL << (seed % 7),
+                                              .keep = 1 + static_cast<std::uint32_t>(seed % 3),
+                                              .write_bytes_per_second = 0}};
     RandomCalls(seed, options).run(1500);
   }
 }
@@ -173,9 +173,9 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoesWithItsThread") {
                                  .clock = &system_clock(),
                                  .folder = folder.file("snapshots"),
                                  .store_id = kSnapshotStoreId,
-                                 .memory_bytes_max = 20'000,
-                                 .memory_age_max = std::chrono::milliseconds(2),
-                                 .write_bytes_per_second = 1ULL << 30};
+                                 .settings = {.memory_bytes_max = 20'000,
+                                              .memory_age_max = std::chrono::milliseconds(2),
+                                              .write_bytes_per_second = 1ULL << 30}};
     RandomCalls(seed, options).run(1500);
   }
 }
@@ -211,7 +211,7 @@ TEST_CASE("SnapshotStore.FindsTheNewestAtOrBefore") {
 
 TEST_CASE("SnapshotStore.RefusesWhatItCannotKeep") {
   Bench bench;
-  bench.options.state_bytes_max = 100;
+  bench.options.settings.state_bytes_max = 100;
   bench.open();
   const auto put = [&](std::string_view id, std::string_view name, std::uint64_t sequence, std::size_t bytes,
                        std::uint32_t keep) {
@@ -257,12 +257,12 @@ TEST_CASE("SnapshotStore.LargeStatesComeBackWhole") {
 
 TEST_CASE("SnapshotStore.MemoryIsWrittenWhenItIsFullOrOld") {
   Bench bench;
-  bench.options.memory_bytes_max = 10'000;
+  bench.options.settings.memory_bytes_max = 10'000;
   bench.open();
   bench.put("a", 1, "state");
   CHECK(bench.files().empty());
   CHECK(bench.store->health().memory_bytes > 0);
-  bench.clock.step(bench.options.memory_age_max);
+  bench.clock.step(bench.options.settings.memory_age_max);
   bench.put("b", 1, "state");
   CHECK(bench.files().size() == 1);
   CHECK(bench.store->health().memory_bytes == 0);
@@ -279,7 +279,7 @@ TEST_CASE("SnapshotStore.ItsThreadWritesWhatIsOld") {
                                .clock = &system_clock(),
                                .folder = folder.file("snapshots"),
                                .store_id = kSnapshotStoreId,
-                               .memory_age_max = std::chrono::milliseconds(5)};
+                               .settings = {.memory_age_max = std::chrono::milliseconds(5)}};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
   for (std::uint64_t round = 1; round <= 3; ++round) {
@@ -397,7 +397,7 @@ TEST_CASE("SnapshotStore.ADeletionThatIsMergedWithNewerFilesOnlyStillHoldsForOld
 
 TEST_CASE("SnapshotStore.UnwantedNamesGoWithTheNextMerge") {
   Bench bench;
-  bench.options.unwanted = [](std::string_view name) { return name == "old"; };
+  bench.options.settings.unwanted = [](std::string_view name) { return name == "old"; };
   bench.open();
   bench.put("a", 1, "of the old", "old");
   bench.put("a", 1, "of the new", "new");
@@ -410,7 +410,7 @@ TEST_CASE("SnapshotStore.UnwantedNamesGoWithTheNextMerge") {
 
 TEST_CASE("SnapshotStore.AFullDiskCostsStatesAndHealsItself") {
   Bench bench;
-  bench.options.memory_bytes_max = 10'000;
+  bench.options.settings.memory_bytes_max = 10'000;
   bench.open();
   bench.put("a", 1, "before");
   REQUIRE(bench.store->flush());
@@ -596,9 +596,9 @@ TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
                                .clock = &system_clock(),
                                .folder = folder.file("snapshots"),
                                .store_id = kSnapshotStoreId,
-                               .memory_bytes_max = 20'000,
-                               .memory_age_max = std::chrono::milliseconds(1),
-                               .write_bytes_per_second = 1ULL << 30};
+                               .settings = {.memory_bytes_max = 20'000,
+                                            .memory_age_max = std::chrono::milliseconds(1),
+                                            .write_bytes_per_second = 1ULL << 30}};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
   constexpr int kAggregates = 4;

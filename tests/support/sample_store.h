@@ -30,6 +30,7 @@ inline StoreOptions sample_options(FileSystem& disk) {
   options.index_part_records_max = 16;
   options.compaction_bytes_per_second = 0;
   options.scrub_bytes_per_second = 0;
+  options.snapshots.write_bytes_per_second = 0;
   options.guard_interval = std::chrono::milliseconds{0};
   options.group_commit_delay = std::chrono::microseconds{0};
   options.file_system = &disk;
