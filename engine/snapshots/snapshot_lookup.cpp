@@ -6,7 +6,7 @@ namespace stele {
 namespace {
 
 /// A state and where its bytes are: in a file, or in memory.
-struct Candidate : StoredState {
+struct FoundState : StoredState {
   const SnapshotFile* file;
   std::shared_ptr<const std::string> buffered;
 };
@@ -18,7 +18,7 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
   const std::string deletion = deletion_key(key.aggregate_id);
   const std::string states = states_key(key.aggregate_id, key.name);
   while (true) {
-    std::vector<Candidate> candidates;
+    std::vector<FoundState> candidates;
     std::shared_ptr<const SnapshotFiles> files;
     {
       const MutexLock lock(mutex_);
@@ -29,7 +29,7 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
           const BufferedState& state = (*found)[i];
           const StoredState stored{
               .sequence = state.sequence, .fingerprint = state.fingerprint, .time = state.time, .keep = state.keep};
-          add_state(candidates, Candidate{stored, nullptr, state.bytes}, false);
+          add_state(candidates, FoundState{stored, nullptr, state.bytes}, false);
         }
       }
     }
@@ -38,7 +38,7 @@ std::optional<Snapshot> SnapshotStore::at_or_before(SnapshotKey key, SequenceNum
       bool deleted = false;
       if (file.usable()) {
         if (const auto found = file.find(states)) {
-          for (const StoredState& state : *found) add_state(candidates, Candidate{state, &file, nullptr}, false);
+          for (const StoredState& state : *found) add_state(candidates, FoundState{state, &file, nullptr}, false);
         }
         const auto deletes = file.deletes(deletion);
         deleted = deletes && *deletes;

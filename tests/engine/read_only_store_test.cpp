@@ -24,7 +24,7 @@ namespace {
 
 static_assert(!std::is_base_of_v<Store, ReadOnlyStore>, "it has nothing to append with");
 
-constexpr std::uint64_t kEvents = 900;
+constexpr std::uint64_t kStored = 900;
 
 ReadOnlyOptions reading(FileSystem& files, const std::string& folder = "/store", const std::string& temp = "/tmp") {
   ReadOnlyOptions options;
@@ -52,7 +52,7 @@ FileContents contents_of(SimulatedFileSystem& disk) {
   return files;
 }
 
-void fill(FileSystem& files, std::uint64_t events, const std::string& folder = "/store") {
+void fill_store(FileSystem& files, std::uint64_t events, const std::string& folder = "/store") {
   StoreOptions options = sample_options(files);
   options.folder = folder;
   auto store = Store::open(options);
@@ -88,14 +88,14 @@ std::map<std::string, std::string> look_at_all(const std::string& folder) {
 
 TEST_CASE("ReadOnlyStore.ReadsAClosedStoreAndWritesNothing") {
   SimulatedFileSystem disk(1);
-  fill(disk, kEvents);
+  fill_store(disk, kStored);
   const FileContents before = contents_of(disk);
   const std::uint64_t calls = changing_calls(disk);
   auto store = Store::open_read_only(reading(disk));
   REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
   CHECK_FALSE((*store)->beside_owner());
-  CHECK((*store)->head().size == kEvents + 1);
-  CHECK(check_sample((*store)->view(), kEvents + 1).failed == 0);
+  CHECK((*store)->head().size == kStored + 1);
+  CHECK(check_sample((*store)->view(), kStored + 1).failed == 0);
   const Digest root = (*store)->head().root;
   store->reset();
   CHECK(changing_calls(disk) == calls);
@@ -115,7 +115,7 @@ TEST_CASE("ReadOnlyStore.NoStoreIsNotFoundAndIsNotMade") {
 
 TEST_CASE("ReadOnlyStore.LeavesATornTailOutAndWhereItIs") {
   SimulatedFileSystem disk(3);
-  fill(disk, kEvents);
+  fill_store(disk, kStored);
   const std::string segment = newest_segment(contents_of(disk));
   std::uint64_t end = 0;
   {
@@ -129,7 +129,7 @@ TEST_CASE("ReadOnlyStore.LeavesATornTailOutAndWhereItIs") {
   const std::uint64_t calls = changing_calls(disk);
   auto store = Store::open_read_only(reading(disk));
   REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
-  CHECK(check_sample((*store)->view(), kEvents + 1).failed == 0);
+  CHECK(check_sample((*store)->view(), kStored + 1).failed == 0);
   CHECK((*store)->recovery().tail_case != "clean");
   REQUIRE_FALSE((*store)->recovery().notes.empty());
   CHECK((*store)->recovery().notes.back().find("left out") != std::string::npos);
@@ -139,7 +139,7 @@ TEST_CASE("ReadOnlyStore.LeavesATornTailOutAndWhereItIs") {
 
 TEST_CASE("ReadOnlyStore.RefusesWhatAnOpeningRefuses") {
   SimulatedFileSystem disk(4);
-  fill(disk, kEvents);
+  fill_store(disk, kStored);
   {
     auto file = disk.open(newest_segment(contents_of(disk)), OpenMode::ReadWrite);
     REQUIRE(file);
@@ -157,7 +157,7 @@ TEST_CASE("ReadOnlyStore.RefusesWhatAnOpeningRefuses") {
 
 TEST_CASE("ReadOnlyStore.RefusesDamageInTheMiddleOfAGroupAsAnOpeningDoes") {
   SimulatedFileSystem disk(8);
-  fill(disk, kEvents);
+  fill_store(disk, kStored);
   const FileContents whole = contents_of(disk);
   const std::string segment = newest_segment(whole);
   const std::string& bytes = whole.at(segment);
@@ -203,7 +203,7 @@ TEST_CASE("ReadOnlyStore.BesideAServerDamageBelowThePublishedEndIsRefused") {
 
 TEST_CASE("ReadOnlyStore.ADamagedPageBehindAGoodDirectoryIsAnErrorOfTheReads") {
   SimulatedFileSystem disk(11);
-  fill(disk, kEvents);
+  fill_store(disk, kStored);
   const FileContents whole = contents_of(disk);
   std::string run;
   for (const auto& [path, bytes] : whole) {
@@ -218,9 +218,9 @@ TEST_CASE("ReadOnlyStore.ADamagedPageBehindAGoodDirectoryIsAnErrorOfTheReads") {
     write_files(other, damaged);
     const auto store = Store::open_read_only(reading(other));
     REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
-    const std::uint64_t failed = check_sample((*store)->view(), kEvents + 1).failed;
+    const std::uint64_t failed = check_sample((*store)->view(), kStored + 1).failed;
     failing += failed > 0;
-    if (failed > 0) CHECK(check_sample((*store)->view(), kEvents + 1).failed > 0);
+    if (failed > 0) CHECK(check_sample((*store)->view(), kStored + 1).failed > 0);
     CHECK(contents_of(other) == damaged);
   }
   CHECK(failing > 3);
@@ -284,17 +284,17 @@ TEST_CASE("ReadOnlyStore.MakesMissingRunsInTheTemporaryFolderOnly") {
   const std::string folder = temp.file("data");
   const std::string elsewhere = temp.file("elsewhere");
   fs::create_directory(elsewhere);
-  fill(posix_file_system(), kEvents, folder);
+  fill_store(posix_file_system(), kStored, folder);
   fs::remove_all(folder + "/index");
   const auto before = look_at_all(folder);
   {
     auto store = Store::open_read_only(reading(posix_file_system(), folder, elsewhere));
     REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
     CHECK_FALSE(fs::is_empty(elsewhere));
-    CHECK(check_sample((*store)->view(), kEvents + 1).failed == 0);
+    CHECK(check_sample((*store)->view(), kStored + 1).failed == 0);
     const auto view = (*store)->view();
     store->reset();
-    CHECK(check_sample(view, kEvents + 1).failed == 0);
+    CHECK(check_sample(view, kStored + 1).failed == 0);
   }
   CHECK(fs::is_empty(elsewhere));
   CHECK(look_at_all(folder) == before);
@@ -303,7 +303,7 @@ TEST_CASE("ReadOnlyStore.MakesMissingRunsInTheTemporaryFolderOnly") {
 TEST_CASE("ReadOnlyStore.MakesOnlyTheRunsAnewThatAreMissingOrDamaged") {
   TempFolder temp;
   const std::string folder = temp.file("data");
-  fill(posix_file_system(), kEvents, folder);
+  fill_store(posix_file_system(), kStored, folder);
   std::string last;
   for (const auto& entry : fs::directory_iterator(folder + "/index")) last = std::max(last, entry.path().string());
   REQUIRE_FALSE(last.empty());
@@ -312,7 +312,7 @@ TEST_CASE("ReadOnlyStore.MakesOnlyTheRunsAnewThatAreMissingOrDamaged") {
   const auto before = look_at_all(folder);
   auto store = Store::open_read_only(reading(posix_file_system(), folder, temp.path()));
   REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
-  CHECK(check_sample((*store)->view(), kEvents + 1).failed == 0);
+  CHECK(check_sample((*store)->view(), kStored + 1).failed == 0);
   store->reset();
   CHECK(look_at_all(folder) == before);
 }
@@ -320,7 +320,7 @@ TEST_CASE("ReadOnlyStore.MakesOnlyTheRunsAnewThatAreMissingOrDamaged") {
 TEST_CASE("ReadOnlyStore.TheRightToReadIsEnough") {
   TempFolder temp;
   const std::string folder = temp.file("data");
-  fill(posix_file_system(), kEvents, folder);
+  fill_store(posix_file_system(), kStored, folder);
   std::vector<fs::path> all{folder};
   for (const auto& entry : fs::recursive_directory_iterator(folder)) all.push_back(entry.path());
   const auto allow = [&](bool writing) {
@@ -333,7 +333,7 @@ TEST_CASE("ReadOnlyStore.TheRightToReadIsEnough") {
   {
     auto store = Store::open_read_only(reading(posix_file_system(), folder, temp.path()));
     REQUIRE_MESSAGE(store, (store ? "" : store.error().describe()));
-    CHECK(check_sample((*store)->view(), kEvents + 1).failed == 0);
+    CHECK(check_sample((*store)->view(), kStored + 1).failed == 0);
   }
   CHECK(look_at_all(folder) == before);
   allow(true);
@@ -392,7 +392,7 @@ TEST_CASE("ReadOnlyStore.AStateFileOfAKilledServerDoesNotBound") {
 
 TEST_CASE("ReadOnlyStore.BesideAnOwnerThatTellsNothingItIsLocked") {
   SimulatedFileSystem disk(7);
-  fill(disk, 20);
+  fill_store(disk, 20);
   REQUIRE(disk.remove("/store/state"));
   const auto held = disk.lock("/store/lock");
   REQUIRE(held);
