@@ -128,12 +128,18 @@ class FileSystem {
   [[nodiscard]] virtual Result<FileInfo> look_at(const std::string& path) = 0;
   [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  /// Of an empty folder.
+  [[nodiscard]] virtual Status remove_folder(const std::string& path) = 0;
   /// fsync of the folder: created, renamed and removed entries are on stable storage on return.
   [[nodiscard]] virtual Status sync_directory(const std::string& folder) = 0;
   /// Takes the exclusive lock of the folder of `path` (flock) and of the lock file `path`, which it creates: that one
   /// can be made anew, the folder cannot. Locked, naming the holder's process id if it is known, if anyone else has
   /// either.
   [[nodiscard]] virtual Result<std::unique_ptr<FolderLock>> lock(const std::string& path) = 0;
+  /// Whether anybody holds lock(path) now, this process included. Only asks: nobody who takes the lock meanwhile is
+  /// refused because of it. If the lock file was removed or replaced under its holder it is still true where the
+  /// operating system lists the lock of the folder, and false elsewhere (another container's holder, btrfs).
+  [[nodiscard]] virtual Result<bool> is_locked(const std::string& path) = 0;
 };
 
 /// The process-wide POSIX implementation.

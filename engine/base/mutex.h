@@ -29,6 +29,8 @@ class CAPABILITY("mutex") Mutex {
 
  private:
   friend class MutexLock;
+  friend class MutexUnlock;
+  friend class ConditionVariable;
   std::mutex mutex_;
 };
 
@@ -48,10 +50,34 @@ class SCOPED_CAPABILITY MutexLock {
   std::unique_lock<std::mutex> lock_;
 };
 
+/// Lets go of a mutex that is held, while it lives: for functions that need it held and wait for something else
+/// meanwhile.
+class SCOPED_CAPABILITY MutexUnlock {
+ public:
+  explicit MutexUnlock(Mutex& mutex) RELEASE(mutex) : mutex_(mutex) { mutex_.mutex_.unlock(); }
+  // The analysis takes it as the end of the letting go.
+  ~MutexUnlock() RELEASE() { mutex_.mutex_.lock(); }
+  MutexUnlock(const MutexUnlock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
 class ConditionVariable {
  public:
   /// May return without a reason, so that the caller looks again.
   void wait(MutexLock& lock) { changed_.wait(lock.lock_); }
+  void wait(Mutex& mutex) REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    changed_.wait(lock);
+    (void)lock.release();  // it stays locked
+  }
+  /// As above, or returns after this time.
+  void wait_for(Mutex& mutex, std::chrono::microseconds time) REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    (void)changed_.wait_for(lock, time);
+    (void)lock.release();
+  }
   /// False once the time is reached.
   [[nodiscard]] bool wait_until(MutexLock& lock, std::chrono::steady_clock::time_point time) {
     return changed_.wait_until(lock.lock_, time) == std::cv_status::no_timeout;

@@ -326,6 +326,29 @@ class PosixFolderLock final : public FolderLock {
   Descriptor file_;
 };
 
+/// Whether the kernel's list of locks shows a flock of that file or folder. An flock cannot be asked for, only tried,
+/// and a try might refuse one who means to have it. The list is for people: it leaves out holders in other process id
+/// namespaces, and some file systems (btrfs) go by other device numbers there. So only a yes means anything.
+bool is_listed_as_locked(const struct stat& about) {
+  const Descriptor fd = open_descriptor("/proc/locks", O_RDONLY);
+  if (fd.get() < 0) return false;
+  std::string list;
+  char piece[4096];
+  for (;;) {
+    const auto n = uninterrupted([&] { return ::read(fd.get(), piece, sizeof piece); });
+    if (n <= 0) break;
+    list.append(piece, static_cast<std::size_t>(n));
+  }
+  const std::string file = fmt::format(" {:02x}:{:02x}:{} ", major(about.st_dev), minor(about.st_dev), about.st_ino);
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find('\n', begin), list.size());
+    const std::string_view line = std::string_view(list).substr(begin, end - begin);
+    if (line.find(": FLOCK ") != std::string_view::npos && line.find(file) != std::string_view::npos) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
 /// `path`: the lock file, in which the holder has written its process id.
 Error locked_error(const std::string& path) {
   const Descriptor fd = open_descriptor(path, O_RDONLY);
@@ -406,7 +429,32 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  Status remove_folder(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) return failure("cannot remove the folder", path);
+    return {};
+  }
+
   Status sync_directory(const std::string& folder) override { return sync(folder); }
+
+  Result<bool> is_locked(const std::string& path) override {
+    const Descriptor fd = open_descriptor(path, O_RDONLY);
+    if (fd.get() >= 0) {
+      struct flock whole {};
+      whole.l_type = F_RDLCK;
+      whole.l_whence = SEEK_SET;
+      if (::fcntl(fd.get(), F_OFD_GETLK, &whole) != 0) return failure("cannot ask who holds the lock", path);
+      if (whole.l_type != F_UNLCK) return true;
+    } else if (errno != ENOENT) {
+      return failure("cannot open the lock file", path);
+    }
+    // The lock file may have been removed or replaced under its holder, who has the folder itself as well.
+    struct stat about {};
+    if (::stat(parent_of(path).c_str(), &about) != 0) {
+      if (errno == ENOENT) return false;
+      return failure("cannot look up", parent_of(path));
+    }
+    return is_listed_as_locked(about);
+  }
 
   Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override {
     // The folder first, so that one who is refused has made no lock file.

@@ -36,15 +36,23 @@ std::optional<RunName> parse_run_name(std::string_view name) {
   return RunName{Position{*first}, Position{*end}};
 }
 
-Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder, const Uuid& store_id) {
-  STELE_ASSIGN(const std::vector<std::string> names, file_system.list(folder));
+Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder, const Uuid& store_id,
+                             RunAccess access) {
+  const auto tidy_up = [&](const std::string& path) {
+    if (access == RunAccess::TidyUp) (void)file_system.remove(path);
+  };
   OpenedRuns opened;
+  if (access == RunAccess::ReadOnly) {
+    STELE_ASSIGN(const bool exists, file_system.exists(folder));
+    if (!exists) return opened;
+  }
+  STELE_ASSIGN(const std::vector<std::string> names, file_system.list(folder));
   std::vector<RunName> found;
   for (const std::string& name : names) {
     if (const auto run = parse_run_name(name)) {
       found.push_back(*run);
     } else if (name.ends_with(kUnfinishedSuffix)) {
-      (void)file_system.remove(folder + "/" + name);
+      tidy_up(folder + "/" + name);
     } else {
       opened.notes.push_back("ignored in the index folder: " + name);
     }
@@ -56,7 +64,7 @@ Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder,
   for (const RunName& name : found) {
     const std::string path = folder + "/" + run_name(name.first, name.end);
     if (name.first < covered) {
-      (void)file_system.remove(path);
+      tidy_up(path);
       continue;
     }
     auto run = IndexRun::open(file_system, path, store_id);
@@ -67,7 +75,8 @@ Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder,
     if (!run) {
       opened.notes.push_back("an index run is made again from the log: " + run.error().describe());
       // Whatever else keeps it from being opened may be gone tomorrow.
-      if (run.error().kind == ErrorKind::Corrupt) (void)file_system.remove(path);
+      if (run.error().kind == ErrorKind::Corrupt) tidy_up(path);
+      if (run.error().kind == ErrorKind::NotFound) opened.vanished = true;
       continue;
     }
     covered = name.end;

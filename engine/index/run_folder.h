@@ -25,10 +25,15 @@ struct RunName {
 struct OpenedRuns {
   std::vector<std::shared_ptr<const IndexRun>> runs;  ///< in position order, perhaps with gaps
   std::vector<std::string> notes;                     ///< what an operator should know
+  bool vanished = false;  ///< a file was removed between listing and opening: somebody else merges runs there
 };
 
-/// Opens what is whole and removes the rest: unfinished files, runs that were merged into longer ones, damaged ones.
-/// Only trouble with listing the folder is an error.
-[[nodiscard]] Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder, const Uuid& store_id);
+/// Whether what is of no use any more is removed.
+enum class RunAccess { TidyUp, ReadOnly };
+
+/// Opens what is whole and, unless ReadOnly, removes the rest: unfinished files, runs that were merged into longer
+/// ones, damaged ones. Only trouble with listing the folder is an error.
+[[nodiscard]] Result<OpenedRuns> open_runs(FileSystem& file_system, const std::string& folder, const Uuid& store_id,
+                                           RunAccess access);
 
 }  // namespace stele

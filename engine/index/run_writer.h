@@ -28,9 +28,10 @@ struct RunFiles {
   LogGuard* guard = nullptr;
 
   [[nodiscard]] Status in_place() const { return guard == nullptr ? Status{} : guard->look(); }
-  /// As well as may be: a file that stays is removed when the folder is opened again.
+  /// As well as may be: a file that stays is removed when the folder is opened again. A run of another folder is not
+  /// its own and stays: one that is opened for reading only, with what it lacks made elsewhere.
   void remove(const std::string& path) const {
-    if (in_place()) (void)file_system->remove(path);
+    if (path.starts_with(folder + "/") && in_place()) (void)file_system->remove(path);
   }
 };
 

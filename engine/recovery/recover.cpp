@@ -138,8 +138,15 @@ Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, co
 }
 
 Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder, const KnownOfLog& known,
-                                 LogVisitor& visitor) {
-  STELE_ASSIGN(const FolderContent content, list_log(file_system, log_folder));
+                                 LogVisitor& visitor, LogAccess access) {
+  const bool repair = access == LogAccess::Repair;
+  const bool bounded = access == LogAccess::BesideOwner;
+  STELE_CHECK(!bounded || known.state);
+  STELE_ASSIGN(FolderContent content, list_log(file_system, log_folder));
+  // The owner may have begun segments in which nothing is durable yet. It names none while its newest one is sealed.
+  if (bounded && known.state->segment != SegmentId{}) {
+    std::erase_if(content.segments, [&](SegmentId id) { return id > known.state->segment; });
+  }
   RecoveredLog log;
   log.report.segments = content.segments.size();
   for (const std::string& name : content.strangers) log.report.notes.push_back("ignored in the log folder: " + name);
@@ -157,13 +164,16 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   for (const SegmentId id : content.segments) {
     const std::string path = log_folder + "/" + segment_name(id);
     const bool last = id == content.segments.back();
-    STELE_ASSIGN(std::unique_ptr<File> file, file_system.open(path, last ? OpenMode::ReadWrite : OpenMode::Read));
-    if (last) {
+    if (bounded && id > known.state->segment && chain.next > Position{0} && chain.next >= known.state->end) break;
+    STELE_ASSIGN(std::unique_ptr<File> file,
+                 file_system.open(path, last && repair ? OpenMode::ReadWrite : OpenMode::Read));
+    if (last && repair) {
       // Before any of it is read: whoever has it open may be writing.
       const Status locked = file->lock();
       if (!locked && locked.error().kind != ErrorKind::Unsupported) return locked.error();
     }
-    STELE_ASSIGN(const std::uint64_t size, file->size());
+    STELE_ASSIGN(std::uint64_t size, file->size());
+    if (bounded && id == known.state->segment) size = std::min(size, known.state->offset.value());
     WindowReader in(*file, size);
     std::uint32_t flags = (id != expected ? kNumberMissing : 0U) | (last ? kLast : 0U);
     STELE_ASSIGN(const std::string_view head, in.few_bytes(0, std::min<std::uint64_t>(size, kSegmentHeaderBytes)));
@@ -239,10 +249,19 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
     return error;
   }
 
+  const std::uint64_t tail_end = tail_scan ? tail_scan->end.value() : 0;
+  if (!repair && tail_seen->bytes_end.value() > tail_end) {
+    log.report.notes.push_back(std::string(row.name) + ": " + std::string(row.meaning) + "; " +
+                               std::to_string(tail_seen->bytes_end.value() - tail_end) +
+                               " bytes are left out at byte " + std::to_string(tail_end) + " of " + tail_path);
+  }
+
   // The log is accepted as it stands; from here on it may be changed.
-  for (const std::string& name : content.leftovers) STELE_TRY(file_system.remove(log_folder + "/" + name));
-  STELE_TRY(file_system.sync_directory(log_folder));
-  for (const auto& [path, length] : untrimmed) trim(file_system, path, length);
+  if (repair) {
+    for (const std::string& name : content.leftovers) STELE_TRY(file_system.remove(log_folder + "/" + name));
+    STELE_TRY(file_system.sync_directory(log_folder));
+    for (const auto& [path, length] : untrimmed) trim(file_system, path, length);
+  }
   if (!tail_file) return log;
 
   const SegmentId tail_id = content.segments.back();
@@ -250,7 +269,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   const bool clean_close =
       state_is_ours && state->closed_cleanly && state->end == chain.next && (tail_seen->flags & kBytesBehind) == 0;
   const std::uint64_t accepted_end = tail_scan->sealed ? tail_scan->footer_end.value() : end;
-  if (!clean_close) {
+  if (repair && !clean_close) {
     // What is known to have been synced need not be written again.
     std::uint64_t from = 0;
     if (state_is_ours && state->segment == tail_id) from = state->offset.value();
@@ -274,7 +293,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
   }
 
   if (tail_scan->sealed) {
-    if (tail_size > accepted_end) {
+    if (repair && tail_size > accepted_end) {
       STELE_TRY(tail_file->truncate(accepted_end));
       STELE_TRY(tail_file->sync_data());
     }
@@ -289,7 +308,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
                            .first_time = tail_scan->first_time,
                            .end = tail_scan->end,
                            .last_group = tail_scan->last_group,
-                           .file_bytes = tail_size,
+                           .file_bytes = repair ? tail_size : end,
                            .offsets = tail_scan->offsets};
   return log;
 }

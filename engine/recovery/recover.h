@@ -35,10 +35,18 @@ struct KnownOfLog {
   std::vector<std::uint32_t> offsets;
 };
 
+enum class LogAccess {
+  Repair,      ///< what is accepted is made durable, what was cut is zeroed
+  ReadOnly,    ///< decided the same, but nothing is written or locked; what would be cut is left out
+  BesideOwner  ///< the same beside another process that appends: nothing behind KnownOfLog::state, which must be there
+};
+
 /// The visitor is shown every record behind `replay_from`. Nothing in the log folder is changed before the whole log
-/// has been accepted; on return everything accepted is on stable storage and everything behind it is zero.
+/// has been accepted; on return everything accepted is on stable storage and everything behind it is zero. Without
+/// Repair it is never changed, the file of `tail` is only for reading and its `file_bytes` end with the last group.
 [[nodiscard]] Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log_folder,
-                                               const KnownOfLog& known, LogVisitor& visitor);
+                                               const KnownOfLog& known, LogVisitor& visitor,
+                                               LogAccess access = LogAccess::Repair);
 
 /// True if the log holds the group that ends at `point` as it was when the point was taken.
 [[nodiscard]] Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, const LogPoint& point);

@@ -11,12 +11,9 @@
 // before is ever given out again, after any crash and whatever damage, as long as the disk keeps the names of files
 // that it has synced.
 
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <limits>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,10 +22,13 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
+#include "engine/base/mutex.h"
 #include "engine/base/rate_limiter.h"
+#include "engine/log/log_guard.h"
 #include "engine/snapshots/snapshot_buffer.h"
 #include "engine/snapshots/snapshot_compaction.h"
 #include "engine/snapshots/snapshot_file.h"
+#include "engine/snapshots/snapshot_settings.h"
 
 namespace stele {
 
@@ -37,16 +37,10 @@ struct SnapshotStoreOptions {
   const Clock* clock;
   std::string folder;  ///< one store's own; created if it does not exist. The caller holds the data folder's lock.
   Uuid store_id;
-  /// States in memory that are not written yet. Up to twice as much, and one state, is held while the disk is slow.
-  std::uint64_t memory_bytes_max = 8ULL << 20;
-  std::chrono::microseconds memory_age_max{5'000'000};  ///< they are written when the oldest is this old, however few
-  std::uint64_t state_bytes_max = 64ULL << 20;
-  std::uint32_t keep = 2;  ///< newest states of a key that are kept unless put() says otherwise, 1 .. kSnapshotKeepMax
-  /// Rate of writing in the background; 0 = no thread, put() and remove() do what is due.
-  std::uint64_t write_bytes_per_second = 32ULL << 20;
-  /// Names whose states a merge may leave out, such as handlers that are gone. Until then they are still given out.
-  /// Empty = none. Called on any of the store's threads; must be quick and must not call the store.
-  std::function<bool(std::string_view name)> unwanted{};
+  /// Asked before a file is made, renamed or removed, and before the folder is: under its name another store may lie.
+  /// Displaced then, and what is in memory is never written. None = nobody else is expected there. Must outlive it.
+  LogGuard* guard = nullptr;
+  SnapshotSettings settings{};
 };
 
 /// Whose state: an aggregate's, as the caller's `name` (a handler, say) folds it. Both are 1 .. 255 bytes of any kind.
@@ -115,52 +109,64 @@ class SnapshotStore {
   [[nodiscard]] Status close();
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
   class Turn;
 
   explicit SnapshotStore(SnapshotStoreOptions options);
   [[nodiscard]] Status open_folder();
   void run();
 
-  // All with mutex_ held; they let go of it while they use the disk.
-  void work(Lock& lock);
-  [[nodiscard]] bool memory_due() const;
-  [[nodiscard]] bool compaction_due() const;
-  void freeze();
-  [[nodiscard]] Status write_immutable(Lock& lock, RateLimiter* limiter);
-  [[nodiscard]] Status write_memory(Lock& lock);
-  [[nodiscard]] Status merge(Lock& lock, SnapshotCompactionRange range);
+  // These let go of mutex_ while they use the disk.
+  void work() REQUIRES(mutex_);
+  [[nodiscard]] Status write_immutable(RateLimiter* limiter) REQUIRES(mutex_);
+  [[nodiscard]] Status write_memory() REQUIRES(mutex_);
+  [[nodiscard]] Status merge(SnapshotCompactionRange range) REQUIRES(mutex_);
+  [[nodiscard]] Status settle() REQUIRES(mutex_);
+
+  [[nodiscard]] bool memory_full() const REQUIRES(mutex_);
+  [[nodiscard]] bool memory_due() const REQUIRES(mutex_);
+  [[nodiscard]] bool compaction_due() const REQUIRES(mutex_);
+  [[nodiscard]] bool may_work(std::int64_t retry_at) const REQUIRES(mutex_);
+  void freeze() REQUIRES(mutex_);
+  void after(const Status& status, std::int64_t& retry_at) REQUIRES(mutex_);
+
+  // These must not be called with mutex_ held.
+  void write_beside_merge();
   [[nodiscard]] Result<std::shared_ptr<SnapshotFile>> put_in_place(SnapshotFileName numbers,
                                                                    const Result<SnapshotFileName>& written);
-  [[nodiscard]] Status settle(Lock& lock);
-  void after(const Status& status, std::int64_t& retry_at);
   [[nodiscard]] bool has_file(const std::string& name) const;
-
   void note_damage(const SnapshotFile& file, const std::string& what) const;
+
+  [[nodiscard]] Status in_place() const { return options_.guard == nullptr ? Status{} : options_.guard->look(); }
+  [[nodiscard]] Status remove_file(const std::string& name) const;
+  [[nodiscard]] Result<SnapshotFileName> write_states(const SnapshotBuffer& states, std::uint64_t number,
+                                                      RateLimiter* limiter) const;
+  [[nodiscard]] Result<SnapshotFileName> write_deletion(const std::string& key, std::uint64_t number) const;
   [[nodiscard]] std::string path(const std::string& name) const { return options_.folder + "/" + name; }
-  [[nodiscard]] bool in_background() const { return options_.write_bytes_per_second > 0; }
+  [[nodiscard]] bool in_background() const { return settings_.write_bytes_per_second > 0; }
 
   const SnapshotStoreOptions options_;
+  const SnapshotSettings& settings_ = options_.settings;
   RateLimiter limiter_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  SnapshotBuffer newest_;
-  SnapshotBuffer immutable_;       // full, to be written; changed only by whoever has the turn to write
-  std::int64_t newest_since_ = 0;  // monotonic time of its first state
-  std::shared_ptr<const SnapshotFiles> files_;
-  std::uint64_t next_number_ = 1;
-  bool writing_ = false;                // someone has the turn to write the next file
-  bool merging_ = false;                // someone has the turn to merge files
-  std::vector<std::string> leftovers_;  // names of files that are superseded, not removed yet
-  std::uint64_t renames_ = 0;           // of files in this folder
-  std::uint64_t renames_synced_ = 0;
-  std::int64_t write_retry_at_ = 0;  // monotonic time
-  std::int64_t compaction_retry_at_ = 0;
-  std::string trouble_;
-  mutable std::vector<std::string> notes_;
-  mutable std::uint64_t damaged_files_ = 0;
-  std::uint64_t refused_ = 0;
-  bool closed_ = false;
+  mutable Mutex mutex_;
+  mutable ConditionVariable changed_;
+  SnapshotBuffer newest_ GUARDED_BY(mutex_);
+  // Full, to be written. Changed only by whoever has the turn to write, who may therefore read it without the mutex.
+  SnapshotBuffer immutable_ GUARDED_BY(mutex_);
+  std::int64_t newest_since_ GUARDED_BY(mutex_) = 0;  // monotonic time of its first state
+  std::shared_ptr<const SnapshotFiles> files_ GUARDED_BY(mutex_);
+  std::uint64_t next_number_ GUARDED_BY(mutex_) = 1;
+  bool writing_ GUARDED_BY(mutex_) = false;                // someone has the turn to write the next file
+  bool merging_ GUARDED_BY(mutex_) = false;                // someone has the turn to merge files
+  std::vector<std::string> leftovers_ GUARDED_BY(mutex_);  // names of files that are superseded, not removed yet
+  std::uint64_t renames_ GUARDED_BY(mutex_) = 0;           // of files in this folder
+  std::uint64_t renames_synced_ GUARDED_BY(mutex_) = 0;
+  std::int64_t write_retry_at_ GUARDED_BY(mutex_) = 0;  // monotonic time
+  std::int64_t compaction_retry_at_ GUARDED_BY(mutex_) = 0;
+  std::string trouble_ GUARDED_BY(mutex_);
+  mutable std::vector<std::string> notes_ GUARDED_BY(mutex_);
+  mutable std::uint64_t damaged_files_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t refused_ GUARDED_BY(mutex_) = 0;
+  bool closed_ GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

@@ -67,10 +67,6 @@ void StoreImpl::segment_begun(const LogWriter::Rolled& rolled) {
   set_segments(std::move(next));
 }
 
-void StoreImpl::freeze_if_full(const LogPoint& point) {
-  if (index_->full()) index_->freeze(ReplayPoint{point, next_frontier_.subtrees()});
-}
-
 /// Readers do not see it yet: they stop at the durable end.
 void StoreImpl::index_group(const Group& group, const RecordLocations& places) {
   index_->insert(group.headers, places);
@@ -92,7 +88,7 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   if (!index_->full()) return;
   // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not
   // durable.
-  freeze_if_full(point);
+  index_->freeze(ReplayPoint{point, next_frontier_.subtrees()});
   compactor_->work();
 }
 
@@ -118,6 +114,7 @@ Status StoreImpl::close() {
   guard_->stop();  // it stops the others too
   if (scrubber_) scrubber_->stop();
   compactor_->stop();
+  if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
   if (!committer_->poisoned() && guard_->look()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();

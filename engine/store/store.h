@@ -11,18 +11,14 @@
 #include "engine/commit/proposal.h"
 #include "engine/feed/durable_feed.h"
 #include "engine/recovery/report.h"
+#include "engine/snapshots/snapshot_store.h"
+#include "engine/store/log_head.h"
+#include "engine/store/read_only_store.h"
 #include "engine/store/read_view.h"
 #include "engine/store/store_health.h"
 #include "engine/store/store_options.h"
 
 namespace stele {
-
-/// Head of the log.
-struct LogHead {
-  std::uint64_t size = 0;  ///< records = tree size; the last position is size - 1
-  Timestamp last_time;
-  Digest root;  ///< RFC 9162 tree hash over all `size` leaves
-};
 
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
@@ -30,6 +26,9 @@ class Store {
   /// Recovers the folder, or makes a log if there is none. Locked, Corrupt, Foreign or NewerFormat change nothing of
   /// the log.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
+  /// Recovers the folder in memory and writes nothing there; see ReadOnlyStore. Corrupt, Foreign or NewerFormat as from
+  /// open(). NotFound: no store. Locked: a server is only just opening it. Io, DiskFull: of the temporary folder, too.
+  [[nodiscard]] static Result<std::unique_ptr<ReadOnlyStore>> open_read_only(ReadOnlyOptions options);
   virtual ~Store() = default;
 
   /// Proposes a commit. The callback runs when everything the answer rests on is durable. See AppendCallback for its
@@ -57,6 +56,11 @@ class Store {
   [[nodiscard]] virtual Position durable_end() const = 0;
   /// Tells of each step of durable_end(). Lives as long as the store.
   [[nodiscard]] virtual DurableFeed& feed() = 0;
+
+  /// Folded states of aggregates, kept in `snapshots` in the data folder. Null if they could not be opened: health()
+  /// says why, and the rest of the store works. Lives as long as the store and is closed by it, by close() or as soon
+  /// as the data folder is not in its place any more. Its trouble never keeps events from being appended or read.
+  [[nodiscard]] virtual SnapshotStore* snapshots() = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual StoreMetrics metrics() const = 0;

@@ -37,6 +37,13 @@ StoreHealth StoreImpl::health() const {
     }
   }
   if (health.reason.empty()) warn(compactor_->trouble());
+  if (snapshots_) {
+    const SnapshotHealth snapshots = snapshots_->health();
+    if (health.reason.empty() && !snapshots.trouble.empty()) {
+      warn("snapshots cannot be written: " + snapshots.trouble);
+    }
+    for (const std::string& note : snapshots.notes) warn(note);
+  }
   const auto index = index_->view();
   for (const auto& run : index->runs()) {
     if (run->damaged()) warn("an index run is damaged and is being made again from the log: " + run->file().path());

@@ -66,6 +66,8 @@ class StoreImpl final : public Store {
 
   DurableFeed& feed() override { return feed_; }
 
+  SnapshotStore* snapshots() override { return snapshots_.get(); }
+
   StoreHealth health() const override;
   StoreMetrics metrics() const override;
   const RecoveryReport& recovery() const override { return recovery_; }
@@ -74,13 +76,10 @@ class StoreImpl final : public Store {
   Status close() override;
 
  private:
-  class Replay;
-
   /// False: WouldWait, and nothing has happened.
   [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
-  [[nodiscard]] Result<KnownOfLog> open_index(const std::string& log_folder, const RunFiles& files, RunList& unused);
   void remove_unused(const RunList& unused);
-  void freeze_if_full(const LogPoint& point);
+  void open_snapshots();
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
     const MutexLock lock(segments_mutex_);
     return segments_;
@@ -107,6 +106,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<IndexSet> index_;
   std::unique_ptr<IndexCompactor> compactor_;
   std::unique_ptr<Scrubber> scrubber_;
+  std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<CommitMachine> machine_;
   std::unique_ptr<LogWriter> writer_;

@@ -1,13 +1,12 @@
 #include <algorithm>
 
 #include "engine/base/uuid.h"
-#include "engine/index/run_folder.h"
+#include "engine/store/index_opening.h"
 #include "engine/store/store_impl.h"
 
 namespace stele {
 namespace {
 
-constexpr std::size_t kImmutableMemtablesAtOpenMax = 32;
 constexpr std::int64_t kDayMicros = 86'400'000'000;
 constexpr std::int64_t kYearMicros = 365 * kDayMicros;
 
@@ -28,88 +27,6 @@ Status require_store(FileSystem& files, const std::string& log_folder) {
 
 }  // namespace
 
-/// Takes the records that no run of the index holds yet.
-class StoreImpl::Replay final : public LogVisitor {
- public:
-  Replay(StoreImpl& store, std::uint64_t expected) : store_(store), expected_(expected) {}
-
-  Status record(const Record& record, SegmentId segment, ByteOffset offset) override {
-    const RecordHeader& header = record.header();
-    // Only against records that are in memory as well: asking every run about every aggregate would be most of an
-    // opening's time.
-    const auto last = store_.index_->last_sequence_in_memory(header.aggregate_id);
-    if (last && header.sequence != last->next()) {
-      return Error{.kind = ErrorKind::Corrupt,
-                   .message = "the record at position " + std::to_string(header.position.value()) +
-                              " does not continue the sequence numbers of its aggregate"};
-    }
-    const std::uint32_t place = 0;
-    store_.index_->insert({&header, 1}, RecordLocations{segment, offset, {&place, 1}});
-    store_.next_frontier_.append(record.leaf());
-    return {};
-  }
-
-  Status group(const LogPoint& point, bool durable) override {
-    if (!store_.index_->full()) return {};
-    store_.freeze_if_full(point);
-    // A run must never outlive what it was made from.
-    if (durable) store_.compactor_->work_off();
-    // A full disk should not keep a store from being read, as long as memory lasts.
-    if (durable && store_.index_->view()->immutable().size() > kImmutableMemtablesAtOpenMax)
-      STELE_TRY(store_.compactor_->wait_for_room());
-    if (store_.options_.on_replay) store_.options_.on_replay(point.end.next.value(), expected_);
-    return {};
-  }
-
- private:
-  StoreImpl& store_;
-  const std::uint64_t expected_;
-};
-
-/// Opens the runs that lead from the beginning of the log to a point that the log still has; everything behind is
-/// replayed. `unused` are to be removed, but only once the log is accepted: until then they are all that tells of it.
-Result<KnownOfLog> StoreImpl::open_index(const std::string& log_folder, const RunFiles& files, RunList& unused) {
-  KnownOfLog known;
-  STELE_ASSIGN(OpenedRuns opened, open_runs(*files.file_system, files.folder, files.store_id));
-  recovery_.notes.insert(recovery_.notes.end(), opened.notes.begin(), opened.notes.end());
-  RunList runs;
-  Position covered;
-  for (const auto& run : opened.runs) {
-    if (run->first() != covered) break;
-    covered = run->end();
-    runs.push_back(run);
-  }
-  unused = opened.runs;
-  if (!opened.runs.empty()) known.durable_end = opened.runs.back()->end();
-  while (!runs.empty() && !runs.back()->directory().replay) runs.pop_back();
-  if (!runs.empty()) {
-    STELE_ASSIGN(const bool fits, log_fits(*files.file_system, log_folder, runs.back()->directory().replay->log));
-    if (!fits) {
-      recovery_.notes.push_back("the index does not fit the log and is made again from it");
-      runs.clear();
-    }
-  }
-  if (!runs.empty()) {
-    const ReplayPoint& replay = *runs.back()->directory().replay;
-    known.replay_from = replay.log;
-    known.offsets_first = runs.back()->end();
-    for (auto run = runs.rbegin(); run != runs.rend() && (*run)->end() == known.offsets_first; ++run) {
-      const RunDirectory& directory = (*run)->directory();
-      if (!directory.replay || directory.replay->log.segment != replay.log.segment) break;
-      const auto offsets = (*run)->tail_offsets();
-      if (!offsets) break;
-      known.offsets.insert(known.offsets.begin(), offsets->begin(), offsets->end());
-      known.offsets_first = directory.tail_first;
-    }
-    next_frontier_ = MerkleFrontier(runs.back()->end().value(), replay.subtrees);
-  }
-  unused.erase(unused.begin(), unused.begin() + static_cast<std::ptrdiff_t>(runs.size()));
-  recovery_.index_runs = runs.size();
-  const Position first = runs.empty() ? Position{0} : runs.back()->end();
-  index_ = std::make_unique<IndexSet>(std::move(runs), first, options_.index_part_records_max);
-  return known;
-}
-
 void StoreImpl::remove_unused(const RunList& unused) {
   const auto view = index_->view();
   for (const auto& run : unused) {
@@ -117,6 +34,21 @@ void StoreImpl::remove_unused(const RunList& unused) {
     const bool made_anew = std::any_of(view->runs().begin(), view->runs().end(),
                                        [&](const auto& used) { return used->file().path() == path; });
     if (!made_anew) (void)options_.file_system->remove(path);
+  }
+}
+
+void StoreImpl::open_snapshots() {
+  auto opened = SnapshotStore::open({.file_system = options_.file_system,
+                                     .clock = options_.clock,
+                                     .folder = options_.folder + "/snapshots",
+                                     .store_id = genesis_.store_id,
+                                     .guard = guard_.get(),
+                                     .settings = options_.snapshots});
+  if (opened) {
+    snapshots_ = std::move(*opened);
+  } else {
+    open_warnings_.push_back("there are no snapshots, so that replays begin at the first event: " +
+                             opened.error().describe());
   }
 }
 
@@ -140,8 +72,11 @@ Status StoreImpl::start() {
   std::uint64_t filter_seed = 0;
   random_bytes(&filter_seed, sizeof filter_seed);
   const RunFiles run_files{&files, index_folder, store_id, filter_seed, guard_.get()};
-  RunList unused;
-  STELE_ASSIGN(KnownOfLog known, open_index(log_folder, run_files, unused));
+  STELE_ASSIGN(OpenedIndex opened,
+               open_index(run_files, log_folder, options_.index_part_records_max, RunAccess::TidyUp));
+  index_ = std::move(opened.set);
+  next_frontier_ = std::move(opened.frontier);
+  KnownOfLog& known = opened.known;
   known.state = read_state(files, state_path);
   compactor_ = std::make_unique<IndexCompactor>(
       IndexCompactorOptions{run_files, options_.index_part_records_max, options_.compaction_bytes_per_second}, *index_,
@@ -150,11 +85,13 @@ Status StoreImpl::start() {
         if (now->empty()) return Error{.kind = ErrorKind::Closed, .message = "the log is not open yet"};
         return read_record(*now, position, to);
       });
-  Replay replay(*this, known.state ? known.state->end.value() : 0);
+  IndexReplay replay(*index_, next_frontier_, *compactor_, options_.on_replay,
+                     known.state ? known.state->end.value() : 0);
   STELE_ASSIGN(RecoveredLog log, recover_log(files, log_folder, known, replay));
-  remove_unused(unused);
+  remove_unused(opened.unused);
+  log.report.notes.insert(log.report.notes.begin(), opened.notes.begin(), opened.notes.end());
   log.report.notes.insert(log.report.notes.begin(), recovery_.notes.begin(), recovery_.notes.end());
-  log.report.index_runs = recovery_.index_runs;
+  log.report.index_runs = opened.runs;
   log.report.replayed = log.end.next.since(known.replay_from ? known.replay_from->end.next : Position{0});
   recovery_ = std::move(log.report);
   const bool has_genesis = log.end.next > Position{0};
@@ -226,6 +163,7 @@ Status StoreImpl::start() {
     recovery_.notes.push_back("no state file: " + state.error().describe());
   }
   publish_state(false);
+  open_snapshots();
   scrubber_ = std::make_unique<Scrubber>(
       ScrubberOptions{&files, options_.scrub_bytes_per_second}, [this] { return segments(); },
       [this] { return index_->view(); });
@@ -238,6 +176,7 @@ Status StoreImpl::start() {
       // What they would write, remove or find damaged may be another store's.
       scrubber_->stop();
       compactor_->stop();
+      if (snapshots_) (void)snapshots_->close();
     });
   }
   return {};

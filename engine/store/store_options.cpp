@@ -1,5 +1,7 @@
 #include "engine/store/store_options.h"
 
+#include "engine/snapshots/snapshot_file.h"
+
 namespace stele {
 
 Status check_options(const StoreOptions& options) {
@@ -15,6 +17,9 @@ Status check_options(const StoreOptions& options) {
   if (options.index_part_records_max < StoreBounds::kIndexPartRecordsMin ||
       options.index_part_records_max > StoreBounds::kIndexPartRecordsMax) {
     return invalid("a part of the index must have 1 to 4,194,304 records");
+  }
+  if (options.snapshots.keep < 1 || options.snapshots.keep > kSnapshotKeepMax) {
+    return invalid("1 to 16 snapshots are kept");
   }
   return {};
 }

@@ -13,6 +13,7 @@
 #include "engine/commit/proposal.h"
 #include "engine/commit/sequencer.h"
 #include "engine/log/record.h"
+#include "engine/snapshots/snapshot_settings.h"
 
 namespace stele {
 
@@ -54,6 +55,7 @@ struct StoreOptions {
   /// back.
   bool accept_clock_jumps = false;
   std::uint64_t condition_work_max = kConditionWorkMax;  ///< beyond: ConditionTooCostly
+  SnapshotSettings snapshots;                            ///< of the store that Store::snapshots() gives
   /// Makes what orders proposals; none = a LocalSequencer with these options. Called once, by open().
   std::function<std::unique_ptr<Sequencer>(const LocalSequencerOptions&)> make_sequencer;
   FileSystem* file_system = nullptr;  ///< none = posix_file_system(); must outlive the store

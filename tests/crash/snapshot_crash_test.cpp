@@ -21,8 +21,8 @@ namespace {
 
 struct Trial {
   explicit Trial(std::uint64_t seed) : random(seed), disk(seed) {
-    options.memory_bytes_max = 500ULL << below(6);
-    options.keep = 1 + static_cast<std::uint32_t>(below(3));
+    options.settings.memory_bytes_max = 500ULL << below(6);
+    options.settings.keep = 1 + static_cast<std::uint32_t>(below(3));
     for (const char* aggregate : {"a", "b", "ab", "mission/1"}) {
       for (const char* name : {"fold", "b"}) keys.emplace_back(aggregate, name);
     }
@@ -35,7 +35,7 @@ struct Trial {
                                .clock = &clock,
                                .folder = "/data/snapshots",
                                .store_id = Uuid{{5}},
-                               .write_bytes_per_second = 0};
+                               .settings = {.write_bytes_per_second = 0}};
   std::vector<SnapshotLedger::Key> keys;
   SnapshotLedger ledger;
   std::uint64_t puts = 0;
@@ -69,7 +69,7 @@ struct Trial {
     const std::string state = std::to_string(++puts) + std::string(below(chance(5) ? 20'000 : 300), 's');
     const Status status = store.put({key.first, key.second}, SequenceNumber{sequence}, sha256({state}), state, keep);
     if (status) {
-      ledger.put(key, sequence, state, keep == 0 ? options.keep : keep);
+      ledger.put(key, sequence, state, keep == 0 ? options.settings.keep : keep);
     } else {
       REQUIRE(status.error().kind == ErrorKind::Busy);
     }

@@ -13,13 +13,13 @@ using namespace stele::test;
 
 namespace {
 
-constexpr std::uint64_t kEvents = 900;
+constexpr std::uint64_t kScrubbedEvents = 900;
 
-FileContents make_files() {
+FileContents make_scrubbed_files() {
   SimulatedFileSystem disk(1);
   auto store = Store::open(sample_options(disk));
   REQUIRE(store);
-  append_sample(**store, kEvents);
+  append_sample(**store, kScrubbedEvents);
   REQUIRE((*store)->close());
   FileContents files;
   read_folder(disk, "/store", files);
@@ -49,7 +49,7 @@ void damage(std::string& contents, std::size_t byte) { contents[byte] = static_c
 
 TEST_CASE("Scrubber.FindsNothingWrongInAWholeStore") {
   SimulatedFileSystem disk(2);
-  write_files(disk, make_files());
+  write_files(disk, make_scrubbed_files());
   auto store = Store::open(options_with_background(disk));
   REQUIRE(store);
   wait_until([&] { return (*store)->health().scrub_passes > 0; });
@@ -59,7 +59,7 @@ TEST_CASE("Scrubber.FindsNothingWrongInAWholeStore") {
 }
 
 TEST_CASE("Scrubber.MarksASealedSegmentWithAFlippedBitAnywhere") {
-  const FileContents files = make_files();
+  const FileContents files = make_scrubbed_files();
   const std::string& segment = files.at("/store/log/0000000000000001.seg");
   for (std::size_t byte = 4096; byte < segment.size(); byte += 977) {
     CAPTURE(byte);
@@ -78,7 +78,7 @@ TEST_CASE("Scrubber.MarksASealedSegmentWithAFlippedBitAnywhere") {
 }
 
 TEST_CASE("Scrubber.ADamagedRunIsFoundAndMadeAgainInTheBackground") {
-  const FileContents files = make_files();
+  const FileContents files = make_scrubbed_files();
   for (const auto& [path, contents] : files) {
     if (!path.starts_with("/store/index/")) continue;
     CAPTURE(path);
@@ -89,11 +89,11 @@ TEST_CASE("Scrubber.ADamagedRunIsFoundAndMadeAgainInTheBackground") {
     auto store = Store::open(options_with_background(disk));
     REQUIRE(store);
     wait_until([&] { return (*store)->health().scrub_passes > 0 && (*store)->health().warnings.empty(); });
-    CHECK(check_sample(**store, kEvents + 1).failed == 0);
+    CHECK(check_sample(**store, kScrubbedEvents + 1).failed == 0);
     REQUIRE((*store)->close());
     store = Store::open(sample_options(disk));
     REQUIRE(store);
-    CHECK(check_sample(**store, kEvents + 1).failed == 0);
+    CHECK(check_sample(**store, kScrubbedEvents + 1).failed == 0);
   }
 }
 

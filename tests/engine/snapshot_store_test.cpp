@@ -21,7 +21,7 @@ using stele::test::TempFolder;
 namespace {
 
 const Uuid kSnapshotStoreId{{7, 7, 7}};
-const std::string kFolder = "/data/snapshots";
+const std::string kSnapshotFolder = "/data/snapshots";
 
 /// A store on a simulated disk, without a thread.
 struct Bench {
@@ -29,9 +29,9 @@ struct Bench {
   SteppedClock clock;
   SnapshotStoreOptions options{.file_system = &disk,
                                .clock = &clock,
-                               .folder = kFolder,
+                               .folder = kSnapshotFolder,
                                .store_id = kSnapshotStoreId,
-                               .write_bytes_per_second = 0};
+                               .settings = {.write_bytes_per_second = 0}};
   std::unique_ptr<SnapshotStore> store;
 
   Bench() { open(); }
@@ -51,12 +51,12 @@ struct Bench {
     return found ? found->state : "none";
   }
   std::vector<std::string> files() {
-    auto names = disk.list(kFolder);
+    auto names = disk.list(kSnapshotFolder);
     REQUIRE(names);
     return *names;
   }
   void flip(const std::string& name, std::uint64_t byte, int bit = 0) {
-    auto file = disk.open(kFolder + "/" + name, OpenMode::ReadWrite);
+    auto file = disk.open(kSnapshotFolder + "/" + name, OpenMode::ReadWrite);
     REQUIRE(file);
     char c = 0;
     REQUIRE((*file)->read_at(ByteOffset{byte}, {&c, 1}));
@@ -65,7 +65,7 @@ struct Bench {
   }
   bool on_disk(std::string_view text) {
     for (const std::string& name : files()) {
-      if (disk.live_contents(kFolder + "/" + name)->find(text) != std::string::npos) return true;
+      if (disk.live_contents(kSnapshotFolder + "/" + name)->find(text) != std::string::npos) return true;
     }
     return false;
   }
@@ -128,7 +128,7 @@ class RandomCalls {
       REQUIRE(put.error().kind == ErrorKind::Busy);
       return;
     }
-    ledger_.put(key, sequence, state, keep == 0 ? options_.keep : keep);
+    ledger_.put(key, sequence, state, keep == 0 ? options_.settings.keep : keep);
     ledger_.all_is_sure();
   }
 
@@ -156,11 +156,11 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoes") {
     SteppedClock clock;
     SnapshotStoreOptions options{.file_system = &disk,
                                  .clock = &clock,
-                                 .folder = kFolder,
+                                 .folder = kSnapshotFolder,
                                  .store_id = kSnapshotStoreId,
-                                 .memory_bytes_max = 1000ULL << (seed % 7),
-                                 .keep = 1 + static_cast<std::uint32_t>(seed % 3),
-                                 .write_bytes_per_second = 0};
+                                 .settings = {.memory_bytes_max = 1000ULL << (seed % 7),
+                                              .keep = 1 + static_cast<std::uint32_t>(seed % 3),
+                                              .write_bytes_per_second = 0}};
     RandomCalls(seed, options).run(1500);
   }
 }
@@ -173,9 +173,9 @@ TEST_CASE("SnapshotStore.AnswersAsAModelDoesWithItsThread") {
                                  .clock = &system_clock(),
                                  .folder = folder.file("snapshots"),
                                  .store_id = kSnapshotStoreId,
-                                 .memory_bytes_max = 20'000,
-                                 .memory_age_max = std::chrono::milliseconds(2),
-                                 .write_bytes_per_second = 1ULL << 30};
+                                 .settings = {.memory_bytes_max = 20'000,
+                                              .memory_age_max = std::chrono::milliseconds(2),
+                                              .write_bytes_per_second = 1ULL << 30}};
     RandomCalls(seed, options).run(1500);
   }
 }
@@ -211,7 +211,7 @@ TEST_CASE("SnapshotStore.FindsTheNewestAtOrBefore") {
 
 TEST_CASE("SnapshotStore.RefusesWhatItCannotKeep") {
   Bench bench;
-  bench.options.state_bytes_max = 100;
+  bench.options.settings.state_bytes_max = 100;
   bench.open();
   const auto put = [&](std::string_view id, std::string_view name, std::uint64_t sequence, std::size_t bytes,
                        std::uint32_t keep) {
@@ -257,12 +257,12 @@ TEST_CASE("SnapshotStore.LargeStatesComeBackWhole") {
 
 TEST_CASE("SnapshotStore.MemoryIsWrittenWhenItIsFullOrOld") {
   Bench bench;
-  bench.options.memory_bytes_max = 10'000;
+  bench.options.settings.memory_bytes_max = 10'000;
   bench.open();
   bench.put("a", 1, "state");
   CHECK(bench.files().empty());
   CHECK(bench.store->health().memory_bytes > 0);
-  bench.clock.step(bench.options.memory_age_max);
+  bench.clock.step(bench.options.settings.memory_age_max);
   bench.put("b", 1, "state");
   CHECK(bench.files().size() == 1);
   CHECK(bench.store->health().memory_bytes == 0);
@@ -279,7 +279,7 @@ TEST_CASE("SnapshotStore.ItsThreadWritesWhatIsOld") {
                                .clock = &system_clock(),
                                .folder = folder.file("snapshots"),
                                .store_id = kSnapshotStoreId,
-                               .memory_age_max = std::chrono::milliseconds(5)};
+                               .settings = {.memory_age_max = std::chrono::milliseconds(5)}};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
   for (std::uint64_t round = 1; round <= 3; ++round) {
@@ -397,7 +397,7 @@ TEST_CASE("SnapshotStore.ADeletionThatIsMergedWithNewerFilesOnlyStillHoldsForOld
 
 TEST_CASE("SnapshotStore.UnwantedNamesGoWithTheNextMerge") {
   Bench bench;
-  bench.options.unwanted = [](std::string_view name) { return name == "old"; };
+  bench.options.settings.unwanted = [](std::string_view name) { return name == "old"; };
   bench.open();
   bench.put("a", 1, "of the old", "old");
   bench.put("a", 1, "of the new", "new");
@@ -410,7 +410,7 @@ TEST_CASE("SnapshotStore.UnwantedNamesGoWithTheNextMerge") {
 
 TEST_CASE("SnapshotStore.AFullDiskCostsStatesAndHealsItself") {
   Bench bench;
-  bench.options.memory_bytes_max = 10'000;
+  bench.options.settings.memory_bytes_max = 10'000;
   bench.open();
   bench.put("a", 1, "before");
   REQUIRE(bench.store->flush());
@@ -453,7 +453,7 @@ TEST_CASE("SnapshotStore.ALostFolderCostsItsSnapshotsOnly") {
   Bench bench;
   bench.put("a", 1, "state");
   REQUIRE(bench.store->flush());
-  for (const std::string& name : bench.files()) REQUIRE(bench.disk.remove(kFolder + "/" + name));
+  for (const std::string& name : bench.files()) REQUIRE(bench.disk.remove(kSnapshotFolder + "/" + name));
   bench.open();
   CHECK(bench.get("a") == "none");
   bench.put("a", 1, "again");
@@ -519,7 +519,7 @@ TEST_CASE("SnapshotStore.AFileWhoseDeletionsCannotBeReadTakesOlderFilesWithIt") 
 
 TEST_CASE("SnapshotStore.AMissingFileTakesOlderFilesWithIt") {
   Damaged bench;
-  REQUIRE(bench.disk.remove(kFolder + "/" + bench.file(2)));
+  REQUIRE(bench.disk.remove(kSnapshotFolder + "/" + bench.file(2)));
   bench.open();
   CHECK(bench.all() == "none none c's");
   CHECK(bench.store->health().damaged_files == 1);
@@ -532,8 +532,9 @@ TEST_CASE("SnapshotStore.AMissingFileTakesOlderFilesWithIt") {
 TEST_CASE("SnapshotStore.FilesOfOtherStoresAndOtherNamesAreNotTouched") {
   Damaged bench;
   bench.store.reset();
-  REQUIRE(bench.disk.rename(kFolder + "/" + bench.file(3), kFolder + "/0000000000000003-0000000000000004.snap"));
-  auto stray = bench.disk.open(kFolder + "/notes.txt", OpenMode::CreateNew);
+  REQUIRE(bench.disk.rename(kSnapshotFolder + "/" + bench.file(3),
+                            kSnapshotFolder + "/0000000000000003-0000000000000004.snap"));
+  auto stray = bench.disk.open(kSnapshotFolder + "/notes.txt", OpenMode::CreateNew);
   REQUIRE(stray);
   bench.open();
   CHECK(bench.all() == "a's none none");  // misnamed
@@ -565,7 +566,7 @@ TEST_CASE("SnapshotStore.AFlippedBitAnywhereCostsStatesButNeverShowsAWrongOne") 
   REQUIRE(names.size() == 3);
   std::uint64_t lost = 0, flips = 0;
   for (const std::string& name : names) {
-    const std::size_t bytes = bench.disk.live_contents(kFolder + "/" + name)->size();
+    const std::size_t bytes = bench.disk.live_contents(kSnapshotFolder + "/" + name)->size();
     for (std::size_t byte = 0; byte<bytes; byte += bytes> 100'000 ? 997 : 1) {
       // Opening and reading change nothing on the disk, so that flipping the bit back makes it good again.
       bench.flip(name, byte, static_cast<int>(byte % 8));
@@ -596,9 +597,9 @@ TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
                                .clock = &system_clock(),
                                .folder = folder.file("snapshots"),
                                .store_id = kSnapshotStoreId,
-                               .memory_bytes_max = 20'000,
-                               .memory_age_max = std::chrono::milliseconds(1),
-                               .write_bytes_per_second = 1ULL << 30};
+                               .settings = {.memory_bytes_max = 20'000,
+                                            .memory_age_max = std::chrono::milliseconds(1),
+                                            .write_bytes_per_second = 1ULL << 30}};
   auto store = SnapshotStore::open(options);
   REQUIRE(store);
   constexpr int kAggregates = 4;

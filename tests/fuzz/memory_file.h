@@ -75,6 +75,8 @@ class MemoryFileSystem final : public FileSystem {
   Status remove(const std::string&) override { return not_here(); }
   Status sync_directory(const std::string&) override { return not_here(); }
   Result<std::unique_ptr<FolderLock>> lock(const std::string&) override { return not_here(); }
+  Result<bool> is_locked(const std::string&) override { return not_here(); }
+  Status remove_folder(const std::string&) override { return not_here(); }
 
  private:
   const std::string bytes_;

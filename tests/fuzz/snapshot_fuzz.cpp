@@ -25,12 +25,12 @@ Disk make_disk() {
 }
 
 std::unique_ptr<SnapshotStore> open_store(SimulatedFileSystem& disk) {
-  auto store = SnapshotStore::open({.file_system = &disk,
-                                    .clock = &system_clock(),
-                                    .folder = kFolder,
-                                    .store_id = fuzz::kInputStore,
-                                    .memory_age_max = std::chrono::hours(1),
-                                    .write_bytes_per_second = 0});
+  auto store =
+      SnapshotStore::open({.file_system = &disk,
+                           .clock = &system_clock(),
+                           .folder = kFolder,
+                           .store_id = fuzz::kInputStore,
+                           .settings = {.memory_age_max = std::chrono::hours(1), .write_bytes_per_second = 0}});
   STELE_CHECK(store);
   return std::move(*store);
 }

@@ -68,8 +68,10 @@ class ForwardingFileSystem : public FileSystem {
     return real_.rename(from, to);
   }
   [[nodiscard]] Status remove(const std::string& path) override { return real_.remove(path); }
+  [[nodiscard]] Status remove_folder(const std::string& path) override { return real_.remove_folder(path); }
   [[nodiscard]] Status sync_directory(const std::string& folder) override { return real_.sync_directory(folder); }
   [[nodiscard]] Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override { return real_.lock(path); }
+  [[nodiscard]] Result<bool> is_locked(const std::string& path) override { return real_.is_locked(path); }
 
  private:
   FileSystem& real_;

@@ -30,6 +30,7 @@ inline StoreOptions sample_options(FileSystem& disk) {
   options.index_part_records_max = 16;
   options.compaction_bytes_per_second = 0;
   options.scrub_bytes_per_second = 0;
+  options.snapshots.write_bytes_per_second = 0;
   options.guard_interval = std::chrono::milliseconds{0};
   options.group_commit_delay = std::chrono::microseconds{0};
   options.file_system = &disk;
@@ -121,9 +122,8 @@ struct SampleCheck {
 };
 
 /// Asks for everything below `events` in every way there is.
-inline SampleCheck check_sample(const Store& store, std::uint64_t events) {
+inline SampleCheck check_sample(const std::shared_ptr<const ReadView>& view, std::uint64_t events) {
   SampleCheck check;
-  const auto view = store.view();
   REQUIRE(view->end() == Position{events});
   Record record;
   std::map<std::string, std::vector<Position>> aggregates, types;
@@ -177,5 +177,7 @@ inline SampleCheck check_sample(const Store& store, std::uint64_t events) {
   if (const auto found = view->find_event(unknown)) REQUIRE(!*found);
   return check;
 }
+
+inline SampleCheck check_sample(const Store& store, std::uint64_t events) { return check_sample(store.view(), events); }
 
 }  // namespace stele::test

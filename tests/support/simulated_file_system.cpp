@@ -365,6 +365,18 @@ Status SimulatedFileSystem::sync_directory(const std::string& folder) {
   return {};
 }
 
+Status SimulatedFileSystem::remove_folder(const std::string& path) {
+  return Error{.kind = ErrorKind::Unsupported, .message = "folders cannot be removed here", .file = path};
+}
+
+Result<bool> SimulatedFileSystem::is_locked(const std::string& path) {
+  const Guard guard(disk_->mutex);
+  if (const auto failing = disk_->begin(SimulatedCall::Lookup)) {
+    return os_error(failing->os_error, "cannot ask who holds the lock", path);
+  }
+  return disk_->locks.contains(Disk::normal(path));
+}
+
 Result<std::unique_ptr<FolderLock>> SimulatedFileSystem::lock(const std::string& path) {
   const Guard guard(disk_->mutex);
   if (const auto failing = disk_->begin(SimulatedCall::Lock)) return os_error(failing->os_error, "cannot lock", path);

@@ -32,7 +32,7 @@ enum class SimulatedCall {
   Truncate,
   Map,  ///< map and map_writable
   Close,
-  Lookup,  ///< File::size and about, exists, list and look_at
+  Lookup,  ///< File::size and about, exists, list, look_at and is_locked
   CreateFolders,
   Rename,
   Remove,
@@ -62,8 +62,10 @@ class SimulatedFileSystem final : public FileSystem {
   [[nodiscard]] Result<FileInfo> look_at(const std::string& path) override;
   [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
   [[nodiscard]] Status remove(const std::string& path) override;
+  [[nodiscard]] Status remove_folder(const std::string& path) override;
   [[nodiscard]] Status sync_directory(const std::string& folder) override;
   [[nodiscard]] Result<std::unique_ptr<FolderLock>> lock(const std::string& path) override;
+  [[nodiscard]] Result<bool> is_locked(const std::string& path) override;
 
   // Crashes.
   /// Power is lost and comes back: sets up the disk as the next process finds it. Calls through files opened before
