@@ -31,8 +31,8 @@ Parameters::Parameters(std::string_view query, std::initializer_list<std::string
     auto value = percent_decode(part.substr(std::min(equals + 1, part.size())), PlusMeans::Space);
     if (!name || !value) {
       refuse(name ? name->substr(0, kNameShownBytesMax)
-                 : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
-            "The percent-encoding is broken or does not give UTF-8.");
+                  : std::string(part.substr(0, std::min(equals, kNameShownBytesMax))),
+             "The percent-encoding is broken or does not give UTF-8.");
       continue;
     }
     if (std::find(known.begin(), known.end(), *name) == known.end()) {
