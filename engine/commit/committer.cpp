@@ -113,6 +113,7 @@ AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional
     if (syncing_ && !hooks_.has_index_room()) finish();
     const Status room = hooks_.index_room();
     no_index_room_ = room ? std::nullopt : std::optional(room.error());
+    if (!room && room.error().kind == ErrorKind::Displaced) poison(room.error());
   }
   std::optional<AppendOutcome> refused;
   if (kFrameBytes + commit.bytes > writer_.group_bytes_max()) {
@@ -143,12 +144,12 @@ std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
     auto rolled = writer_.roll();
     if (rolled) {
       hooks_.rolled(*rolled);
-    } else if (writer_.poisoned()) {
+    } else if (writer_.poisoned() || rolled.error().kind == ErrorKind::Displaced) {
       poison(rolled.error());
     }
     const MutexLock lock(trouble_mutex_);
     roll_trouble_ = rolled ? std::string() : rolled.error().describe();
-    if (!rolled && !writer_.poisoned()) {
+    if (!rolled && !poisoned()) {
       const bool full = rolled.error().kind == ErrorKind::DiskFull;
       return AppendOutcome{.kind = full ? Kind::DiskFull : Kind::Unavailable, .detail = "no room for another segment"};
     }

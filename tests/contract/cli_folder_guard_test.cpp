@@ -37,7 +37,10 @@ struct Running {
   /// Appends until the server has noticed by itself, which it does once a second.
   void append_until_it_stops() {
     while (answer.status < 500) append(1);
-    while (http.get("/readyz").status == 200) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    // What cannot be written may be said for another reason first.
+    while (!contains(http.get("/readyz").body, "restart the server")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
   }
   void check_stopped(std::string_view why) {
     const HttpResponse ready = http.get("/readyz");
