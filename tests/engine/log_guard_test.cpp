@@ -200,6 +200,7 @@ TEST_CASE("Store.NoSegmentIsBegunInAFolderThatWasReplaced") {
   }
   CHECK(outcome.kind == Kind::Unavailable);
   check_stopped(*store, "the data folder was replaced");
+  CHECK(store->health().reason.find("restart the server") != std::string::npos);
   CHECK(store->close());
   store.reset();
   for (const std::string& path : {theirs, prepared}) {
@@ -272,6 +273,7 @@ TEST_CASE("Store.WritesAndRemovesNoIndexFilesWhereAnotherStoreMayLie") {
     refused = store->append_and_wait(sample_proposal(store->durable_end().value())).kind != Kind::Stored;
   }
   CHECK(refused);
+  CHECK(store->health().reason.find("restart the server") != std::string::npos);
   CHECK(disk.list("/store/index").value() == before);
   (void)store->close();
   CHECK(disk.list("/store/index").value() == before);
