@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "engine/commit/proposal_codec.h"
 #include "engine/store/store.h"
@@ -20,14 +21,15 @@ struct Ordered {
   std::optional<Timestamp> stamp;
 };
 
-/// A local order that is written down.
-class WritingSequencer final : public Sequencer {
+/// A local order; `each` sees every proposal when it is ordered.
+class WatchedSequencer final : public Sequencer {
  public:
-  WritingSequencer(const LocalSequencerOptions& options, std::vector<Ordered>& to) : local_(options), to_(to) {}
+  WatchedSequencer(const LocalSequencerOptions& options, std::function<void(PendingCommit&)> each)
+      : local_(options), each_(std::move(each)) {}
   Submitted submit(std::unique_ptr<PendingCommit>& commit) override { return local_.submit(commit); }
   bool take(Batch& to, TakeMode mode) override {
     const bool more = local_.take(to, mode);
-    for (const auto& commit : to) to_.push_back({encode_proposal(commit->proposal), commit->stamp});
+    for (const auto& commit : to) each_(*commit);
     return more;
   }
   void interrupt() override { local_.interrupt(); }
@@ -38,30 +40,7 @@ class WritingSequencer final : public Sequencer {
 
  private:
   LocalSequencer local_;
-  std::vector<Ordered>& to_;
-};
-
-/// Gives what is submitted the times of an order that was written down.
-class ReadingSequencer final : public Sequencer {
- public:
-  ReadingSequencer(const LocalSequencerOptions& options, const std::vector<Ordered>& from)
-      : local_(options), from_(from) {}
-  Submitted submit(std::unique_ptr<PendingCommit>& commit) override { return local_.submit(commit); }
-  bool take(Batch& to, TakeMode mode) override {
-    const bool more = local_.take(to, mode);
-    for (const auto& commit : to) commit->stamp = from_.at(next_++).stamp;
-    return more;
-  }
-  void interrupt() override { local_.interrupt(); }
-  void close() override { local_.close(); }
-  std::uint64_t waiting() const override { return local_.waiting(); }
-  std::string clock_refusal() const override { return {}; }
-  std::string clock_alarm() const override { return {}; }
-
- private:
-  LocalSequencer local_;
-  const std::vector<Ordered>& from_;
-  std::size_t next_ = 0;
+  const std::function<void(PendingCommit&)> each_;
 };
 
 StoreOptions options_in(const TempFolder& folder, const test::FakeClock& clock) {
@@ -87,7 +66,9 @@ TEST_CASE("InjectedSequencer.TheSameOrderGivesAnotherStoreTheSameRecords") {
   std::vector<Ordered> order;
   StoreOptions options = options_in(first_folder, clock);
   options.make_sequencer = [&](const LocalSequencerOptions& local) {
-    return std::make_unique<WritingSequencer>(local, order);
+    return std::make_unique<WatchedSequencer>(local, [&](PendingCommit& commit) {
+      order.push_back({encode_proposal(commit.proposal), commit.stamp});
+    });
   };
   auto first = Store::open(options);
   REQUIRE(first);
@@ -111,7 +92,8 @@ TEST_CASE("InjectedSequencer.TheSameOrderGivesAnotherStoreTheSameRecords") {
   clock.wall = begin;
   options = options_in(second_folder, clock);
   options.make_sequencer = [&](const LocalSequencerOptions& local) {
-    return std::make_unique<ReadingSequencer>(local, order);
+    return std::make_unique<WatchedSequencer>(
+        local, [&, next = std::size_t{0}](PendingCommit& commit) mutable { commit.stamp = order.at(next++).stamp; });
   };
   auto second = Store::open(options);
   REQUIRE(second);
