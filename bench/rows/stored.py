@@ -27,8 +27,7 @@ EVENTS_EACH_RARE_TYPE = 1000
 EVENTS_INDEXED_SMALL = 70_000
 # The engine keeps the index of its newest records, the tail, in memory until they are 65,536 and then writes it to a file.
 TAIL_RECORDS = 65_536 - 256
-PAGE_EVENTS = 100
-PAGE_AGGREGATES = 100
+PAGE_ITEMS = 100
 # One of a hundred aggregates is of the rare type, so that with 10 million events there are 100 pages of them.
 AGGREGATES_EACH_RARE = 100
 TARGETS = 2000
@@ -38,8 +37,10 @@ CHECKED_TARGETS = 20
 class Stored:
     """The stores of this run, each made when it is first asked for."""
 
-    def __init__(self, bench, events=None):
+    def __init__(self, bench, events=None, rare_aggregates=True):
+        """Without rare aggregates there is no row 20; a build from before it cannot make them."""
         self.bench = bench
+        self.rare_aggregates = rare_aggregates
         self.events = events or (EVENTS_QUICK if bench.quick else EVENTS)
         self.copies = 0
         self.keys = {}
@@ -48,10 +49,10 @@ class Stored:
     def fill(self, folder, events, *flags):
         keys = folder.with_suffix(".json")
         progress(f"storing {events:,} events")
+        rare = ["--rare-aggregates", events // EVENTS_EACH_AGGREGATE // AGGREGATES_EACH_RARE] if self.rare_aggregates else []
         code, _ = self.bench.tool(
             "stele_fill", "--folder", folder, "--events", events, "--aggregates", max(1, events // EVENTS_EACH_AGGREGATE),
-            "--rare-aggregates", events // EVENTS_EACH_AGGREGATE // AGGREGATES_EACH_RARE,
-            "--users", max(1, events // EVENTS_EACH_USER), "--rare-every", max(1, events // EVENTS_EACH_RARE_TYPE), "--json",
+            *rare, "--users", max(1, events // EVENTS_EACH_USER), "--rare-every", max(1, events // EVENTS_EACH_RARE_TYPE), "--json",
             keys, *flags)
         if code != (-signal.SIGKILL if "--die" in flags else 0):
             fail("stele_fill failed")
@@ -139,7 +140,7 @@ def page_targets(stored, events):
         "user": by("userId", keys["users"]),
         "time window": [f"from={timestamp(begin)}&to={timestamp(begin + window)}" for begin in windows],
     }
-    return {what: [f"/v1/events?{query}&limit={PAGE_EVENTS}" for query in queries] for what, queries in made.items()}
+    return {what: [f"/v1/events?{query}&limit={PAGE_ITEMS}" for query in queries] for what, queries in made.items()}
 
 
 def write_targets(bench, targets):
@@ -150,30 +151,36 @@ def write_targets(bench, targets):
     return files
 
 
-def filtered_pages(bench, stored):
-    """Row 6."""
+def pages(bench, stored, row, targets, member):
+    """{what: runs} of pages, each of which must be full."""
     data = stored.copy(stored.base(stored.events))
-    targets = page_targets(stored, stored.events)
     files = write_targets(bench, targets)
     runs = {what: [] for what in targets}
     with bench.stele(data) as server:
         for what, queries in targets.items():
             for query in queries[:CHECKED_TARGETS]:
-                found = len(json.loads(bench.get(server, query))["events"])
-                if found != PAGE_EVENTS:
-                    fail(f"a page by {what} has {found} events: {query}")
+                found = len(json.loads(bench.get(server, query))[member])
+                if found != PAGE_ITEMS:
+                    fail(f"a page by {what} has {found} {member}: {query}")
         for round_number in bench.rounds():
             for what, file in files.items():
                 runs[what].append(bench.load(server, 1, kind="http-get", targets=file))
-            bench.progress(6, round_number, **{f"by_{what}": f"{made[-1]['latency_us']['p50']:,.0f} us"
-                                               for what, made in runs.items()})
+            bench.progress(row, round_number, **{f"by_{what}": f"{made[-1]['latency_us']['p50']:,.0f} us"
+                                                 for what, made in runs.items()})
     shutil.rmtree(data)
+    return runs
+
+
+def p50(runs):
+    return [run["latency_us"]["p50"] for run in runs]
+
+
+def filtered_pages(bench, stored):
+    """Row 6."""
+    stored.base(stored.events)
+    runs = pages(bench, stored, 6, page_targets(stored, stored.events), "events")
     peer = runs.pop("aggregate")
-
-    def p50(side):
-        return [run["latency_us"]["p50"] for run in side]
-
-    return [Row(6, f"page of {PAGE_EVENTS} by {what}, {stored.events:,} events, p50", "the same page by aggregate", "us",
+    return [Row(6, f"page of {PAGE_ITEMS} by {what}, {stored.events:,} events, p50", "the same page by aggregate", "us",
                 p50(ours), p50(peer), "<=", 2, f"{latency_note(ours)}, by aggregate {latency_note(peer)}",
                 runs={"ours": ours, "peer": peer}) for what, ours in runs.items()]
 
@@ -184,36 +191,17 @@ def aggregate_targets(stored, events):
     dice = random.Random(2)
     # All mission-0012xxx are more than a page; so are all rare-00012xx.
     missions = max(1, events // EVENTS_EACH_AGGREGATE // 4 // 1000)
-    prefixes = {"all": [f"prefix=mission-{dice.randrange(missions):04}" for _ in range(TARGETS)],
-                "a rare type": [f"aggregateType=Rare&prefix=rare-{dice.randrange(rare // 100):05}" for _ in range(TARGETS)]}
-    return {what: [f"/v1/aggregates?{query}&limit={PAGE_AGGREGATES}" for query in queries]
+    prefixes = {"id": [f"prefix=mission-{dice.randrange(missions):04}" for _ in range(TARGETS)],
+                "rare type": [f"aggregateType=Rare&prefix=rare-{dice.randrange(rare // 100):05}" for _ in range(TARGETS)]}
+    return {what: [f"/v1/aggregates?{query}&limit={PAGE_ITEMS}" for query in queries]
             for what, queries in prefixes.items()}
 
 
 def aggregate_pages(bench, stored):
     """Row 20."""
-    data = stored.copy(stored.base(stored.events))
-    targets = aggregate_targets(stored, stored.events)
-    files = write_targets(bench, targets)
-    runs = {what: [] for what in targets}
-    with bench.stele(data) as server:
-        for what, queries in targets.items():
-            for query in queries[:CHECKED_TARGETS]:
-                found = len(json.loads(bench.get(server, query))["aggregates"])
-                if found != PAGE_AGGREGATES:
-                    fail(f"a page of {what} has {found} aggregates: {query}")
-        for round_number in bench.rounds():
-            for what, file in files.items():
-                runs[what].append(bench.load(server, 1, kind="http-get", targets=file))
-            bench.progress(20, round_number, **{what.replace(" ", "_"): f"{made[-1]['latency_us']['p50']:,.0f} us"
-                                                for what, made in runs.items()})
-    shutil.rmtree(data)
-
-    def p50(side):
-        return [run["latency_us"]["p50"] for run in side]
-
-    rare, every = runs["a rare type"], runs["all"]
-    return [Row(20, f"page of {PAGE_AGGREGATES} aggregates of a rare type, {stored.keys[stored.events]['aggregates']:,} aggregates, p50",
+    runs = pages(bench, stored, 20, aggregate_targets(stored, stored.events), "aggregates")
+    rare, every = runs["rare type"], runs["id"]
+    return [Row(20, f"page of {PAGE_ITEMS} aggregates of a rare type, {stored.keys[stored.events]['aggregates']:,} aggregates, p50",
                 "a page of all aggregates", "us", p50(rare), p50(every), "<=", 2,
                 f"{latency_note(rare)}, all {latency_note(every)}", runs={"ours": rare, "peer": every})]
 

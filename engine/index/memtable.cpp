@@ -144,9 +144,11 @@ void Memtable::insert_one(const RecordHeader& record, const Keys& keys) {
     KeyTable<PostingList>::Entry* const entry =
         postings_[static_cast<std::size_t>(key.kind)].insert(key.text(), key.hash).first;
     entry->value.push_back(ordinal);
-    if (key.kind == KeyKind::AggregateType) type = entry->key();
-    const bool is_system_type = key.kind == KeyKind::System && is_key_of(SystemKey::AggregateType, key.text());
-    if (is_system_type) type = entry->key().substr(1);
+    if (key.kind == KeyKind::AggregateType) {
+      type = entry->key();
+    } else if (key.kind == KeyKind::System && is_key_of(SystemKey::AggregateType, key.text())) {
+      type = entry->key().substr(1);  // behind the byte that says what it is
+    }
   }
   auto [entry, is_new] = aggregates_.insert(keys.list[0].text(), keys.list[0].hash);
   Aggregate& aggregate = entry->value;
