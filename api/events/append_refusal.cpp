@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "api/access/append_authorization.h"
-#include "api/events/event_json.h"
+#include "api/records/event_json.h"
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "engine/base/uuid.h"

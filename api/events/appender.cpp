@@ -6,7 +6,7 @@
 
 #include "api/access/append_authorization.h"
 #include "api/events/append_refusal.h"
-#include "api/events/event_json.h"
+#include "api/records/event_json.h"
 #include "api/events/event_reads.h"
 #include "api/http/bounded_read.h"
 #include "api/http/decompressor.h"

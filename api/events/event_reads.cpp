@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "api/events/event_json.h"
+#include "api/records/event_json.h"
 #include "api/http/bounded_read.h"
 #include "api/http/cursor.h"
 #include "api/http/parameters.h"

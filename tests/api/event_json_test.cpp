@@ -1,4 +1,4 @@
-#include "api/events/event_json.h"
+#include "api/records/event_json.h"
 
 #include <doctest/doctest.h>
 

@@ -19,4 +19,7 @@ void append_event_json(std::string& to, const Record& record, DataForm form);
 /// The same of an event without its body: a receipt.
 void append_receipt_json(std::string& to, const RecordHeader& header);
 
+/// The same of a record without `data`: what a script is told of an event beside its data.
+void append_envelope_json(std::string& to, const Record& record);
+
 }  // namespace stele::api

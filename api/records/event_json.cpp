@@ -1,4 +1,4 @@
-#include "api/events/event_json.h"
+#include "api/records/event_json.h"
 
 #include <charconv>
 #include <concepts>
@@ -134,11 +134,8 @@ void append_header(std::string& to, const RecordHeader& header) {
   to.resize(after);
 }
 
-}  // namespace
-
-void append_event_json(std::string& to, const Record& record, DataForm form) {
-  append_header(to, record.header());
-  append_body(to, R"(,"data":)", record.body().data, form);
+/// What stands behind `data`, to the end of the object.
+void append_rest(std::string& to, const Record& record, DataForm form) {
   append_body(to, R"(,"metadata":)", record.body().metadata, form);
   if (record.any_redacted()) {
     JsonWriter json(to += R"(,"redacted":)");
@@ -148,6 +145,19 @@ void append_event_json(std::string& to, const Record& record, DataForm form) {
     json.end_array();
   }
   to += '}';
+}
+
+}  // namespace
+
+void append_event_json(std::string& to, const Record& record, DataForm form) {
+  append_header(to, record.header());
+  append_body(to, R"(,"data":)", record.body().data, form);
+  append_rest(to, record, form);
+}
+
+void append_envelope_json(std::string& to, const Record& record) {
+  append_header(to, record.header());
+  append_rest(to, record, DataForm::AsSent);
 }
 
 void append_receipt_json(std::string& to, const RecordHeader& header) {

@@ -1,0 +1,56 @@
+#pragma once
+// The seam between replay (what a fold means) and whatever runs scripts: code that a stranger wrote, in another
+// process. Implemented in net (net/worker); nothing here knows a process.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/replay/fold.h"
+
+namespace stele::api {
+
+/// What one fold is given to begin with. Only for begin(): nothing is kept.
+struct ScriptStart {
+  std::string_view source;
+  std::optional<std::string_view> state;  ///< as JSON; none = what `$init` gives, else `{}`
+  std::chrono::milliseconds call_time{100};
+  std::chrono::steady_clock::time_point deadline;  ///< of the whole fold
+  std::size_t state_bytes_max = 16U << 20;
+  /// Whether nobody waits any more; asked now and then, on the thread that folds. Must outlive the fold.
+  std::function<bool()> abandoned;
+};
+
+/// For /readyz and /metrics.
+struct ScriptMetrics {
+  std::uint64_t workers = 0;  ///< processes now
+  std::uint64_t busy = 0;     ///< of these
+  std::uint64_t started = 0;  ///< since the start
+  struct Kill {
+    std::string_view cause;  ///< static storage
+    std::uint64_t count = 0;
+  };
+  std::vector<Kill> kills;
+};
+
+/// Thread-safe.
+class ScriptHost {
+ public:
+  virtual ~ScriptHost() = default;
+  /// Why scripts cannot be run here; empty if they can.
+  [[nodiscard]] virtual std::string unavailable() const = 0;
+  /// Name and version of what runs them, as far as it can make a difference to a state; at most 64 bytes.
+  [[nodiscard]] virtual std::string engine_id() const = 0;
+  /// Evaluates the source and makes the first state. Busy if no process is free.
+  [[nodiscard]] virtual std::variant<std::unique_ptr<Fold>, FoldFailure> begin(const ScriptStart& start) = 0;
+  [[nodiscard]] virtual ScriptMetrics metrics() const = 0;
+};
+
+}  // namespace stele::api
