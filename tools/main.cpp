@@ -18,6 +18,7 @@
 #include "tools/commands/query.h"
 #include "tools/commands/serve.h"
 #include "tools/commands/token.h"
+#include "tools/commands/worker.h"
 
 namespace {
 
@@ -30,7 +31,7 @@ int print_version(int /*argc*/, const char* const* /*argv*/) {
 
 struct Command {
   std::string_view name;
-  std::string_view summary;
+  std::string_view summary;  ///< empty = nobody's business but the server's
   int (*run)(int argc, const char* const* argv);
 };
 
@@ -41,6 +42,7 @@ constexpr std::array kCommands{
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
     Command{"token", "make, list and revoke API keys", &token_command},
     Command{"version", "print the version", &print_version},
+    Command{"worker", "", &worker_command},
 };
 
 std::string help() {
@@ -48,7 +50,9 @@ std::string help() {
       "stele {}, an event store: append events, read them back in order.\n\nUsage: stele COMMAND "
       "[OPTIONS]\n\nCommands:\n",
       kVersion);
-  for (const auto& command : kCommands) text += fmt::format("  {:<10}{}\n", command.name, command.summary);
+  for (const auto& command : kCommands) {
+    if (!command.summary.empty()) text += fmt::format("  {:<10}{}\n", command.name, command.summary);
+  }
   return text +
          "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
          "Exit status: 0 success, 1 failure, 2 wrong usage.\n";

@@ -1,0 +1,56 @@
+#pragma once
+// Folds events with a script, in this process (SpiderMonkey 102, interpreter only). Nothing here keeps a script from
+// taking memory or from not ending: that is for the process around it (sandbox.h, call_watch.h), and so this must not
+// be used in a server.
+//
+// What a script finds is ECMAScript 2022 without what differs from run to run or from machine to machine: no clock, no
+// Math.random, no time zone but UTC, no Intl and no functions that depend on a locale, no WeakRef, no shared memory. No
+// eval in any form, no import, no WebAssembly. Promises exist, and what waits for one never runs. Built-in
+// constructors are frozen and their prototypes sealed: a script may override what it finds there, and add nothing.
+//
+// Every fold has a realm of its own. One engine a process, made and used by one thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/replay/fold.h"
+#include "net/worker/worker_protocol.h"
+
+namespace stele::net {
+
+class ScriptEngine {
+ public:
+  /// Initialises the engine; null if there is no memory for it. `heap_bytes_max` bounds its garbage-collected heap,
+  /// which is only a part of what a script can take.
+  [[nodiscard]] static std::unique_ptr<ScriptEngine> create(std::size_t heap_bytes_max);
+  ~ScriptEngine();
+  ScriptEngine(const ScriptEngine&) = delete;
+  ScriptEngine& operator=(const ScriptEngine&) = delete;
+
+  /// Name and version of the engine, and of what is left out of it here.
+  [[nodiscard]] static std::string_view id();
+
+  /// Makes a realm, evaluates the source, makes the first state. What failed before is forgotten.
+  [[nodiscard]] std::optional<api::FoldFailure> begin(const WorkerStart& start);
+  /// Up to the first that fails, which ends the fold.
+  [[nodiscard]] std::optional<api::FoldFailure> apply(std::span<const WorkerEvent> events);
+  [[nodiscard]] std::variant<std::string, api::FoldFailure> state();
+  /// Lets go of the fold and its memory.
+  void end();
+
+  /// Since begin().
+  [[nodiscard]] const WorkerCounts& counts() const;
+
+ private:
+  struct Impl;
+  explicit ScriptEngine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stele::net

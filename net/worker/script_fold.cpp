@@ -1,0 +1,229 @@
+#include "net/worker/script_fold.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "engine/base/check.h"
+
+namespace stele::net {
+
+namespace {
+
+using namespace std::chrono_literals;
+using api::FoldFailure;
+using Kind = FoldFailure::Kind;
+
+constexpr std::size_t kBatchBytes = 128U << 10;
+constexpr std::uint64_t kBatchEventsMax = 512;
+constexpr std::size_t kBytesInFlightMax = 4U << 20;
+constexpr auto kLookEvery = 50ms;
+/// What a worker may be late by with its own limits, before the kernel ends it.
+constexpr auto kCpuReserve = 5s;
+
+FoldFailure make(Kind kind, std::string message, std::string limit = {}) {
+  FoldFailure failure;
+  failure.kind = kind;
+  failure.message = std::move(message);
+  failure.limit = std::move(limit);
+  return failure;
+}
+
+}  // namespace
+
+std::string_view kill_cause_of(const FoldFailure& failure) {
+  static constexpr std::array<std::string_view, 7> kLimits{"call-time", "state-time", "replay-time", "memory",
+                                                           "stack",     "state-size", "system-call"};
+  if (failure.kind == Kind::Abandoned) return "abandoned";
+  if (failure.kind == Kind::Limit) {
+    const auto* const found = std::find(kLimits.begin(), kLimits.end(), failure.limit);
+    if (found != kLimits.end()) return *found;
+  }
+  return "died";
+}
+
+ScriptFold::ScriptFold(std::unique_ptr<WorkerProcess> process, const api::ScriptStart& start, GiveBack give_back)
+    : process_(std::move(process)),
+      give_back_(std::move(give_back)),
+      abandoned_(start.abandoned),
+      deadline_(start.deadline),
+      state_bytes_max_(start.state_bytes_max) {
+  number_ = static_cast<std::uint32_t>(++process_->folds);
+}
+
+ScriptFold::~ScriptFold() {
+  if (process_ == nullptr) return;
+  // It is at rest, or passes over what it is still sent: it can begin anew. Else nobody knows how long it would take.
+  const bool at_rest = sent_ == out_.size() && (failure_ ? true : started_ && in_flight_.empty());
+  std::string end;
+  append_empty(end, FrameType::End, number_);
+  const bool ended = at_rest && process_->send(end) == end.size();
+  if (!ended) process_->kill();
+  give_back_(std::move(process_), ended ? std::string_view() : "abandoned");
+}
+
+std::optional<FoldFailure> ScriptFold::begin(const api::ScriptStart& start) {
+  if (start.source.size() + start.state.value_or("").size() > kFramePayloadBytesMax / 2) {
+    fail(make(Kind::Limit, "source and state are too large", "state-size"));
+    return failure_;
+  }
+  const auto left = std::max(deadline_ - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration(0));
+  // Threads of the engine count too.
+  process_->limit_cpu(std::chrono::duration_cast<std::chrono::milliseconds>(2 * left) + kCpuReserve);
+  process_->replies().set_state_bytes_max(state_bytes_max_);
+  append_start(
+      out_, number_,
+      {.call_time_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(start.call_time.count(), 1, 60'000)),
+       .state_bytes_max = state_bytes_max_,
+       .state = start.state,
+       .source = start.source});
+  return exchange([this] { return started_; });
+}
+
+std::optional<FoldFailure> ScriptFold::apply(const Record& event) {
+  if (failure_) return failure_;
+  const std::size_t longest = record_bytes_max(event.header(), event.body());
+  if (longest > kFramePayloadBytesMax / 2) {
+    fail_and_kill(make(Kind::Limit, "an event is too large for a script", "memory"));
+    return failure_;
+  }
+  if (!batch_begun_) batch_begun_ = begin_frame(out_, FrameType::Events, number_);
+  append_event(out_, event);
+  ++events_;
+  ++batch_events_;
+  if (out_.size() - *batch_begun_ < kBatchBytes && batch_events_ < kBatchEventsMax) return std::nullopt;
+  close_batch();
+  return exchange([this] { return bytes_in_flight_ <= kBytesInFlightMax || in_flight_.size() <= 1; });
+}
+
+std::variant<api::FoldState, FoldFailure> ScriptFold::state() {
+  if (!failure_) {
+    close_batch();
+    append_empty(out_, FrameType::Finish, number_);
+    state_.reset();
+    (void)exchange([this] { return state_.has_value(); });
+  }
+  if (failure_) return *failure_;
+  return api::FoldState{
+      .json = std::move(*state_), .applied = counts_.applied, .ignored = counts_.ignored, .redacted = counts_.redacted};
+}
+
+void ScriptFold::close_batch() {
+  if (!batch_begun_) return;
+  end_frame(out_, *batch_begun_);
+  in_flight_.push_back({batch_events_, out_.size() - *batch_begun_});
+  bytes_in_flight_ += in_flight_.back().bytes;
+  batch_begun_.reset();
+  batch_events_ = 0;
+}
+
+std::optional<FoldFailure> ScriptFold::exchange(const std::function<bool()>& done) {
+  while (!failure_) {
+    if (sent_ < out_.size()) {
+      const auto sent = process_->send(std::string_view(out_).substr(sent_));
+      if (!sent) {
+        worker_is_gone();
+        break;
+      }
+      sent_ += *sent;
+    }
+    if (!process_->receive()) {
+      take_replies();  // what it said before it ended
+      if (!failure_) worker_is_gone();
+      break;
+    }
+    take_replies();
+    if (failure_) break;
+    if (sent_ == out_.size()) {
+      out_.clear();
+      sent_ = 0;
+    }
+    const bool complete = out_.empty() && done();
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline_ && !complete) {
+      fail_and_kill(make(Kind::Limit, "the replay took too long", "replay-time"));
+      break;
+    }
+    if (now >= next_look_) {
+      next_look_ = now + kLookEvery;
+      if (abandoned_ && abandoned_()) {
+        fail_and_kill(make(Kind::Abandoned, "nobody waits for the replay any more"));
+        break;
+      }
+    }
+    if (complete) return std::nullopt;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::min(deadline_, next_look_) - now) + 1ms;
+    process_->wait(!out_.empty(), left);
+  }
+  return failure_;
+}
+
+void ScriptFold::take_replies() {
+  while (!failure_) {
+    auto next = process_->replies().next();
+    if (std::holds_alternative<ReplyReader::More>(next)) return;
+    if (auto* const reply = std::get_if<WorkerReply>(&next); reply != nullptr) {
+      take(*reply);
+      continue;
+    }
+    fail_and_kill(make(Kind::Died, "the process that runs scripts said what it must not say"));
+  }
+}
+
+void ScriptFold::take(WorkerReply& reply) {
+  if (reply.fold != number_) return;  // of an earlier fold, which nobody waited for any more
+  const auto wrong = [this] {
+    fail_and_kill(make(Kind::Died, "the process that runs scripts said what it must not say"));
+  };
+  switch (reply.type) {
+    case FrameType::Started:
+      if (started_) return wrong();
+      started_ = true;
+      return;
+    case FrameType::Done: {
+      if (in_flight_.empty()) return wrong();
+      const Batch batch = in_flight_.front();
+      in_flight_.pop_front();
+      bytes_in_flight_ -= batch.bytes;
+      if (reply.counts.applied > batch.events || reply.counts.ignored != batch.events - reply.counts.applied ||
+          reply.counts.redacted > batch.events) {
+        return wrong();
+      }
+      counts_.applied += reply.counts.applied;
+      counts_.ignored += reply.counts.ignored;
+      counts_.redacted += reply.counts.redacted;
+      return;
+    }
+    case FrameType::State:
+      if (!in_flight_.empty() || state_) return wrong();
+      state_ = std::move(reply.text);
+      return;
+    case FrameType::Failed:
+      if (reply.failure.event && *reply.failure.event >= events_) return wrong();
+      if (reply.failure.kind == Kind::Limit) {
+        fail_and_kill(std::move(reply.failure));
+      } else {
+        fail(std::move(reply.failure));
+      }
+      return;
+    default:
+      return wrong();
+  }
+}
+
+void ScriptFold::fail(FoldFailure failure) {
+  if (failure_) return;
+  failure_ = std::move(failure);
+}
+
+void ScriptFold::fail_and_kill(FoldFailure failure) {
+  STELE_CHECK(process_ != nullptr);
+  fail(std::move(failure));
+  process_->kill();
+  give_back_(std::move(process_), kill_cause_of(*failure_));
+}
+
+void ScriptFold::worker_is_gone() { fail_and_kill(failure_of_exit(process_->wait_for_end())); }
+
+}  // namespace stele::net

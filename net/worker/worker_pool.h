@@ -1,0 +1,56 @@
+#pragma once
+// The worker processes of a server: started ahead, lent to one fold at a time, thrown away after anything that a script
+// should not have done. What api::ScriptHost promises.
+//
+// A thread of the pool starts them (they end with the thread that did), and reaps those that are given up. begin()
+// waits for a start that is under way, and otherwise only if the options say so. Folds must be gone before the pool.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/replay/script_host.h"
+
+namespace stele::net {
+
+struct WorkerOptions {
+  std::string program = "/proc/self/exe";  ///< the stele binary
+  std::size_t workers_max = 0;             ///< processes at once; 0 = one a core, at most 4
+  /// Keep one that is free, as long as there may be more: a start takes some ten milliseconds. Otherwise the first is
+  /// started when it is asked for.
+  bool start_ahead = true;
+  std::size_t memory_bytes_max = 256U << 20;  ///< of a script
+  /// Run scripts where system calls cannot be restricted: whoever writes handlers is then trusted with the server's
+  /// user.
+  bool trusted = false;
+  std::chrono::milliseconds busy_wait{0};  ///< how long begin() waits for a fold that has to end first
+  std::chrono::milliseconds start_time_max{10'000};
+  std::uint64_t folds_max = 10'000;  ///< that one process serves
+};
+
+class WorkerPool final : public api::ScriptHost {
+ public:
+  explicit WorkerPool(const WorkerOptions& options);
+  ~WorkerPool() override;
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// Never waits: empty as long as no process was to start.
+  [[nodiscard]] std::string unavailable() const override;
+  [[nodiscard]] std::string engine_id() const override;
+  [[nodiscard]] std::variant<std::unique_ptr<api::Fold>, api::FoldFailure> begin(
+      const api::ScriptStart& start) override;
+  /// Causes of kills: the limits (api::FoldFailure), "abandoned", "died", and "worn": it served long, or its memory has
+  /// grown.
+  [[nodiscard]] api::ScriptMetrics metrics() const override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stele::net
