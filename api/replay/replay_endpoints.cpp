@@ -6,7 +6,7 @@
 #include "api/endpoint/visible_aggregate.h"
 #include "api/http/field_list.h"
 #include "api/json/hex.h"
-#include "api/json/json_patch.h"
+#include "api/replay/replay_answer.h"
 #include "api/replay/replay_json.h"
 #include "engine/base/digest.h"
 
@@ -112,38 +112,10 @@ std::variant<Response, Problem> ReplayEndpoints::answer_replay(const Call& call,
   const auto found = visible_aggregate(*room_.store.view(), call.caller(), call.parameter("aggregateId"));
   if (const auto* const problem = std::get_if<Problem>(&found)) return *problem;
   const auto& aggregate = std::get<AggregateSummary>(found);
-  EventHandler handler;
-  if (request.handler_source) {
-    handler = trial_handler(*request.handler_source);
-  } else if (!request.handler_name) {
-    handler = room_.handlers.default_of(aggregate.aggregate_type);
-  } else if (auto named =
-                 room_.handlers.find(aggregate.aggregate_type, *request.handler_name, request.handler_version)) {
-    handler = *std::move(named);
-  } else {
-    return Problem("handler-not-found", "The aggregate's type has no such handler.")
-        .error({"pointer", "/handler", "There is no handler of this name and version.", {}});
-  }
-  if (request.compare_to && *request.compare_to > aggregate.last_sequence) {
-    return Problem("sequence-beyond-head",
-                   "The aggregate has " + std::to_string(aggregate.last_sequence.value()) + " events.")
-        .error({"pointer", "/compareTo", "The aggregate has no such event.", {}})
-        .member("currentSequenceNumber", std::to_string(aggregate.last_sequence.value()));
-  }
-  const ReplayOptions options{.from_kept = request.use_snapshot, .break_at = std::nullopt};
-  const auto replayed = room_.replayer.replay(aggregate, handler, request.end, options, abandoned(call));
-  if (const auto* const failure = std::get_if<ReplayFailure>(&replayed)) return failure->problem;
-  const Replayed& answer = std::get<Replayed>(replayed);
-  std::optional<std::string> diff;
-  if (request.compare_to) {
-    ReplayEnd end;
-    end.sequence = request.compare_to;
-    const auto compared = room_.replayer.replay(aggregate, handler, end, options, abandoned(call));
-    if (const auto* const failure = std::get_if<ReplayFailure>(&compared)) return failure->problem;
-    append_json_patch(diff.emplace(), std::get<Replayed>(compared).state.json, answer.state.json);
-  }
+  auto answer = api::answer_replay(aggregate, request, room_.handlers, room_.replayer, abandoned(call));
+  if (auto* const problem = std::get_if<Problem>(&answer)) return std::move(*problem);
   Response response;
-  response.body = replay_json(aggregate, handler, answer, diff);
+  response.body = std::get<std::string>(std::move(answer));
   return response;
 }
 

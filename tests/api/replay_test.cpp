@@ -178,6 +178,19 @@ TEST_CASE("Replay.NoMoreThanTheLimitRunAtOnce") {
   f.scripts.on_begin = nullptr;
 }
 
+TEST_CASE("Replay.EndsWhenNobodyWaitsForIt") {
+  Fixture f;
+  f.append_many("a", 5000);
+  const auto request =
+      std::make_shared<TestRequest>(Method::Post, "/v1/events/replay/a", R"({"handler":{"source":"count"}})",
+                                    Headers{{"Content-Type", "application/json"}}, f.service.scheduler());
+  f.scripts.on_begin = [&] { request->is_abandoned = true; };
+  const Answer answer = f.service.begin(request).get();
+  CHECK(answer.status == 503);
+  CHECK(answer.slug() == "unavailable");
+  CHECK(f.scripts.folded < 5000);
+}
+
 TEST_CASE("Replay.OneTrialOfACallerAtATime") {
   Fixture f;
   f.append("a", {"{}"});

@@ -51,7 +51,8 @@ const std::vector<Folder>& folders() {
       {"net/worker/", {"engine/", "api/", "net/log/"}},
       {"tools/cli/", {"engine/", "api/", "net/"}},
       {"tools/client/", {"engine/", "api/", "net/", "tools/cli/"}},
-      {"tools/commands/", {"engine/", "api/", "net/", "tools/cli/", "tools/client/"}},
+      {"tools/offline/", {"engine/", "api/", "net/", "tools/cli/"}},
+      {"tools/commands/", {"engine/", "api/", "net/", "tools/cli/", "tools/client/", "tools/offline/"}},
       {"tools/", {"engine/", "api/", "net/", "tools/"}},
   };
   return table;
