@@ -135,6 +135,8 @@ void leave_server() {
 }
 
 std::string confine(const SandboxLimits& limits) {
+  // The engine has handlers of its own, which ask for more than they will get.
+  for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT}) (void)::signal(number, SIG_DFL);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return because("no_new_privs", errno);
   if (!can_confine()) return {};
   const auto used = address_space_bytes();

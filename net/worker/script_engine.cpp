@@ -99,12 +99,21 @@ bool resolve_global(JSContext* cx, JS::HandleObject global, JS::HandleId id, boo
   return JS_ResolveStandardClass(cx, global, id, resolved);
 }
 
+bool enumerate_global(JSContext* cx, JS::HandleObject global, JS::MutableHandleIdVector ids, bool enumerable_only) {
+  JS::RootedIdVector all(cx);
+  if (!JS_NewEnumerateStandardClasses(cx, global, &all, enumerable_only)) return false;
+  for (std::size_t i = 0; i < all.length(); ++i) {
+    if (!is_hidden(all[i]) && !ids.append(all[i])) return false;
+  }
+  return true;
+}
+
 bool may_resolve_global(const JSAtomState& names, jsid id, JSObject* global) {
   return JS_MayResolveStandardClass(names, id, global);
 }
 
 constexpr JSClassOps kGlobalOps = {
-    nullptr, nullptr, nullptr, JS_NewEnumerateStandardClasses, resolve_global, may_resolve_global,
+    nullptr, nullptr, nullptr, enumerate_global,        resolve_global, may_resolve_global,
     nullptr, nullptr, nullptr, JS_GlobalObjectTraceHook};
 constexpr JSClass kGlobalClass = {"global", JSCLASS_GLOBAL_FLAGS, &kGlobalOps, nullptr, nullptr, nullptr};
 
@@ -386,7 +395,12 @@ struct ScriptEngine::Impl {
     if (!script) return take_failure(FoldFailure::Kind::Syntax);
     JS::RootedValue value(cx);
     if (!JS_ExecuteScript(cx, script, &value)) return take_failure(FoldFailure::Kind::Threw);
-    if (!value.isObject() || JS::IsCallable(&value.toObject())) {
+    bool is_array = false;
+    if (value.isObject()) {
+      JS::RootedObject object(cx, &value.toObject());
+      if (!JS::IsArrayObject(cx, object, &is_array)) return take_failure(FoldFailure::Kind::Threw);
+    }
+    if (!value.isObject() || is_array || JS::IsCallable(&value.toObject())) {
       return make_failure(FoldFailure::Kind::Syntax, "the script's value is not an object of functions");
     }
     to.handlers = &value.toObject();
