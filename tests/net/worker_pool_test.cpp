@@ -11,11 +11,13 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "net/worker/sandbox.h"
 #include "tests/net/script_events.h"
 #include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
@@ -214,6 +216,47 @@ TEST_CASE("WorkerPool.AFailureInALongFoldIsThatOfItsEvent") {
   REQUIRE(folded.failure.has_value());
   CHECK(folded.failure->event == 3210U);
   check_good(pool);
+}
+
+TEST_CASE("WorkerPool.ALimitIsThatOfItsEvent") {
+  net::WorkerPool pool(script_options());
+  // The engine stops the first; nothing but the end of the process stops the second.
+  for (const char* const never : {"for (;;);", "'a'.repeat(2 ** 27).indexOf('a'.repeat(2 ** 14) + 'b')"}) {
+    const std::string source = std::string("({A(s, e) { if (e.data === 2) ") + never + " }})";
+    const Folded folded = fold_script(pool, source, {{"A", "0"}, {"A", "1"}, {"A", "2"}, {"A", "3"}});
+    REQUIRE(folded.failure.has_value());
+    CHECK(folded.failure->limit == "call-time");
+    CHECK(folded.failure->event == 2U);
+  }
+}
+
+TEST_CASE("WorkerPool.AllThreadsOfAProcessAreConfined" * doctest::skip(!net::can_confine())) {
+  const std::set<pid_t> before = workers();
+  net::WorkerOptions options = script_options();
+  options.workers_max = 1;
+  net::WorkerPool pool(options);
+  check_good(pool);
+  const std::string worker = "/proc/" + std::to_string(new_worker(before));
+  std::size_t threads = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(worker + "/task")) {
+    std::ifstream in(entry.path() / "status");
+    const std::string status{std::istreambuf_iterator<char>(in), {}};
+    CHECK_MESSAGE(contains(status, "Seccomp:\t2"), status);
+    CHECK_MESSAGE(contains(status, "NoNewPrivs:\t1"), status);
+    ++threads;
+  }
+  CHECK(threads >= 2);
+  std::size_t descriptors = 0;
+  std::error_code not_to_be_seen;
+  for (const auto& entry : std::filesystem::directory_iterator(worker + "/fd", not_to_be_seen)) {
+    std::error_code ignored;
+    const std::string target = std::filesystem::read_symlink(entry.path(), ignored).string();
+    CHECK_MESSAGE((target == "/dev/null" || target.starts_with("socket:")), target);
+    ++descriptors;
+  }
+  if (!not_to_be_seen) CHECK(descriptors == 4);
+  std::ifstream environment(worker + "/environ");
+  CHECK(std::string{std::istreambuf_iterator<char>(environment), {}}.empty());
 }
 
 TEST_CASE("WorkerPool.LargeEventsAndStatesPass") {
