@@ -23,6 +23,13 @@ TEST_CASE("WorkerSandbox.WhatLeadsOutOfItEndsTheProcess" * doctest::skip(!net::c
   }
 }
 
+TEST_CASE("WorkerSandbox.WhereSystemCallsCannotBeRestrictedItSaysSo" * doctest::skip(!net::can_confine())) {
+  const ProcessResult refused = run_process({STELE_SANDBOX_PROBE, "without-seccomp"});
+  CHECK(refused.exit_code == 1);
+  CHECK_MESSAGE(refused.err.starts_with("the kernel cannot restrict system calls (seccomp): "), refused.err);
+  CHECK(probe("without-seccomp-trusted") == 0);
+}
+
 TEST_CASE("WorkerSandbox.MemoryIsLimited" * doctest::skip(!net::can_confine())) { CHECK(probe("much-memory") == 1); }
 
 }  // namespace stele::tests

@@ -3,8 +3,10 @@
 //   sandbox_probe WHAT
 
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -12,8 +14,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -71,12 +75,31 @@ const Deed kDeeds[] = {
      [] { return ::mmap(nullptr, 1U << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED; }},
 };
 
+/// Whether it can be confined where the kernel (or a container around it) does not let it choose its system calls.
+int confine_without_seccomp(bool trusted) {
+  const scmp_filter_ctx context = ::seccomp_init(SCMP_ACT_ALLOW);
+  if (::seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0) != 0 ||
+      ::seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP)) !=
+          0 ||
+      ::seccomp_load(context) != 0) {
+    return 2;
+  }
+  stele::net::leave_server();
+  const std::string why = stele::net::confine({.memory_bytes_max = 64U << 20, .trusted = trusted});
+  if (why.empty()) return 0;
+  std::fprintf(stderr, "%s\n", why.c_str());
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
+  const std::string_view what = argv[1];
+  if (what == "without-seccomp") return confine_without_seccomp(false);
+  if (what == "without-seccomp-trusted") return confine_without_seccomp(true);
   for (const Deed& deed : kDeeds) {
-    if (deed.name != argv[1]) continue;
+    if (deed.name != what) continue;
     stele::net::leave_server();
     if (!stele::net::confine({.memory_bytes_max = 64U << 20, .trusted = false}).empty()) return 2;
     ::_exit(deed.done() ? 0 : 1);
