@@ -78,7 +78,8 @@ class Filter {
     }
     // Memory.
     for (const int call : {SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk)}) allow(call);
-    const scmp_arg_cmp never_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+    // Their third argument, with nothing of PROT_EXEC in it.
+    const scmp_arg_cmp never_executable{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
     allow(SCMP_SYS(mmap), never_executable);
     allow(SCMP_SYS(mprotect), never_executable);
     // Threads that there are; clocks (the engine's garbage collector also looks at how much it has used); the end.
@@ -91,7 +92,7 @@ class Filter {
     allow(SCMP_SYS(getrandom));  // seeds of hash tables
     // abort(), to nobody else.
     const auto self = static_cast<scmp_datum_t>(::getpid());
-    allow(SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, self));
+    allow(SCMP_SYS(tgkill), scmp_arg_cmp{0, SCMP_CMP_EQ, self, 0});
     // What the C library tries in passing, and can do without.
     for (const int call : {SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(ioctl), SCMP_SYS(lseek)}) refuse(call);
     if (error_ == 0) error_ = -::seccomp_attr_set(context_, SCMP_FLTATR_CTL_TSYNC, 1);

@@ -79,8 +79,8 @@ const Deed kDeeds[] = {
 int confine_without_seccomp(bool trusted) {
   const scmp_filter_ctx context = ::seccomp_init(SCMP_ACT_ALLOW);
   if (::seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0) != 0 ||
-      ::seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP)) !=
-          0 ||
+      ::seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
+                         scmp_arg_cmp{0, SCMP_CMP_EQ, PR_SET_SECCOMP, 0}) != 0 ||
       ::seccomp_load(context) != 0) {
     return 2;
   }
