@@ -90,6 +90,9 @@ class Filter {
       allow(call);
     }
     allow(SCMP_SYS(getrandom));  // seeds of hash tables
+    // Threads that were started and have not come to run yet.
+    for (const int call : {SCMP_SYS(rseq), SCMP_SYS(set_robust_list)}) allow(call);
+    allow(SCMP_SYS(prctl), scmp_arg_cmp{0, SCMP_CMP_EQ, PR_SET_NAME, 0});
     // abort(), to nobody else.
     const auto self = static_cast<scmp_datum_t>(::getpid());
     allow(SCMP_SYS(tgkill), scmp_arg_cmp{0, SCMP_CMP_EQ, self, 0});
