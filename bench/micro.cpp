@@ -1,16 +1,20 @@
-// stele_micro: Google Benchmark runs of the record codec, the hashes, the commit path, the indexes and the built-in
-// folds, without HTTP.
-// The data folders go below STELE_BENCH_FOLDER (default: the system's temporary folder) and are removed at the end.
+// stele_micro: Google Benchmark runs of the record codec, the hashes, the commit path, the indexes, the built-in folds
+// and the processes that fold events with scripts, without HTTP. The data folders go below STELE_BENCH_FOLDER (default:
+// the system's temporary folder) and are removed at the end.
 
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "api/replay/merge_patch.h"
@@ -18,6 +22,7 @@
 #include "engine/base/standard_descriptors.h"
 #include "engine/base/uuid.h"
 #include "engine/store/store.h"
+#include "net/worker/worker_pool.h"
 
 namespace {
 
@@ -407,6 +412,100 @@ void merge_into_large_state(benchmark::State& state) {
   count_records(state, kCommitEvents);
 }
 BENCHMARK(merge_into_large_state);
+
+// Handlers in JavaScript, in workers of the stele binary that was built beside this one.
+
+net::WorkerOptions worker_options() {
+  net::WorkerOptions options;
+  options.program = STELE_BINARY;
+  options.workers_max = 1;
+  return options;
+}
+
+std::unique_ptr<api::Fold> begin_script(net::WorkerPool& pool, std::string_view source) {
+  api::ScriptStart start;
+  start.source = source;
+  start.deadline = std::chrono::steady_clock::now() + std::chrono::minutes(10);
+  auto begun = pool.begin(start);
+  if (const auto* failure = std::get_if<api::FoldFailure>(&begun)) die("no fold: " + failure->message);
+  return std::move(*std::get_if<std::unique_ptr<api::Fold>>(&begun));
+}
+
+/// An event whose data has 300 bytes.
+std::unique_ptr<Record> script_record() {
+  RecordDraft draft = make_draft(17, 1000);
+  draft.data->insert(1, R"("padding":")" + std::string(300 - 12 - draft.data->size() - 1, 'x') + R"(",)");
+  draft.seal();
+  std::string bytes;
+  const EncodedRecord place = append_record(bytes, header_of(draft, 17), draft.seed, draft.body());
+  auto record = std::make_unique<Record>();
+  const std::string_view encoded = std::string_view(bytes).substr(place.record_offset);
+  std::memcpy(record->prepare(encoded.size()).data(), encoded.data(), encoded.size());
+  if (!record->decode()) die("an event for scripts does not decode");
+  return record;
+}
+
+/// A fold of 50,000 events, from its first to its state; both sides at work.
+void fold_with_script(benchmark::State& state, std::string_view source) {
+  constexpr std::size_t kEvents = 50'000;
+  net::WorkerPool pool(worker_options());
+  const auto record = script_record();
+  for (auto _ : state) {
+    const auto fold = begin_script(pool, source);
+    for (std::size_t i = 0; i < kEvents; ++i) {
+      if (const auto failure = fold->apply(*record)) die("a fold failed: " + failure->message);
+    }
+    const auto folded = fold->state();
+    if (const auto* failure = std::get_if<api::FoldFailure>(&folded)) die("a fold failed: " + failure->message);
+  }
+  count_records(state, kEvents);
+}
+
+void script_counts_events(benchmark::State& state) {
+  fold_with_script(state, "({$init: () => ({n: 0}), MissionWaypointReached: (s) => { s.n += 1 }})");
+}
+BENCHMARK(script_counts_events)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+void script_reads_data(benchmark::State& state) {
+  fold_with_script(state, "({$init: () => ({n: 0}), MissionWaypointReached: (s, e) => { s.n += e.data.step }})");
+}
+BENCHMARK(script_reads_data)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+void script_reads_envelope(benchmark::State& state) {
+  fold_with_script(state, "({$init: () => ({n: 0}), MissionWaypointReached: (s, e) => { s.n = e.sequenceNumber }})");
+}
+BENCHMARK(script_reads_envelope)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+/// A fold of nothing: a realm, a script, a state, and the realm's end.
+void script_empty_fold(benchmark::State& state) {
+  net::WorkerPool pool(worker_options());
+  for (auto _ : state) {
+    if (!std::holds_alternative<api::FoldState>(begin_script(pool, "({})")->state())) die("an empty fold failed");
+  }
+}
+BENCHMARK(script_empty_fold)->UseRealTime()->Unit(benchmark::kMicrosecond);
+
+/// From nothing to the first state.
+void worker_start(benchmark::State& state) {
+  for (auto _ : state) {
+    net::WorkerPool pool(worker_options());
+    (void)begin_script(pool, "({})");
+  }
+}
+BENCHMARK(worker_start)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+/// A script that ends its process, and the first state of the next one.
+void worker_kill_and_replace(benchmark::State& state) {
+  net::WorkerPool pool(worker_options());
+  const auto record = script_record();
+  for (auto _ : state) {
+    const auto fold = begin_script(pool, "({$any() { return 'x'.repeat(2 ** 25) }})");
+    (void)fold->apply(*record);
+    if (!std::holds_alternative<api::FoldFailure>(fold->state())) die("a state was not too large");
+    (void)begin_script(pool, "({})");
+  }
+}
+BENCHMARK(worker_kill_and_replace)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

@@ -13,12 +13,13 @@ namespace stele::api {
 /// Why a fold gave no state.
 struct FoldFailure {
   enum class Kind {
-    Syntax,       ///< the source is not a script, or its value is not an object of functions; `line`, `column`
-    Threw,        ///< `message`, `line`, `column`, `event`
-    NoJson,       ///< the state is not what JSON can hold: `pointer` (RFC 6901) and why (`message`)
-    Limit,        ///< `limit` was passed: "call-time", "replay-time", "memory", "stack", "state-size"
-    Died,         ///< its process ended for no reason that the script can give; another try may succeed
-    Busy,         ///< every process serves another fold: nothing happened
+    Syntax,  ///< the source is not a script, or its value is not an object of functions; `line`, `column`
+    Threw,   ///< `message`, `line`, `column`, `event`
+    NoJson,  ///< the state is not what JSON can hold: `pointer` (RFC 6901) and why (`message`)
+    Limit,   ///< `limit` was passed: "call-time", "replay-time", "state-time" (to read or write the state), "memory",
+             ///< "stack" (too much recursion that was not caught), "state-size", "system-call"
+    Died,    ///< its process ended for no reason that the script can give; another try may succeed
+    Busy,    ///< every process serves another fold: nothing happened
     Unavailable,  ///< scripts cannot be run here: `message` says why
     Abandoned,    ///< nobody waits for it any more
   };

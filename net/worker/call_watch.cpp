@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "engine/base/check.h"
 
 namespace stele::net {
@@ -15,7 +17,7 @@ constexpr auto kLook = 5ms;
 constexpr auto kGrace = 100ms;
 }  // namespace
 
-CallWatch::CallWatch(std::function<void()> interrupt) : interrupt_(std::move(interrupt)) {
+CallWatch::CallWatch(Actions actions) : actions_(std::move(actions)) {
   STELE_CHECK(::pthread_getcpuclockid(::pthread_self(), &clock_) == 0);
   // It lives as long as the process, which ends without asking it.
   std::thread([this] { watch(); }).detach();
@@ -59,9 +61,11 @@ void CallWatch::watch() {
     if (spent < limit) continue;
     // The limit may be that of the next call by now: then this is not its number.
     expired_.store(call);
-    interrupt_();
+    actions_.interrupt();
     if (spent >= limit + kGrace && call_.load(std::memory_order_acquire) == call) {
-      ::_exit(exit_.load(std::memory_order_relaxed));
+      const auto exit = static_cast<WorkerExit>(exit_.load(std::memory_order_relaxed));
+      actions_.before_exit(exit);
+      ::_exit(static_cast<int>(exit));
     }
   }
 }

@@ -21,8 +21,12 @@ namespace stele::net {
 
 class CallWatch {
  public:
-  /// Of the thread that constructs it. `interrupt` is called on the watching thread, again and again.
-  explicit CallWatch(std::function<void()> interrupt);
+  struct Actions {
+    std::function<void()> interrupt;              ///< asks what runs to stop; again and again
+    std::function<void(WorkerExit)> before_exit;  ///< it did not: the process ends after this
+  };
+  /// Watches the thread that constructs it. The actions are called on the watching one.
+  explicit CallWatch(Actions actions);
   CallWatch(const CallWatch&) = delete;
   CallWatch& operator=(const CallWatch&) = delete;
 
@@ -60,7 +64,7 @@ class CallWatch {
 
   static constexpr std::uint64_t kNone = 0;
 
-  const std::function<void()> interrupt_;
+  const Actions actions_;
   clockid_t clock_{};
   std::uint64_t last_call_ = kNone;
   std::atomic<std::uint64_t> call_{kNone};

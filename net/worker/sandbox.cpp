@@ -8,12 +8,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -76,7 +78,8 @@ class Filter {
     }
     // Memory.
     for (const int call : {SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk)}) allow(call);
-    const scmp_arg_cmp never_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+    // Their third argument, with nothing of PROT_EXEC in it.
+    const scmp_arg_cmp never_executable{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
     allow(SCMP_SYS(mmap), never_executable);
     allow(SCMP_SYS(mprotect), never_executable);
     // Threads that there are; clocks (the engine's garbage collector also looks at how much it has used); the end.
@@ -87,9 +90,12 @@ class Filter {
       allow(call);
     }
     allow(SCMP_SYS(getrandom));  // seeds of hash tables
+    // Threads that were started and have not come to run yet.
+    for (const int call : {SCMP_SYS(rseq), SCMP_SYS(set_robust_list)}) allow(call);
+    allow(SCMP_SYS(prctl), scmp_arg_cmp{0, SCMP_CMP_EQ, PR_SET_NAME, 0});
     // abort(), to nobody else.
     const auto self = static_cast<scmp_datum_t>(::getpid());
-    allow(SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, self));
+    allow(SCMP_SYS(tgkill), scmp_arg_cmp{0, SCMP_CMP_EQ, self, 0});
     // What the C library tries in passing, and can do without.
     for (const int call : {SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(ioctl), SCMP_SYS(lseek)}) refuse(call);
     if (error_ == 0) error_ = -::seccomp_attr_set(context_, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -121,6 +127,11 @@ bool can_confine() {
 }
 
 void leave_server() {
+  // If the machine runs out of memory, let it be this process that goes. Later the file is not the process's own.
+  if (const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); fd >= 0) {
+    (void)(::write(fd, "1000", 4) < 0);
+    ::close(fd);
+  }
   // The end of the socket says so too, but only to who reads it.
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)::prctl(PR_SET_DUMPABLE, 0);
@@ -135,6 +146,8 @@ void leave_server() {
 }
 
 std::string confine(const SandboxLimits& limits) {
+  // The engine has handlers of its own, which ask for more than they will get.
+  for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT}) (void)::signal(number, SIG_DFL);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return because("no_new_privs", errno);
   if (!can_confine()) return {};
   const auto used = address_space_bytes();

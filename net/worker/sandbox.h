@@ -20,7 +20,8 @@ struct SandboxLimits {
 /// Whether this build can be confined at all: sanitizers need address space and system calls of their own.
 [[nodiscard]] bool can_confine();
 
-/// The process ends with its parent's thread, leaves no core, and cannot be looked into by others of its user.
+/// The process ends with its parent's thread, leaves no core, is the first to go when the machine has no more memory,
+/// and cannot be looked into by others of its user.
 void leave_server();
 
 /// Why the process could not be confined, for people; empty if it is.

@@ -30,6 +30,7 @@
 #include <jsfriendapi.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -99,12 +100,21 @@ bool resolve_global(JSContext* cx, JS::HandleObject global, JS::HandleId id, boo
   return JS_ResolveStandardClass(cx, global, id, resolved);
 }
 
+bool enumerate_global(JSContext* cx, JS::HandleObject global, JS::MutableHandleIdVector ids, bool enumerable_only) {
+  JS::RootedIdVector all(cx);
+  if (!JS_NewEnumerateStandardClasses(cx, global, &all, enumerable_only)) return false;
+  for (std::size_t i = 0; i < all.length(); ++i) {
+    if (!is_hidden(all[i]) && !ids.append(all[i])) return false;
+  }
+  return true;
+}
+
 bool may_resolve_global(const JSAtomState& names, jsid id, JSObject* global) {
   return JS_MayResolveStandardClass(names, id, global);
 }
 
 constexpr JSClassOps kGlobalOps = {
-    nullptr, nullptr, nullptr, JS_NewEnumerateStandardClasses, resolve_global, may_resolve_global,
+    nullptr, nullptr, nullptr, enumerate_global,        resolve_global, may_resolve_global,
     nullptr, nullptr, nullptr, JS_GlobalObjectTraceHook};
 constexpr JSClass kGlobalClass = {"global", JSCLASS_GLOBAL_FLAGS, &kGlobalOps, nullptr, nullptr, nullptr};
 
@@ -214,11 +224,7 @@ FoldFailure make_failure(FoldFailure::Kind kind, std::string message) {
   return failure;
 }
 
-FoldFailure limit(std::string_view name, std::string message) {
-  FoldFailure failure = make_failure(FoldFailure::Kind::Limit, std::move(message));
-  failure.limit = name;
-  return failure;
-}
+FoldFailure out_of_memory_failure() { return failure_of(WorkerExit::Memory); }
 
 struct TextHash {
   using is_transparent = void;
@@ -244,7 +250,18 @@ struct ScriptEngine::Impl {
     std::size_t state_bytes_max = 0;
   };
 
-  explicit Impl(JSContext* context) : cx(context), watch([context] { JS_RequestInterruptCallback(context); }) {}
+  Impl(JSContext* context, std::function<void(const FoldFailure&)> say)
+      : cx(context),
+        last_words(std::move(say)),
+        watch({.interrupt = [context] { JS_RequestInterruptCallback(context); },
+               .before_exit = [this](WorkerExit exit) { last_words(failure_of(exit)); }}) {}
+
+  /// On the watching thread.
+  [[nodiscard]] FoldFailure failure_of(WorkerExit exit) const {
+    FoldFailure failure = net::failure_of(exit);
+    if (const std::uint64_t number = event_in_call.load(); number != 0) failure.event = number - 1;
+    return failure;
+  }
 
   [[nodiscard]] static Impl& of(JSContext* cx) { return *static_cast<Impl*>(JS_GetContextPrivate(cx)); }
 
@@ -302,13 +319,13 @@ struct ScriptEngine::Impl {
   FoldFailure take_failure(FoldFailure::Kind kind) {
     if (!JS_IsExceptionPending(cx) || out_of_memory) {
       JS_ClearPendingException(cx);
-      if (watch.expired() && !out_of_memory) return limit("call-time", "a call took too long");
-      return limit("memory", "there is no more memory for the script");
+      if (watch.expired() && !out_of_memory) return net::failure_of(WorkerExit::CallTime);
+      return out_of_memory_failure();
     }
     JS::ExceptionStack thrown(cx);
     if (!JS::StealPendingExceptionStack(cx, &thrown)) {
       JS_ClearPendingException(cx);
-      return limit("memory", "there is no more memory for the script");
+      return out_of_memory_failure();
     }
     FoldFailure failure = make_failure(kind, {});
     JS::RootedObject stack(cx, thrown.stack());
@@ -339,7 +356,7 @@ struct ScriptEngine::Impl {
     if (!failure.line) locate(failure, stack);
     failure.message = clean_text(failure.message, kMessageBytesMax);
     JS_ClearPendingException(cx);
-    return out_of_memory ? limit("memory", "there is no more memory for the script") : failure;
+    return out_of_memory ? out_of_memory_failure() : failure;
   }
 
   std::string text_of(JS::HandleValue value) {
@@ -386,7 +403,12 @@ struct ScriptEngine::Impl {
     if (!script) return take_failure(FoldFailure::Kind::Syntax);
     JS::RootedValue value(cx);
     if (!JS_ExecuteScript(cx, script, &value)) return take_failure(FoldFailure::Kind::Threw);
-    if (!value.isObject() || JS::IsCallable(&value.toObject())) {
+    bool is_array = false;
+    if (value.isObject()) {
+      JS::RootedObject object(cx, &value.toObject());
+      if (!JS::IsArrayObject(cx, object, &is_array)) return take_failure(FoldFailure::Kind::Threw);
+    }
+    if (!value.isObject() || is_array || JS::IsCallable(&value.toObject())) {
       return make_failure(FoldFailure::Kind::Syntax, "the script's value is not an object of functions");
     }
     to.handlers = &value.toObject();
@@ -438,7 +460,7 @@ struct ScriptEngine::Impl {
 
   FoldFailure host_failure() {
     FoldFailure failure = take_failure(FoldFailure::Kind::Threw);
-    if (failure.limit == "call-time") return limit("state-time", "the state could not be read or written in time");
+    if (failure.limit == "call-time") return net::failure_of(WorkerExit::HostTime);
     return failure;
   }
 
@@ -471,6 +493,7 @@ struct ScriptEngine::Impl {
     }
     std::optional<FoldFailure> failure;
     {
+      event_in_call.store(number + 1, std::memory_order_relaxed);
       const CallWatch::Limit timed(watch, to.call_time, WorkerExit::CallTime);
       JS::RootedValueArray<2> arguments(cx);
       arguments[0].set(to.state);
@@ -480,6 +503,7 @@ struct ScriptEngine::Impl {
         failure = take_failure(FoldFailure::Kind::Threw);
       }
     }
+    event_in_call.store(0, std::memory_order_relaxed);
     if (failure) {
       failure->event = number;
     } else {
@@ -506,6 +530,8 @@ struct ScriptEngine::Impl {
   }
 
   JSContext* const cx;
+  const std::function<void(const FoldFailure&)> last_words;
+  std::atomic<std::uint64_t> event_in_call{0};  ///< its number, from 1; 0 = none
   CallWatch watch;
   NoJobs jobs;
   RefPtr<JS::Stencil> prelude;
@@ -513,13 +539,14 @@ struct ScriptEngine::Impl {
   std::unique_ptr<Fold> fold;
 };
 
-std::unique_ptr<ScriptEngine> ScriptEngine::create(std::size_t heap_bytes_max) {
+std::unique_ptr<ScriptEngine> ScriptEngine::create(std::size_t heap_bytes_max,
+                                                   std::function<void(const FoldFailure&)> last_words) {
   JS::DisableJitBackend();  // or it reserves 2 GiB of address space, and needs memory that can be executed
   if (!JS_Init()) return nullptr;
   constexpr std::size_t kHeapBytesMax = std::size_t{1} << 31;
   JSContext* const cx = JS_NewContext(static_cast<std::uint32_t>(std::min(heap_bytes_max, kHeapBytesMax)));
   if (cx == nullptr) return nullptr;
-  auto impl = std::make_unique<Impl>(cx);
+  auto impl = std::make_unique<Impl>(cx, std::move(last_words));
   if (!impl->set_up()) return nullptr;
   return std::unique_ptr<ScriptEngine>(new ScriptEngine(std::move(impl)));
 }
@@ -588,10 +615,11 @@ std::variant<std::string, FoldFailure> ScriptEngine::state() {
         break;
       }
       case StateWriter::Outcome::TooLarge:
-        result = limit("state-size", "the state is too large");
+        result = make_failure(FoldFailure::Kind::Limit, "the state is too large");
+        std::get_if<FoldFailure>(&result)->limit = "state-size";
         break;
       case StateWriter::Outcome::Expired:
-        result = limit("state-time", "the state could not be read or written in time");
+        result = net::failure_of(WorkerExit::HostTime);
         break;
       case StateWriter::Outcome::Failed:
         result = impl_->host_failure();

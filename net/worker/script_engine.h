@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,8 +28,10 @@ namespace stele::net {
 class ScriptEngine {
  public:
   /// Initialises the engine; null if there is no memory for it. `heap_bytes_max` bounds its garbage-collected heap,
-  /// which is only a part of what a script can take.
-  [[nodiscard]] static std::unique_ptr<ScriptEngine> create(std::size_t heap_bytes_max);
+  /// which is only a part of what a script can take. `last_words` is called on another thread, with why the fold fails,
+  /// when a call does not stop: the process ends after it.
+  [[nodiscard]] static std::unique_ptr<ScriptEngine> create(std::size_t heap_bytes_max,
+                                                            std::function<void(const api::FoldFailure&)> last_words);
   ~ScriptEngine();
   ScriptEngine(const ScriptEngine&) = delete;
   ScriptEngine& operator=(const ScriptEngine&) = delete;

@@ -113,7 +113,7 @@ bool append_units(std::string& to, const char16_t* units, std::size_t count, std
 /// What a class is called in a message.
 std::string name_of(const JSClass* clasp) {
   const std::string_view name = clasp->name;
-  const bool vowel = !name.empty() && std::string_view("AEIOU").find(name[0]) != std::string_view::npos;
+  const bool vowel = !name.empty() && std::string_view("AEIO").find(name[0]) != std::string_view::npos;
   return (vowel ? "an " : "a ") + std::string(name);
 }
 

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
@@ -36,6 +38,11 @@ class Line {
       leave(WorkerExit::Protocol);
     }
     return {*header, take(header->payload_bytes)};
+  }
+
+  /// From any thread. What cannot be sent at once is not sent.
+  void send_last_words(const std::string& frame) const {
+    (void)::send(socket_, frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   void send(const std::string& frames) {
@@ -78,7 +85,8 @@ class Line {
 /// Answers what belongs to one fold after another. After a failure, what still comes for that fold is passed over.
 class Folder {
  public:
-  Folder(Line& line, ScriptEngine& engine) : line_(line), engine_(engine) {}
+  Folder(Line& line, ScriptEngine& engine, std::atomic<std::uint32_t>& fold)
+      : line_(line), engine_(engine), fold_(fold) {}
 
   void serve(const Line::Frame& frame) {
     fold_ = frame.header.fold;
@@ -139,7 +147,7 @@ class Folder {
 
   Line& line_;
   ScriptEngine& engine_;
-  std::uint32_t fold_ = 0;
+  std::atomic<std::uint32_t>& fold_;  ///< also read by the thread that says the last words
   bool active_ = false;
   std::vector<WorkerEvent> events_;
   std::string reply_;
@@ -166,14 +174,19 @@ int run_worker(int socket) {
   const auto setup = first.header.type == FrameType::Setup ? decode_setup(first.payload) : std::nullopt;
   if (!setup) leave(WorkerExit::Protocol);
 
-  const auto engine = ScriptEngine::create(setup->memory_bytes_max);
+  std::atomic<std::uint32_t> fold{0};
+  const auto engine = ScriptEngine::create(setup->memory_bytes_max, [&line, &fold](const api::FoldFailure& failure) {
+    std::string frame;
+    append_failure(frame, fold, failure);
+    line.send_last_words(frame);
+  });
   if (engine == nullptr) give_up(line, "the JavaScript engine does not start");
   if (const std::string why = confine({setup->memory_bytes_max, setup->trusted}); !why.empty()) give_up(line, why);
 
   std::string ready;
   append_text(ready, FrameType::Ready, 0, ScriptEngine::id());
   line.send(ready);
-  Folder folder(line, *engine);
+  Folder folder(line, *engine, fold);
   for (;;) folder.serve(line.receive());
 }
 

@@ -274,13 +274,17 @@ std::string WorkerPool::engine_id() const {
 }
 
 std::variant<std::unique_ptr<api::Fold>, FoldFailure> WorkerPool::begin(const api::ScriptStart& start) {
-  auto borrowed = impl_->borrow(start);
-  if (auto* const failure = std::get_if<FoldFailure>(&borrowed); failure != nullptr) return std::move(*failure);
-  auto fold = std::make_unique<ScriptFold>(
-      std::move(*std::get_if<Process>(&borrowed)), start,
-      [impl = impl_.get()](Process process, std::string_view cause) { impl->take_back(std::move(process), cause); });
-  if (auto failure = fold->begin(start); failure) return std::move(*failure);
-  return fold;
+  for (bool again = false;; again = true) {
+    auto borrowed = impl_->borrow(start);
+    if (auto* const failure = std::get_if<FoldFailure>(&borrowed); failure != nullptr) return std::move(*failure);
+    auto fold = std::make_unique<ScriptFold>(
+        std::move(*std::get_if<Process>(&borrowed)), start,
+        [impl = impl_.get()](Process process, std::string_view cause) { impl->take_back(std::move(process), cause); });
+    auto failure = fold->begin(start);
+    if (!failure) return fold;
+    // One that was killed while it was free: nothing has happened yet.
+    if (failure->kind != FoldFailure::Kind::Died || again) return std::move(*failure);
+  }
 }
 
 api::ScriptMetrics WorkerPool::metrics() const {

@@ -203,21 +203,24 @@ api::FoldFailure failure_of_exit(int wait_status) {
       case SIGBUS:
       case SIGTRAP:
       case SIGFPE:
-        return limit("memory", "the script's process ran out of memory");
+        return failure_of(WorkerExit::Memory);
       default:
         break;
     }
-  } else if (WIFEXITED(wait_status)) {
-    switch (static_cast<WorkerExit>(WEXITSTATUS(wait_status))) {
-      case WorkerExit::CallTime:
-        return limit("call-time", "a call did not end in time, and could not be stopped");
-      case WorkerExit::HostTime:
-        return limit("state-time", "the state could not be read or written in time");
-      case WorkerExit::Memory:
-        return limit("memory", "the script's process ran out of memory");
-      default:
-        break;
-    }
+  }
+  return failure_of(WIFEXITED(wait_status) ? static_cast<WorkerExit>(WEXITSTATUS(wait_status)) : WorkerExit::Done);
+}
+
+api::FoldFailure failure_of(WorkerExit exit) {
+  switch (exit) {
+    case WorkerExit::CallTime:
+      return limit("call-time", "a call took too long");
+    case WorkerExit::HostTime:
+      return limit("state-time", "the state could not be read or written in time");
+    case WorkerExit::Memory:
+      return limit("memory", "there is no more memory for the script");
+    default:
+      break;
   }
   api::FoldFailure failure;
   failure.kind = api::FoldFailure::Kind::Died;

@@ -64,6 +64,7 @@ enum class WorkerExit : int {
 /// The failure that the end of a worker process means (`wait_status` as of waitpid()). The signals that a process
 /// brings on itself are memory: a stack or heap that is full ends it that way.
 [[nodiscard]] api::FoldFailure failure_of_exit(int wait_status);
+[[nodiscard]] api::FoldFailure failure_of(WorkerExit exit);
 
 // Frames: begin_frame() … payload … end_frame() with what begin_frame() gave.
 [[nodiscard]] std::size_t begin_frame(std::string& to, FrameType type, std::uint32_t fold);
