@@ -111,6 +111,30 @@ TEST_CASE_FIXTURE(Mission, "Replay.TriesAScript") {
   CHECK(failed.out.empty());
 }
 
+TEST_CASE_FIXTURE(Mission, "Replay.ReadsTheFolderOfAServerToo") {
+  const std::string script = file("a.js", "({ $any: (state, event) => ({ last: event.sequenceNumber }) })");
+  REQUIRE(run({"handler", "put", "Mission/last-number", script}).exit_code == 0);
+  const auto both = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"replay", "mission/1", "--no-snapshot"});
+    const ProcessResult from_server = run(arguments);
+    arguments.insert(arguments.end(), {"--data", api.data()});
+    const ProcessResult from_folder = run(std::move(arguments), {{"STELE_URL", "http://127.0.0.1:1"}});
+    CHECK(from_folder.exit_code == from_server.exit_code);
+    CHECK(from_folder.err == from_server.err);
+    CHECK(from_folder.out == from_server.out);
+    return from_folder.exit_code;
+  };
+  CHECK(both({}) == 0);
+  CHECK(both({"--to-sequence", "1", "--compare-to", "3"}) == 0);
+  CHECK(both({"--diff", "1", "3"}) == 0);
+  CHECK(both({"--diff", "1", "3", "--json"}) == 0);
+  CHECK(both({"--handler", "last-number", "--json"}) == 0);
+  CHECK(both({"--handler-file", script}) == 0);
+  CHECK(both({"--handler", "none"}) == 1);
+  CHECK(both({"--to-sequence", "4"}) == 1);
+  CHECK(run({"replay", "mission/1", "--data", folder.file("none")}).exit_code == 1);
+}
+
 TEST_CASE_FIXTURE(Mission, "Replay.RefusesWrongUsage") {
   const auto refused = [&](std::vector<std::string> arguments, std::string_view why) {
     arguments.insert(arguments.begin(), "replay");

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "api/replay/replay_request.h"
 #include "tools/cli/color.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/command_line.h"
@@ -19,6 +21,7 @@
 #include "tools/client/json_members.h"
 #include "tools/client/replay_answer.h"
 #include "tools/client/server_flags.h"
+#include "tools/offline/offline_replay.h"
 
 namespace stele::tools {
 
@@ -28,6 +31,7 @@ constexpr const char* kCommand = "stele replay";
 
 struct ReplayFlags {
   ServerFlags server;
+  std::string data;  ///< a folder instead of a server; empty: none
   ReplayRequest request;
   std::string handler_file;
   std::vector<std::uint64_t> diff;  ///< two sequence numbers, or none
@@ -65,6 +69,10 @@ struct ReplayFlags {
         .group("Output");
     app.add_switch("--json", json, "The answer as the server gives it").group("Output");
     server.declare(app);
+    app.add_text("--data", data,
+                 "Read this data folder instead of asking a server; nothing in it is changed, and a server may use it")
+        .type("DIR")
+        .group("Without a server");
     app.footer(
         "The state goes to stdout. Exit status: 0 replayed, 1 refused or unreachable, 2 wrong usage. Differences are "
         "lines\n  - /path: old    + /path: new    ~ /path: old -> new");
@@ -85,6 +93,22 @@ struct ReplayFlags {
 
 /// Where answers come from.
 using Replayer = std::function<Result<HttpResponse>(const ReplayRequest&)>;
+
+Result<HttpResponse> replay_in_folder(OfflineReplay& folder, const ReplayRequest& request) {
+  STELE_ASSIGN(const std::string body, replay_body(request));
+  auto parsed = api::parse_replay_request(body);
+  std::variant<std::string, api::Problem> answer;
+  if (auto* const problem = std::get_if<api::Problem>(&parsed)) {
+    answer = std::move(*problem);
+  } else {
+    answer = folder.replay(request.aggregate_id, std::get<api::ReplayRequest>(parsed));
+  }
+  if (auto* const state = std::get_if<std::string>(&answer)) {
+    return HttpResponse{.status = 200, .headers = {}, .body = std::move(*state)};
+  }
+  api::Response refusal = std::get<api::Problem>(answer).response({});
+  return HttpResponse{.status = refusal.status, .headers = {}, .body = std::move(refusal.body)};
+}
 
 std::string replay_heading(const JsonMembers& answer) {
   std::vector<std::vector<std::string>> lines;
@@ -173,6 +197,10 @@ int show_state(const ReplayFlags& flags, const Replayer& replay) {
   return finish_output(kCommand);
 }
 
+int show_answers(const ReplayFlags& flags, const Replayer& replay) {
+  return !flags.diff.empty() && !flags.json ? show_difference(flags, replay) : show_state(flags, replay);
+}
+
 }  // namespace
 
 int replay_command(int argc, const char* const* argv) {
@@ -188,10 +216,17 @@ int replay_command(int argc, const char* const* argv) {
     flags.request.source = std::move(source).value();
   }
   if (const auto body = replay_body(flags.request); !body) return wrong_usage(kCommand, body.error().describe());
-  const auto client = flags.server.client(kFoldTimeouts);
-  if (!client) return wrong_usage(kCommand, client.error().describe());
-  const Replayer replay = [&](const ReplayRequest& request) { return replay_on_server(**client, request); };
-  return !flags.diff.empty() && !flags.json ? show_difference(flags, replay) : show_state(flags, replay);
+  if (flags.data.empty()) {
+    const auto client = flags.server.client(kFoldTimeouts);
+    if (!client) return wrong_usage(kCommand, client.error().describe());
+    return show_answers(flags, [&](const ReplayRequest& request) { return replay_on_server(**client, request); });
+  }
+  const auto folder = OfflineReplay::open(flags.data, {.start_ahead = false});
+  if (!folder) {
+    say("{}: {}\n", kCommand, folder.error().describe());
+    return kExitFailure;
+  }
+  return show_answers(flags, [&](const ReplayRequest& request) { return replay_in_folder(**folder, request); });
 }
 
 }  // namespace stele::tools
