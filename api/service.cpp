@@ -29,10 +29,20 @@ Response allowed(const std::string& methods) {
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
       options_(std::move(options)),
-      events_(store, scheduler, options_),
-      operations_(store, scheduler, options_) {
+      replay_room_(store, options_),
+      replays_(replay_room_),
+      snapshots_(replay_room_),
+      handlers_(replay_room_),
+      events_(store, scheduler, options_,
+              [this](const Proposal& proposal, const AppendOutcome& stored) {
+                replay_room_.snapshotter.appended(proposal, stored);
+              }),
+      operations_(store, scheduler, options_, [this] { return replay_room_.report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   endpoints_.add(events_.endpoints());
+  endpoints_.add(replays_.endpoints());
+  endpoints_.add(snapshots_.endpoints());
+  endpoints_.add(handlers_.endpoints());
   endpoints_.add(operations_.endpoints());
 }
 
@@ -72,6 +82,7 @@ void Service::handle(const Request& request, Reply reply) {
 
 void Service::begin_shutdown() {
   operations_.begin_shutdown();
+  replay_room_.snapshotter.begin_stop();
   events_.begin_shutdown();
 }
 

@@ -10,6 +10,10 @@
 #include "api/events/event_endpoints.h"
 #include "api/http/http.h"
 #include "api/operations/operations_endpoints.h"
+#include "api/replay/handler_endpoints.h"
+#include "api/replay/replay_endpoints.h"
+#include "api/replay/replay_room.h"
+#include "api/replay/snapshot_endpoints.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -17,7 +21,7 @@ namespace stele::api {
 class Service : public Handler {
  public:
   /// `store` and `scheduler` must outlive the service; the service must outlive its requests. Make it before traffic
-  /// begins.
+  /// begins. Throws if what the store keeps about itself cannot be read.
   Service(Store& store, Scheduler& scheduler, ServiceOptions options);
 
   /// Only what the caller may send, to an endpoint that takes so much: strangers shall take no memory from callers.
@@ -36,6 +40,10 @@ class Service : public Handler {
 
   Scheduler& scheduler_;
   const ServiceOptions options_;
+  ReplayRoom replay_room_;
+  ReplayEndpoints replays_;
+  SnapshotEndpoints snapshots_;
+  HandlerEndpoints handlers_;
   EventEndpoints events_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;

@@ -1,6 +1,6 @@
-// stele_micro: Google Benchmark runs of the record codec, the hashes, the commit path, the indexes and the processes
-// that fold events with scripts, without HTTP. The data folders go below STELE_BENCH_FOLDER (default: the system's
-// temporary folder) and are removed at the end.
+// stele_micro: Google Benchmark runs of the record codec, the hashes, the commit path, the indexes, the built-in folds
+// and the processes that fold events with scripts, without HTTP. The data folders go below STELE_BENCH_FOLDER (default:
+// the system's temporary folder) and are removed at the end.
 
 #include <benchmark/benchmark.h>
 
@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/replay/merge_patch.h"
 #include "bench/decision_queue.h"
 #include "engine/base/standard_descriptors.h"
 #include "engine/base/uuid.h"
@@ -364,6 +365,53 @@ void page_by_user_newest_first(benchmark::State& state) {
   read_page(state, query, kPageEvents);
 }
 BENCHMARK(page_by_user_newest_first);
+
+/// What an event changes: ten members in 300 bytes. With `number`, other values.
+std::string make_patch(std::size_t number) {
+  return R"({"name":"Apollo )" + std::to_string(number % 90 + 10) + R"(","status":"waypoint-reached","step":)" +
+         std::to_string(number % 90 + 10) +
+         R"(,"latitude":47.36667,"longitude":8.55000,"position":{"altitude":412.5,"speed":)" +
+         std::to_string(number % 90 + 10) +
+         R"(.25},"crew":["ada","grace","linus"],"note":"second attempt within limits before leaving the sector of )" +
+         R"(the first one","updatedBy":"5c1e0d5a-7b3f-4000-8000-000000000017","confirmed":true,"checks":12})";
+}
+
+void merge_into_small_state(benchmark::State& state) {
+  std::vector<std::string> patches;
+  for (std::size_t i = 0; i < kCommitEvents; ++i) patches.push_back(make_patch(i));
+  api::MergeDocument document(R"({"id":"mission-1000123","created":true})");
+  for (auto _ : state) {
+    for (const std::string& patch : patches) document.apply(patch);
+    benchmark::DoNotOptimize(document.bytes());
+  }
+  count_records(state, kCommitEvents);
+}
+BENCHMARK(merge_into_small_state);
+
+/// Ten of 10,000 members change.
+void merge_into_large_state(benchmark::State& state) {
+  constexpr std::size_t kMembers = 10'000;
+  const auto member = [](std::size_t number) {
+    return "\"waypoint-" + std::to_string(number) + R"(":{"reached":true})";
+  };
+  std::string initial = "{";
+  for (std::size_t i = 0; i < kMembers; ++i) initial += (i == 0 ? "" : ",") + member(i);
+  api::MergeDocument document(initial + "}");
+  std::vector<std::string> patches;
+  for (std::size_t i = 0; i < kCommitEvents; ++i) {
+    std::string patch = "{";
+    for (std::size_t j = 0; j < 10; ++j) {
+      patch += (j == 0 ? "" : ",") + member((i * 7919 + j * 104'729) % kMembers);
+    }
+    patches.push_back(patch + "}");
+  }
+  for (auto _ : state) {
+    for (const std::string& patch : patches) document.apply(patch);
+    benchmark::DoNotOptimize(document.bytes());
+  }
+  count_records(state, kCommitEvents);
+}
+BENCHMARK(merge_into_large_state);
 
 // Handlers in JavaScript, in workers of the stele binary that was built beside this one.
 

@@ -43,6 +43,7 @@ bool grants(Role role, Permission permission) {
     case Permission::Append:
       return role == Role::Writer || role == Role::Service || role == Role::Admin;
     case Permission::ActForOthers:
+    case Permission::TryHandlers:
       return role == Role::Service || role == Role::Admin;
     case Permission::Audit:
       return role == Role::Auditor || role == Role::Admin;

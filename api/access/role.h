@@ -16,6 +16,7 @@ enum class Permission : std::uint8_t {
   Read,          ///< events, aggregates, the head of the log
   Append,        ///< events
   ActForOthers,  ///< name another userId than one's own
+  TryHandlers,   ///< replay through a script that is not registered
   Audit,         ///< the store's own records, metrics
   Administer,
 };

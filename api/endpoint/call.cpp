@@ -56,25 +56,7 @@ std::optional<Problem> Call::exceeds(const EndpointLimits& limits) {
   if (limits.query == QueryUse::Refused && !request.query().empty()) {
     if (auto problem = Parameters(request.query(), {}).problem()) return problem;
   }
-  if (limits.body == BodyForm::Events || (limits.body == BodyForm::Json && !request.body().empty())) {
-    const bool has_events = limits.body == BodyForm::Events;
-    const auto format = api::body_format(request.header("Content-Type"));
-    if (!format || (!has_events && *format != BodyFormat::Json)) {
-      return Problem("unsupported-media-type",
-                     has_events
-                         ? "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
-                           "application/jsonl, in UTF-8."
-                         : "The Content-Type must be application/json, in UTF-8.");
-    }
-    const auto coding = api::body_coding(request.header("Content-Encoding"));
-    if (!coding || (!has_events && *coding != ContentCoding::Identity)) {
-      return Problem("unsupported-media-type", has_events ? "The Content-Encoding must be gzip or zstd, or none."
-                                                          : "The body must have no Content-Encoding.")
-          .header("Accept-Encoding", has_events ? "gzip, zstd" : "identity");
-    }
-    body_format_ = *format;
-    body_coding_ = *coding;
-  }
+  if (auto problem = bad_body_form(limits.body)) return problem;
   if (limits.answer != AnswerForm::Any) {
     const bool has_lines = limits.answer == AnswerForm::JsonOrLines;
     const auto form = accepted_form(request.header("Accept"), has_lines);
@@ -88,6 +70,31 @@ std::optional<Problem> Call::exceeds(const EndpointLimits& limits) {
       request.announced_body_bytes() > limits.body_bytes_max) {
     return Problem("payload-too-large", "A body has at most " + std::to_string(limits.body_bytes_max) + " bytes.");
   }
+  return std::nullopt;
+}
+
+std::optional<Problem> Call::bad_body_form(BodyForm wanted) {
+  if (wanted == BodyForm::None || (wanted == BodyForm::Json && request_->body().empty())) return std::nullopt;
+  const bool has_events = wanted == BodyForm::Events;
+  const bool is_script = wanted == BodyForm::Script;
+  const std::string_view type = request_->header("Content-Type");
+  const auto format = is_script ? std::nullopt : api::body_format(type);
+  if (is_script ? !is_script_type(type) : !format || (!has_events && *format != BodyFormat::Json)) {
+    return Problem("unsupported-media-type",
+                   has_events
+                       ? "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
+                         "application/jsonl, in UTF-8."
+                   : is_script ? "The Content-Type must be text/javascript, in UTF-8."
+                               : "The Content-Type must be application/json, in UTF-8.");
+  }
+  const auto coding = api::body_coding(request_->header("Content-Encoding"));
+  if (!coding || (!has_events && *coding != ContentCoding::Identity)) {
+    return Problem("unsupported-media-type", has_events ? "The Content-Encoding must be gzip or zstd, or none."
+                                                        : "The body must have no Content-Encoding.")
+        .header("Accept-Encoding", has_events ? "gzip, zstd" : "identity");
+  }
+  body_format_ = format.value_or(BodyFormat::Json);
+  body_coding_ = *coding;
   return std::nullopt;
 }
 

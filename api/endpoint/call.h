@@ -79,6 +79,7 @@ class Call {
 
  private:
   [[nodiscard]] std::optional<Problem> exceeds(const EndpointLimits& limits);
+  [[nodiscard]] std::optional<Problem> bad_body_form(BodyForm wanted);
   void send_bare(int status);
 
   const Request* request_;

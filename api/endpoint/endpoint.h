@@ -20,6 +20,7 @@ enum class BodyForm : std::uint8_t {
   None,    ///< whatever is sent is not looked at
   Json,    ///< JSON, not compressed, or nothing at all
   Events,  ///< JSON or NDJSON, perhaps compressed
+  Script,  ///< JavaScript, not compressed
 };
 
 enum class AnswerForm : std::uint8_t {

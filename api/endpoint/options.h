@@ -31,10 +31,26 @@ struct Limits {
   std::size_t page_max = 1000;
 };
 
+/// Bounds of replays, and how often snapshots are taken unless a policy of the aggregate's type says otherwise.
+struct ReplaySettings {
+  std::size_t replays_max = 4;               ///< at once; beyond: 429
+  std::size_t waiting_max = 256;             ///< requests for a state that may wait for one of them to end
+  std::chrono::milliseconds call_time{100};  ///< of a script for one event
+  std::chrono::milliseconds replay_time{60'000};
+  std::size_t state_bytes_max = 16U << 20;
+  std::size_t state_cache_bytes_max = 64U << 20;  ///< 0 = no cache
+  std::uint64_t snapshot_every_events = 1000;     ///< 0 = none in the background
+  std::uint64_t snapshot_keep = 2;                ///< newest of an aggregate that are kept
+};
+
+class ScriptHost;
 class TrafficMetrics;
 
 struct ServiceOptions {
   Limits limits;
+  ReplaySettings replay;
+  /// What runs scripts; must outlive the service. None: there are the built-in handlers only.
+  ScriptHost* scripts = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

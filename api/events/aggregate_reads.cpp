@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "api/endpoint/visible_aggregate.h"
 #include "api/events/event_reads.h"
 #include "api/http/bounded_read.h"
 #include "api/http/cursor.h"
@@ -164,12 +165,10 @@ std::variant<Response, Problem> list_aggregates(const Store& store, const Aggreg
 
 std::variant<Response, Problem> show_aggregate(const Store& store, const Caller& caller,
                                                std::string_view aggregate_id) {
-  const auto aggregate = store.view()->aggregate(aggregate_id);
-  if (!aggregate) return read_failed();
-  if (!*aggregate || !caller.may_see(**aggregate))
-    return Problem("aggregate-not-found", "No event belongs to this aggregate.");
+  const auto aggregate = visible_aggregate(*store.view(), caller, aggregate_id);
+  if (const auto* const problem = std::get_if<Problem>(&aggregate)) return *problem;
   Response response;
-  append_aggregate_json(response.body, **aggregate);
+  append_aggregate_json(response.body, std::get<AggregateSummary>(aggregate));
   return response;
 }
 

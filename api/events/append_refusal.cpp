@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "api/access/append_authorization.h"
-#include "api/records/event_json.h"
+#include "api/endpoint/store_refusal.h"
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
+#include "api/records/event_json.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -159,28 +160,9 @@ Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, c
                   "Whether events match all of this would have to be looked for among too many: name rarer values, or "
                   "a later `after`.",
                   {}});
-    case Kind::TooLarge:
-      return {"payload-too-large", "The events are too large to be stored as one commit."};
-    case Kind::Busy:
-      return Problem("busy", "Too many events wait to be stored. Nothing was stored.")
-          .header("Retry-After", std::string(kRetrySoon));
-    case Kind::ClockJump:
-      return Problem("clock-jump", "The server's clock jumped ahead. Nothing was stored.")
-          .header("Retry-After", std::string(kRetryLater));
-    case Kind::DiskFull:
-      return {"disk-full", "There is no room for more events. Nothing was stored."};
-    case Kind::OutcomeUnknown:
-      return Problem("outcome-unknown", "Writing failed: the events may or may not be stored.")
-          .header("Retry-After", std::string(kRetryLater));
-    case Kind::ReadFailed:
-      return {"storage-error", "Stored bytes that the answer needs cannot be read."};
-    case Kind::Stored:
-    case Kind::Replayed:
-    case Kind::Unavailable:
-      break;
+    default:
+      return store_refusal(outcome.kind);
   }
-  return Problem("unavailable", "The store does not accept events now. Nothing was stored.")
-      .header("Retry-After", std::string(kRetryLater));
 }
 
 }  // namespace stele::api

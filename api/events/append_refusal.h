@@ -8,10 +8,6 @@
 
 namespace stele::api {
 
-/// Seconds, for Retry-After: what is full now empties soon; what is broken takes longer.
-inline constexpr std::string_view kRetrySoon = "1";
-inline constexpr std::string_view kRetryLater = "5";
-
 /// Why a proposal was not stored, for an outcome that is neither Stored nor Replayed. Shows the events that stand in
 /// the way, as far as `caller` may see them and `budget` lasts. May wait for the disk.
 [[nodiscard]] Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, const Caller& caller,

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "api/access/append_authorization.h"
+#include "api/endpoint/store_refusal.h"
 #include "api/events/append_refusal.h"
-#include "api/records/event_json.h"
 #include "api/events/event_reads.h"
 #include "api/http/bounded_read.h"
 #include "api/http/decompressor.h"
 #include "api/http/request_headers.h"
 #include "api/json/json_text.h"
+#include "api/records/event_json.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -34,10 +35,11 @@ struct AppendCall : Call {
   Decision decision;
 };
 
-Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options)
+Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
+      on_append_(std::move(on_append)),
       clock_(options.clock ? *options.clock : system_clock()) {}
 
 std::shared_ptr<Call> Appender::make_call(const Request& request, Reply reply, const ServiceOptions& options) {
@@ -174,6 +176,7 @@ void Appender::decided(const std::shared_ptr<AppendCall>& call) {
 
 void Appender::answer(AppendCall& call) {
   const AppendOutcome outcome = store_.finish(call.decision);
+  if (outcome.kind == AppendOutcome::Kind::Stored && on_append_) on_append_(call.decision.proposal, outcome);
   if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Replayed) {
     call.send(receipt(call, outcome));
   } else {

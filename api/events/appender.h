@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "api/endpoint/append_listener.h"
 #include "api/endpoint/call.h"
 #include "api/events/append_parser.h"
 #include "api/http/content_coding.h"
@@ -17,7 +18,7 @@ struct AppendCall;
 /// conflicts, long lists) is answered from there.
 class Appender {
  public:
-  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options);
+  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append);
 
   /// The kind of call that handle() takes.
   [[nodiscard]] static std::shared_ptr<Call> make_call(const Request& request, Reply reply,
@@ -39,6 +40,7 @@ class Appender {
   Store& store_;
   Scheduler& scheduler_;
   const ServiceOptions& options_;
+  const AppendListener on_append_;
   const Clock& clock_;
 };
 

@@ -27,11 +27,12 @@ bool may_list(Call& call, Query& query) {
 
 }  // namespace
 
-EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options)
+EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options,
+                               AppendListener on_append)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
-      appender_(store, scheduler, options),
+      appender_(store, scheduler, options, std::move(on_append)),
       waiters_(PositionWaiters::attach(store, scheduler, options.min_position_waiters_max)) {}
 
 std::vector<Endpoint> EventEndpoints::endpoints() {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "api/endpoint/append_listener.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/events/appender.h"
@@ -15,7 +16,7 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class EventEndpoints {
  public:
-  EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options);
+  EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append);
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   /// Requests that wait for a position are answered. Idempotent.

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <limits>
 
-#include "api/records/event_json.h"
 #include "api/http/bounded_read.h"
 #include "api/http/cursor.h"
 #include "api/http/parameters.h"
 #include "api/json/json_writer.h"
+#include "api/records/event_json.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 

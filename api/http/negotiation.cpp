@@ -48,26 +48,36 @@ std::string unquoted(std::string_view value) {
   return text;
 }
 
-}  // namespace
-
-std::optional<BodyFormat> body_format(std::string_view content_type) {
+/// The one media type that a Content-Type names; empty for several, and for another charset than UTF-8.
+std::string_view utf8_type(std::string_view content_type) {
   std::string_view parameters = content_type;
   const std::string_view type = take_part(parameters, ';');
-  std::optional<BodyFormat> format;
-  if (same_token(type, kJsonType)) format = BodyFormat::Json;
-  if (!ndjson_name(type).empty()) format = BodyFormat::Ndjson;
-  if (parameters.empty()) return format;
+  if (parameters.empty()) return type;
   // Two fields arrive joined; which of them is meant is anyone's guess.
   static_cast<void>(take_part(content_type, ','));
-  if (!content_type.empty()) return std::nullopt;
+  if (!content_type.empty()) return {};
   while (!parameters.empty()) {
     std::string_view value = take_part(parameters, ';');
     const std::string_view name = take_part(value, '=');
     if (!same_token(name, "charset")) continue;
     const std::string charset = unquoted(trimmed(value));
-    if (!same_token(charset, "utf-8") && !same_token(charset, "utf8")) return std::nullopt;
+    if (!same_token(charset, "utf-8") && !same_token(charset, "utf8")) return {};
   }
-  return format;
+  return type;
+}
+
+}  // namespace
+
+std::optional<BodyFormat> body_format(std::string_view content_type) {
+  const std::string_view type = utf8_type(content_type);
+  if (same_token(type, kJsonType)) return BodyFormat::Json;
+  if (!ndjson_name(type).empty()) return BodyFormat::Ndjson;
+  return std::nullopt;
+}
+
+bool is_script_type(std::string_view content_type) {
+  const std::string_view type = utf8_type(content_type);
+  return same_token(type, "text/javascript") || same_token(type, "application/javascript");
 }
 
 std::optional<AcceptedForm> accepted_form(std::string_view accept, bool has_ndjson) {

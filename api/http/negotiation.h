@@ -16,6 +16,10 @@ inline constexpr std::string_view kNdjsonType = "application/x-ndjson";
 /// than charset are ignored.
 [[nodiscard]] std::optional<BodyFormat> body_format(std::string_view content_type);
 
+/// Whether a Content-Type is JavaScript in UTF-8: text/javascript (RFC 9239), or application/javascript, its older
+/// name.
+[[nodiscard]] bool is_script_type(std::string_view content_type);
+
 /// A form in which an answer is wanted.
 struct AcceptedForm {
   BodyFormat format = BodyFormat::Json;

@@ -46,9 +46,16 @@ constexpr std::array kKinds{
     ProblemKind{"aggregate-type-not-allowed", 403, "Aggregate type is not allowed",
                 "The caller is limited to aggregate types. An event or a condition is about an aggregate of another "
                 "type, or of none. Nothing was stored."},
+    ProblemKind{"limit-forbids", 403, "The key's limit forbids this",
+                "The caller is limited to aggregate types, and this concerns more than what is of those types."},
     ProblemKind{"not-found", 404, "Not found", "There is no such resource."},
     ProblemKind{"event-not-found", 404, "Event not found", "No event has this id."},
     ProblemKind{"aggregate-not-found", 404, "Aggregate not found", "No event belongs to an aggregate of this id."},
+    ProblemKind{"handler-not-found", 404, "Handler not found",
+                "No handler of this name, or none with this version, is registered for the aggregate type."},
+    ProblemKind{"snapshot-not-found", 404, "Snapshot not found",
+                "No state of this aggregate is kept, or none at or before that sequence number."},
+    ProblemKind{"policy-not-found", 404, "Policy not found", "No snapshot policy is set for this aggregate type."},
     ProblemKind{
         "method-not-allowed", 405, "Method not allowed",
         "The resource does not have this method; `Allow` lists those it has. Events are never changed or deleted."},
@@ -96,8 +103,33 @@ constexpr std::array kKinds{
                 "none for ever."},
     ProblemKind{"after-beyond-head", 422, "Position is beyond the head",
                 "`condition.after` names a position that no record has yet. `size` is the number of records."},
+    ProblemKind{
+        "invalid-request", 422, "Invalid request",
+        "The body is JSON but not what it should be. `errors` lists what is wrong and where. Nothing happened."},
+    ProblemKind{"sequence-beyond-head", 422, "Sequence number is beyond the head",
+                "The aggregate has fewer events. `currentSequenceNumber` is the number of its last one."},
+    ProblemKind{"invalid-handler", 422, "Invalid handler",
+                "The source is not a script whose value is an object of functions. `line` and `column` say where it "
+                "breaks, if it is its syntax; `scriptMessage` is what the engine says."},
+    ProblemKind{"handler-failed", 422, "The handler failed",
+                "The handler threw (`scriptMessage`, `line`, `column`), or its state is not what JSON can hold "
+                "(`pointer`). `position`, `sequenceNumber` and `eventType` say at which event."},
+    ProblemKind{"handler-limit", 422, "The handler passed a limit",
+                "The handler took too long, too much memory, or made too large a state. `limit` names it; `position`, "
+                "`sequenceNumber` and `eventType` say at which event, if it was one."},
+    ProblemKind{"handler-impure", 422, "The handler is not pure",
+                "The handler keeps state outside what it returns, so what it gives depends on where folding began: no "
+                "snapshot is taken. The list of handlers says since which event."},
+    ProblemKind{"handlers-unavailable", 422, "Handlers are not available",
+                "This server cannot run scripts, or is told not to. `detail` says why. `merge` and `last` are there."},
+    ProblemKind{"too-many-handlers", 422, "Too many handlers",
+                "The aggregate type has as many handlers, or the handler as many versions, as there may be."},
+    ProblemKind{"too-many-policies", 422, "Too many policies", "There are as many snapshot policies as there may be."},
     ProblemKind{"too-many-requests", 429, "Too many requests",
                 "Bad credentials came too often from this address. Wait as long as `Retry-After` says."},
+    ProblemKind{"busy-replays", 429, "Too many replays",
+                "As many replays as there may be are under way, or one trial of this caller. Nothing happened; try "
+                "again after `Retry-After` seconds."},
     ProblemKind{"header-too-large", 431, "Header too large",
                 "The header fields are more or larger than the server takes."},
     ProblemKind{"internal-error", 500, "Internal error", "The server failed at something it should not fail at."},
@@ -121,6 +153,9 @@ constexpr std::array kKinds{
         "A write failed on the way to the disk, or memory ran out for the answer, so the events may or may not be "
         "stored. Send the same request with the same event ids (or the same Idempotency-Key) again, after the server's "
         "restart if a write failed: it is stored exactly once."},
+    ProblemKind{"worker-died", 503, "The worker died",
+                "The process that ran the handler ended for a reason that is not the handler's. Another one serves the "
+                "next request: try again."},
     ProblemKind{"position-not-reached", 503, "Position not reached",
                 "`minPosition` was not readable in time. Try again after `Retry-After` seconds."},
     ProblemKind{"not-ready", 503, "Not ready", "The server should get no traffic now. The members say why."},

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "api/json/json_string.h"
+
 namespace stele::api {
 
 namespace {
@@ -17,24 +19,6 @@ constexpr std::size_t kNestingMax = simdjson::DEFAULT_MAX_DEPTH;
 constexpr std::size_t kFaultsMax = 20;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-void append_utf8(std::string& to, std::uint32_t code) {
-  if (code < 0x80) {
-    to += static_cast<char>(code);
-  } else if (code < 0x800) {
-    to += static_cast<char>(0xC0 | (code >> 6));
-    to += static_cast<char>(0x80 | (code & 63));
-  } else if (code < 0x10000) {
-    to += static_cast<char>(0xE0 | (code >> 12));
-    to += static_cast<char>(0x80 | ((code >> 6) & 63));
-    to += static_cast<char>(0x80 | (code & 63));
-  } else {
-    to += static_cast<char>(0xF0 | (code >> 18));
-    to += static_cast<char>(0x80 | ((code >> 12) & 63));
-    to += static_cast<char>(0x80 | ((code >> 6) & 63));
-    to += static_cast<char>(0x80 | (code & 63));
-  }
-}
 
 class Checker {
  public:

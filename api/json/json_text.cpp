@@ -8,29 +8,13 @@
 
 namespace stele::api {
 
-namespace {
-
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
-/// Past the closing quote of the string whose opening quote is at `at`.
-const char* end_of_string(const char* at, const char* end) {
-  ++at;
-  while ((at = end_of_plain(at, end)) < end) {
-    if (*at == '"') return at + 1;
-    at += *at == '\\' && end - at > 1 ? 2 : 1;
-  }
-  return end;
-}
-
-}  // namespace
-
 void fail_to_agree() { throw std::logic_error("a body was understood in two ways"); }
 
 void JsonCursor::skip_space() {
-  while (at_ < end_ && is_space(*at_)) ++at_;
+  while (at_ < end_ && is_json_space(*at_)) ++at_;
 }
 
-void JsonCursor::skip_string() { at_ = end_of_string(at_, end_); }
+void JsonCursor::skip_string() { at_ = end_of_json_string(at_, end_); }
 
 void JsonCursor::enter() {
   skip_space();
@@ -77,7 +61,7 @@ JsonSpan JsonCursor::value() {
     return {{begin, static_cast<std::size_t>(at_ - begin)}, 0};
   }
   if (*at_ != '{' && *at_ != '[') {
-    while (at_ < end_ && *at_ != ',' && *at_ != '}' && *at_ != ']' && !is_space(*at_)) ++at_;
+    while (at_ < end_ && *at_ != ',' && *at_ != '}' && *at_ != ']' && !is_json_space(*at_)) ++at_;
     return {{begin, static_cast<std::size_t>(at_ - begin)}, 0};
   }
   std::uint32_t open = 0;
@@ -104,10 +88,10 @@ void append_minified(std::string& to, std::string_view json) {
   const char* from = at;
   while (at < end) {
     if (*at == '"') {
-      at = end_of_string(at, end);
-    } else if (is_space(*at)) {
+      at = end_of_json_string(at, end);
+    } else if (is_json_space(*at)) {
       to.append(from, static_cast<std::size_t>(at - from));
-      while (at < end && is_space(*at)) ++at;
+      while (at < end && is_json_space(*at)) ++at;
       from = at;
     } else {
       ++at;

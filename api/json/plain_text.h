@@ -8,6 +8,9 @@
 
 namespace stele::api {
 
+/// White space between the tokens of JSON.
+[[nodiscard]] inline bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
 /// How many of the first N (8 or 16) bytes at `at` are plain: neither a quote, a backslash, a control character (below
 /// 0x20, or 0x7F) nor beyond ASCII.
 template <std::size_t N>
@@ -40,6 +43,16 @@ template <std::size_t N>
     if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\') break;
   }
   return at;
+}
+
+/// Behind the closing quote of the JSON string whose opening quote is at `at`; `end` if it is not closed.
+[[nodiscard]] inline const char* end_of_json_string(const char* at, const char* end) {
+  ++at;
+  while ((at = end_of_plain(at, end)) < end) {
+    if (*at == '"') return at + 1;
+    at += *at == '\\' && end - at > 1 ? 2 : 1;
+  }
+  return end;
 }
 
 }  // namespace stele::api

@@ -133,7 +133,8 @@ std::optional<Timestamp> parse_timestamp(std::string_view text, FinerTimes finer
     const std::chrono::sys_days next{std::chrono::days{(at + 1) / kDay}};
     if (std::chrono::year_month_day{next}.day() != std::chrono::day{1}) return std::nullopt;
   }
-  return Timestamp{at + (!leap && nanos % 1000 != 0 ? 1 : 0)};
+  const bool rounds_up = finer == FinerTimes::RoundUp && !leap && nanos % 1000 != 0;
+  return Timestamp{at + (rounds_up ? 1 : 0)};
 }
 
 void write_timestamp(Timestamp time, char* to) {

@@ -10,14 +10,15 @@
 
 namespace stele::api {
 
-/// What becomes of a fraction with seven to nine digits: times here are whole microseconds. Nothing is ever cut.
+/// What becomes of a fraction with seven to nine digits: times here are whole microseconds.
 enum class FinerTimes {
   Refuse,   ///< for what is stored, which has to come back as it was sent
   RoundUp,  ///< for a bound that is compared as `>=` or `<`: it selects the same stored times as the exact one would
+  Cut,      ///< the same for a bound that is compared as `<=` or `>`
 };
 
 /// Parses `2026-03-01T12:00:00.5+02:00`: any offset, `t` and `z` in either case, up to six fractional digits, or nine
-/// where `finer` lets them be rounded. A leap second (23:59:60 UTC on the last day of a month) counts as the last
+/// where `finer` takes them. A leap second (23:59:60 UTC on the last day of a month) counts as the last
 /// microsecond before midnight, because Unix time has no place for it. Nothing else, and nothing whose UTC year is
 /// outside 0000..9999; a bound behind the last microsecond of 9999 is the one after it.
 [[nodiscard]] std::optional<Timestamp> parse_timestamp(std::string_view text, FinerTimes finer);

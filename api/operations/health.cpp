@@ -44,11 +44,12 @@ std::string recovery_json(const RecoveryReport& report) {
 
 }  // namespace
 
-std::vector<std::string> Health::warnings(const StoreHealth& health) const {
+std::vector<std::string> Health::warnings(const StoreHealth& health, const SubjectReport& subjects) const {
   std::vector<std::string> all = health.warnings;
   const auto add = [&](std::vector<std::string> more) {
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   };
+  add(subjects.warnings);
   if (options_.authenticator) add(options_.authenticator->warnings());
   if (options_.certificates) {
     const Clock& clock = options_.clock ? *options_.clock : system_clock();
@@ -59,11 +60,12 @@ std::vector<std::string> Health::warnings(const StoreHealth& health) const {
 
 Response Health::ready(std::string_view path) const {
   const StoreHealth health = store_.health();
+  const SubjectReport subjects = subjects_();
   const bool closing = shutting_down();
   const auto warnings_json = [&] {
     std::string text;
     JsonWriter json(text);
-    strings(json, warnings(health));
+    strings(json, warnings(health, subjects));
     return text;
   };
   const auto text_json = [](std::string_view text) {
@@ -71,7 +73,7 @@ Response Health::ready(std::string_view path) const {
     append_json_string(json, printable(without_paths(text)));
     return json;
   };
-  const std::vector<std::pair<std::string_view, std::string>> members = {
+  std::vector<std::pair<std::string_view, std::string>> members = {
       {"writable", health.writable ? "true" : "false"},
       {"shuttingDown", closing ? "true" : "false"},
       {"reason", closing                 ? R"("The server is shutting down.")"
@@ -91,6 +93,7 @@ Response Health::ready(std::string_view path) const {
       {"origin", text_json(store_.origin())},
       {"version", text_json(options_.version)},
   };
+  members.insert(members.end(), subjects.members.begin(), subjects.members.end());
   if (health.writable && !closing) {
     Response response;
     response.body = object([&](JsonWriter& json) {

@@ -169,6 +169,20 @@ void add_certificates(Families& to, const std::vector<CertificateTerm>& terms) {
   for (const auto& [use, end] : first_ends) to.sample(static_cast<double>(end.micros) / 1e6, {{"use", name_of(use)}});
 }
 
+void add_subjects(Families& to, const std::vector<SubjectMetric>& metrics) {
+  for (const SubjectMetric& metric : metrics) {
+    const bool counts = metric.kind == SubjectMetric::Kind::Counter;
+    to.family(counts ? MetricType::Counter : MetricType::Gauge, metric.name, metric.help);
+    for (const auto& [value_of_label, value] : metric.samples) {
+      if (metric.label.empty()) {
+        to.sample(static_cast<double>(value));
+      } else {
+        to.sample(static_cast<double>(value), {{metric.label, value_of_label}});
+      }
+    }
+  }
+}
+
 void add_process(Families& to) {
   const ProcessMetrics process = process_metrics();
   to.family(MetricType::Counter, "process_cpu_seconds_total", "User and system CPU time.").sample(process.cpu_seconds);
@@ -190,6 +204,7 @@ std::string metrics_page(const MetricsSources& of) {
   add_store(families, of);
   families.gauge("stele_read_queue_requests", of.reads_waiting, "Reads that wait for a thread.");
   add_traffic(families, of.traffic);
+  add_subjects(families, of.subjects);
   add_certificates(families, of.certificates);
   if (of.authenticator != nullptr) {
     const JwtCache& cache = of.authenticator->verified_jwts();

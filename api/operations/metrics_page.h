@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/endpoint/certificate_term.h"
+#include "api/endpoint/subject_report.h"
 #include "api/endpoint/traffic_metrics.h"
 #include "engine/store/store.h"
 
@@ -24,6 +25,7 @@ struct MetricsSources {
   const Authenticator* authenticator;  ///< null = authentication is off
   std::vector<CertificateTerm> certificates;
   std::size_t reads_waiting;  ///< for the read pool
+  const std::vector<SubjectMetric>& subjects;
   std::string_view version;
   bool shutting_down;
 };

@@ -52,16 +52,18 @@ std::vector<Endpoint> OperationsEndpoints::endpoints() {
 Response OperationsEndpoints::metrics() const {
   static const TrafficMetrics none;
   const StoreHealth health = store_.health();
+  const SubjectReport subjects = subjects_();
   Response response;
   response.content_type = kMetricsType;
   response.body =
       metrics_page({.store = store_,
                     .health = health,
-                    .warnings = health_.warnings(health).size(),
+                    .warnings = health_.warnings(health, subjects).size(),
                     .traffic = options_.traffic ? *options_.traffic : none,
                     .authenticator = options_.authenticator.get(),
                     .certificates = options_.certificates ? options_.certificates() : std::vector<CertificateTerm>(),
                     .reads_waiting = scheduler_.reads_waiting(),
+                    .subjects = subjects.metrics,
                     .version = options_.version,
                     .shutting_down = health_.shutting_down()});
   return response;

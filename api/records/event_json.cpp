@@ -134,16 +134,18 @@ void append_header(std::string& to, const RecordHeader& header) {
   to.resize(after);
 }
 
+void append_redacted(std::string& to, const Record& record) {
+  JsonWriter json(to += R"(,"redacted":)");
+  json.begin_array();
+  if (record.redacted(BodyMember::Data)) json.plain("data");
+  if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
+  json.end_array();
+}
+
 /// What stands behind `data`, to the end of the object.
-void append_rest(std::string& to, const Record& record, DataForm form) {
+inline void append_rest(std::string& to, const Record& record, DataForm form) {
   append_body(to, R"(,"metadata":)", record.body().metadata, form);
-  if (record.any_redacted()) {
-    JsonWriter json(to += R"(,"redacted":)");
-    json.begin_array();
-    if (record.redacted(BodyMember::Data)) json.plain("data");
-    if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
-    json.end_array();
-  }
+  if (record.any_redacted()) append_redacted(to, record);
   to += '}';
 }
 

@@ -61,7 +61,7 @@ class ByteReader {
       fail();
       return {};
     }
-    const std::string_view bytes = rest_.substr(0, size);
+    const std::string_view bytes(rest_.data(), size);
     rest_.remove_prefix(size);
     return bytes;
   }

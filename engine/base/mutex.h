@@ -18,6 +18,11 @@
 #define REQUIRES(...) STELE_ANNOTATION(requires_capability(__VA_ARGS__))
 #define ACQUIRE(...) STELE_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) STELE_ANNOTATION(release_capability(__VA_ARGS__))
+#define REQUIRES_SHARED(...) STELE_ANNOTATION(requires_shared_capability(__VA_ARGS__))
+#define ACQUIRE_SHARED(...) STELE_ANNOTATION(acquire_shared_capability(__VA_ARGS__))
+#define RELEASE_GENERIC(...) STELE_ANNOTATION(release_generic_capability(__VA_ARGS__))
+/// For a function that needs no lock for a reason that the analysis cannot know; the reason stands beside it.
+#define NO_LOCK_ANALYSIS STELE_ANNOTATION(no_thread_safety_analysis)
 
 namespace stele {
 

@@ -5,12 +5,12 @@
 #include <pthread.h>
 
 #include "engine/base/check.h"
+#include "engine/base/mutex.h"
 
 namespace stele {
 
-/// Meets SharedLockable of the standard library: use std::shared_lock and std::unique_lock. A reader must not lock it
-/// twice.
-class WriterFirstMutex {
+/// Held by a WriterLock or by ReaderLocks. A reader must not lock it twice.
+class CAPABILITY("mutex") WriterFirstMutex {
  public:
   WriterFirstMutex() {
     pthread_rwlockattr_t attributes;
@@ -23,13 +23,34 @@ class WriterFirstMutex {
   WriterFirstMutex(const WriterFirstMutex&) = delete;
   WriterFirstMutex& operator=(const WriterFirstMutex&) = delete;
 
-  void lock() { STELE_CHECK(pthread_rwlock_wrlock(&lock_) == 0); }
-  void unlock() { STELE_CHECK(pthread_rwlock_unlock(&lock_) == 0); }
-  void lock_shared() { STELE_CHECK(pthread_rwlock_rdlock(&lock_) == 0); }
-  void unlock_shared() { unlock(); }
+ private:
+  friend class WriterLock;
+  friend class ReaderLock;
+  pthread_rwlock_t lock_;
+};
+
+class SCOPED_CAPABILITY WriterLock {
+ public:
+  explicit WriterLock(WriterFirstMutex& mutex) ACQUIRE(mutex) : lock_(mutex.lock_) {
+    STELE_CHECK(pthread_rwlock_wrlock(&lock_) == 0);
+  }
+  ~WriterLock() RELEASE() { (void)pthread_rwlock_unlock(&lock_); }
+  WriterLock(const WriterLock&) = delete;
 
  private:
-  pthread_rwlock_t lock_;
+  pthread_rwlock_t& lock_;
+};
+
+class SCOPED_CAPABILITY ReaderLock {
+ public:
+  explicit ReaderLock(WriterFirstMutex& mutex) ACQUIRE_SHARED(mutex) : lock_(mutex.lock_) {
+    STELE_CHECK(pthread_rwlock_rdlock(&lock_) == 0);
+  }
+  ~ReaderLock() RELEASE_GENERIC() { (void)pthread_rwlock_unlock(&lock_); }
+  ReaderLock(const ReaderLock&) = delete;
+
+ private:
+  pthread_rwlock_t& lock_;
 };
 
 }  // namespace stele

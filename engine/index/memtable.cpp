@@ -85,7 +85,7 @@ Memtable::Memtable(const Memtable& before) : first_(before.end()) {
 }
 
 void Memtable::insert(std::span<const RecordHeader> records, const RecordLocations& places) {
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   note_places(records.size(), places);
   for (; records.size() > kPrefetchRecords; records = records.subspan(kPrefetchRecords)) {
     insert_some(records.first(kPrefetchRecords));
@@ -191,17 +191,17 @@ void Memtable::prefetch_entries(std::string_view aggregate_id) const {
 }
 
 Position Memtable::end() const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return first_.plus(event_ids_.size());
 }
 
 std::optional<Position> Memtable::find(const Uuid& event_id) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return find_as_inserter(event_id);
 }
 
 std::optional<AggregateHead> Memtable::find_head(std::string_view id) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const auto found = find_head_as_inserter(id);
   if (!found) return std::nullopt;
   AggregateHead head{found->last_sequence, std::nullopt};
@@ -221,7 +221,7 @@ std::optional<Position> Memtable::find_as_inserter(const Uuid& event_id) const {
 }
 
 Result<std::optional<AggregateSummary>> Memtable::aggregate(std::string_view id) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::optional<AggregateSummary>{};
   AggregateSummary summary{.aggregate_id = std::string(id),
@@ -241,12 +241,12 @@ std::optional<Memtable::BorrowedHead> Memtable::find_head_as_inserter(std::strin
 }
 
 bool Memtable::has_aggregate(std::string_view id) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   return aggregates_.find(id) != nullptr;
 }
 
 Result<std::optional<Position>> Memtable::position_of(std::string_view id, SequenceNumber sequence) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr || found->last_sequence < sequence) return std::optional<Position>{};
   // Sequence numbers of an aggregate are contiguous, so a number is an index into its list.
@@ -261,7 +261,7 @@ void Memtable::bring_order_up_to_date() const {
   const auto sorted_begun = static_cast<std::ptrdiff_t>(begun.size());
   {
     // Entries stay where they are, so only taking them needs the lock, not sorting.
-    const std::shared_lock lock(mutex_);
+    const ReaderLock lock(mutex_);
     for (std::size_t i = ids.size(); i < aggregates_.size(); ++i) {
       const auto& entry = aggregates_.entry(i);
       ids.push_back(entry.key());
@@ -277,7 +277,7 @@ void Memtable::bring_order_up_to_date() const {
 Result<std::vector<std::string>> Memtable::aggregate_ids(const std::optional<std::string>& type,
                                                          std::string_view prefix, std::string_view from,
                                                          std::size_t limit) const {
-  const std::lock_guard order_lock(order_mutex_);
+  const MutexLock order_lock(order_mutex_);
   bring_order_up_to_date();
   const std::string_view first = std::max(prefix, from);
   std::vector<std::string> ids;
@@ -317,7 +317,7 @@ class Memtable::Reader final : public PostingReader {
   Reader(const Memtable& part, KeyKind kind, std::string_view stored) : part_(part), kind_(kind), stored_(stored) {}
 
   Status collect(Position at, Direction direction, std::size_t limit, std::vector<Position>& to) override {
-    const std::shared_lock lock(part_.mutex_);
+    const ReaderLock lock(part_.mutex_);
     const PostingList* list = part_.find_list(kind_, stored_);
     if (list == nullptr) return {};
     const Position first = part_.first_;
@@ -347,7 +347,7 @@ Result<std::unique_ptr<PostingReader>> Memtable::postings(const IndexKey& key) c
 }
 
 Result<std::optional<IndexPart::OccurredDays>> Memtable::occurred_days(std::int64_t first, std::int64_t last) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const KeyTable<PostingList>& table = lists(KeyKind::OccurredDay);
   if (table.size() > kOccurredDaysMax) return std::optional<OccurredDays>{};
   OccurredDays found;
@@ -362,7 +362,7 @@ Result<std::optional<IndexPart::OccurredDays>> Memtable::occurred_days(std::int6
 }
 
 Result<IndexPart::TimeBounds> Memtable::time_bounds(Timestamp time) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   const auto behind =
       std::partition_point(times_.begin(), times_.end(), [&](const TimeSample& s) { return s.time < time; });
   TimeBounds bounds{first_, first_.plus(event_ids_.size())};

@@ -51,7 +51,8 @@ const std::vector<Folder>& folders() {
       {"net/worker/", {"engine/", "api/", "net/log/"}},
       {"tools/cli/", {"engine/", "api/", "net/"}},
       {"tools/client/", {"engine/", "api/", "net/", "tools/cli/"}},
-      {"tools/commands/", {"engine/", "api/", "net/", "tools/cli/", "tools/client/"}},
+      {"tools/offline/", {"engine/", "api/", "net/", "tools/cli/"}},
+      {"tools/commands/", {"engine/", "api/", "net/", "tools/cli/", "tools/client/", "tools/offline/"}},
       {"tools/", {"engine/", "api/", "net/", "tools/"}},
   };
   return table;
@@ -60,9 +61,11 @@ const std::vector<Folder>& folders() {
 /// What of the engine the HTTP side is built on. Everything else is the engine's own affair.
 const std::vector<std::string_view>& engine_headers_for_api() {
   static const std::vector<std::string_view> table{
-      "engine/base/check.h",      "engine/base/clock.h",      "engine/base/digest.h",      "engine/base/file_system.h",
-      "engine/base/histogram.h",  "engine/base/ids.h",        "engine/base/read_budget.h", "engine/base/result.h",
-      "engine/base/uuid.h",       "engine/commit/proposal.h", "engine/index/query.h",      "engine/log/record.h",
+      "engine/base/bytes.h",      "engine/base/check.h",       "engine/base/clock.h",
+      "engine/base/digest.h",     "engine/base/file_system.h", "engine/base/histogram.h",
+      "engine/base/ids.h",        "engine/base/keyed_hash.h",  "engine/base/read_budget.h",
+      "engine/base/result.h",     "engine/base/uuid.h",        "engine/commit/proposal.h",
+      "engine/index/query.h",     "engine/log/record.h",       "engine/snapshots/snapshot_store.h",
       "engine/store/read_view.h", "engine/store/store.h",
   };
   return table;

@@ -21,6 +21,7 @@
 #include "net/server/server.h"
 #include "net/server/signals.h"
 #include "net/tls/server_tls.h"
+#include "net/worker/worker_pool.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
 #include "tools/cli/quantity.h"
@@ -213,6 +214,8 @@ int run(ServeOptions& options, net::Signals& signals) {
   }
   options.service.authenticator = std::move(authenticator).value();
 
+  std::optional<net::WorkerPool> workers;
+  if (options.handlers != "off") options.service.scripts = &workers.emplace(options.workers);
   options.server.traffic = options.service.traffic = std::make_shared<api::TrafficMetrics>();
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
     return std::make_unique<api::Service>(*store, scheduler, options.service);

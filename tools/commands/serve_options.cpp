@@ -31,6 +31,8 @@ ServeOptions::ServeOptions() {
   write_timeout = milliseconds{limits.write_ms};
   drain_timeout = milliseconds{server.drain_ms};
   position_wait = service.min_position_wait;
+  handler_call_timeout = service.replay.call_time;
+  replay_timeout = service.replay.replay_time;
   depth_max = service.limits.depth_max;
   service.version = kVersion;
 }
@@ -162,6 +164,36 @@ void ServeOptions::declare(CommandLine& app) {
                    "For requests under way when the server is told to end")
       .group(group);
 
+  group = "Replay";
+  auto& replay = service.replay;
+  app.add_text("--handlers", handlers,
+               "What may run handlers in JavaScript: sandboxed (a process that can do nothing else), trusted (also where\n"
+               "the system cannot confine it), or off")
+      .type("MODE")
+      .one_of({"sandboxed", "trusted", "off"})
+      .group(group);
+  app.add_number("--handler-workers", workers.workers_max, 0, 64,
+                 "Processes that run handlers; 0: one a core, at most 4")
+      .group(group);
+  app.add_bytes("--handler-memory-max", workers.memory_bytes_max, {16U << 20, 16ULL << 30}, "Memory of a handler")
+      .group(group);
+  app.add_duration("--handler-call-timeout", handler_call_timeout, kMillisecond, microseconds{60'000'000},
+                   "For one call of a handler")
+      .group(group);
+  app.add_duration("--replay-timeout", replay_timeout, kMillisecond, kHour, "For one replay").group(group);
+  app.add_number("--replays-max", replay.replays_max, 1, 256, "Replays at once; beyond: 429").group(group);
+  app.add_bytes("--state-size-max", replay.state_bytes_max, {1024, 60U << 20}, "A folded state").group(group);
+  app.add_bytes("--state-cache-size", replay.state_cache_bytes_max, {0, 64ULL << 30},
+                "Memory for states that were asked for; 0: none")
+      .group(group);
+  app.add_number("--snapshot-every", replay.snapshot_every_events, 0, 1'000'000'000,
+                 "Take a snapshot of an aggregate each time its sequence number passes a multiple of this, unless a\n"
+                 "policy says otherwise; 0: none")
+      .group(group);
+  app.add_number("--snapshot-keep", replay.snapshot_keep, 1, kSnapshotKeepMax,
+                 "Newest snapshots of an aggregate that are kept")
+      .group(group);
+
   group = "Logs";
   app.add_text("--log-level", log_level, "trace, debug, info, warning, error or off; the log goes to stderr")
       .type("LEVEL")
@@ -210,6 +242,9 @@ std::string ServeOptions::apply() {
   if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
+  service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);
+  service.replay.replay_time = std::chrono::duration_cast<milliseconds>(replay_timeout);
+  workers.trusted = handlers == "trusted";
   log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
   server.log_format = log_format;
   server.host = listen.host;

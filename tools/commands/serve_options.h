@@ -9,6 +9,7 @@
 #include "api/endpoint/options.h"
 #include "engine/store/store.h"
 #include "net/server/server.h"
+#include "net/worker/worker_pool.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/listen_address.h"
 #include "tools/commands/access_options.h"
@@ -25,6 +26,8 @@ struct ServeOptions {
   bool no_create = false;
   std::vector<std::string> host_names;
   bool insecure = false;
+  std::string handlers = "sandboxed";
+  net::WorkerOptions workers;
   bool print_config = false;
   std::string log_level = "info";
   net::LogFormat log_format = net::LogFormat::Text;
@@ -37,6 +40,8 @@ struct ServeOptions {
   std::chrono::microseconds write_timeout{};
   std::chrono::microseconds drain_timeout{};
   std::chrono::microseconds position_wait{};
+  std::chrono::microseconds handler_call_timeout{};
+  std::chrono::microseconds replay_timeout{};
   std::uint64_t depth_max = 0;
   std::string log_format_name = "text";
 

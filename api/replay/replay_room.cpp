@@ -1,0 +1,100 @@
+#include "api/replay/replay_room.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "api/json/json_writer.h"
+
+namespace stele::api {
+
+namespace {
+
+ReplayLimits limits_of(const ReplaySettings& settings) {
+  return {settings.call_time, settings.replay_time, settings.state_bytes_max};
+}
+
+}  // namespace
+
+ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
+    : store(of),
+      options(with),
+      clock(with.clock ? *with.clock : system_clock()),
+      policies({with.replay.snapshot_every_events, static_cast<std::uint32_t>(with.replay.snapshot_keep)}),
+      cache(with.replay.state_cache_bytes_max),
+      replayer({.views = [&of] { return of.view(); },
+                .scripts = with.scripts,
+                .snapshots = of.snapshots(),
+                .cache = &cache,
+                .limits = limits_of(with.replay)}),
+      snapshotter(of, replayer, handlers, policies, clock),
+      threads(with.replay.replays_max, with.replay.waiting_max) {
+  const auto view = store.view();
+  for (const Status& loaded : {handlers.load(*view), policies.load(*view)}) {
+    if (!loaded) throw std::runtime_error("cannot read the store's own events: " + loaded.error().describe());
+  }
+}
+
+SubjectReport ReplayRoom::report() const {
+  using Kind = SubjectMetric::Kind;
+  SubjectReport report;
+  const auto add = [&](Kind kind, const char* name, const char* help, std::uint64_t value) {
+    report.metrics.push_back({kind, name, help, {}, {{"", value}}});
+  };
+  const ReplayThreads::Metrics replays = threads.metrics();
+  add(Kind::Gauge, "stele_replays_running", "Replays under way.", replays.running);
+  add(Kind::Gauge, "stele_replays_waiting", "Requests that wait for a replay's thread.", replays.waiting);
+  add(Kind::Counter, "stele_replays_refused_total",
+      "Requests refused because as many replays as may be were under way.", replays.refused);
+  const Snapshotter::Metrics background = snapshotter.metrics();
+  add(Kind::Counter, "stele_snapshots_taken_total", "Snapshots taken in the background.", background.taken);
+  add(Kind::Counter, "stele_snapshots_failed_total", "Snapshots that were due and could not be taken.",
+      background.failed);
+  add(Kind::Counter, "stele_snapshots_dropped_total", "Snapshots that were due when too many were.",
+      background.dropped);
+  add(Kind::Gauge, "stele_snapshots_waiting", "Snapshots that are due.", background.waiting);
+  const MemoryStateCache::Metrics cached = cache.metrics();
+  add(Kind::Counter, "stele_state_cache_hits_total", "States found in the cache, however old.", cached.hits);
+  add(Kind::Counter, "stele_state_cache_misses_total", "States not found there.", cached.misses);
+  add(Kind::Gauge, "stele_state_cache_entries", "States in the cache.", cached.entries);
+  add(Kind::Gauge, "stele_state_cache_bytes", "What they take.", cached.bytes);
+  if (SnapshotStore* const snapshots = store.snapshots()) {
+    const SnapshotHealth health = snapshots->health();
+    add(Kind::Gauge, "stele_snapshot_files", "Files of the snapshot store.", health.files);
+    add(Kind::Gauge, "stele_snapshot_size_bytes", "Their bytes.", health.file_bytes);
+    add(Kind::Counter, "stele_snapshot_damaged_files_total", "Of these, found damaged since the start.",
+        health.damaged_files);
+  }
+  std::string json_text;
+  JsonWriter json(json_text);
+  json.begin_object();
+  const std::string why = options.scripts == nullptr ? "handlers are switched off" : options.scripts->unavailable();
+  json.key("available").boolean(why.empty());
+  if (!why.empty()) json.key("reason").string(printable(why));
+  if (options.scripts != nullptr) {
+    const ScriptMetrics workers = options.scripts->metrics();
+    add(Kind::Gauge, "stele_workers", "Processes that run handlers.", workers.workers);
+    add(Kind::Gauge, "stele_workers_busy", "Of these, at work.", workers.busy);
+    add(Kind::Counter, "stele_workers_started_total", "Processes started to run handlers.", workers.started);
+    SubjectMetric& kills = report.metrics.emplace_back();
+    kills = {Kind::Counter,
+             "stele_workers_ended_total",
+             "Processes that ran handlers and are not used again, by why.",
+             "cause",
+             {}};
+    json.key("workers").number(workers.workers).key("busy").number(workers.busy);
+    json.key("ended").begin_object();
+    for (const ScriptMetrics::Kill& kill : workers.kills) {
+      kills.samples.emplace_back(kill.cause, kill.count);
+      if (kill.count != 0) json.key(kill.cause).number(kill.count);
+    }
+    json.end_object();
+  }
+  json.end_object();
+  report.members.emplace_back("handlers", std::move(json_text));
+  if (const std::uint64_t lost = handlers.unreadable(); lost != 0) {
+    report.warnings.push_back(std::to_string(lost) + " events about handlers cannot be understood");
+  }
+  return report;
+}
+
+}  // namespace stele::api

@@ -1,0 +1,281 @@
+#include "api/replay/replayer.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "api/http/bounded_read.h"
+#include "api/json/hex.h"
+#include "api/replay/built_in_folds.h"
+#include "api/replay/fold_problem.h"
+#include "api/replay/handler_registry.h"
+#include "engine/base/digest.h"
+
+namespace stele::api {
+
+namespace {
+
+/// A view is taken anew after so many events, so that no replay keeps old files for long.
+constexpr std::uint64_t kEventsAView = 64U << 10;
+/// The clock, and whether anybody waits, is asked once in so many events.
+constexpr std::uint64_t kEventsALook = 512;
+
+EventQuery events_of(const AggregateSummary& aggregate) {
+  EventQuery query;
+  query.aggregate_id = aggregate.aggregate_id;
+  query.include_system = aggregate.aggregate_id.starts_with('$');
+  return query;
+}
+
+ReplayFailure refused(Problem problem) { return {std::move(problem), std::nullopt}; }
+
+}  // namespace
+
+std::string snapshot_name(const EventHandler& handler) { return hex(as_bytes(handler.identity)); }
+
+std::string Replayer::engine_id(const EventHandler& handler) const {
+  if (handler.kind != EventHandler::Kind::Script) return "built-in";
+  return parts_.scripts == nullptr ? std::string() : parts_.scripts->engine_id();
+}
+
+std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
+                                                   SequenceNumber at_most) const {
+  if (!handler.may_fold_on()) return std::nullopt;
+  const std::string engine = engine_id(handler);
+  const auto holds = [&](const FoldedState& state, const Digest& fingerprint) {
+    return state.sequence <= at_most && state.sequence <= aggregate.last_sequence &&
+           fingerprint == fingerprint_of(handler.identity, engine, state.types, 0);
+  };
+  std::optional<Kept> best;
+  if (parts_.cache != nullptr) {
+    auto cached = parts_.cache->find(aggregate.aggregate_id, handler.identity);
+    if (cached && holds(cached->state, cached->fingerprint)) best = Kept{std::move(cached), "cache"};
+  }
+  if (best && best->state->state.sequence == at_most) return best;
+  if (parts_.snapshots == nullptr) return best;
+  const std::string name = snapshot_name(handler);
+  auto snapshot = parts_.snapshots->at_or_before({aggregate.aggregate_id, name}, at_most);
+  if (!snapshot || (best && snapshot->sequence <= best->state->state.sequence)) return best;
+  auto state = FoldedState::decode(snapshot->sequence, snapshot->state);
+  if (!state || !holds(*state, snapshot->fingerprint)) return best;
+  return Kept{std::make_shared<CachedState>(CachedState{*std::move(state), snapshot->fingerprint}), "store"};
+}
+
+/// The work of one replay.
+class Replayer::Run {
+ public:
+  Run(const Replayer& replayer, const AggregateSummary& aggregate, const EventHandler& handler, const ReplayEnd& end,
+      const ReplayOptions& options, const std::function<bool()>& abandoned)
+      : replayer_(replayer),
+        parts_(replayer.parts_),
+        aggregate_(aggregate),
+        handler_(handler),
+        end_(end),
+        options_(options),
+        abandoned_(abandoned),
+        deadline_(std::chrono::steady_clock::now() + parts_.limits.whole_time) {}
+
+  std::variant<Replayed, ReplayFailure> go() {
+    auto last = last_sequence();
+    if (auto* const failure = std::get_if<ReplayFailure>(&last)) return std::move(*failure);
+    const SequenceNumber to = std::get<SequenceNumber>(last);
+    std::optional<std::string> begin;
+    if (options_.from_kept && !end_.occurred && to != SequenceNumber{}) {
+      if (const auto kept = replayer_.kept_state(aggregate_, handler_, to)) {
+        result_.state = kept->state->state;
+        result_.base = Replayed::Base{result_.state.sequence, kept->source};
+        if (result_.state.sequence == to) {
+          result_.fingerprint = kept->state->fingerprint;
+          return std::move(result_);
+        }
+        begin = std::move(result_.state.json);
+      }
+    }
+    begun_at_ = result_.state.sequence;
+    if (auto failure = begin_fold(begin)) return *std::move(failure);
+    begin.reset();
+    if (auto failure = fold_to(to)) return *std::move(failure);
+    if (auto failure = take_state()) return *std::move(failure);
+    result_.fingerprint = fingerprint_of(handler_.identity, replayer_.engine_id(handler_), result_.state.types, 0);
+    keep();
+    return std::move(result_);
+  }
+
+  std::optional<ReplayFailure> try_script() {
+    if (auto failure = begin_fold(std::nullopt)) return failure;
+    return take_state();
+  }
+
+ private:
+  std::variant<SequenceNumber, ReplayFailure> last_sequence() const {
+    if (end_.sequence) {
+      if (*end_.sequence <= aggregate_.last_sequence) return *end_.sequence;
+      return refused(Problem("sequence-beyond-head",
+                             "The aggregate has " + std::to_string(aggregate_.last_sequence.value()) + " events.")
+                         .member("currentSequenceNumber", std::to_string(aggregate_.last_sequence.value())));
+    }
+    if (!end_.time || *end_.time >= aggregate_.last_time) return aggregate_.last_sequence;
+    // Times never decrease in the order of the log.
+    EventQuery query = events_of(aggregate_);
+    query.to = Timestamp{end_.time->micros + 1};
+    query.direction = Direction::Descending;
+    const auto view = parts_.views();
+    const auto stream = view->query(query);
+    if (!stream) return refused(read_failed());
+    Record record;
+    const auto found = (*stream)->next(record);
+    if (!found) return refused(read_failed());
+    return *found ? record.header().sequence : SequenceNumber{};
+  }
+
+  std::optional<ReplayFailure> begin_fold(const std::optional<std::string>& state) {
+    const auto begin = state ? std::optional<std::string_view>(*state) : std::nullopt;
+    if (handler_.kind != EventHandler::Kind::Script) {
+      fold_ = make_built_in_fold(handler_.kind, begin, parts_.limits.state_bytes_max);
+      return std::nullopt;
+    }
+    if (parts_.scripts == nullptr) {
+      return failed({.kind = FoldFailure::Kind::Unavailable, .message = "handlers are switched off"});
+    }
+    if (source_.empty()) {
+      auto source = HandlerRegistry::source_of(handler_, *parts_.views());
+      if (!source) return refused(read_failed());
+      source_ = std::move(*source);
+    }
+    ScriptStart start;
+    start.source = source_;
+    start.state = begin;
+    start.call_time = parts_.limits.call_time;
+    start.deadline = deadline_;
+    start.state_bytes_max = parts_.limits.state_bytes_max;
+    start.abandoned = abandoned_;
+    auto begun = parts_.scripts->begin(start);
+    if (const auto* const failure = std::get_if<FoldFailure>(&begun)) return failed(*failure);
+    fold_ = std::get<std::unique_ptr<Fold>>(std::move(begun));
+    return std::nullopt;
+  }
+
+  std::optional<ReplayFailure> fold_to(SequenceNumber to) {
+    SequenceNumber next = result_.state.sequence.next();
+    while (next <= to) {
+      EventQuery query = events_of(aggregate_);
+      query.from_sequence = next;
+      query.to_sequence = std::min(to, next.plus(kEventsAView - 1));
+      const auto view = parts_.views();
+      const auto stream = view->query(query);
+      if (!stream) return refused(read_failed());
+      SequenceNumber expected = next;
+      while (true) {
+        const auto found = (*stream)->next(record_);
+        if (!found) return refused(read_failed());
+        if (!*found) break;
+        if (record_.header().sequence != expected) return refused(read_failed());
+        expected = expected.next();
+        if (auto failure = fold_one()) return failure;
+      }
+      // Numbers have no gaps, so an event that is not found cannot be read.
+      if (expected != query.to_sequence->next()) return refused(read_failed());
+      next = expected;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<ReplayFailure> fold_one() {
+    const RecordHeader& header = record_.header();
+    if (++looked_ % kEventsALook == 0) {
+      if (abandoned_ && abandoned_()) return failed({.kind = FoldFailure::Kind::Abandoned});
+      if (std::chrono::steady_clock::now() > deadline_) {
+        return failed({.kind = FoldFailure::Kind::Limit, .limit = "replay-time"});
+      }
+    }
+    if (end_.occurred && header.occurred_at.value_or(header.time) > *end_.occurred) return std::nullopt;
+    if (const auto failure = fold_->apply(record_)) return failed(*failure);
+    FoldedState& state = result_.state;
+    state.sequence = header.sequence;
+    state.position = header.position;
+    state.time = header.time;
+    state.types.add(header.event_type);
+    if (options_.break_at != header.sequence) return std::nullopt;
+    if (auto failure = take_state()) return failure;
+    begun_at_ = state.sequence;
+    return begin_fold(std::exchange(state.json, {}));
+  }
+
+  std::optional<ReplayFailure> take_state() {
+    auto folded = fold_->state();
+    if (const auto* const failure = std::get_if<FoldFailure>(&folded)) return failed(*failure);
+    FoldState& state = std::get<FoldState>(folded);
+    result_.state.json = std::move(state.json);
+    result_.applied += state.applied;
+    result_.ignored += state.ignored;
+    result_.redacted += state.redacted;
+    fold_.reset();
+    return std::nullopt;
+  }
+
+  void keep() const {
+    if (parts_.cache == nullptr || end_.occurred || options_.break_at || !handler_.may_fold_on() ||
+        result_.state.sequence == SequenceNumber{}) {
+      return;
+    }
+    parts_.cache->put(aggregate_.aggregate_id, handler_.identity,
+                      std::make_shared<CachedState>(CachedState{result_.state, result_.fingerprint}));
+  }
+
+  ReplayFailure failed(const FoldFailure& failure) const {
+    return {fold_problem(failure, failure.event ? event_given(*failure.event) : std::nullopt), failure.kind};
+  }
+
+  /// Which event it was that was given to the fold as number `index`.
+  std::optional<FailedEvent> event_given(std::uint64_t index) const {
+    EventQuery query = events_of(aggregate_);
+    query.from_sequence = begun_at_.next();
+    if (!end_.occurred) {
+      query.from_sequence = query.from_sequence->plus(index);
+      query.to_sequence = query.from_sequence;
+      index = 0;
+    }
+    const auto view = parts_.views();
+    const auto stream = view->query(query);
+    Record record;
+    while (stream) {
+      const auto found = (*stream)->next(record);
+      if (!found || !*found) break;
+      const RecordHeader& header = record.header();
+      if (end_.occurred && header.occurred_at.value_or(header.time) > *end_.occurred) continue;
+      if (index-- == 0) return FailedEvent{header.position, header.sequence, std::string(header.event_type)};
+    }
+    return std::nullopt;
+  }
+
+  const Replayer& replayer_;
+  const Parts& parts_;
+  const AggregateSummary& aggregate_;
+  const EventHandler& handler_;
+  const ReplayEnd& end_;
+  const ReplayOptions& options_;
+  const std::function<bool()>& abandoned_;
+  const std::chrono::steady_clock::time_point deadline_;
+  std::string source_;
+  std::unique_ptr<Fold> fold_;
+  SequenceNumber begun_at_;   ///< of the fold
+  std::uint64_t looked_ = 0;  ///< at events
+  Record record_;
+  Replayed result_;
+};
+
+std::variant<Replayed, ReplayFailure> Replayer::replay(const AggregateSummary& aggregate, const EventHandler& handler,
+                                                       const ReplayEnd& end, const ReplayOptions& options,
+                                                       const std::function<bool()>& abandoned) const {
+  return Run(*this, aggregate, handler, end, options, abandoned).go();
+}
+
+std::optional<ReplayFailure> Replayer::try_script(const EventHandler& handler,
+                                                  const std::function<bool()>& abandoned) const {
+  static const AggregateSummary nothing;
+  static const ReplayEnd end;
+  static const ReplayOptions options;
+  return Run(*this, nothing, handler, end, options, abandoned).try_script();
+}
+
+}  // namespace stele::api

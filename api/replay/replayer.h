@@ -1,0 +1,103 @@
+#pragma once
+// One replay: the events of an aggregate, from a kept state or from the first, to a moment, through a handler.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "api/http/problem.h"
+#include "api/replay/event_handler.h"
+#include "api/replay/fold.h"
+#include "api/replay/folded_state.h"
+#include "api/replay/script_host.h"
+#include "api/replay/state_cache.h"
+#include "engine/snapshots/snapshot_store.h"
+#include "engine/store/read_view.h"
+
+namespace stele::api {
+
+/// Up to where; at most one of them. None = the newest event.
+struct ReplayEnd {
+  std::optional<SequenceNumber> sequence;
+  std::optional<Timestamp> time;      ///< inclusive
+  std::optional<Timestamp> occurred;  ///< inclusive; of events without occurredAt their time counts
+};
+
+struct ReplayOptions {
+  bool from_kept = true;  ///< from a snapshot or a cached state, if the handler allows it
+  /// Fold to the middle, write the state as JSON and fold on from that in another realm: what a pure handler does not
+  /// notice. For checking.
+  std::optional<SequenceNumber> break_at;
+};
+
+struct Replayed {
+  FoldedState state;  ///< sequence 0: the initial state
+  Digest fingerprint{};
+  std::uint64_t applied = 0;
+  std::uint64_t ignored = 0;
+  std::uint64_t redacted = 0;
+  struct Base {
+    SequenceNumber sequence;
+    std::string_view source;  ///< "store" or "cache"
+  };
+  std::optional<Base> base;  ///< where folding began
+};
+
+/// Why there is none: for the answer, and what the fold itself has said.
+struct ReplayFailure {
+  Problem problem;
+  std::optional<FoldFailure::Kind> fold;
+};
+
+struct ReplayLimits {
+  std::chrono::milliseconds call_time{100};  ///< of a script for one event
+  std::chrono::milliseconds whole_time{60'000};
+  std::size_t state_bytes_max = 16U << 20;
+};
+
+/// Immutable but for what it keeps states in. Any thread; a replay takes its thread for as long as it lasts.
+class Replayer {
+ public:
+  using Views = std::function<std::shared_ptr<const ReadView>()>;
+  struct Parts {
+    Views views;                         ///< a view of now: a long replay takes one after another
+    ScriptHost* scripts = nullptr;       ///< null: scripts cannot be run
+    SnapshotStore* snapshots = nullptr;  ///< null: there are none
+    StateCache* cache = nullptr;         ///< null: none
+    ReplayLimits limits{};
+  };
+  explicit Replayer(Parts parts) : parts_(std::move(parts)) {}
+
+  /// `aggregate` as it is now. `abandoned` is asked now and then. In constant memory, but for the state.
+  [[nodiscard]] std::variant<Replayed, ReplayFailure> replay(const AggregateSummary& aggregate,
+                                                             const EventHandler& handler, const ReplayEnd& end,
+                                                             const ReplayOptions& options,
+                                                             const std::function<bool()>& abandoned) const;
+  /// Evaluates a script and folds nothing: why it cannot be a handler.
+  [[nodiscard]] std::optional<ReplayFailure> try_script(const EventHandler& handler,
+                                                        const std::function<bool()>& abandoned) const;
+
+  [[nodiscard]] std::string engine_id(const EventHandler& handler) const;
+  /// The newest state of the aggregate that is kept at or before `at_most`, if folding may go on from it.
+  struct Kept {
+    std::shared_ptr<const CachedState> state;
+    std::string_view source;
+  };
+  [[nodiscard]] std::optional<Kept> kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
+                                               SequenceNumber at_most) const;
+  [[nodiscard]] const ReplayLimits& limits() const { return parts_.limits; }
+
+ private:
+  class Run;
+  const Parts parts_;
+};
+
+/// The name under which the snapshot store keeps the states of a handler: its identity in hex.
+[[nodiscard]] std::string snapshot_name(const EventHandler& handler);
+
+}  // namespace stele::api

@@ -1,0 +1,62 @@
+#pragma once
+// Newest folded states at hand, so that a state that is asked for often is not folded each time.
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "api/replay/folded_state.h"
+
+namespace stele::api {
+
+struct CachedState {
+  FoldedState state;
+  Digest fingerprint{};
+};
+
+/// Of each aggregate and handler the newest state that was put. What it gives may be old, and of another fingerprint:
+/// the caller judges. Thread-safe; may forget anything at any time.
+class StateCache {
+ public:
+  virtual ~StateCache() = default;
+  /// `handler` is the handler's identity. Null if there is none.
+  [[nodiscard]] virtual std::shared_ptr<const CachedState> find(std::string_view aggregate_id,
+                                                                const Digest& handler) = 0;
+  /// Dropped if a newer one of the same fingerprint is there.
+  virtual void put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) = 0;
+};
+
+/// In this process; the states used least recently make room.
+class MemoryStateCache final : public StateCache {
+ public:
+  /// 0 = nothing is kept.
+  explicit MemoryStateCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  [[nodiscard]] std::shared_ptr<const CachedState> find(std::string_view aggregate_id, const Digest& handler) override;
+  void put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) override;
+
+  struct Metrics {
+    std::uint64_t hits = 0, misses = 0, entries = 0, bytes = 0;
+  };
+  [[nodiscard]] Metrics metrics() const;
+
+ private:
+  struct Entry {
+    std::string key;
+    std::shared_ptr<const CachedState> state;
+    std::size_t bytes = 0;
+  };
+  const std::size_t bytes_max_;
+  mutable std::mutex mutex_;
+  std::list<Entry> entries_;  ///< the one used last first
+  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_key_;
+  std::size_t bytes_ = 0;
+  std::uint64_t hits_ = 0, misses_ = 0;
+};
+
+}  // namespace stele::api

@@ -1,0 +1,90 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/replay/last_fold.h"
+#include "api/replay/merge_fold.h"
+#include "engine/base/check.h"
+
+using namespace stele;
+using namespace stele::api;
+
+namespace {
+
+std::unique_ptr<Record> event_with(std::optional<std::string_view> data) {
+  RecordHeader header;
+  header.aggregate_id = "mission/1";
+  header.event_type = "T";
+  header.sequence = SequenceNumber{1};
+  RecordBody body;
+  body.data = data;
+  if (data) header.data_length = static_cast<std::uint32_t>(data->size());
+  std::string bytes;
+  const EncodedRecord place = append_record(bytes, header, Seed{}, body);
+  auto record = std::make_unique<Record>();
+  const std::string encoded = bytes.substr(place.record_offset);
+  std::copy(encoded.begin(), encoded.end(), record->prepare(encoded.size()).begin());
+  STELE_CHECK(record->decode().has_value());
+  return record;
+}
+
+std::string json_of(Fold& fold) { return std::get<FoldState>(fold.state()).json; }
+
+}  // namespace
+
+TEST_CASE("MergeFold.MergesAndCounts") {
+  MergeFold fold("{}", 1000);
+  CHECK(json_of(fold) == "{}");
+  CHECK(!fold.apply(*event_with(R"({ "a": 1.0, "b": 2 })")));
+  CHECK(!fold.apply(*event_with(std::nullopt)));
+  CHECK(!fold.apply(*event_with(R"({"b":null})")));
+  const FoldState state = std::get<FoldState>(fold.state());
+  CHECK(state.json == R"({"a":1.0})");
+  CHECK(state.applied == 2);
+  CHECK(state.ignored == 1);
+  CHECK(state.redacted == 0);
+  CHECK(!fold.apply(*event_with("[1, 2]")));
+  CHECK(json_of(fold) == "[1,2]");
+}
+
+TEST_CASE("MergeFold.BeginsAtAGivenState") {
+  MergeFold fold(R"({"a":1,"n":null})", 1000);
+  CHECK(!fold.apply(*event_with(R"({"b":2})")));
+  CHECK(json_of(fold) == R"({"a":1,"n":null,"b":2})");
+}
+
+TEST_CASE("MergeFold.FailsForEverAtTheEventThatMadeTheStateTooLarge") {
+  MergeFold fold("{}", 20);
+  CHECK(!fold.apply(*event_with(R"({"a":"0123456789"})")));  // 18 bytes
+  CHECK(!fold.apply(*event_with(R"({"a":"012345678901"})")));
+  const auto failure = fold.apply(*event_with(R"({"b":1})"));
+  REQUIRE(failure);
+  CHECK(failure->kind == FoldFailure::Kind::Limit);
+  CHECK(failure->limit == "state-size");
+  CHECK(failure->event == 2);
+  CHECK(fold.apply(*event_with(R"({"a":null})"))->event == 2);
+  CHECK(std::get<FoldFailure>(fold.state()).limit == "state-size");
+  MergeFold at_once("[1,2,3]", 6);
+  CHECK(!std::get<FoldFailure>(at_once.state()).event);
+}
+
+TEST_CASE("LastFold.KeepsTheNewestData") {
+  LastFold fold("null", 10);
+  CHECK(json_of(fold) == "null");
+  CHECK(!fold.apply(*event_with(R"({"a":1})")));
+  CHECK(!fold.apply(*event_with(" [ 1, 2,   3 ]   ")));
+  CHECK(!fold.apply(*event_with(std::nullopt)));
+  const FoldState state = std::get<FoldState>(fold.state());
+  CHECK(state.json == "[1,2,3]");
+  CHECK(state.applied == 2);
+  CHECK(state.ignored == 1);
+  const auto failure = fold.apply(*event_with(R"("0123456789")"));
+  REQUIRE(failure);
+  CHECK(failure->limit == "state-size");
+  CHECK(failure->event == 3);
+  CHECK(std::get<FoldFailure>(fold.state()).event == 3);
+}
