@@ -132,6 +132,7 @@ void leave_server() {
     (void)(::write(fd, "1000", 4) < 0);
     ::close(fd);
   }
+  (void)::prctl(PR_SET_NAME, "stele-worker");  // or it is called "exe", as it was started
   // The end of the socket says so too, but only to who reads it.
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)::prctl(PR_SET_DUMPABLE, 0);

@@ -276,6 +276,17 @@ TEST_CASE("WorkerPool.LargeEventsAndStatesPass") {
   CHECK(fold_records(pool, start, records).text() == "12");
 }
 
+TEST_CASE("WorkerPool.AStateThatIsNotReadInTimeIsALimit" * doctest::skip(!net::can_confine())) {
+  net::WorkerPool pool(script_options());
+  const std::string state = std::string(1'500'000, '[') + std::string(1'500'000, ']');
+  api::ScriptStart start = script_start("({})");
+  start.state = state;
+  const Folded folded = fold_records(pool, start, {});
+  REQUIRE(folded.failure.has_value());
+  CHECK_MESSAGE((folded.failure->limit == "state-time" || folded.failure->limit == "memory"), folded.text());
+  check_good(pool);
+}
+
 TEST_CASE("WorkerPool.AProcessHasABoundedLife") {
   net::WorkerOptions options = script_options();
   options.workers_max = 1;
