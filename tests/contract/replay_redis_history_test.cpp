@@ -115,6 +115,26 @@ TEST_CASE("ReplayRedisHistory.EveryMomentIsAsComputedElsewhere") {
   }
 }
 
+TEST_CASE("ReplayRedisHistory.WithoutTheServerTheStatesAreTheSame") {
+  History history;
+  const std::string file = "src/server.c";
+  const auto check = [&](const std::string& flag, const std::string& moment) {
+    CAPTURE(moment);
+    const ProcessResult replayed = run_stele({"replay", file, "--data", history.api.data(), "--json", flag, moment});
+    REQUIRE_MESSAGE(replayed.exit_code == 0, replayed.err);
+    check_same(Json(replayed.out), independent_states(file, {moment})[0]);
+  };
+  // Beside the running server, and when it has stopped.
+  for (const bool running : {true, false}) {
+    CAPTURE(running);
+    if (!running) REQUIRE(history.api.server().stop() == 0);
+    check("--to-sequence", "1");
+    check("--to-sequence", "450");
+    check("--to-sequence", "899");
+    check("--to-occurred", "2019-12-31T23:59:59.999999Z");
+  }
+}
+
 TEST_CASE("ReplayRedisHistory.FilesThatCameAndWentToo") {
   History history;
   // Renamed, deleted and added again, binary: whatever the sample has of each.
