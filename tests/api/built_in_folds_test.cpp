@@ -8,14 +8,23 @@
 
 #include "api/replay/last_fold.h"
 #include "api/replay/merge_fold.h"
+#include "engine/base/bytes.h"
 #include "engine/base/check.h"
+#include "engine/base/digest.h"
 
 using namespace stele;
 using namespace stele::api;
 
 namespace {
 
-std::unique_ptr<Record> event_with(std::optional<std::string_view> data) {
+std::unique_ptr<Record> decoded(std::string_view bytes) {
+  auto record = std::make_unique<Record>();
+  std::copy(bytes.begin(), bytes.end(), record->prepare(bytes.size()).begin());
+  STELE_CHECK(record->decode().has_value());
+  return record;
+}
+
+std::string encoded(std::optional<std::string_view> data) {
   RecordHeader header;
   header.aggregate_id = "mission/1";
   header.event_type = "T";
@@ -24,12 +33,22 @@ std::unique_ptr<Record> event_with(std::optional<std::string_view> data) {
   body.data = data;
   if (data) header.data_length = static_cast<std::uint32_t>(data->size());
   std::string bytes;
-  const EncodedRecord place = append_record(bytes, header, Seed{}, body);
-  auto record = std::make_unique<Record>();
-  const std::string encoded = bytes.substr(place.record_offset);
-  std::copy(encoded.begin(), encoded.end(), record->prepare(encoded.size()).begin());
-  STELE_CHECK(record->decode().has_value());
-  return record;
+  (void)append_record(bytes, header, Seed{}, body);
+  return bytes;
+}
+
+std::unique_ptr<Record> event_with(std::optional<std::string_view> data) { return decoded(encoded(data)); }
+
+/// As format-spec.md has it: a digest where the data was.
+std::unique_ptr<Record> redacted_event() {
+  const std::string whole = encoded("{}");
+  std::string content = whole.substr(16, get_at<std::uint16_t>(whole.data() + 16 + 4));
+  content += as_bytes(sha256({"what was there"}));
+  std::string bytes;
+  put<std::uint32_t>(bytes, static_cast<std::uint32_t>(16 + content.size()));
+  put<std::uint32_t>(bytes, 1);
+  put<std::uint64_t>(bytes, xxh3(bytes + content));
+  return decoded(bytes + content);
 }
 
 std::string json_of(Fold& fold) { return std::get<FoldState>(fold.state()).json; }
@@ -70,6 +89,20 @@ TEST_CASE("MergeFold.FailsForEverAtTheEventThatMadeTheStateTooLarge") {
   CHECK(std::get<FoldFailure>(fold.state()).limit == "state-size");
   MergeFold at_once("[1,2,3]", 6);
   CHECK(!std::get<FoldFailure>(at_once.state()).event);
+}
+
+TEST_CASE("BuiltInFolds.PassOverWhatIsRedacted") {
+  MergeFold merge("{}", 1000);
+  LastFold last("null", 1000);
+  for (Fold* const fold : {static_cast<Fold*>(&merge), static_cast<Fold*>(&last)}) {
+    CHECK(!fold->apply(*event_with(R"({"a":1})")));
+    CHECK(!fold->apply(*redacted_event()));
+    const FoldState state = std::get<FoldState>(fold->state());
+    CHECK(state.json == R"({"a":1})");
+    CHECK(state.applied == 1);
+    CHECK(state.redacted == 1);
+    CHECK(state.ignored == 0);
+  }
 }
 
 TEST_CASE("LastFold.KeepsTheNewestData") {
