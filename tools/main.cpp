@@ -14,9 +14,12 @@
 #include "tools/cli/output.h"
 #include "tools/cli/version.h"
 #include "tools/commands/append.h"
+#include "tools/commands/handler.h"
 #include "tools/commands/import.h"
 #include "tools/commands/query.h"
+#include "tools/commands/replay.h"
 #include "tools/commands/serve.h"
+#include "tools/commands/snapshot.h"
 #include "tools/commands/token.h"
 #include "tools/commands/worker.h"
 
@@ -40,6 +43,9 @@ constexpr std::array kCommands{
     Command{"append", "append one event, or a list of them, all or nothing", &append_command},
     Command{"query", "print events that match filters", &query_command},
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
+    Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
+    Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
+    Command{"handler", "register and show the scripts that fold events", &handler_command},
     Command{"token", "make, list and revoke API keys", &token_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},

@@ -1,6 +1,7 @@
 #include "api/json/json_tree.h"
 
 #include <algorithm>
+#include <array>
 
 #include "api/json/json_string.h"
 #include "api/json/json_text.h"
@@ -41,32 +42,33 @@ void JsonTree::parse(std::string_view text, const Options& options) {
       continue;
     }
 
-    Node node{0, 0, 0, 0, 0, 0, Kind::Whole, false};
-    if (!open_.empty() && nodes_[open_.back()].kind == Kind::Object) {
+    const bool member = !open_.empty() && nodes_[open_.back()].kind == Kind::Object;
+    // Filled in place: to copy what has just been written would wait for it.
+    const auto number = static_cast<std::uint32_t>(nodes_.size());
+    Node& node = nodes_.emplace_back();
+    if (member) {
       const char* const behind = end_of_json_string(at, end);
       node.name = offset(at);
       node.name_bytes = offset(behind) - node.name;
       const std::string_view token(at, node.name_bytes);
-      node.name_hash = token.size() < 2 || token.find('\\') != std::string_view::npos
-                           ? hash_of(token)
-                           : keyed_hash(token.substr(1, token.size() - 2));
+      const bool plain = token.size() >= 2 && token.find('\\') == std::string_view::npos;
+      node.name_hash = plain ? keyed_hash(token.substr(1, token.size() - 2)) : hash_of(token);
       at = behind;
       while (at < end && (is_json_space(*at) || *at == ':')) ++at;
-      if (at == end) break;
     }
-
     node.value = offset(at);
+    node.end = number + 1;
+    if (at == end) break;
+
     const bool container = *at == '{' || *at == '[';
-    if (container && open_.size() < kDepthMax && nodes_.size() < options.nodes_max && (*at == '{' || options.arrays)) {
+    if (container && open_.size() < kDepthMax && number < options.nodes_max && (*at == '{' || options.arrays)) {
       node.kind = *at == '{' ? Kind::Object : Kind::Array;
-      open_.push_back(static_cast<std::uint32_t>(nodes_.size()));
-      nodes_.push_back(node);
+      open_.push_back(number);
       ++at;
       continue;
     }
     if (container) {
-      const std::string_view whole = JsonCursor({at, static_cast<std::size_t>(end - at)}).value().text;
-      at += whole.size();
+      at += JsonCursor({at, static_cast<std::size_t>(end - at)}).value().text.size();
     } else if (*at == '"') {
       at = end_of_json_string(at, end);
     } else {
@@ -74,13 +76,11 @@ void JsonTree::parse(std::string_view text, const Options& options) {
       while (at < end && *at != ',' && *at != '}' && *at != ']' && !is_json_space(*at)) ++at;
     }
     node.value_bytes = offset(at) - node.value;
-    node.end = static_cast<std::uint32_t>(nodes_.size()) + 1;
-    nodes_.push_back(node);
     if (open_.empty()) break;
   }
 
   for (; !open_.empty(); open_.pop_back()) close(open_.back(), text.size());
-  if (nodes_.empty()) nodes_.push_back({0, 0, 0, 0, 0, 1, Kind::Whole, false});
+  if (nodes_.empty()) nodes_.emplace_back().end = 1;
 }
 
 void JsonTree::close(std::uint32_t number, std::size_t end) {
@@ -91,8 +91,19 @@ void JsonTree::close(std::uint32_t number, std::size_t end) {
 }
 
 void JsonTree::find_repeated(std::uint32_t object) {
-  names_.clear();
   const std::uint32_t end = nodes_[object].end;
+  // Most objects are small and repeat nothing, and then no two hashes fall on one of these bits.
+  std::array<std::uint64_t, 8> seen{};
+  bool suspicious = false;
+  for (std::uint32_t child = object + 1; child < end && !suspicious; child = nodes_[child].end) {
+    const std::uint64_t hash = nodes_[child].name_hash;
+    std::uint64_t& word = seen[hash & 7];
+    const std::uint64_t bit = std::uint64_t{1} << (hash >> 3 & 63);
+    suspicious = (word & bit) != 0;
+    word |= bit;
+  }
+  if (!suspicious) return;
+  names_.clear();
   for (std::uint32_t child = object + 1; child < end; child = nodes_[child].end) {
     names_.push_back({nodes_[child].name_hash, child});
   }

@@ -24,14 +24,14 @@ class JsonTree {
     Whole,   ///< has no children: a scalar, or what was not looked into
   };
   struct Node {
-    std::uint64_t name_hash;   ///< of what the name means; 0 for what is no member
-    std::uint32_t name;        ///< offset of a member's name in the text
-    std::uint32_t name_bytes;  ///< quotes included; 0 for what is no member
-    std::uint32_t value;       ///< offset
-    std::uint32_t value_bytes;
-    std::uint32_t end;  ///< number of the node behind the last one inside it, which is the next child of its parent
-    Kind kind;
-    bool repeated;  ///< a member whose name comes again behind it: it does not count
+    std::uint64_t name_hash = 0;   ///< of what the name means; 0 for what is no member
+    std::uint32_t name = 0;        ///< offset of a member's name in the text
+    std::uint32_t name_bytes = 0;  ///< quotes included; 0 for what is no member
+    std::uint32_t value = 0;       ///< offset
+    std::uint32_t value_bytes = 0;
+    std::uint32_t end = 0;  ///< number of the node behind the last one inside it, which is the next child of its parent
+    Kind kind = Kind::Whole;
+    bool repeated = false;  ///< a member whose name comes again behind it: it does not count
   };
   struct Options {
     bool arrays = true;  ///< false: arrays are not looked into

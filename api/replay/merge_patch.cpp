@@ -34,13 +34,16 @@ struct MergeDocument::Object {
   std::size_t gaps = 0;
   std::size_t bytes = 2;
 
-  [[nodiscard]] std::uint32_t find(std::uint64_t hash, std::string_view name) const;
+  /// `guess` is looked at first: patches of one kind name members in one order.
+  [[nodiscard]] std::uint32_t find(std::uint64_t hash, std::string_view name, std::uint32_t guess) const;
   Member& add(std::uint64_t hash, std::string_view name);
   void remove(std::uint32_t number);
 
  private:
   [[nodiscard]] bool is(std::uint32_t number, std::uint64_t hash, std::string_view name) const {
-    return hashes[number] == hash && !members[number].name.empty() && same_json_string(members[number].name, name);
+    if (hashes[number] != hash) return false;
+    const std::string& own = members[number].name;
+    return own == name || (!own.empty() && same_json_string(own, name));
   }
   void enter(std::uint32_t number);
   void index();
@@ -61,7 +64,8 @@ void MergeDocument::Value::set_text(std::string_view json, bool scalar) {
   }
 }
 
-std::uint32_t MergeDocument::Object::find(std::uint64_t hash, std::string_view name) const {
+std::uint32_t MergeDocument::Object::find(std::uint64_t hash, std::string_view name, std::uint32_t guess) const {
+  if (guess < hashes.size() && is(guess, hash, name)) return guess;
   if (slots.empty()) {
     for (std::uint32_t number = 0; number < hashes.size(); ++number) {
       if (is(number, hash, name)) return number;
@@ -148,12 +152,14 @@ void MergeDocument::set(std::string_view json, Nulls nulls) {
 // As deep as the tree at most: JsonTree::kDepthMax.
 void MergeDocument::merge(Object& to, std::uint32_t from, Nulls nulls) {
   const std::uint32_t end = patch_.node(from).end;
+  std::uint32_t guess = 0;
   for (std::uint32_t child = from + 1; child < end; child = patch_.node(child).end) {
     const JsonTree::Node& node = patch_.node(child);
     if (node.repeated) continue;
     const std::string_view name = patch_.name(node);
     const std::string_view json = patch_.value(node);
-    const std::uint32_t found = to.find(node.name_hash, name);
+    const std::uint32_t found = to.find(node.name_hash, name, guess);
+    if (found != Object::kNone) guess = found + 1;
     if (json == "null" && nulls == Nulls::Remove) {
       if (found != Object::kNone) to.remove(found);
       continue;

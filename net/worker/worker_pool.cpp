@@ -104,7 +104,7 @@ struct WorkerPool::Impl {
 
   [[nodiscard]] bool wants_another() const REQUIRES(mutex) {
     if (idle.size() + busy >= options.workers_max || Clock::now() < retry_at) return false;
-    return waiting > idle.size() || (options.start_ahead && idle.empty());
+    return waiting > idle.size() || (options.start_ahead && started > 0 && idle.empty());
   }
 
   /// Free ones that somebody has killed.

@@ -20,8 +20,8 @@ namespace stele::net {
 struct WorkerOptions {
   std::string program = "/proc/self/exe";  ///< the stele binary
   std::size_t workers_max = 0;             ///< processes at once; 0 = one a core, at most 4
-  /// Keep one that is free, as long as there may be more: a start takes some ten milliseconds. Otherwise the first is
-  /// started when it is asked for.
+  /// Once one was needed, keep another that is free, as long as there may be more: a start takes some ten milliseconds.
+  /// The first is started when it is asked for, so that whoever has no scripts has no processes.
   bool start_ahead = true;
   std::size_t memory_bytes_max = 256U << 20;  ///< of a script
   /// Run scripts where system calls cannot be restricted: whoever writes handlers is then trusted with the server's

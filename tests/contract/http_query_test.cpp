@@ -195,7 +195,7 @@ std::vector<std::string> read_pages(HttpClient& client, const std::string& query
   return ids;
 }
 
-std::vector<std::string> lines_of(const std::string& body) {
+std::vector<std::string> body_lines(const std::string& body) {
   std::vector<std::string> lines;
   for (std::size_t from = 0; from < body.size();) {
     const std::size_t end = std::min(body.find('\n', from), body.size());
@@ -210,7 +210,7 @@ std::vector<std::string> read_lines(HttpClient& client, const std::string& query
   REQUIRE(response.status == 200);
   CHECK(response.header("Content-Type").starts_with("application/x-ndjson"));
   std::vector<std::string> ids;
-  for (const std::string& line : lines_of(response.body)) ids.push_back(Json(line).text("/eventId"));
+  for (const std::string& line : body_lines(response.body)) ids.push_back(Json(line).text("/eventId"));
   return ids;
 }
 
@@ -307,7 +307,7 @@ TEST_CASE("Query.LinesAreCompactEvenIfDataHasLineBreaks") {
   const std::string aggregate = fresh("breaks");
   append(client, event_json(aggregate, "T", "{\n \"a\" :\r\n [ 1,\t2 ]\n}", ",\"metadata\":{\n}"));
   const HttpResponse lines = client.get("/v1/events?aggregateId=" + aggregate, {{"Accept", "application/x-ndjson"}});
-  REQUIRE(lines_of(lines.body).size() == 1);
+  REQUIRE(body_lines(lines.body).size() == 1);
   CHECK(lines.body.back() == '\n');
   CHECK(lines.body.find(R"("data":{"a":[1,2]})") != std::string::npos);
   CHECK(lines.body.find(R"("metadata":{})") != std::string::npos);

@@ -205,7 +205,7 @@ TEST_CASE("HttpReplay.FromASnapshotIsAsFromTheFirstEvent") {
           const HttpResponse head = client.get("/v1/aggregates/" + aggregate);
           if (head.status != 200) break;
           const std::uint64_t last = Json(head.body).number("/sequenceNumber");
-          const std::string to = R"({"toSequence":)" + std::to_string(random() % (last + 1));
+          const std::string to = R"({"toSequence":)" + std::to_string(random() % 2 == 0 ? last : random() % (last + 1));
           const HttpResponse kept = replay(client, aggregate, to + "}");
           const HttpResponse whole = replay(client, aggregate, to + R"(,"useSnapshot":false})");
           CAPTURE(kept.body);

@@ -357,6 +357,29 @@ CommandLine::Option CommandLine::add_number(const std::string& flag, std::uint64
   });
 }
 
+CommandLine::Option CommandLine::add_numbers(const std::string& flag, std::vector<std::uint64_t>& to, int count,
+                                             const std::string& type, const std::string& help) {
+  auto* const option = app_->add_option(
+      flag,
+      [flag, &to, count](const CLI::results_t& results) {
+        to.clear();
+        if (results.size() != static_cast<std::size_t>(count)) {
+          throw CLI::ValidationError(flag, fmt::format("needs {} numbers", count));
+        }
+        for (const std::string& text : results) {
+          std::uint64_t value = 0;
+          const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+          if (error != std::errc{} || end != text.data() + text.size()) {
+            throw CLI::ValidationError(flag, fmt::format("'{}' is not a whole number", text));
+          }
+          to.push_back(value);
+        }
+        return true;
+      },
+      help);
+  return Option(option->type_name(type)->expected(count));
+}
+
 void CommandLine::name_environment() {
   for (auto* option : app_->get_options([this](const CLI::Option* o) { return o != app_->get_help_ptr(); })) {
     if (!option->get_lnames().empty()) option->envname(environment_name(option->get_lnames().front()));

@@ -76,6 +76,9 @@ class CommandLine {
   /// A whole number in a range.
   Option add_number(const std::string& flag, std::uint64_t& to, std::uint64_t least, std::uint64_t most,
                     const std::string& help);
+  /// So many whole numbers behind one flag. `type` is like "A B".
+  Option add_numbers(const std::string& flag, std::vector<std::uint64_t>& to, int count, const std::string& type,
+                     const std::string& help);
   /// `take` gets the text and says what is wrong with it ("is no such thing"); empty if nothing is.
   Option add_parsed(const std::string& flag, const std::string& type, const std::string& default_text,
                     const std::string& help, std::function<std::string(const std::string&)> take);

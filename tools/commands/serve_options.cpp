@@ -245,6 +245,8 @@ std::string ServeOptions::apply() {
   service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);
   service.replay.replay_time = std::chrono::duration_cast<milliseconds>(replay_timeout);
   workers.trusted = handlers == "trusted";
+  // There may be fewer of them than replays: their threads wait for each other.
+  workers.busy_wait = std::min(service.replay.replay_time, milliseconds{5'000});
   log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
   server.log_format = log_format;
   server.host = listen.host;

@@ -9,6 +9,7 @@
 #include "api/access/api_key.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "tools/cli/actions.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
 #include "tools/commands/access_options.h"
@@ -240,39 +241,16 @@ int revoke(int argc, const char* const* argv) {
   return kExitOk;
 }
 
-struct Action {
-  std::string_view name;
-  std::string_view summary;
-  int (*run)(int argc, const char* const* argv);
-};
-
-constexpr std::array kActions{
+constexpr std::array kTokenActions{
     Action{"create", "make an API key and print its secret", &create},
     Action{"list", "list API keys", &list},
     Action{"revoke", "revoke an API key", &revoke},
 };
 
-std::string help() {
-  std::string text = "Usage: stele token ACTION [OPTIONS]\n\nActions:\n";
-  for (const Action& action : kActions) text += fmt::format("  {:<10}{}\n", action.name, action.summary);
-  return text + "\n'stele token ACTION --help' explains an action. A server that runs takes notice by itself.\n";
-}
-
 }  // namespace
 
 int token_command(int argc, const char* const* argv) {
-  const std::string_view name = argc > 1 ? argv[1] : "";
-  if (name == "--help" || name == "-h") {
-    put(help());
-    return finish_output("stele token");
-  }
-  const auto* action = std::find_if(kActions.begin(), kActions.end(), [&](const Action& a) { return a.name == name; });
-  if (action == kActions.end()) {
-    if (!name.empty()) say("stele token: there is no action '{}'\n\n", name);
-    write_words(help());
-    return kExitUsage;
-  }
-  return action->run(argc - 1, argv + 1);
+  return run_action("token", kTokenActions, "A server that runs takes notice by itself.", argc, argv);
 }
 
 }  // namespace stele::tools

@@ -1,0 +1,52 @@
+#include "tools/client/answers.h"
+
+#include <fmt/core.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+
+#include "tools/cli/exit_code.h"
+#include "tools/cli/output.h"
+#include "tools/cli/printable.h"
+#include "tools/client/json_members.h"
+#include "tools/client/problem.h"
+
+namespace stele::tools {
+
+int exit_code_of(std::string_view command, const Result<HttpResponse>& response) {
+  if (!response) {
+    say("{}: {}\n", command, response.error().describe());
+    return kExitFailure;
+  }
+  if (response->status / 100 == 2) return kExitOk;
+  say("{}: refused: {}\n", command, read_problem(*response).describe());
+  return kExitFailure;
+}
+
+int wrong_usage(std::string_view command, std::string_view why) {
+  say("{}: {}\n", command, why);
+  return kExitUsage;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return os_error(errno, "cannot open", path);
+  std::string content{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad()) return os_error(EIO, "cannot read", path);
+  if (content.empty()) return Error{.kind = ErrorKind::InvalidArgument, .message = "the file is empty", .file = path};
+  return content;
+}
+
+std::string script_complaint(const std::string& file, const HttpResponse& response) {
+  if (response.status / 100 == 2) return {};
+  const JsonMembers problem(response.body);
+  const std::string line = problem.text("line");
+  if (line.empty()) return {};
+  const std::string column = problem.text("column");
+  std::string message = problem.text("scriptMessage");
+  if (message.empty()) message = problem.text("detail");
+  return fmt::format("{}:{}:{} {}", file, line, column.empty() ? "" : column + ":", printable(message));
+}
+
+}  // namespace stele::tools

@@ -1,0 +1,30 @@
+#pragma once
+// What commands that ask one question have in common.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "engine/base/result.h"
+#include "tools/client/http_client.h"
+
+namespace stele::tools {
+
+/// For requests that make the server fold, which may take a minute.
+inline constexpr HttpTimeouts kFoldTimeouts{.transfer = std::chrono::seconds{120}};
+
+/// Says why there is no answer, or why it is a refusal, and gives the exit code; kExitOk for an answer of 2xx.
+/// `command` is like "stele replay".
+[[nodiscard]] int exit_code_of(std::string_view command, const Result<HttpResponse>& response);
+
+/// Says what is wrong with the usage and gives the exit code.
+[[nodiscard]] int wrong_usage(std::string_view command, std::string_view why);
+
+/// A file's content; Io, NotFound as open() says, InvalidArgument if it is empty.
+[[nodiscard]] Result<std::string> read_file(const std::string& path);
+
+/// A refusal of a script that has a place in it, as compilers say it: `FILE:line:column: message`; empty if it has
+/// none.
+[[nodiscard]] std::string script_complaint(const std::string& file, const HttpResponse& response);
+
+}  // namespace stele::tools
