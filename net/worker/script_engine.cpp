@@ -119,10 +119,11 @@ constexpr JSClassOps kGlobalOps = {
 constexpr JSClass kGlobalClass = {"global", JSCLASS_GLOBAL_FLAGS, &kGlobalOps, nullptr, nullptr, nullptr};
 
 // An event. Most handlers look at a member or two of `data`, and not at all at the rest: each of the two is parsed when
-// it is first looked at, from a text that the object keeps, so that an event which a script keeps stays what it was.
+// it is first looked at, from a text that the object keeps, so that an event which a script keeps stays what it was. Of
+// the rest, one member after another is defined as it is looked at, and all others when the event is enumerated.
 
 constexpr std::uint32_t kDataSlot = 0;      ///< its JSON; null = redacted; undefined = has none, or is a member by now
-constexpr std::uint32_t kEnvelopeSlot = 1;  ///< its JSON; undefined = all members are there
+constexpr std::uint32_t kEnvelopeSlot = 1;  ///< its JSON; an object of its members; undefined = all members are there
 
 bool complete_data(JSContext* cx, JS::HandleObject event) {
   JS::RootedValue text(cx, JS::GetReservedSlot(event, kDataSlot));
@@ -138,21 +139,33 @@ bool complete_data(JSContext* cx, JS::HandleObject event) {
   return JS_DefineProperty(cx, event, "data", data, JSPROP_ENUMERATE);
 }
 
+/// What is not a member yet; null if nothing is left.
+bool take_envelope(JSContext* cx, JS::HandleObject event, JS::MutableHandleObject envelope) {
+  JS::RootedValue kept(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
+  if (kept.isString()) {
+    JS::RootedString json(cx, kept.toString());
+    if (!JS_ParseJSON(cx, json, &kept)) return false;
+    JS::SetReservedSlot(event, kEnvelopeSlot, kept);
+  }
+  envelope.set(kept.isObject() ? &kept.toObject() : nullptr);
+  return true;
+}
+
 bool complete_envelope(JSContext* cx, JS::HandleObject event) {
-  JS::RootedValue text(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
-  if (text.isUndefined()) return true;
-  JS::RootedString json(cx, text.toString());
-  JS::RootedValue envelope(cx);
-  if (!JS_ParseJSON(cx, json, &envelope)) return false;
+  JS::RootedObject envelope(cx);
+  if (!take_envelope(cx, event, &envelope)) return false;
+  if (!envelope) return true;
   JS::SetReservedSlot(event, kEnvelopeSlot, JS::UndefinedValue());
-  JS::RootedObject from(cx, &envelope.toObject());
   JS::Rooted<JS::IdVector> ids(cx, JS::IdVector(cx));
-  if (!JS_Enumerate(cx, from, &ids)) return false;
+  if (!JS_Enumerate(cx, envelope, &ids)) return false;
   JS::RootedId id(cx);
   JS::RootedValue member(cx);
   for (std::size_t i = 0; i < ids.length(); ++i) {
     id = ids[i];
-    if (!JS_GetPropertyById(cx, from, id, &member)) return false;
+    bool is_there = false;
+    if (!JS_AlreadyHasOwnPropertyById(cx, event, id, &is_there)) return false;
+    if (is_there) continue;
+    if (!JS_GetPropertyById(cx, envelope, id, &member)) return false;
     if (!JS_DefinePropertyById(cx, event, id, member, JSPROP_ENUMERATE)) return false;
   }
   return true;
@@ -169,12 +182,26 @@ bool resolve_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, bool*
     *resolved = !JS::GetReservedSlot(event, kDataSlot).isUndefined();
     return complete_data(cx, event);
   }
-  if (JS::GetReservedSlot(event, kEnvelopeSlot).isUndefined()) return true;
-  return complete_envelope(cx, event) && JS_AlreadyHasOwnPropertyById(cx, event, id, resolved);
+  JS::RootedObject envelope(cx);
+  if (!take_envelope(cx, event, &envelope)) return false;
+  if (!envelope) return true;
+  JS::RootedValue member(cx);
+  if (!JS_HasOwnPropertyById(cx, envelope, id, resolved)) return false;
+  if (!*resolved) return true;
+  return JS_GetPropertyById(cx, envelope, id, &member) &&
+         JS_DefinePropertyById(cx, event, id, member, JSPROP_ENUMERATE);
 }
 
-constexpr JSClassOps kEventOps = {nullptr, nullptr, complete_event, nullptr, resolve_event,
-                                  nullptr, nullptr, nullptr,        nullptr, nullptr};
+/// A member that is deleted does not come back.
+bool delete_from_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, JS::ObjectOpResult& result) {
+  JS::RootedValue envelope(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
+  if (!envelope.isObject()) return result.succeed();
+  JS::RootedObject from(cx, &envelope.toObject());
+  return JS_DeletePropertyById(cx, from, id, result);
+}
+
+constexpr JSClassOps kEventOps = {nullptr, delete_from_event, complete_event, nullptr, resolve_event,
+                                  nullptr, nullptr,           nullptr,        nullptr, nullptr};
 constexpr JSClass kEventClass = {"Object", JSCLASS_HAS_RESERVED_SLOTS(2), &kEventOps, nullptr, nullptr, nullptr};
 
 /// What waits for a promise never runs: a handler is a function of state and event, and has no "later".

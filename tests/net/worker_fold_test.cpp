@@ -93,6 +93,12 @@ TEST_CASE("WorkerFold.AnEventIsWhatTheApiShows") {
   CHECK(returned("'data' in event && 'eventId' in event && !('metadata' in event)") == "true");
   CHECK(returned("(event.data.n = 5, event.data.n)") == "5");
   CHECK(returned("(delete event.data, event.data === undefined && !('data' in event))") == "true");
+  CHECK(returned("(delete event.userId, event.userId === undefined && Object.keys(event).length)") == "9");
+  CHECK(returned("(event.userId, delete event.userId, event.userId === undefined && !('userId' in event))") == "true");
+  CHECK(returned("(event.userId = 'bob', [event.userId, {...event}.userId])") == R"(["bob","bob"])");
+  CHECK(returned("(event.position, event.x = 1, Object.keys(event).sort().join())") ==
+        "\"aggregateId,aggregateType,data,eventId,eventType,position,sequenceNumber,timestamp,userId,version,x\"");
+  CHECK(returned("(event.position, event)") == returned("(event.position, {...event})"));
   CHECK(returned("Object.isFrozen(Object.freeze(event)) && event.data.n") == "1");
   CHECK(returned("Object.getPrototypeOf(event) === Object.prototype") == "true");
   CHECK(fold("({A: (s, e) => 'data' in e})", {{"A", {}}}).text() == "false");
