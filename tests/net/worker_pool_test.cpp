@@ -104,13 +104,18 @@ TEST_CASE("WorkerPool.OneProcessServesManyFolds") {
   CHECK(pool.engine_id().size() <= 64);
 }
 
-TEST_CASE("WorkerPool.NothingIsStartedBeforeItIsAskedForIfSoWished") {
-  net::WorkerOptions options = script_options();
-  options.start_ahead = false;
-  net::WorkerPool pool(options);
-  CHECK(pool.metrics().workers == 0);
-  check_good(pool);
-  CHECK(pool.metrics().started == 1);
+TEST_CASE("WorkerPool.NothingIsStartedBeforeItIsAskedFor") {
+  for (const bool start_ahead : {false, true}) {
+    net::WorkerOptions options = script_options();
+    options.start_ahead = start_ahead;
+    net::WorkerPool pool(options);
+    CHECK(pool.metrics().started == 0);
+    {
+      const auto fold = begin_fold(pool, kGood);
+      if (start_ahead) CHECK(comes_true([&] { return pool.metrics().started == 2; }));
+    }
+    CHECK(pool.metrics().started == (start_ahead ? 2 : 1));
+  }
 }
 
 TEST_CASE("WorkerPool.BusyIfAllServeAnother") {
@@ -144,8 +149,8 @@ TEST_CASE("WorkerPool.AWorkerThatIsKilledGivesDiedAndIsReplaced") {
   net::WorkerOptions options = script_options();
   options.workers_max = 1;
   net::WorkerPool pool(options);
-  const pid_t worker = new_worker(before);
   check_good(pool);
+  const pid_t worker = new_worker(before);
   std::thread killer([&] {
     (void)comes_true([&] { return pool.metrics().busy == 1; });
     std::this_thread::sleep_for(50ms);
@@ -167,8 +172,8 @@ TEST_CASE("WorkerPool.ADeadlineEndsAFoldWhateverItsWorkerDoes") {
   net::WorkerOptions options = script_options();
   options.workers_max = 1;
   net::WorkerPool pool(options);
-  const pid_t worker = new_worker(before);
   check_good(pool);
+  const pid_t worker = new_worker(before);
   api::ScriptStart start = script_start(kForEver);
   start.deadline = std::chrono::steady_clock::now() + 300ms;
   CHECK(long_fold(pool, start).limit == "replay-time");
