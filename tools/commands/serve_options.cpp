@@ -166,9 +166,10 @@ void ServeOptions::declare(CommandLine& app) {
 
   group = "Replay";
   auto& replay = service.replay;
-  app.add_text("--handlers", handlers,
-               "What may run handlers in JavaScript: sandboxed (a process that can do nothing else), trusted (also where\n"
-               "the system cannot confine it), or off")
+  app.add_text(
+         "--handlers", handlers,
+         "What may run handlers in JavaScript: sandboxed (a process that can do nothing else), trusted (also where\n"
+         "the system cannot confine it), or off")
       .type("MODE")
       .one_of({"sandboxed", "trusted", "off"})
       .group(group);
