@@ -51,7 +51,7 @@ bool HostGuard::admits(std::string_view authority) const {
   if (!is_port(authority.substr(colon))) return false;
   std::string_view host = authority.substr(0, colon);
   if (host.ends_with('.')) host.remove_suffix(1);
-  if (is_ipv4(host)) return true;
+  if (host == "127.0.0.1" || is_ipv4(host)) return true;
   std::array<char, kNameBytesMax> buffer;
   if (host.empty() || host.size() > buffer.size()) return false;
   std::transform(host.begin(), host.end(), buffer.begin(), lower);

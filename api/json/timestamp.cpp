@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 namespace stele::api {
 
@@ -88,6 +89,27 @@ constexpr std::array<char, 200> kDigitPairs = [] {
 
 void put_pair(char* to, std::uint32_t value) { std::memcpy(to, kDigitPairs.data() + 2 * value, 2); }
 
+/// Writes `0000-00-00T`. The times of a page have few dates, so that of the last one is at hand.
+void write_date(std::int64_t days, char* to) {
+  struct Written {
+    std::int64_t days = std::numeric_limits<std::int64_t>::min();
+    std::array<char, 11> text{};
+  };
+  thread_local Written last;
+  if (last.days != days) {
+    const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days}}};
+    const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
+    char* const text = last.text.data();
+    std::memcpy(text, "0000-00-00T", last.text.size());
+    put_pair(text, year / 100);
+    put_pair(text + 2, year % 100);
+    put_pair(text + 5, static_cast<unsigned>(date.month()));
+    put_pair(text + 8, static_cast<unsigned>(date.day()));
+    last.days = days;
+  }
+  std::memcpy(to, last.text.data(), last.text.size());
+}
+
 }  // namespace
 
 std::optional<Timestamp> parse_timestamp(std::string_view text, FinerTimes finer) {
@@ -145,15 +167,10 @@ void write_timestamp(Timestamp time, char* to) {
     rest += kDay;
     --days;
   }
-  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days}}};
-  const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
   const auto second = static_cast<std::uint32_t>(rest / kSecond);
   const auto micros = static_cast<std::uint32_t>(rest % kSecond);
-  std::memcpy(to, "0000-00-00T00:00:00.000000Z", kTimestampBytes);
-  put_pair(to, year / 100);
-  put_pair(to + 2, year % 100);
-  put_pair(to + 5, static_cast<unsigned>(date.month()));
-  put_pair(to + 8, static_cast<unsigned>(date.day()));
+  write_date(days, to);
+  std::memcpy(to + 11, "00:00:00.000000Z", 16);
   put_pair(to + 11, second / 3600);
   put_pair(to + 14, second / 60 % 60);
   put_pair(to + 17, second % 60);

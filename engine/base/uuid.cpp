@@ -1,5 +1,9 @@
 #include "engine/base/uuid.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <openssl/rand.h>
 #include <sys/random.h>
 #include <sys/types.h>
@@ -105,13 +109,34 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
   return uuid;
 }
 
+#ifdef __SSE2__
 void write_uuid(const Uuid& uuid, char* to) {
-#pragma GCC unroll 16
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(uuid.bytes.data()));
+  const __m128i nibble = _mm_set1_epi8(0x0F);
+  const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), nibble);
+  const __m128i low = _mm_and_si128(bytes, nibble);
+  const auto digits = [](__m128i values) {
+    const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(values, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+    return _mm_add_epi8(_mm_add_epi8(values, _mm_set1_epi8('0')), letters);
+  };
+  char hex[32];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(hex), digits(_mm_unpacklo_epi8(high, low)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(hex + 16), digits(_mm_unpackhi_epi8(high, low)));
+  std::memcpy(to, hex, 8);
+  std::memcpy(to + 9, hex + 8, 4);
+  std::memcpy(to + 14, hex + 12, 4);
+  std::memcpy(to + 19, hex + 16, 4);
+  std::memcpy(to + 24, hex + 20, 12);
+  to[8] = to[13] = to[18] = to[23] = '-';
+}
+#else
+void write_uuid(const Uuid& uuid, char* to) {
   for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
     std::memcpy(to + kHexPlaces[i], kHexPairs.data() + 2 * uuid.bytes[i], 2);
   }
   to[8] = to[13] = to[18] = to[23] = '-';
 }
+#endif
 
 std::string to_string(const Uuid& uuid) {
   std::string text(kTextLength, '-');

@@ -10,6 +10,8 @@ namespace stele::net {
 
 namespace {
 
+using namespace std::literals;  // a view knows its length
+
 std::string_view reason_of(int status) {
   switch (status) {
     case 101:
@@ -104,14 +106,14 @@ void append_number(std::string& to, std::uint64_t number) {
 }
 
 void append_field(std::string& to, std::string_view name, std::string_view value) {
-  to.append(name).append(": ");
+  to.append(name).append(": "sv);
   const std::size_t from = to.size();
   to.append(value);
   for (std::size_t i = from; i < to.size(); ++i) {
     const unsigned char c = static_cast<unsigned char>(to[i]);
     if (c < 0x20 || c == 0x7F) to[i] = ' ';
   }
-  to.append("\r\n");
+  to.append("\r\n"sv);
 }
 
 }  // namespace
@@ -121,29 +123,29 @@ bool may_have_body(int status) { return status >= 200 && status != 204 && status
 void append_response_head(std::string& to, const api::Response& response, const Framing& framing,
                           std::string_view date) {
   if (response.status == 200) {
-    to.append("HTTP/1.1 200 OK\r\nServer: stele\r\nDate: ");
+    to.append("HTTP/1.1 200 OK\r\nServer: stele\r\nDate: "sv);
   } else if (response.status == 201) {
-    to.append("HTTP/1.1 201 Created\r\nServer: stele\r\nDate: ");
+    to.append("HTTP/1.1 201 Created\r\nServer: stele\r\nDate: "sv);
   } else {
-    to.append("HTTP/1.1 ");
+    to.append("HTTP/1.1 "sv);
     append_number(to, static_cast<std::uint64_t>(response.status));
-    to.append(" ").append(reason_of(response.status)).append("\r\nServer: stele\r\nDate: ");
+    to.append(" "sv).append(reason_of(response.status)).append("\r\nServer: stele\r\nDate: "sv);
   }
-  to.append(date).append("\r\n");
-  if (!response.content_type.empty()) to.append("Content-Type: ").append(response.content_type).append("\r\n");
+  to.append(date).append("\r\n"sv);
+  if (!response.content_type.empty()) to.append("Content-Type: "sv).append(response.content_type).append("\r\n"sv);
   if (framing.content_length) {
-    to.append("Content-Length: ");
+    to.append("Content-Length: "sv);
     append_number(to, *framing.content_length);
-    to.append("\r\n");
+    to.append("\r\n"sv);
   }
-  if (framing.chunked) to.append("Transfer-Encoding: chunked\r\n");
-  if (framing.close) to.append("Connection: close\r\n");
-  if (framing.keep_alive) to.append("Connection: keep-alive\r\n");
+  if (framing.chunked) to.append("Transfer-Encoding: chunked\r\n"sv);
+  if (framing.close) to.append("Connection: close\r\n"sv);
+  if (framing.keep_alive) to.append("Connection: keep-alive\r\n"sv);
   if (!framing.upgrade_to.empty()) {
-    to.append("Connection: Upgrade\r\nUpgrade: ").append(framing.upgrade_to).append("\r\n");
+    to.append("Connection: Upgrade\r\nUpgrade: "sv).append(framing.upgrade_to).append("\r\n"sv);
   }
   for (const auto& [name, value] : response.headers) append_field(to, name, value);
-  to.append("\r\n");
+  to.append("\r\n"sv);
 }
 
 std::string http_date(std::int64_t seconds) {
