@@ -1,5 +1,7 @@
 #include "api/replay/replay_threads.h"
 
+#include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "api/endpoint/store_refusal.h"
@@ -15,10 +17,7 @@ Problem shutting_down() {
 }  // namespace
 
 ReplayThreads::ReplayThreads(std::size_t threads, std::size_t queue_max)
-    : thread_count_(threads), queue_max_(queue_max) {
-  threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
-}
+    : thread_count_(threads), queue_max_(queue_max) {}
 
 ReplayThreads::~ReplayThreads() { stop(); }
 
@@ -29,6 +28,16 @@ void ReplayThreads::run(const std::shared_ptr<Call>& call, ReplayWork work, std:
     stopping = stopping_;
     if (!stopping && running_ + queue_.size() < thread_count_ + waiting_max) {
       queue_.push_back({call, std::move(work)});
+      if (threads_.size() < std::min(thread_count_, running_ + queue_.size())) {
+        try {
+          threads_.emplace_back([this] { this->work(); });
+        } catch (const std::system_error&) {
+          if (threads_.empty()) {  // with fewer than there may be it goes on
+            queue_.pop_back();
+            throw;
+          }
+        }
+      }
       changed_.notify_one();
       return;
     }

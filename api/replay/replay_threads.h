@@ -22,7 +22,8 @@ using ReplayWork = std::function<std::variant<Response, Problem>(Call&)>;
 
 class ReplayThreads {
  public:
-  /// So many replays at once; `queue_max` more may wait where waiting is wanted.
+  /// So many replays at once; `queue_max` more may wait where waiting is wanted. Threads are started as they are
+  /// needed.
   ReplayThreads(std::size_t threads, std::size_t queue_max);
   /// stop().
   ~ReplayThreads();

@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "api/http/bounded_read.h"
@@ -22,9 +23,7 @@ bool passes(const ReplayFailure& failure) {
 
 Snapshotter::Snapshotter(Store& store, const Replayer& replayer, HandlerRegistry& handlers,
                          const SnapshotPolicies& policies, const Clock& clock)
-    : store_(store), replayer_(replayer), handlers_(handlers), policies_(policies), clock_(clock) {
-  if (store_.snapshots() != nullptr) thread_ = std::thread([this] { run(); });
-}
+    : store_(store), replayer_(replayer), handlers_(handlers), policies_(policies), clock_(clock) {}
 
 Snapshotter::~Snapshotter() { stop(); }
 
@@ -36,7 +35,8 @@ void Snapshotter::appended(const Proposal& proposal, const AppendOutcome& stored
         policies_.policy_of(event.aggregate_type ? event.aggregate_type : placed.inherited_type);
     if (!policy.due(SequenceNumber{placed.sequence.value() - 1}, placed.sequence)) continue;
     const std::lock_guard lock(mutex_);
-    if (is_due_.contains(event.aggregate_id)) continue;
+    if (stopping_ || store_.snapshots() == nullptr || is_due_.contains(event.aggregate_id)) continue;
+    if (!thread_.joinable() && !start_thread()) continue;
     if (due_.size() >= kDueMax) {
       is_due_.erase(due_.front());
       due_.pop_front();
@@ -45,6 +45,16 @@ void Snapshotter::appended(const Proposal& proposal, const AppendOutcome& stored
     due_.push_back(event.aggregate_id);
     is_due_.emplace(due_.back(), std::prev(due_.end()));
     changed_.notify_one();
+  }
+}
+
+bool Snapshotter::start_thread() {
+  try {
+    thread_ = std::thread([this] { run(); });
+    return true;
+  } catch (const std::system_error&) {  // there are too many: an append must not fail for it
+    ++dropped_;
+    return false;
   }
 }
 

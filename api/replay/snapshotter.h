@@ -57,6 +57,7 @@ class Snapshotter {
                                                            const EventHandler& handler,
                                                            const std::function<bool()>& abandoned);
   [[nodiscard]] Status keep(const AggregateSummary& aggregate, const EventHandler& handler, const Replayed& replayed);
+  [[nodiscard]] bool start_thread();  ///< with mutex_ held
   void run();
   void take_due(const std::string& aggregate_id);
 
@@ -73,7 +74,7 @@ class Snapshotter {
   std::uint64_t dropped_ = 0;
   std::atomic<std::uint64_t> taken_{0}, failed_{0};
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  std::thread thread_;  ///< from when the first one is due
 };
 
 }  // namespace stele::api

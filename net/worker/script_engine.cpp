@@ -31,6 +31,7 @@
 
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -175,6 +176,74 @@ bool complete_event(JSContext* cx, JS::HandleObject event) {
   return complete_envelope(cx, event) && complete_data(cx, event);
 }
 
+/// The value of a member of the envelope, as it stands in its text, which the server has written: an object without
+/// white space, names without escapes. Empty if there is none.
+std::string_view find_in_envelope(std::string_view text, std::string_view name) {
+  std::size_t at = 1;
+  while (at < text.size() && text[at] == '"') {
+    const std::size_t name_end = text.find('"', at + 1);
+    if (name_end == std::string_view::npos) break;
+    const std::size_t value = name_end + 2;
+    std::size_t end = value;
+    for (int depth = 0; end < text.size(); ++end) {
+      const char c = text[end];
+      if (c == '"') {
+        for (++end; end < text.size() && text[end] != '"'; ++end) end += text[end] == '\\' ? 1 : 0;
+      } else if (c == '{' || c == '[') {
+        ++depth;
+      } else if (depth > 0 && (c == '}' || c == ']')) {
+        --depth;
+      } else if (depth == 0 && (c == ',' || c == '}')) {
+        break;
+      }
+    }
+    if (end >= text.size()) break;
+    if (text.substr(at + 1, name_end - at - 1) == name) return text.substr(value, end - value);
+    at = end + 1;
+  }
+  return {};
+}
+
+/// Reads one member without parsing the others. `*done` is false if that needs the whole envelope.
+bool peek_at_envelope(JSContext* cx, JS::HandleValue envelope, JS::HandleId id, JS::MutableHandleValue member,
+                      bool* done) {
+  *done = false;
+  JSLinearString* const text = JS_EnsureLinearString(cx, envelope.toString());
+  if (text == nullptr) return false;
+  JSLinearString* const name = id.toLinearString();
+  if (!JS::LinearStringHasLatin1Chars(text) || !JS::LinearStringHasLatin1Chars(name)) return true;
+  std::array<char, 128> buffer;
+  std::size_t bytes = 0;
+  bool is_number = false;
+  {
+    const JS::AutoCheckCannotGC no_gc(cx);
+    const auto view = [&](JSLinearString* from) {
+      return std::string_view(reinterpret_cast<const char*>(JS::GetLatin1LinearStringChars(no_gc, from)),
+                              JS::GetLinearStringLength(from));
+    };
+    std::string_view value = find_in_envelope(view(text), view(name));
+    if (value.empty() || value.size() > buffer.size()) return true;
+    is_number = value.front() >= '0' && value.front() <= '9';
+    if (!is_number) {
+      if (value.front() != '"' || value.find('\\') != std::string_view::npos) return true;
+      value = value.substr(1, value.size() - 2);
+    }
+    bytes = value.copy(buffer.data(), buffer.size());
+  }
+  if (is_number) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(buffer.data(), buffer.data() + bytes, number);
+    if (error != std::errc() || end != buffer.data() + bytes) return true;
+    member.setNumber(static_cast<double>(number));
+  } else {
+    JSString* const copy = JS_NewStringCopyN(cx, buffer.data(), bytes);
+    if (copy == nullptr) return false;
+    member.setString(copy);
+  }
+  *done = true;
+  return true;
+}
+
 bool resolve_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, bool* resolved) {
   *resolved = false;
   if (!id.isString()) return true;
@@ -182,10 +251,15 @@ bool resolve_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, bool*
     *resolved = !JS::GetReservedSlot(event, kDataSlot).isUndefined();
     return complete_data(cx, event);
   }
+  JS::RootedValue member(cx);
+  JS::RootedValue text(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
+  if (text.isString()) {
+    if (!peek_at_envelope(cx, text, id, &member, resolved)) return false;
+    if (*resolved) return JS_DefinePropertyById(cx, event, id, member, JSPROP_ENUMERATE);
+  }
   JS::RootedObject envelope(cx);
   if (!take_envelope(cx, event, &envelope)) return false;
   if (!envelope) return true;
-  JS::RootedValue member(cx);
   if (!JS_HasOwnPropertyById(cx, envelope, id, resolved)) return false;
   if (!*resolved) return true;
   return JS_GetPropertyById(cx, envelope, id, &member) &&
@@ -194,10 +268,9 @@ bool resolve_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, bool*
 
 /// A member that is deleted does not come back.
 bool delete_from_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, JS::ObjectOpResult& result) {
-  JS::RootedValue envelope(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
-  if (!envelope.isObject()) return result.succeed();
-  JS::RootedObject from(cx, &envelope.toObject());
-  return JS_DeletePropertyById(cx, from, id, result);
+  JS::RootedObject envelope(cx);
+  if (!take_envelope(cx, event, &envelope)) return false;
+  return envelope ? JS_DeletePropertyById(cx, envelope, id, result) : result.succeed();
 }
 
 constexpr JSClassOps kEventOps = {nullptr, delete_from_event, complete_event, nullptr, resolve_event,
