@@ -76,16 +76,21 @@ std::optional<Problem> Call::exceeds(const EndpointLimits& limits) {
 std::optional<Problem> Call::bad_body_form(BodyForm wanted) {
   if (wanted == BodyForm::None || (wanted == BodyForm::Json && request_->body().empty())) return std::nullopt;
   const bool has_events = wanted == BodyForm::Events;
-  const bool is_script = wanted == BodyForm::Script;
   const std::string_view type = request_->header("Content-Type");
-  const auto format = is_script ? std::nullopt : api::body_format(type);
-  if (is_script ? !is_script_type(type) : !format || (!has_events && *format != BodyFormat::Json)) {
-    return Problem("unsupported-media-type",
-                   has_events
-                       ? "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
-                         "application/jsonl, in UTF-8."
-                   : is_script ? "The Content-Type must be text/javascript, in UTF-8."
-                               : "The Content-Type must be application/json, in UTF-8.");
+  if (wanted == BodyForm::Script) {
+    if (!is_script_type(type)) {
+      return Problem("unsupported-media-type", "The Content-Type must be text/javascript, in UTF-8.");
+    }
+  } else {
+    const auto format = api::body_format(type);
+    if (!format || (!has_events && *format != BodyFormat::Json)) {
+      return Problem("unsupported-media-type",
+                     has_events
+                         ? "The Content-Type must be application/json, application/x-ndjson, application/ndjson or "
+                           "application/jsonl, in UTF-8."
+                         : "The Content-Type must be application/json, in UTF-8.");
+    }
+    body_format_ = *format;
   }
   const auto coding = api::body_coding(request_->header("Content-Encoding"));
   if (!coding || (!has_events && *coding != ContentCoding::Identity)) {
@@ -93,7 +98,6 @@ std::optional<Problem> Call::bad_body_form(BodyForm wanted) {
                                                         : "The body must have no Content-Encoding.")
         .header("Accept-Encoding", has_events ? "gzip, zstd" : "identity");
   }
-  body_format_ = format.value_or(BodyFormat::Json);
   body_coding_ = *coding;
   return std::nullopt;
 }
