@@ -50,15 +50,6 @@ constexpr std::array<std::uint16_t, 256> kNibbles = [] {
   for (std::uint16_t i = 0; i < 6; ++i) table['a' + i] = table['A' + i] = static_cast<std::uint16_t>(10 + i);
   return table;
 }();
-constexpr std::array<char, 512> kHexPairs = [] {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::array<char, 512> table{};
-  for (std::size_t i = 0; i < 256; ++i) {
-    table[2 * i] = kDigits[i >> 4];
-    table[2 * i + 1] = kDigits[i & 15];
-  }
-  return table;
-}();
 
 int nibble(char c) { return kNibbles[static_cast<unsigned char>(c)]; }
 
@@ -131,6 +122,15 @@ void write_uuid(const Uuid& uuid, char* to) {
 }
 #else
 void write_uuid(const Uuid& uuid, char* to) {
+  static constexpr std::array<char, 512> kHexPairs = [] {
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::array<char, 512> table{};
+    for (std::size_t i = 0; i < 256; ++i) {
+      table[2 * i] = kDigits[i >> 4];
+      table[2 * i + 1] = kDigits[i & 15];
+    }
+    return table;
+  }();
   for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
     std::memcpy(to + kHexPlaces[i], kHexPairs.data() + 2 * uuid.bytes[i], 2);
   }
