@@ -18,6 +18,7 @@ std::string json_string(std::string_view text) {
 std::string_view words_for(std::string_view limit) {
   if (limit == "call-time") return "One call of the handler took too long.";
   if (limit == "replay-time") return "The replay took too long.";
+  if (limit == "state-time") return "Reading or writing the state took too long.";
   if (limit == "memory") return "The handler took too much memory.";
   if (limit == "stack") return "The handler's calls are nested too deeply.";
   if (limit == "state-size") return "The state is too large.";

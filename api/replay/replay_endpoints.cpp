@@ -105,7 +105,8 @@ void ReplayEndpoints::replay(const CallPtr& call) {
                             .header("Retry-After", std::string(kRetrySoon)));
     }
   }
-  room_.threads.run_now(call, [this, request, trial](const Call& c) { return answer_replay(c, *request); });
+  room_.threads.run_now(
+      call, [this, request, trial = std::move(trial)](const Call& c) { return answer_replay(c, *request); });
 }
 
 std::variant<Response, Problem> ReplayEndpoints::answer_replay(const Call& call, const ReplayRequest& request) {

@@ -43,10 +43,9 @@ void ReplayThreads::run(const std::shared_ptr<Call>& call, ReplayWork work, std:
     }
     ++refused_;
   }
-  call->fail(
-      stopping ? Problem("unavailable", "The server is shutting down.").header("Retry-After", std::string(kRetryLater))
-               : Problem("busy-replays", "So many replays are under way: " + std::to_string(thread_count_) + ".")
-                     .header("Retry-After", std::string(kRetrySoon)));
+  call->fail(stopping ? shutting_down()
+                      : Problem("busy-replays", "So many replays are under way: " + std::to_string(thread_count_) + ".")
+                            .header("Retry-After", std::string(kRetrySoon)));
 }
 
 void ReplayThreads::work() {

@@ -58,7 +58,10 @@ std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggre
   if (!snapshot || (best && snapshot->sequence <= best->state->state.sequence)) return best;
   auto state = FoldedState::decode(snapshot->sequence, snapshot->state);
   if (!state || !holds(*state, snapshot->fingerprint)) return best;
-  return Kept{std::make_shared<CachedState>(CachedState{*std::move(state), snapshot->fingerprint}), "store"};
+  auto found = std::make_shared<const CachedState>(CachedState{*std::move(state), snapshot->fingerprint});
+  // The newest state may be asked for again, and would be read from a file each time.
+  if (parts_.cache != nullptr) parts_.cache->put(aggregate.aggregate_id, handler.identity, found);
+  return Kept{std::move(found), "store"};
 }
 
 /// The work of one replay.

@@ -1,6 +1,6 @@
 #pragma once
-// The worker processes of a server: started ahead, lent to one fold at a time, thrown away after anything that a script
-// should not have done. What api::ScriptHost promises.
+// The worker processes of a server: started as they are needed, lent to one fold at a time, thrown away after anything
+// that a script should not have done. What api::ScriptHost promises.
 //
 // A thread of the pool starts them (they end with the thread that did), and reaps those that are given up. begin()
 // waits for a start that is under way, and otherwise only if the options say so. Folds must be gone before the pool.
