@@ -10,8 +10,8 @@
 // skipped, or with its aggregate parked behind it, or the queue stops at it.
 //
 // A batch of one event keeps its number over all its attempts, a larger one until it is split. Nothing is attempted
-// while a step is not durable: neither a batch whose decision it is, nor any other as long as the journal is in trouble.
-// After a crash, what was decided is attempted again, with its number.
+// while a step is not durable: neither a batch whose decision it is, nor any other as long as the journal is in
+// trouble. After a crash, what was decided is attempted again, with its number.
 
 #include <chrono>
 #include <cstdint>

@@ -64,8 +64,7 @@ Status read_group(std::string_view payload, std::uint64_t offset, const FrameHea
 
 /// Megabytes of zeros are looked through at each opening: each byte is compared with the one before, many at once.
 bool is_zero(std::string_view bytes) {
-  return bytes.empty() ||
-         (bytes.front() == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() || (bytes.front() == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace
