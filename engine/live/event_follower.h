@@ -53,7 +53,7 @@ class EventFollower {
   const std::shared_ptr<HubCore> core_;
   const std::shared_ptr<FollowerSeat> seat_;
   std::deque<std::shared_ptr<const Record>> piece_;  // what was read of the log and not given out yet
-  bool found_nothing_ = false;  // up to the end, when it has looked last
+  bool found_nothing_ = false;                       // up to the end, when it has looked last
 };
 
 }  // namespace stele
