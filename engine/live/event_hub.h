@@ -17,7 +17,7 @@ namespace stele {
 struct EventHubOptions {
   // What is kept for a follower at the head that does not take it. Beyond either bound it is behind, and reads the log
   // again from there: nothing is lost.
-  std::size_t queue_events_max = 1024;
+  std::size_t queue_events_max = 4096;
   std::size_t queue_bytes_max = 1U << 20;  ///< one record of any size may always wait
 };
 

@@ -247,10 +247,13 @@ TEST_CASE("EventHub.WhatCannotBeReadIsAnErrorOfThoseWhoAskForItAndSkipsNothing")
   CHECK(take_all(*none).empty());
   fixture.disk.fail_with_probability(SimulatedCall::Read, 1, SimulatedFailure::Io);
   append_sample(*fixture.store, 1);
-  REQUIRE(fixture.bell.wait());
   std::shared_ptr<const Record> record;
-  const auto failed = all->next(record, nullptr);
-  REQUIRE_FALSE(failed);
+  auto failed = all->next(record, nullptr);
+  while (failed) {  // the other one may be woken first
+    REQUIRE(*failed == Step::AtHead);
+    REQUIRE(fixture.bell.wait());
+    failed = all->next(record, nullptr);
+  }
   CHECK(failed.error().kind == ErrorKind::Io);
   CHECK(take_all(*none).empty());
   CHECK(none->examined_end() == Position{2});

@@ -43,6 +43,7 @@ const std::vector<Folder>& folders() {
       {"api/endpoint/", {"engine/", "api/json/", "api/http/", "api/access/"}},
       {"api/records/", {"engine/", "api/json/"}},
       {"api/events/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
+      {"api/live/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/replay/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/operations/",
        {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/openapi_json.inc"}},
