@@ -54,7 +54,9 @@ Result<PushedBody::Step> EventSource::append_events(std::string& to) {
         to += "\n\n";
         break;
       case LiveFeed::Step::CaughtUp:
-        append_checkpoint(to);
+        // With its id, so that a client that began with `now` and has seen nothing yet comes back to the same place.
+        (void)feed_->take_checkpoint();
+        append_id(to, feed_->position());
         to += "event: caught-up\ndata: {\"position\":";
         append_number(to, feed_->position().value());
         to += "}\n\n";

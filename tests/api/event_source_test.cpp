@@ -77,7 +77,7 @@ TEST_CASE("EventSource.AnEventIsAMessageOfOneLineAsInLists") {
   post_events(service, 1);
   LiveReader reader(service, std::string(kStream) + "?start=beginning");
   const Answer listed = service.get("/v1/events", {{"Accept", "application/x-ndjson"}});
-  CHECK(reader.read() == "id: 1\ndata: " + listed.body + "\nevent: caught-up\ndata: {\"position\":1}\n\n");
+  CHECK(reader.read() == "id: 1\ndata: " + listed.body + "\nid: 1\nevent: caught-up\ndata: {\"position\":1}\n\n");
   CHECK(listed.body.find(R"("data":[1,"a  b"])") != std::string::npos);
 }
 
@@ -197,9 +197,9 @@ TEST_CASE("EventSource.SeesWhatItsCallerMaySeeAndEndsWithItsCredentials") {
   LiveReader sees_missions(service, all, bearer(limited));
   LiveReader sees_system(service, all + "&includeSystem=true", bearer(auditor));
   LiveReader sees_none(service, all + "&aggregateType=tank", bearer(limited));
-  CHECK(outline(sees_missions.read()) == "1 ~2 caught-up");
+  CHECK(outline(sees_missions.read()) == "1 caught-up");
   CHECK(outline(sees_system.read()) == "0 1 2 caught-up");
-  CHECK(outline(sees_none.read()) == "~2 caught-up");
+  CHECK(outline(sees_none.read()) == "caught-up");
   REQUIRE(service.post(event("b"), bearer(admin)).status == 201);
   REQUIRE(service.post(event("a"), bearer(admin)).status == 201);
   CHECK(outline(sees_missions.read_until("id: 4\n")) == "4");
@@ -238,12 +238,14 @@ TEST_CASE("EventSource.EndsWithItsJwt") {
 
 TEST_CASE("EventSource.TheServersEndIsAnEndToResumeFrom") {
   TestService service(patient_options());
-  LiveReader reader(service, std::string(kStream) + "?start=beginning&eventType=Never");
-  post_events(service, 3);
-  std::string heard = reader.read();
-  heard += reader.read(Occasion::ShuttingDown);
+  LiveReader reader(service, std::string(kStream) + "?eventType=Never");
+  LiveReader witness(service, kStream);
+  CHECK(reader.read().find("id: 0\nevent: caught-up\n") != std::string::npos);
+  post_events(service, 4);
+  witness.read_until("id: 4\n");
+  const std::string last = outline(reader.read(Occasion::ShuttingDown));
   CHECK(reader.ended());
-  CHECK(outline(heard) == "~3 caught-up");
+  CHECK((last == "~4" || last == "~3"));  // the hub may not have counted the last one as read
 }
 
 TEST_CASE("EventSource.IsOneOfTheFormsThatAreAskedFor") {
