@@ -4,6 +4,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-url1.81-dev libsimdjson-dev libxxhash-dev libssl-dev
   libfmt-dev libspdlog-dev libcli11-dev libzstd-dev zlib1g-dev prometheus-cpp-dev libjemalloc-dev libmozjs-102-dev libseccomp-dev
+  libwslay-dev
   python3 python3-jsonpatch python3-yaml
   doctest-dev libbenchmark-dev libpq-dev libnats-dev
   strace e2fsprogs openssl zstd

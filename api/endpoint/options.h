@@ -51,6 +51,7 @@ struct LiveSettings {
   std::chrono::milliseconds credentials_interval{10'000};  ///< how often it is asked whether they are still good
 };
 
+class MessageFraming;
 class ScriptHost;
 class TrafficMetrics;
 
@@ -58,6 +59,8 @@ struct ServiceOptions {
   Limits limits;
   ReplaySettings replay;
   LiveSettings live;
+  /// What WebSockets are made of; must outlive the service. None: requests for one are answered as if they were none.
+  MessageFraming* web_sockets = nullptr;
   /// What runs scripts; must outlive the service. None: there are the built-in handlers only.
   ScriptHost* scripts = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.

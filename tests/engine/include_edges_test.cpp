@@ -51,6 +51,7 @@ const std::vector<Folder>& folders() {
       {"net/log/", {"engine/", "api/"}},
       {"net/tls/", {"engine/", "api/", "net/log/"}},
       {"net/http/", {"engine/", "api/", "net/log/", "net/tls/"}},
+      {"net/live/", {"engine/", "api/", "net/log/"}},
       {"net/server/", {"engine/", "api/", "net/"}},
       {"net/worker/", {"engine/", "api/", "net/log/"}},
       {"tools/cli/", {"engine/", "api/", "net/"}},
