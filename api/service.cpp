@@ -29,6 +29,7 @@ Response allowed(const std::string& methods) {
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
       options_(std::move(options)),
+      hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),
       replay_room_(store, options_),
       replays_(replay_room_),
       snapshots_(replay_room_),
@@ -37,13 +38,21 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
               [this](const Proposal& proposal, const AppendOutcome& stored) {
                 replay_room_.snapshotter.appended(proposal, stored);
               }),
-      operations_(store, scheduler, options_, [this] { return replay_room_.report(); }) {
+      live_(store, hub_, options_),
+      operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   endpoints_.add(events_.endpoints());
   endpoints_.add(replays_.endpoints());
   endpoints_.add(snapshots_.endpoints());
   endpoints_.add(handlers_.endpoints());
+  endpoints_.add(live_.endpoints());
   endpoints_.add(operations_.endpoints());
+}
+
+SubjectReport Service::report() const {
+  SubjectReport all = replay_room_.report();
+  for (SubjectMetric& metric : live_.report().metrics) all.metrics.push_back(std::move(metric));
+  return all;
 }
 
 bool Service::wants_body(const Request& request, BodyTerms& terms) {

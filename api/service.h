@@ -9,11 +9,13 @@
 #include "api/endpoint/options.h"
 #include "api/events/event_endpoints.h"
 #include "api/http/http.h"
+#include "api/live/live_endpoints.h"
 #include "api/operations/operations_endpoints.h"
 #include "api/replay/handler_endpoints.h"
 #include "api/replay/replay_endpoints.h"
 #include "api/replay/replay_room.h"
 #include "api/replay/snapshot_endpoints.h"
+#include "engine/live/event_hub.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -37,14 +39,18 @@ class Service : public Handler {
   /// Null if the request is answered already.
   [[nodiscard]] const Endpoint* admit(Call& call, const RouteMatch& match) const;
   void run(const Endpoint& endpoint, const std::shared_ptr<Call>& call);
+  /// What the subjects say on /readyz and /metrics.
+  [[nodiscard]] SubjectReport report() const;
 
   Scheduler& scheduler_;
   const ServiceOptions options_;
+  EventHub hub_;
   ReplayRoom replay_room_;
   ReplayEndpoints replays_;
   SnapshotEndpoints snapshots_;
   HandlerEndpoints handlers_;
   EventEndpoints events_;
+  LiveEndpoints live_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };

@@ -20,6 +20,7 @@
 #include "tools/commands/replay.h"
 #include "tools/commands/serve.h"
 #include "tools/commands/snapshot.h"
+#include "tools/commands/tail.h"
 #include "tools/commands/token.h"
 #include "tools/commands/worker.h"
 
@@ -42,6 +43,7 @@ constexpr std::array kCommands{
     Command{"serve", "open a data folder and serve it over HTTP", &serve_command},
     Command{"append", "append one event, or a list of them, all or nothing", &append_command},
     Command{"query", "print events that match filters", &query_command},
+    Command{"tail", "print events as they come", &tail_command},
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
     Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},

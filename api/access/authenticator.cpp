@@ -99,9 +99,14 @@ std::variant<Caller, Problem> Authenticator::authenticate(const Request& request
 }
 
 std::shared_ptr<const Principal> Authenticator::granted(const Request& request, Permission needed) {
-  const auto credentials = bearer_credentials(request.header("Authorization"));
+  return granted(request.header("Authorization"), request.remote_address(), needed);
+}
+
+std::shared_ptr<const Principal> Authenticator::granted(std::string_view authorization, std::string_view address,
+                                                        Permission needed) {
+  const auto credentials = bearer_credentials(authorization);
   if (!credentials) return nullptr;
-  const Outcome outcome = check(*credentials, request.remote_address());
+  const Outcome outcome = check(*credentials, address);
   const auto* principal = std::get_if<std::shared_ptr<const Principal>>(&outcome);
   return principal != nullptr && grants((*principal)->role, needed) ? *principal : nullptr;
 }

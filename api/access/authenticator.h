@@ -48,6 +48,10 @@ class Authenticator {
 
   /// The caller that authenticate() would give, if it may do this; else null. Counts no failure.
   [[nodiscard]] std::shared_ptr<const Principal> granted(const Request& request, Permission needed);
+  /// The same for what the field Authorization of an earlier request held, from that address: for answers that outlive
+  /// their request.
+  [[nodiscard]] std::shared_ptr<const Principal> granted(std::string_view authorization, std::string_view address,
+                                                         Permission needed);
 
   [[nodiscard]] const JwtCache& verified_jwts() const { return verified_; }
   /// What the operator should know: files that cannot be read again.

@@ -57,7 +57,11 @@ std::optional<Problem> Call::exceeds(const EndpointLimits& limits) {
     if (auto problem = Parameters(request.query(), {}).problem()) return problem;
   }
   if (auto problem = bad_body_form(limits.body)) return problem;
-  if (limits.answer != AnswerForm::Any) {
+  if (limits.answer == AnswerForm::EventStream) {
+    if (!accepts(request.header("Accept"), kEventStreamType)) {
+      return Problem("not-acceptable", "The answer is text/event-stream.");
+    }
+  } else if (limits.answer != AnswerForm::Any) {
     const bool has_lines = limits.answer == AnswerForm::JsonOrLines;
     const auto form = accepted_form(request.header("Accept"), has_lines);
     if (!form) {

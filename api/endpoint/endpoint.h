@@ -27,6 +27,7 @@ enum class AnswerForm : std::uint8_t {
   Any,          ///< for probes: `Accept` is not looked at
   Json,         ///< else 406
   JsonOrLines,  ///< what the client prefers; else 406
+  EventStream,  ///< else 406
 };
 
 enum class QueryUse : std::uint8_t {

@@ -43,12 +43,24 @@ struct ReplaySettings {
   std::uint64_t snapshot_keep = 2;                ///< newest of an aggregate that are kept
 };
 
+/// Bounds of live streams of events.
+struct LiveSettings {
+  std::size_t streams_max = 1'000;          ///< at once; beyond: 429
+  std::size_t buffer_bytes_max = 1U << 20;  ///< of events that wait for a reader at the head, which is cut
+  std::chrono::milliseconds checkpoint_interval{10'000};   ///< how long a stream says nothing
+  std::chrono::milliseconds credentials_interval{10'000};  ///< how often it is asked whether they are still good
+};
+
+class MessageFraming;
 class ScriptHost;
 class TrafficMetrics;
 
 struct ServiceOptions {
   Limits limits;
   ReplaySettings replay;
+  LiveSettings live;
+  /// What WebSockets are made of; must outlive the service. None: requests for one are answered as if they were none.
+  MessageFraming* web_sockets = nullptr;
   /// What runs scripts; must outlive the service. None: there are the built-in handlers only.
   ScriptHost* scripts = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.

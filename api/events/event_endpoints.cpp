@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/endpoint/event_filters.h"
 #include "api/events/aggregate_reads.h"
 #include "api/events/event_reads.h"
 #include "api/events/log_head.h"
@@ -11,19 +12,6 @@ namespace stele::api {
 namespace {
 
 using CallPtr = std::shared_ptr<Call>;
-
-/// Narrows a query to what the caller may see; answers and gives false if it may not ask this at all.
-template <class Query>
-bool may_list(Call& call, Query& query) {
-  const Caller& caller = call.caller();
-  if (query.include_system && !caller.may(Permission::Audit)) {
-    call.fail(insufficient_role(caller, "includeSystem")
-                  .error({"parameter", "includeSystem", "Needs the role auditor or admin.", {}}));
-    return false;
-  }
-  caller.restrict(query);
-  return true;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/endpoint/event_filters.h"
 #include "api/http/bounded_read.h"
 #include "api/http/cursor.h"
 #include "api/http/parameters.h"
@@ -15,7 +16,6 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::uint64_t kIntegerMax = std::numeric_limits<std::int64_t>::max();
 /// A page ends early when its body has this size, whatever its limit: a thousand events may have a gigabyte.
 constexpr std::size_t kPageBytesMax = 8U << 20;
 constexpr std::size_t kPieceBytes = 64U << 10;
@@ -64,19 +64,6 @@ std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
   text.add("afterPosition", query.after);
   if (query.include_system) text.add("includeSystem", std::string_view("true"));
   return text.hash();
-}
-
-/// Sorted, so that the same values in another order are the same query.
-std::vector<std::string> without_repeats(std::vector<std::string> values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  return values;
-}
-
-template <class Id>
-std::optional<Id> as_id(const std::optional<std::uint64_t>& number) {
-  if (!number) return std::nullopt;
-  return Id{*number};
 }
 
 void apply_cursor(EventQuery& query, Position last) {
@@ -187,28 +174,12 @@ std::optional<Problem> find(const ReadView& view, const Caller& caller, std::str
 
 std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const AcceptedForm& form,
                                                          const Limits& limits, const Uuid& store) {
-  Parameters parameters(request.query(),
-                        {"aggregateId", "aggregateType", "eventType", "tag", "userId", "correlationId", "from", "to",
-                         "occurredFrom", "occurredTo", "fromSequence", "toSequence", "afterPosition", "order", "limit",
-                         "cursor", "schemaVersion", "minPosition", "includeSystem"});
+  Parameters parameters(request.query(), {"order", "limit", "cursor", "minPosition"}, event_filter_names());
   EventListRequest list;
   list.format = form.format;
   list.type = form.type;
   EventQuery& query = list.query;
-  query.aggregate_id = parameters.text("aggregateId");
-  query.aggregate_type = parameters.text("aggregateType");
-  query.event_types = without_repeats(parameters.texts("eventType"));
-  query.tags = without_repeats(parameters.texts("tag", kTagBytesMax, kTagsMax));
-  query.user_id = parameters.text("userId");
-  query.correlation_id = parameters.text("correlationId");
-  query.from = parameters.timestamp("from");
-  query.to = parameters.timestamp("to");
-  query.occurred_from = parameters.timestamp("occurredFrom");
-  query.occurred_to = parameters.timestamp("occurredTo");
-  query.from_sequence = as_id<SequenceNumber>(parameters.integer("fromSequence", 0, kIntegerMax));
-  query.to_sequence = as_id<SequenceNumber>(parameters.integer("toSequence", 0, kIntegerMax));
-  query.after = as_id<Position>(parameters.integer("afterPosition", 0, kIntegerMax));
-  query.include_system = parameters.flag("includeSystem").value_or(false);
+  query = read_event_filters(parameters);
   if (const auto order = parameters.text("order")) {
     if (*order == "desc") {
       query.direction = Direction::Descending;
@@ -218,11 +189,7 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
   }
   const auto limit = parameters.integer("limit", 1, limits.page_max);
   list.limit = static_cast<std::size_t>(limit.value_or(list.format == BodyFormat::Ndjson ? 0 : limits.page_default));
-  // No upcasters exist, so every version that can be asked for is the stored one.
-  if (const auto version = parameters.text("schemaVersion"); version && *version != "stored") {
-    (void)parameters.integer("schemaVersion", 1, std::numeric_limits<std::uint32_t>::max());
-  }
-  list.min_position = as_id<Position>(parameters.integer("minPosition", 0, kIntegerMax));
+  if (const auto min = parameters.integer("minPosition", 0, kPositionMax)) list.min_position = Position{*min};
   const auto cursor = parameters.text("cursor", kCursorBytesMax);
   if (auto problem = parameters.problem()) return std::move(*problem);
 

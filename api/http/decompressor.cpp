@@ -18,7 +18,7 @@ namespace {
 using State = Decompressor::State;
 using Outcome = Decompressed::Outcome;
 
-constexpr int kGzipWindow = 15 + 16;      // up to 32 KiB, with the header of gzip
+constexpr int kGzipReadWindow = 15 + 16;  // up to 32 KiB, with the header of gzip
 constexpr std::size_t kStepBytes = 4096;  // of the first piece of output; they double
 
 /// Room for output that grows with what has come, up to one byte beyond the limit: by that byte a body is found to be
@@ -45,7 +45,7 @@ class Output {
 class Inflater {
  public:
   Inflater() {
-    if (::inflateInit2(&stream_, kGzipWindow) != Z_OK) throw std::bad_alloc();
+    if (::inflateInit2(&stream_, kGzipReadWindow) != Z_OK) throw std::bad_alloc();
   }
   ~Inflater() { (void)::inflateEnd(&stream_); }
   Inflater(const Inflater&) = delete;

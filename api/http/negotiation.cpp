@@ -108,4 +108,17 @@ std::optional<AcceptedForm> accepted_form(std::string_view accept, bool has_ndjs
   return std::nullopt;
 }
 
+bool accepts(std::string_view accept, std::string_view type) {
+  if (trimmed(accept).empty()) return true;
+  const std::string any_subtype = std::string(type.substr(0, type.find('/'))) + "/*";
+  Preference preference;
+  while (!accept.empty()) {
+    std::string_view range = take_part(accept, ',');
+    const std::string_view named = take_part(range, ';');
+    const int exactness = same_token(named, type) ? 2 : same_token(named, any_subtype) ? 1 : named == "*/*" ? 0 : -1;
+    if (exactness >= 0) preference.offer(exactness, quality_of(range));
+  }
+  return preference.quality > 0;
+}
+
 }  // namespace stele::api

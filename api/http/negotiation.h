@@ -10,6 +10,7 @@ namespace stele::api {
 
 inline constexpr std::string_view kJsonType = "application/json";
 inline constexpr std::string_view kNdjsonType = "application/x-ndjson";
+inline constexpr std::string_view kEventStreamType = "text/event-stream";
 
 /// What a Content-Type says about a body of events; none for a type or charset that is not supported, for several
 /// types, or no type at all. NDJSON also goes by the names application/ndjson and application/jsonl. Parameters other
@@ -31,5 +32,8 @@ struct AcceptedForm {
 /// names it more exactly than JSON. None if it rules out all of them. An empty field accepts everything. Parameters
 /// other than the quality are ignored.
 [[nodiscard]] std::optional<AcceptedForm> accepted_form(std::string_view accept, bool has_ndjson);
+
+/// Whether an Accept field admits a type, given in lower case.
+[[nodiscard]] bool accepts(std::string_view accept, std::string_view type);
 
 }  // namespace stele::api

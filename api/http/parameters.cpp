@@ -15,7 +15,8 @@ constexpr std::size_t kNameShownBytesMax = 64;
 
 }  // namespace
 
-Parameters::Parameters(std::string_view query, std::initializer_list<std::string_view> known) {
+Parameters::Parameters(std::string_view query, std::initializer_list<std::string_view> known,
+                       std::span<const std::string_view> more) {
   std::size_t count = 0;
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
@@ -35,7 +36,8 @@ Parameters::Parameters(std::string_view query, std::initializer_list<std::string
              "The percent-encoding is broken or does not give UTF-8.");
       continue;
     }
-    if (std::find(known.begin(), known.end(), *name) == known.end()) {
+    const auto is_in = [&](const auto& names) { return std::find(names.begin(), names.end(), *name) != names.end(); };
+    if (!is_in(known) && !is_in(more)) {
       unknown_.push_back({"parameter", name->substr(0, kNameShownBytesMax), "There is no such parameter.", {}});
       continue;
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,8 +19,9 @@ namespace stele::api {
 /// none when the parameter is absent or faulty.
 class Parameters {
  public:
-  /// `query` as sent. Every name must be one of `known`, in static storage.
-  Parameters(std::string_view query, std::initializer_list<std::string_view> known);
+  /// `query` as sent. Every name must be one of `known` or `more`, in static storage.
+  Parameters(std::string_view query, std::initializer_list<std::string_view> known,
+             std::span<const std::string_view> more = {});
 
   [[nodiscard]] bool has(std::string_view name) const;
   /// 1..bytes_max bytes.

@@ -43,6 +43,8 @@ constexpr std::array kKinds{
     ProblemKind{"foreign-user-id", 403, "Another user's id",
                 "Only the roles service and admin may append events for another `userId` than their own. `errors` "
                 "names the event. Nothing was stored."},
+    ProblemKind{"foreign-origin", 403, "Foreign origin",
+                "A page of another origin asks for a WebSocket, and `--cors-origin` does not name that origin."},
     ProblemKind{"aggregate-type-not-allowed", 403, "Aggregate type is not allowed",
                 "The caller is limited to aggregate types. An event or a condition is about an aggregate of another "
                 "type, or of none. Nothing was stored."},
@@ -130,6 +132,9 @@ constexpr std::array kKinds{
     ProblemKind{"busy-replays", 429, "Too many replays",
                 "As many replays as there may be are under way, or one trial of this caller. Nothing happened; try "
                 "again after `Retry-After` seconds."},
+    ProblemKind{"too-many-streams", 429, "Too many live streams",
+                "As many live streams as there may be are open; `limit` names the limit. Try again after `Retry-After` "
+                "seconds."},
     ProblemKind{"header-too-large", 431, "Header too large",
                 "The header fields are more or larger than the server takes."},
     ProblemKind{"internal-error", 500, "Internal error", "The server failed at something it should not fail at."},

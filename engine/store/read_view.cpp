@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 
+#include "engine/index/event_filter.h"
 #include "engine/index/position_stream.h"
 
 namespace stele {
@@ -16,14 +17,6 @@ constexpr std::int64_t kDaysAskedMax = 62;
 constexpr std::chrono::microseconds kSlowRead{100};
 constexpr std::size_t kAheadMax = 128;
 constexpr std::size_t kTimedEvery = 8;
-
-/// What an event's resource begins with; its aggregate id follows.
-constexpr std::string_view kAggregateResource = "aggregate:";
-
-bool is_about(const RecordHeader& header, std::string_view resource) {
-  if (header.kind == RecordKind::Action) return header.resource == resource;
-  return resource.starts_with(kAggregateResource) && resource.substr(kAggregateResource.size()) == header.aggregate_id;
-}
 
 class QueryStream final : public EventStream {
  public:

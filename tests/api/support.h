@@ -249,6 +249,14 @@ class TestService {
     });
     return answer;
   }
+  /// The answer as it is handed to net, with a body that comes when it comes.
+  Response open(const std::shared_ptr<TestRequest>& request) {
+    auto promise = std::make_shared<std::promise<Response>>();
+    auto response = promise->get_future();
+    service_->handle(*request, [promise](Response given) { promise->set_value(std::move(given)); });
+    REQUIRE(response.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    return response.get();
+  }
   Answer send(Method method, std::string target, std::string body = {}, const Headers& headers = {}) {
     auto answer = begin(method, std::move(target), std::move(body), headers);
     REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);

@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 #include <simdjson.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <limits>
 
 #include "tools/cli/printable.h"
 
@@ -16,6 +20,12 @@ std::string row(std::string_view position, std::string_view time, std::string_vi
 }
 
 }  // namespace
+
+std::size_t terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return std::numeric_limits<std::size_t>::max();
+}
 
 std::string table_heading() { return row("POSITION", "TIME", "AGGREGATE", "SEQ", "TYPE", "USER", "DATA"); }
 

@@ -7,6 +7,8 @@
 
 namespace stele::tools {
 
+/// Of the terminal that stdout is; without end if it is none, so that nothing is cut in a file or a pipe.
+[[nodiscard]] std::size_t terminal_columns();
 /// The heading.
 [[nodiscard]] std::string table_heading();
 /// One event (a JSON object as the API shows it) as one line of at most `columns` characters; what does not fit is cut

@@ -1,18 +1,16 @@
 #include "tools/commands/query.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <limits>
 
-#include "api/http/percent.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
 #include "tools/cli/table.h"
-#include "tools/client/credentials.h"
+#include "tools/client/answers.h"
+#include "tools/client/event_filters.h"
 #include "tools/client/http_client.h"
 #include "tools/client/problem.h"
+#include "tools/client/server_flags.h"
 
 namespace stele::tools {
 
@@ -22,53 +20,20 @@ namespace {
 constexpr std::chrono::seconds kSilentMax{600};
 
 struct QueryFlags {
-  std::string url = "http://127.0.0.1:8080";
-  HttpTls tls;
-  Credentials credentials;
+  ServerFlags server;
+  EventFilterFlags filters;
   std::string format = "ndjson";
   std::uint64_t limit = 0;
-  std::vector<std::string> event_types;
-  std::vector<std::string> tags;
-  struct Filter {
-    const char* parameter;
-    std::string value;
-  };
-  Filter aggregate{"aggregateId", {}};
-  Filter aggregate_type{"aggregateType", {}};
-  Filter user{"userId", {}};
-  Filter correlation_id{"correlationId", {}};
-  Filter from{"from", {}};
-  Filter to{"to", {}};
-  Filter occurred_from{"occurredFrom", {}};
-  Filter occurred_to{"occurredTo", {}};
-  Filter from_sequence{"fromSequence", {}};
-  Filter to_sequence{"toSequence", {}};
-  Filter after_position{"afterPosition", {}};
-  Filter min_position{"minPosition", {}};
-  Filter order{"order", {}};
-  bool include_system = false;
+  std::string from, after_position, min_position, order;
 
   void declare(CommandLine& app) {
-    const auto add = [&](const char* flag, Filter& filter, const char* type, const char* help) {
-      return app.add_text(flag, filter.value, help).type(type).group("Filters (all of them must match)");
-    };
-    add("--aggregate", aggregate, "ID", "aggregateId");
-    add("--aggregate-type", aggregate_type, "TEXT", "aggregateType");
-    app.add_texts("--type", event_types, "TEXT", "eventType; may be repeated: any of them")
-        .group("Filters (all of them must match)");
-    app.add_texts("--tag", tags, "TEXT", "tag; may be repeated: all of them").group("Filters (all of them must match)");
-    add("--user", user, "ID", "userId");
-    add("--correlation-id", correlation_id, "ID", "correlationId");
-    add("--from", from, "TIME", "Stored at or after this time, RFC 3339");
-    add("--to", to, "TIME", "Stored before this time");
-    add("--occurred-from", occurred_from, "TIME", "Happened (occurredAt) at or after this time");
-    add("--occurred-to", occurred_to, "TIME", "Happened before this time");
-    add("--from-sequence", from_sequence, "N", "Sequence number in the aggregate, from this one");
-    add("--to-sequence", to_sequence, "N", "... to this one");
-    add("--after-position", after_position, "N", "Only behind this position of the log");
-    app.add_switch("--include-system", include_system, "The store's own records too")
-        .group("Filters (all of them must match)");
-    add("--order", order, "asc|desc", "Oldest first (the default) or newest first")
+    filters.declare(app);
+    app.add_text("--from", from, "Stored at or after this time, RFC 3339").type("TIME").group(kFiltersGroup);
+    app.add_text("--after-position", after_position, "Only behind this position of the log")
+        .type("N")
+        .group(kFiltersGroup);
+    app.add_text("--order", order, "Oldest first (the default) or newest first")
+        .type("asc|desc")
         .one_of({"asc", "desc"})
         .group("Output");
     app.add_number("--limit", limit, 0, std::numeric_limits<std::int64_t>::max(), "Stop after so many events; 0: all")
@@ -77,43 +42,28 @@ struct QueryFlags {
         .type("FORMAT")
         .one_of({"ndjson", "table"})
         .group("Output");
-    add("--min-position", min_position, "N", "Wait (not for long) until this position can be read").group("Server");
-    app.add_url(url);
-    app.add_tls(tls);
-    credentials.declare(app);
+    app.add_text("--min-position", min_position, "Wait (not for long) until this position can be read")
+        .type("N")
+        .group("Server");
+    server.declare(app);
   }
 
   [[nodiscard]] std::string target() const {
-    std::string text = "/v1/events";
-    char separator = '?';
-    const auto append = [&](std::string_view name, std::string_view value) {
-      text += separator;
-      text += name;
-      text += '=';
-      api::append_percent_encoded(text, value);
-      separator = '&';
-    };
-    for (const auto* filter : {&aggregate, &aggregate_type, &user, &correlation_id, &from, &to, &occurred_from,
-                               &occurred_to, &from_sequence, &to_sequence, &after_position, &min_position, &order}) {
-      if (!filter->value.empty()) append(filter->parameter, filter->value);
-    }
-    for (const auto& type : event_types) append("eventType", type);
-    for (const auto& tag : tags) append("tag", tag);
-    if (include_system) append("includeSystem", "true");
-    return text;
+    EventTarget target("/v1/events");
+    filters.add_to(target);
+    target.add("from", from);
+    target.add("afterPosition", after_position);
+    target.add("minPosition", min_position);
+    target.add("order", order);
+    return target.text();
   }
 };
-
-std::size_t table_columns() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return std::numeric_limits<std::size_t>::max();  // into a file or pipe: nothing is cut
-}
 
 /// Gives out whole lines of a body that arrives in pieces.
 class LinePrinter {
  public:
-  LinePrinter(bool table, std::uint64_t limit) : table_(table), limit_(limit), columns_(table ? table_columns() : 0) {}
+  LinePrinter(bool table, std::uint64_t limit)
+      : table_(table), limit_(limit), columns_(table ? terminal_columns() : 0) {}
 
   /// False when nothing more is wanted.
   [[nodiscard]] bool take(std::string_view piece) {
@@ -157,25 +107,15 @@ int query_command(int argc, const char* const* argv) {
   CommandLine app("query", "Prints events in the order of the log.");
   flags.declare(app);
   if (const auto code = app.parse(argc, argv)) return *code;
-  auto url = parse_http_url(flags.url);
-  if (!url) {
-    say("stele query: {}\n", url.error().describe());
-    return kExitUsage;
-  }
-  auto token = flags.credentials.token();
-  if (!token) {
-    say("stele query: {}\n", token.error().describe());
-    return kExitUsage;
-  }
+  HttpTimeouts timeouts;
+  timeouts.transfer = kSilentMax;
+  const auto client = flags.server.client(timeouts);
+  if (!client) return wrong_usage("stele query", client.error().describe());
   HttpRequest request;
   request.target = flags.target();
   request.headers.emplace_back("Accept", "application/x-ndjson");
-  HttpTimeouts timeouts;
-  timeouts.transfer = kSilentMax;
-  HttpClient client(std::move(url).value(), flags.tls, timeouts);
-  client.authorize(std::move(token).value());
   LinePrinter printer(flags.format == "table", flags.limit);
-  const auto response = client.stream(request, [&](std::string_view piece) { return printer.take(piece); });
+  const auto response = (*client)->stream(request, [&](std::string_view piece) { return printer.take(piece); });
   if (!response) {
     (void)flush_output();  // the failure is told all the same
     say("stele query: {}\n", response.error().describe());

@@ -143,6 +143,12 @@ void ServeOptions::declare(CommandLine& app) {
                    "The same as a time, for records that come from a disk")
       .group(group);
 
+  auto& live = service.live;
+  app.add_number("--live-streams-max", live.streams_max, 0, 100'000, "Live streams at once; beyond: 429").group(group);
+  app.add_bytes("--live-buffer-size", live.buffer_bytes_max, {1024, 1ULL << 30},
+                "Events that wait for the reader of a live stream; beyond: it is ended, and can be resumed")
+      .group(group);
+
   group = "Timeouts";
   app.add_duration("--header-timeout", header_timeout, kMillisecond, kHour,
                    "From the first byte to the end of the header")

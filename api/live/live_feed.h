@@ -1,0 +1,69 @@
+#pragma once
+// One live stream, whatever is spoken on its connection: what is to be said next, how far its reader has got, and
+// whether it may go on.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/access/principal.h"
+#include "api/endpoint/call.h"
+#include "api/http/http.h"
+#include "api/live/live_room.h"
+#include "engine/index/query.h"
+#include "engine/live/event_follower.h"
+
+namespace stele::api {
+
+/// Made on the I/O thread while the call is not answered; one thread at a time. Must not outlive the call's request.
+class LiveFeed {
+ public:
+  LiveFeed(LiveRoom& room, const Call& call, EventQuery query, LiveRoom::Place place);
+  LiveFeed(const LiveFeed&) = delete;
+
+  /// Once, before the rest.
+  void begin(std::shared_ptr<Waker> waker);
+
+  enum class Step {
+    Event,     ///< `to` is the next one
+    CaughtUp,  ///< for the first time everything that there was is given out
+    Wait,      ///< nothing for now; the waker tells when there is
+    Paused,    ///< it has searched long and found nothing: ask again
+    TooSlow,   ///< the reader takes less than what comes, and has got all that was kept for it
+    Over,      ///< the server ends
+  };
+  /// Errors as of EventFollower::next().
+  [[nodiscard]] Result<Step> next(std::shared_ptr<const Record>& to);
+  [[nodiscard]] bool may_block() const { return follower_->may_block(); }
+  /// A reader that says itself how much it takes is not too slow: it goes on from the log.
+  void read_at_leisure() { at_leisure_ = true; }
+
+  /// The position up to which everything was given out, if the reader does not know it from the last event or the last
+  /// checkpoint; it does then.
+  [[nodiscard]] std::optional<Position> take_checkpoint();
+  /// Where the reader has got to, for whoever asks.
+  [[nodiscard]] Position position() const;
+
+  /// False once the credentials that it began with are not good any more. Asks now and then only.
+  [[nodiscard]] bool has_credentials();
+
+ private:
+  LiveRoom& room_;
+  const Request& asker_;
+  EventQuery query_;
+  const LiveRoom::Place place_;
+  // What the request has lent does not live as long as it.
+  const std::string authorization_;
+  const std::string address_;
+  const Permission needed_;
+  const std::shared_ptr<const Principal> principal_;
+
+  std::chrono::steady_clock::time_point credentials_until_;
+  bool at_leisure_ = false;
+  bool caught_up_ = false;
+  std::optional<Position> told_;
+  std::unique_ptr<EventFollower> follower_;
+};
+
+}  // namespace stele::api
