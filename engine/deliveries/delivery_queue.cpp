@@ -298,10 +298,57 @@ void DeliveryQueue::delivered(BatchNumber number, std::span<const Position> refu
   Known rest;
   for (const Position position : left) rest.events.emplace(position, known.events.at(position));
   dissolve(number);
-  const BatchNumber next = decide(std::move(rest));
-  wait_until(next, batch.attempts, Timestamp{});
-  (void)begin(next);
-  failed(next, refusal, now);
+  failed(begin_part(std::move(rest), batch.attempts), refusal, now);
+}
+
+void DeliveryQueue::settled(BatchNumber number, std::span<const Position> positions, Timestamp now) {
+  if (!under_way_.contains(number)) return;
+  const std::vector<Position>& all = state_.batches.at(number).positions;
+  std::vector<Position> done;
+  for (const Position position : all) {
+    if (std::find(positions.begin(), positions.end(), position) != positions.end()) done.push_back(position);
+  }
+  if (done.size() == all.size()) return delivered(number, {}, now);
+  if (done.empty()) return;
+  for (const Position position : done) {
+    if (state_.dead_letters.contains(position)) step(DeadLetterRemoved{position});
+  }
+  settle(number, done);
+}
+
+std::optional<BatchNumber> DeliveryQueue::failed(BatchNumber number, std::span<const Position> positions,
+                                                 const DeliveryFailure& failure, Timestamp now) {
+  STELE_CHECK(!settings_.one_by_one);
+  if (!under_way_.contains(number)) return std::nullopt;
+  const Known known = known_.at(number);
+  const std::uint32_t attempts = state_.batches.at(number).attempts;
+  std::map<std::string, Known> parts;
+  for (const Position position : positions) {
+    const auto event = known.events.find(position);
+    if (event != known.events.end()) parts.try_emplace(event->second.aggregate_id);
+  }
+  Known rest;
+  for (const auto& [position, event] : known.events) {
+    const auto part = parts.find(event.aggregate_id);
+    (part == parts.end() ? rest : part->second).events.emplace(position, event);
+  }
+  if (parts.empty()) return number;
+  if (rest.events.empty()) {
+    failed(number, failure, now);
+    return std::nullopt;
+  }
+  dissolve(number);
+  const BatchNumber left = begin_part(std::move(rest), attempts);
+  for (auto& [aggregate, part] : parts) failed(begin_part(std::move(part), attempts), failure, now);
+  return left;
+}
+
+/// Of a batch that is no more: under way, with a number of its own.
+BatchNumber DeliveryQueue::begin_part(Known part, std::uint32_t attempts) {
+  const BatchNumber number = decide(std::move(part));
+  if (attempts > 0) wait_until(number, attempts, Timestamp{});
+  (void)begin(number);
+  return number;
 }
 
 void DeliveryQueue::failed(BatchNumber number, const DeliveryFailure& failure, Timestamp now) {

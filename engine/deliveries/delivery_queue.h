@@ -99,6 +99,12 @@ class DeliveryQueue {
   /// The batch was acknowledged, but for `refused`, which the receiver could not take.
   void delivered(BatchNumber number, std::span<const Position> refused, Timestamp now);
   void failed(BatchNumber number, const DeliveryFailure& failure, Timestamp now);
+  // The same for some of its events, while the receiver is still at the others. Not one by one.
+  void settled(BatchNumber number, std::span<const Position> positions, Timestamp now);
+  /// What is behind one of them in its aggregate has failed with it. The others are under way with another number,
+  /// which is given back; none: nothing is left.
+  [[nodiscard]] std::optional<BatchNumber> failed(BatchNumber number, std::span<const Position> positions,
+                                                  const DeliveryFailure& failure, Timestamp now);
   /// It was not attempted, or nobody knows: again, with the same number.
   void abandoned(BatchNumber number);
 
@@ -144,6 +150,7 @@ class DeliveryQueue {
   void remove_busy(const std::string& aggregate_id);
   BatchNumber decide(Known known);
   Attempt begin(BatchNumber number);
+  BatchNumber begin_part(Known part, std::uint32_t attempts);
   void wait_until(BatchNumber number, std::uint32_t attempts, Timestamp not_before);
   void settle(BatchNumber number, const std::vector<Position>& positions);
   void dissolve(BatchNumber number);

@@ -234,7 +234,9 @@ class DeliveryTrial {
     const auto [number, positions] = *at;
     under_way_.erase(at);
     const Timestamp now = clock_.now();
-    if (lenient_ || chance(50)) {
+    if (!lenient_ && !settings_.one_by_one && positions.size() > 1 && chance(30)) {
+      finish_some(number, positions);
+    } else if (lenient_ || chance(50)) {
       for (const Position position : positions) accept(position);
       queue_->delivered(number, {}, now);
     } else if (chance(20)) {
@@ -258,7 +260,31 @@ class DeliveryTrial {
     }
     note_dead_letters();
     (void)keep_steps();
-    if (chance(10)) queue_->delivered(number, {}, now);  // late, from somebody who asks twice: nothing happens
+    // Late, from somebody who says it twice: nothing happens.
+    if (!under_way_.contains(number) && chance(10)) queue_->delivered(number, {}, now);
+  }
+
+  /// As somebody does who has fetched several events.
+  void finish_some(BatchNumber number, const std::vector<Position>& positions) {
+    std::vector<Position> some;
+    std::vector<Position> others;
+    for (const Position position : positions) (chance(40) ? some : others).push_back(position);
+    std::optional<BatchNumber> left = number;
+    if (chance(50)) {
+      // In order, or what is acknowledged first overtakes.
+      some.assign(positions.begin(), positions.begin() + static_cast<std::ptrdiff_t>(some.size()));
+      others.assign(positions.begin() + static_cast<std::ptrdiff_t>(some.size()), positions.end());
+      for (const Position position : some) accept(position);
+      queue_->settled(number, some, clock_.now());
+      if (others.empty()) left.reset();
+      sets_[number] = others;
+    } else {
+      left = queue_->failed(number, some, {.error = "nack", .retry_after = std::chrono::milliseconds(below(3'000))},
+                            clock_.now());
+      if (left) others = queue_->state().batches.at(*left).positions;
+      if (left && *left != number) sets_.emplace(*left, others);
+    }
+    if (left) under_way_.emplace(*left, others);
   }
 
   void note_dead_letters() {

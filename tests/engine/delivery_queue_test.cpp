@@ -273,6 +273,31 @@ TEST_CASE("DeliveryQueue.OneByOneKeepsTheOrderOfTheLogAndTriesForEver") {
   CHECK(receiver.take() == Positions{2});
 }
 
+TEST_CASE("DeliveryQueue.SomeOfWhatWasFetchedMayBeDoneWithBeforeTheRest") {
+  Receiver receiver({.batch_events_max = 10});
+  for (std::uint64_t i = 0; i < 6; ++i) receiver.offer(i, i % 2 == 0 ? "a" : "b");
+  receiver.queue.examined(Position{6}, Timestamp{6});
+  CHECK(receiver.take().size() == 6);
+  const std::vector<Position> first{Position{0}, Position{1}};
+  receiver.queue.settled(receiver.number, first, receiver.now);
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{2});
+  CHECK(receiver.queue.in_flight() == 1);
+
+  // Event 4 fails, and event 2 of its aggregate with it; those of the other go on.
+  const std::vector<Position> bad{Position{4}};
+  const auto left = receiver.queue.failed(receiver.number, bad, {.error = "nack", .retry_after = 1min}, receiver.now);
+  REQUIRE(left);
+  CHECK(receiver.queue.state().batches.at(*left).positions == std::vector<Position>{Position{3}, Position{5}});
+  receiver.queue.delivered(*left, {}, receiver.now);
+  CHECK(receiver.take().empty());
+  receiver.later(1min);
+  CHECK(receiver.take() == Positions{2, 4});
+  receiver.accept();
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{6});
+}
+
 TEST_CASE("DeliveryQueue.ALargeEventGoesAlone") {
   Receiver receiver({.batch_events_max = 10, .batch_bytes_max = 250});
   receiver.offer(0, "a", 1'000);
