@@ -30,6 +30,7 @@ const std::vector<Folder>& folders() {
       {"engine/index/", {"engine/base/", "engine/log/", "engine/table/"}},
       {"engine/audit/", {"engine/base/", "engine/log/"}},
       {"engine/feed/", {"engine/base/"}},
+      {"engine/deliveries/", {"engine/base/"}},
       {"engine/snapshots/", {"engine/base/", "engine/log/", "engine/table/"}},
       {"engine/recovery/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
       {"engine/commit/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
