@@ -28,7 +28,7 @@ void add_cors(const std::vector<std::string>& origins, std::string_view origin, 
     response.headers.emplace_back("Access-Control-Allow-Methods", std::string(offered_methods));
     response.headers.emplace_back("Access-Control-Allow-Headers",
                                   "Content-Type, Content-Encoding, Accept, Authorization, Idempotency-Key, "
-                                  "X-Correlation-Id, traceparent, tracestate");
+                                  "X-Correlation-Id, Last-Event-ID, traceparent, tracestate");
     response.headers.emplace_back("Access-Control-Max-Age", "600");
   }
 }

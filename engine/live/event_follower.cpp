@@ -31,6 +31,8 @@ Result<EventFollower::Step> EventFollower::next(std::shared_ptr<const Record>& t
     if (!piece_.empty()) {
       to = std::move(piece_.front());
       piece_.pop_front();
+      const MutexLock lock(seat_->mutex);
+      seat_->give_out(*to);  // reading may have ended for want of memory
       return Step::Event;
     }
     {
@@ -39,7 +41,7 @@ Result<EventFollower::Step> EventFollower::next(std::shared_ptr<const Record>& t
         to = std::move(seat_->queue.front());
         seat_->queue.pop_front();
         seat_->queue_bytes -= memory_bytes(*to);
-        seat_->examined = std::max(seat_->examined, to->header().position.next());
+        seat_->give_out(*to);
         return Step::Event;
       }
       if (seat_->at_head) {

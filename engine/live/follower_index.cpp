@@ -33,6 +33,16 @@ std::optional<FollowerTerm> term_of(const EventQuery& query) {
 }  // namespace
 
 void FollowerIndex::add(const std::shared_ptr<FollowerSeat>& seat) {
+  ++count_;
+  try {
+    put_in(seat);
+  } catch (...) {
+    remove(seat);
+    throw;
+  }
+}
+
+void FollowerIndex::put_in(const std::shared_ptr<FollowerSeat>& seat) {
   if (const auto term = term_of(seat->query)) {
     Lists& lists = by_term_[static_cast<std::size_t>(term->kind)];
     for (const std::string& text : term->texts) {
@@ -42,7 +52,6 @@ void FollowerIndex::add(const std::shared_ptr<FollowerSeat>& seat) {
   } else {
     by_nothing_.push_back(seat);
   }
-  ++count_;
 }
 
 void FollowerIndex::remove(const std::shared_ptr<FollowerSeat>& seat) {

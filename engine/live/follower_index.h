@@ -22,6 +22,7 @@ class FollowerIndex {
  public:
   using Seats = std::vector<std::shared_ptr<FollowerSeat>>;
 
+  /// Throws for want of memory, and has not added it then.
   void add(const std::shared_ptr<FollowerSeat>& seat);
   /// One that was added. Takes no memory.
   void remove(const std::shared_ptr<FollowerSeat>& seat);
@@ -33,6 +34,8 @@ class FollowerIndex {
   void find(const RecordHeader& header, Seats& to) const;
 
  private:
+  void put_in(const std::shared_ptr<FollowerSeat>& seat);
+
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return keyed_hash(text); }

@@ -1,6 +1,7 @@
 #pragma once
 // What hub and follower share of one follower.
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -17,6 +18,9 @@ struct FollowerSeat {
   FollowerSeat(EventQuery of, std::function<void()> waker)
       : query(std::move(of)), examined(query.after ? query.after->next() : Position{0}), wake(std::move(waker)) {}
 
+  void give_out(const Record& record) REQUIRES(mutex) {
+    examined = std::max(examined, record.header().position.next());
+  }
   void ring() {
     const MutexLock lock(wake_mutex);
     if (wake) wake();

@@ -3,12 +3,19 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "tests/contract/http_fixture.h"
 #include "tests/support/text.h"
 #include "tools/client/event_stream.h"
+#include "tools/client/http_client.h"
 
 namespace stele::tests {
 
@@ -70,6 +77,39 @@ TEST_CASE("EventStreamReader.StopsWhenItIsTold") {
   int taken = 0;
   CHECK_FALSE(reader.feed("data: 1\n\ndata: 2\n\n", [&](const ServerSentEvent&) { return ++taken < 1; }));
   CHECK(taken == 1);
+}
+
+TEST_CASE("Tail.APieceOfAStreamIsGivenOnBeforeTheNextOneComes") {
+  namespace asio = boost::asio;
+  asio::io_context io;
+  asio::ip::tcp::acceptor acceptor(io, {asio::ip::make_address("127.0.0.1"), 0});
+  std::promise<void> taken;
+  std::thread server([&] {
+    asio::ip::tcp::socket socket(io);
+    acceptor.accept(socket);
+    std::string request;
+    asio::read_until(socket, asio::dynamic_buffer(request), "\r\n\r\n");
+    asio::write(socket,
+                asio::buffer(std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")));
+    // The rest only once that has arrived; if it never does the client gives up.
+    taken.get_future().wait_for(std::chrono::seconds(60));
+    asio::write(socket, asio::buffer(std::string("4\r\nlast\r\n0\r\n\r\n")));
+  });
+  tools::HttpTimeouts timeouts;
+  timeouts.transfer = std::chrono::seconds(20);
+  auto url = tools::parse_http_url("http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
+  REQUIRE(url);
+  tools::HttpClient client(std::move(*url), {}, timeouts);
+  std::string got;
+  const auto response = client.stream({.target = "/"}, [&](std::string_view piece) {
+    if (got.empty()) taken.set_value();
+    got += piece;
+    return true;
+  });
+  CHECK(response);
+  CHECK(got == "firstlast");
+  if (!response) taken.set_value();
+  server.join();
 }
 
 TEST_CASE("Tail.PrintsWhatIsThereAsLinesOrAsATable") {

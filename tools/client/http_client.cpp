@@ -284,12 +284,14 @@ Result<HttpResponse> HttpClient::stream(const HttpRequest& request, const Sink& 
     parser.get().body() = {piece.data(), piece.size(), true};
     error_code code = http::error::need_more;
     if (connection->unused().size() > 0) connection->use_up(parser.put(connection->unused(), code));
-    if (code == http::error::need_more) {
+    // What has come is given on first: the next piece of a live stream may take its time.
+    const bool has_got = parser.get().body().size < piece.size();
+    if (code == http::error::need_more && !has_got) {
       code = connection->read(timeouts_.transfer);
       // The end of a connection that was kept for too long comes before any answer.
       if (code == asio::error::eof && parser.got_some()) parser.put_eof(code);
     }
-    if (code && code != http::error::need_buffer) {
+    if (code && code != http::error::need_buffer && code != http::error::need_more) {
       // With TLS 1.3 a server says only now that it does not want this client.
       const std::string_view why = connection->tls_failure();
       if (!why.empty()) return transport_error("lost the connection to", url_.authority, why);

@@ -1,0 +1,114 @@
+// Live streams as clients see them that others wrote: npm's eventsource and ws.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "tests/contract/http_fixture.h"
+#include "tests/support/client_script.h"
+#include "tests/support/text.h"
+
+namespace stele::tests {
+
+namespace {
+
+/// Waits until the script has written `text`.
+void wait_for_script(ChildProcess& script, const std::string& text) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (script.out().find(text) == std::string::npos) {
+    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline, script.out() << script.err());
+    REQUIRE_MESSAGE(script.running(), script.out() << script.err());
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+std::string stream_url(const Api& api, const std::string& scheme, const std::string& query) {
+  return scheme + "://127.0.0.1:" + std::to_string(api.port()) + "/v1/events/stream" + query;
+}
+
+std::uint64_t append_some(const Api& api, int count, const std::string& type = "Some") {
+  HttpClient client = api.client();
+  std::uint64_t last = 0;
+  for (int i = 0; i < count; ++i) last = append(client, event_json("live", type)).number("/position");
+  return last;
+}
+
+/// The lines that are numbers.
+std::vector<std::uint64_t> numbers_in(const std::string& out) {
+  std::vector<std::uint64_t> numbers;
+  for (std::size_t at = 0; at < out.size();) {
+    const std::size_t end = std::min(out.find('\n', at), out.size());
+    const std::string line = out.substr(at, end - at);
+    at = end + 1;
+    if (!line.empty() && line.find_first_not_of("0123456789") == std::string::npos)
+      numbers.push_back(std::stoull(line));
+  }
+  return numbers;
+}
+
+}  // namespace
+
+TEST_CASE("LiveClients.AnEventSourceMissesNothingOverAKillAndARestart") {
+  Api api;
+  append_some(api, 5);
+  const auto script = start_client_script("event_source", {stream_url(api, "http", "?start=beginning"), "30"});
+  wait_for_script(*script, "caught-up 5\n");
+  append_some(api, 5);
+  api.kill_and_restart();
+  append_some(api, 10);
+  wait_for_script(*script, "\n20\n");
+  api.kill_and_restart();
+  append_some(api, 10);
+  CHECK(script->wait() == 0);
+  CHECK(script->err().empty());
+  const std::vector<std::uint64_t> seen = numbers_in(script->out());
+  REQUIRE(seen.size() == 30);
+  for (std::uint64_t i = 0; i < 30; ++i) CHECK(seen[i] == i + 1);
+}
+
+TEST_CASE("LiveClients.AnEventSourceThatHasSeenNothingYetComesBackToWhereItBegan") {
+  Api api;
+  append_some(api, 3);
+  const auto script = start_client_script("event_source", {stream_url(api, "http", "?start=now"), "5"});
+  wait_for_script(*script, "caught-up 3\n");
+  api.kill_and_restart();
+  append_some(api, 2);  // before it is back, most likely
+  CHECK(script->wait() == 0);
+  CHECK(numbers_in(script->out()) == std::vector<std::uint64_t>{4, 5});
+}
+
+TEST_CASE("LiveClients.AWebSocketGetsWhatItGivesCreditFor") {
+  for (const std::string& credit : {std::string(), std::string("1"), std::string("1000")}) {
+    CAPTURE(credit);
+    Api api;
+    const std::uint64_t before = append_some(api, 3);
+    const auto script =
+        start_client_script("web_socket", credit.empty() ? std::vector{stream_url(api, "ws", "?start=1")}
+                                                         : std::vector{stream_url(api, "ws", "?start=1"), credit});
+    wait_for_script(*script, "caughtUp " + std::to_string(before) + " text\n");
+    const std::uint64_t last = append_some(api, 2) + 1;
+    REQUIRE(append_some(api, 1, "End") == last);
+    CHECK(script->wait() == 0);
+    const std::string out = script->out();
+    CHECK(out.starts_with("open stele.v1.json plain\nevent 2 text\n"));
+    std::string expected;
+    for (std::uint64_t position = before + 1; position <= last; ++position) {
+      expected += "event " + std::to_string(position) + " text\n";
+    }
+    CHECK(out.ends_with(expected + "close 1000 bye\n"));
+    CHECK(script->err().empty());
+  }
+}
+
+TEST_CASE("LiveClients.AWebSocketIsToldOfTheServersEnd") {
+  Api api;
+  const auto script = start_client_script("web_socket", {stream_url(api, "ws", "")});
+  wait_for_script(*script, "caughtUp 0 text\n");
+  CHECK(api.server().stop() == 0);
+  CHECK(script->wait() == 0);
+  CHECK(script->out().ends_with("close 1001 the server ends\n"));
+}
+
+}  // namespace stele::tests
