@@ -1,5 +1,6 @@
 #pragma once
-// Runs the scripts of tests/clients/ with the Node and the packages that its lock file names. The CTest fixture `clients` installs them.
+// Runs the scripts of tests/clients/ with the Node and the packages that its lock file names. The CTest fixture
+// `clients` installs them.
 
 #include <memory>
 #include <string>
