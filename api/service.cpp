@@ -1,5 +1,7 @@
 #include "api/service.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/access/authenticator.h"
@@ -41,6 +43,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       live_(store, hub_, options_),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
+  if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
   endpoints_.add(events_.endpoints());
   endpoints_.add(replays_.endpoints());
   endpoints_.add(snapshots_.endpoints());
@@ -51,7 +54,13 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
 
 SubjectReport Service::report() const {
   SubjectReport all = replay_room_.report();
-  for (SubjectMetric& metric : live_.report().metrics) all.metrics.push_back(std::move(metric));
+  const auto add = [&](SubjectReport more) {
+    std::move(more.warnings.begin(), more.warnings.end(), std::back_inserter(all.warnings));
+    std::move(more.members.begin(), more.members.end(), std::back_inserter(all.members));
+    std::move(more.metrics.begin(), more.metrics.end(), std::back_inserter(all.metrics));
+  };
+  add(live_.report());
+  if (bus_) add(bus_->report());
   return all;
 }
 

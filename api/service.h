@@ -2,8 +2,10 @@
 // The way of every request from net to its endpoint: the Handler that net puts behind its sockets.
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "api/bus/event_bus.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint_table.h"
 #include "api/endpoint/options.h"
@@ -45,6 +47,7 @@ class Service : public Handler {
   Scheduler& scheduler_;
   const ServiceOptions options_;
   EventHub hub_;
+  std::optional<EventBus> bus_;
   ReplayRoom replay_room_;
   ReplayEndpoints replays_;
   SnapshotEndpoints snapshots_;

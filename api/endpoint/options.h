@@ -51,8 +51,10 @@ struct LiveSettings {
   std::chrono::milliseconds credentials_interval{10'000};  ///< how often it is asked whether they are still good
 };
 
+class Bus;
 class MessageFraming;
 class ScriptHost;
+class SharedStateCache;
 class TrafficMetrics;
 
 struct ServiceOptions {
@@ -63,6 +65,10 @@ struct ServiceOptions {
   MessageFraming* web_sockets = nullptr;
   /// What runs scripts; must outlive the service. None: there are the built-in handlers only.
   ScriptHost* scripts = nullptr;
+  /// Where committed events are published, and where states are kept beside this process; must outlive the service.
+  /// None: nowhere.
+  Bus* bus = nullptr;
+  SharedStateCache* shared_states = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

@@ -21,10 +21,11 @@ ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
       clock(with.clock ? *with.clock : system_clock()),
       policies({with.replay.snapshot_every_events, static_cast<std::uint32_t>(with.replay.snapshot_keep)}),
       cache(with.replay.state_cache_bytes_max),
+      all_caches(cache, with.shared_states, [&of] { return of.view(); }),
       replayer({.views = [&of] { return of.view(); },
                 .scripts = with.scripts,
                 .snapshots = of.snapshots(),
-                .cache = &cache,
+                .cache = &all_caches,
                 .limits = limits_of(with.replay)}),
       snapshotter(of, replayer, handlers, policies, clock),
       threads(with.replay.replays_max, with.replay.waiting_max) {
@@ -57,6 +58,13 @@ SubjectReport ReplayRoom::report() const {
   add(Kind::Counter, "stele_state_cache_misses_total", "States not found there.", cached.misses);
   add(Kind::Gauge, "stele_state_cache_entries", "States in the cache.", cached.entries);
   add(Kind::Gauge, "stele_state_cache_bytes", "What they take.", cached.bytes);
+  if (options.shared_states != nullptr) {
+    const SharedStateCache::Metrics shared = options.shared_states->metrics();
+    add(Kind::Counter, "stele_shared_state_cache_hits_total", "States found in Redis, however old.", shared.hits);
+    add(Kind::Counter, "stele_shared_state_cache_misses_total", "States not found there.", shared.misses);
+    add(Kind::Counter, "stele_shared_state_cache_errors_total",
+        "How often it was away, gave no answer in time, or gave what was not put there.", shared.errors);
+  }
   if (SnapshotStore* const snapshots = store.snapshots()) {
     const SnapshotHealth health = snapshots->health();
     add(Kind::Gauge, "stele_snapshot_files", "Files of the snapshot store.", health.files);

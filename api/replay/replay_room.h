@@ -6,6 +6,7 @@
 #include "api/endpoint/options.h"
 #include "api/endpoint/subject_report.h"
 #include "api/replay/handler_registry.h"
+#include "api/replay/layered_state_cache.h"
 #include "api/replay/replay_threads.h"
 #include "api/replay/replayer.h"
 #include "api/replay/snapshot_policies.h"
@@ -28,6 +29,7 @@ struct ReplayRoom {
   HandlerRegistry handlers;
   SnapshotPolicies policies;
   MemoryStateCache cache;
+  LayeredStateCache all_caches;
   const Replayer replayer;
   Snapshotter snapshotter;
   ReplayThreads threads;  ///< last: its work uses all of the above

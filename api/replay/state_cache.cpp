@@ -27,21 +27,21 @@ std::shared_ptr<const CachedState> MemoryStateCache::find(std::string_view aggre
   return found->second->state;
 }
 
-void MemoryStateCache::put(std::string_view aggregate_id, const Digest& handler,
+bool MemoryStateCache::put(std::string_view aggregate_id, const Digest& handler,
                            std::shared_ptr<const CachedState> state) {
   std::string key = key_of(aggregate_id, handler);
   const std::size_t bytes = kEntryBytes + key.size() + state->state.json.size();
   const std::lock_guard lock(mutex_);
   if (const auto found = by_key_.find(key); found != by_key_.end()) {
     const CachedState& there = *found->second->state;
-    if (there.fingerprint == state->fingerprint && there.state.sequence > state->state.sequence) return;
+    if (there.fingerprint == state->fingerprint && there.state.sequence > state->state.sequence) return false;
     bytes_ -= found->second->bytes;
     const auto entry = found->second;
     by_key_.erase(found);
     entries_.erase(entry);
   }
   // One that would drive out most of the others is better folded again.
-  if (bytes > bytes_max_ / 4) return;
+  if (bytes > bytes_max_ / 4) return true;
   entries_.push_front({std::move(key), std::move(state), bytes});
   by_key_.emplace(entries_.front().key, entries_.begin());
   bytes_ += bytes;
@@ -50,6 +50,7 @@ void MemoryStateCache::put(std::string_view aggregate_id, const Digest& handler,
     by_key_.erase(entries_.back().key);
     entries_.pop_back();
   }
+  return true;
 }
 
 MemoryStateCache::Metrics MemoryStateCache::metrics() const {

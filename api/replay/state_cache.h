@@ -27,8 +27,19 @@ class StateCache {
   /// `handler` is the handler's identity. Null if there is none.
   [[nodiscard]] virtual std::shared_ptr<const CachedState> find(std::string_view aggregate_id,
                                                                 const Digest& handler) = 0;
-  /// Dropped if a newer one of the same fingerprint is there.
-  virtual void put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) = 0;
+  /// False: it was dropped, because a newer one of the same fingerprint is there.
+  virtual bool put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) = 0;
+};
+
+/// One that is not this process's own. It may hold states of a history that the log no longer has: after a restore from
+/// a backup.
+class SharedStateCache : public StateCache {
+ public:
+  struct Metrics {
+    std::uint64_t hits = 0, misses = 0;
+    std::uint64_t errors = 0;  ///< it was away, did not answer in time, or what it gave was not what was put
+  };
+  [[nodiscard]] virtual Metrics metrics() const = 0;
 };
 
 /// In this process; the states used least recently make room.
@@ -38,7 +49,7 @@ class MemoryStateCache final : public StateCache {
   explicit MemoryStateCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
   [[nodiscard]] std::shared_ptr<const CachedState> find(std::string_view aggregate_id, const Digest& handler) override;
-  void put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) override;
+  bool put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) override;
 
   struct Metrics {
     std::uint64_t hits = 0, misses = 0, entries = 0, bytes = 0;

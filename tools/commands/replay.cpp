@@ -27,7 +27,7 @@ namespace stele::tools {
 
 namespace {
 
-constexpr const char* kCommand = "stele replay";
+constexpr const char* kReplayCommand = "stele replay";
 
 struct ReplayFlags {
   ServerFlags server;
@@ -147,7 +147,7 @@ int told(const ReplayFlags& flags, const Result<HttpResponse>& answer) {
       return kExitFailure;
     }
   }
-  return exit_code_of(kCommand, answer);
+  return exit_code_of(kReplayCommand, answer);
 }
 
 /// The state at a number, folded in the same way; none after a refusal, which was told.
@@ -168,7 +168,7 @@ int show_difference(const ReplayFlags& flags, const Replayer& replay) {
   const auto after = state_at(flags, replay, flags.diff[1]);
   if (!after) return kExitFailure;
   put(state_diff(*before, *after, colors_wanted()));
-  return finish_output(kCommand);
+  return finish_output(kReplayCommand);
 }
 
 int show_state(const ReplayFlags& flags, const Replayer& replay) {
@@ -183,7 +183,7 @@ int show_state(const ReplayFlags& flags, const Replayer& replay) {
   if (flags.json) {
     put(answer->body);
     put("\n");
-    return finish_output(kCommand);
+    return finish_output(kReplayCommand);
   }
   const std::string state = folded_state(answer->body);
   put(replay_heading(JsonMembers(answer->body)));
@@ -194,7 +194,7 @@ int show_state(const ReplayFlags& flags, const Replayer& replay) {
     const std::string diff = state_diff(*before, state, colors_wanted());
     put(fmt::format("\nSince number {}:\n{}", *flags.request.compare_to, diff.empty() ? "no difference\n" : diff));
   }
-  return finish_output(kCommand);
+  return finish_output(kReplayCommand);
 }
 
 int show_answers(const ReplayFlags& flags, const Replayer& replay) {
@@ -208,22 +208,23 @@ int replay_command(int argc, const char* const* argv) {
   CommandLine app("replay", "Folds the events of an aggregate and prints its state, as it is or as it was.");
   flags.declare(app);
   if (const auto code = app.parse(argc, argv)) return *code;
-  if (const std::string complaint = flags.complaint(); !complaint.empty()) return wrong_usage(kCommand, complaint);
+  if (const std::string complaint = flags.complaint(); !complaint.empty())
+    return wrong_usage(kReplayCommand, complaint);
   flags.request.use_snapshot = !flags.no_snapshot;
   if (!flags.handler_file.empty()) {
     auto source = read_file(flags.handler_file);
-    if (!source) return wrong_usage(kCommand, source.error().describe());
+    if (!source) return wrong_usage(kReplayCommand, source.error().describe());
     flags.request.source = std::move(source).value();
   }
-  if (const auto body = replay_body(flags.request); !body) return wrong_usage(kCommand, body.error().describe());
+  if (const auto body = replay_body(flags.request); !body) return wrong_usage(kReplayCommand, body.error().describe());
   if (flags.data.empty()) {
     const auto client = flags.server.client(kFoldTimeouts);
-    if (!client) return wrong_usage(kCommand, client.error().describe());
+    if (!client) return wrong_usage(kReplayCommand, client.error().describe());
     return show_answers(flags, [&](const ReplayRequest& request) { return replay_on_server(**client, request); });
   }
   const auto folder = OfflineReplay::open(flags.data, {.start_ahead = false});
   if (!folder) {
-    say("{}: {}\n", kCommand, folder.error().describe());
+    say("{}: {}\n", kReplayCommand, folder.error().describe());
     return kExitFailure;
   }
   return show_answers(flags, [&](const ReplayRequest& request) { return replay_in_folder(**folder, request); });

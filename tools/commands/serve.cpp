@@ -215,6 +215,12 @@ int run(ServeOptions& options, net::Signals& signals) {
   }
   options.service.authenticator = std::move(authenticator).value();
 
+  auto redis = options.redis.open(store->store_id(), key_store_folder(options.access.key_store, options.store.folder));
+  if (!redis) return fail(options.log_format, "cannot set up Redis: " + redis.error().describe());
+  if (*redis != nullptr) {
+    options.service.bus = &(*redis)->bus();
+    options.service.shared_states = &(*redis)->states();
+  }
   std::optional<net::WorkerPool> workers;
   net::WebSocketFraming web_sockets;
   options.service.web_sockets = &web_sockets;
@@ -259,8 +265,14 @@ int serve_command(int argc, const char* const* argv) {
     say("stele serve: {}\n", complaint);
     return kExitUsage;
   }
+  if (options.redis.shows_password(argc, argv)) {
+    say("stele serve: --redis has a password, which everyone on this machine can read on a command line: give the URL "
+        "by "
+        "STELE_REDIS or in the file of --config, or the password by --redis-password-file\n");
+    return kExitUsage;
+  }
   if (options.print_config) {
-    put(app.config_text());
+    put(options.redis.without_password(app.config_text()));
     return finish_output("stele serve");
   }
   net::Signals signals;

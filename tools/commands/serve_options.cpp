@@ -201,6 +201,8 @@ void ServeOptions::declare(CommandLine& app) {
                  "Newest snapshots of an aggregate that are kept")
       .group(group);
 
+  redis.declare(app);
+
   group = "Logs";
   app.add_text("--log-level", log_level, "trace, debug, info, warning, error or off; the log goes to stderr")
       .type("LEVEL")
@@ -237,6 +239,7 @@ std::string ServeOptions::apply() {
   }
   if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
   if (auto complaint = access.complaint(); !complaint.empty()) return complaint;
+  if (auto complaint = redis.complaint(); !complaint.empty()) return complaint;
   if (tls.certificate.empty() != tls.key.empty()) return "--tls-cert and --tls-key belong together";
   if (!tls.client_ca.empty() && !has_tls()) return "--tls-client-ca needs --tls-cert and --tls-key";
   if (tls.client_optional && tls.client_ca.empty()) return "--tls-client-optional needs --tls-client-ca";

@@ -13,6 +13,7 @@
 #include "tools/cli/command_line.h"
 #include "tools/cli/listen_address.h"
 #include "tools/commands/access_options.h"
+#include "tools/commands/redis_options.h"
 
 namespace stele::tools {
 
@@ -21,6 +22,7 @@ struct ServeOptions {
   api::ServiceOptions service;
   net::ServerOptions server;
   AccessOptions access;
+  RedisOptions redis;
   ListenAddress listen{"127.0.0.1", 8080};
   net::TlsFiles tls;
   bool no_create = false;
