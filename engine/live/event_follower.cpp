@@ -50,13 +50,14 @@ Result<EventFollower::Step> EventFollower::next(std::shared_ptr<const Record>& t
         return Step::AtHead;
       }
     }
-    if (std::exchange(found_nothing_, false) && core_->try_join_head(seat_)) continue;
-    STELE_TRY(read_piece(budget));
+    STELE_ASSIGN(const bool at_end, read_piece(budget));
+    // At once, before what was read is given out: the end is near only now.
+    if (at_end && core_->try_join_head(seat_)) continue;
     if (piece_.empty() && budget != nullptr && budget->used_up()) return Step::Paused;
   }
 }
 
-Status EventFollower::read_piece(ReadBudget* budget) {
+Result<bool> EventFollower::read_piece(ReadBudget* budget) {
   EventQuery query = seat_->query;
   Position examined;
   {
@@ -67,6 +68,7 @@ Status EventFollower::read_piece(ReadBudget* budget) {
   const auto view = core_->store().view();
   STELE_ASSIGN(const std::unique_ptr<EventStream> stream, view->query(query, budget));
   std::size_t bytes = 0;
+  bool at_end = false;
   while (piece_.size() < kPieceEventsMax && bytes < kPieceBytesMax) {
     auto record = std::make_shared<Record>();
     const Result<bool> found = stream->next(*record);
@@ -75,7 +77,7 @@ Status EventFollower::read_piece(ReadBudget* budget) {
       break;  // what was read before it comes first
     }
     if (!*found) {
-      found_nothing_ = piece_.empty() && !stream->rest_behind();
+      at_end = !stream->rest_behind();
       examined = std::max(examined, stream->rest_behind() ? stream->rest_behind()->next() : view->end());
       break;
     }
@@ -85,7 +87,7 @@ Status EventFollower::read_piece(ReadBudget* budget) {
   }
   const MutexLock lock(seat_->mutex);
   seat_->examined = examined;
-  return {};
+  return at_end;
 }
 
 Position EventFollower::examined_end() const {

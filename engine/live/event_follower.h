@@ -23,7 +23,8 @@ class EventFollower {
  public:
   enum class Step {
     Event,   ///< `to` is the next match
-    AtHead,  ///< all that there was is given out; `wake` is called when there is more, once
+    AtHead,  ///< all that there was when it began is given out, and nothing more is for now; `wake` is called, once,
+             ///< when there is
     Paused,  ///< the budget is used up before anything was found: call again
     Over,    ///< the hub has stopped, or the store was closed
   };
@@ -48,12 +49,12 @@ class EventFollower {
   [[nodiscard]] bool has_fallen_behind() const;
 
  private:
-  [[nodiscard]] Status read_piece(ReadBudget* budget);
+  /// Whether that was all that there is.
+  [[nodiscard]] Result<bool> read_piece(ReadBudget* budget);
 
   const std::shared_ptr<HubCore> core_;
   const std::shared_ptr<FollowerSeat> seat_;
   std::deque<std::shared_ptr<const Record>> piece_;  // what was read of the log and not given out yet
-  bool found_nothing_ = false;                       // up to the end, when it has looked last
 };
 
 }  // namespace stele
