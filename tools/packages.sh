@@ -1,16 +1,18 @@
 # Sourced by tools/run and tools/test: the Debian 12 packages that building and testing need, and a way to install those that are missing.
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config
+  g++ cmake ninja-build ccache pkg-config python3 python3-yaml
   libboost1.81-dev libboost-url1.81-dev libsimdjson-dev libxxhash-dev libssl-dev
   libfmt-dev libspdlog-dev libcli11-dev libzstd-dev zlib1g-dev prometheus-cpp-dev libjemalloc-dev libmozjs-102-dev libseccomp-dev
-  libhiredis-dev
-  python3 python3-jsonpatch python3-yaml
-  doctest-dev libbenchmark-dev libpq-dev libnats-dev
+  libwslay-dev libhiredis-dev
+)
+# What tests and benchmarks need besides.
+test_packages=(
+  doctest-dev libbenchmark-dev libpq-dev libnats-dev python3-jsonpatch
   strace e2fsprogs openssl zstd redis-server
 )
 # A Node from elsewhere brings an npm of its own, beside which Debian's cannot be installed.
-command -v npm >/dev/null || packages+=(npm)
+command -v npm >/dev/null || test_packages+=(npm)
 
 # apt_get ARGUMENT...: as root, by sudo if need be. Waits for another apt that is at work, as there often is after a machine's start.
 apt_get() {

@@ -14,4 +14,8 @@ namespace stele::api {
 void add_cors(const std::vector<std::string>& origins, std::string_view origin, std::string_view offered_methods,
               Response& response);
 
+/// Whether a request may begin a conversation that browsers do not guard: it comes from no page, from a page of this
+/// very server, or from one of `origins`.
+[[nodiscard]] bool may_connect_from(const Request& request, const std::vector<std::string>& origins);
+
 }  // namespace stele::api

@@ -52,6 +52,7 @@ struct LiveSettings {
 };
 
 class Bus;
+class MessageFraming;
 class ScriptHost;
 class SharedStateCache;
 class TrafficMetrics;
@@ -60,6 +61,8 @@ struct ServiceOptions {
   Limits limits;
   ReplaySettings replay;
   LiveSettings live;
+  /// What WebSockets are made of; must outlive the service. None: requests for one are answered as if they were none.
+  MessageFraming* web_sockets = nullptr;
   /// What runs scripts; must outlive the service. None: there are the built-in handlers only.
   ScriptHost* scripts = nullptr;
   /// Where committed events are published, and where states are kept beside this process; must outlive the service.

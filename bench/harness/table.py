@@ -34,8 +34,9 @@ class Row:
     def goal_text(self):
         if not self.relation:
             return "-"
-        text = f"{self.relation} {self.goal}"
-        return text if self.most is None else f"{text}, <= {self.most:g} {self.unit}"
+        texts = [f"{self.relation} {self.goal}"] if self.goal != float("inf") else []
+        texts += [f"<= {self.most:g} {self.unit}"] if self.most is not None else []
+        return ", ".join(texts)
 
     def verdict(self, busy_from):
         if not self.relation:

@@ -38,20 +38,11 @@ void refill(void* to, std::size_t size) {
   }
 }
 
-constexpr std::array<std::size_t, 16> kHexPlaces = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 constexpr std::size_t kTextLength = 36;
 
-// Tables instead of comparisons: every append parses, compares and writes several ids.
-constexpr int kNotHex = 0x100;
-constexpr std::array<std::uint16_t, 256> kNibbles = [] {
-  std::array<std::uint16_t, 256> table{};
-  table.fill(kNotHex);
-  for (std::uint16_t i = 0; i < 10; ++i) table['0' + i] = i;
-  for (std::uint16_t i = 0; i < 6; ++i) table['a' + i] = table['A' + i] = static_cast<std::uint16_t>(10 + i);
-  return table;
-}();
-
-int nibble(char c) { return kNibbles[static_cast<unsigned char>(c)]; }
+bool has_dashes(std::string_view text) {
+  return text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-';
+}
 
 }  // namespace
 
@@ -83,24 +74,40 @@ Uuid make_uuid_v7(const Clock& clock) {
   return uuid;
 }
 
+// Every append parses, compares and writes several ids.
+#ifdef __SSE2__
 std::optional<Uuid> parse_uuid(std::string_view text) {
-  if (text.size() != kTextLength) return std::nullopt;
-  for (const std::size_t i : {8, 13, 18, 23}) {
-    if (text[i] != '-') return std::nullopt;
-  }
+  if (text.size() != kTextLength || !has_dashes(text)) return std::nullopt;
+  char hex[32];
+  std::memcpy(hex, text.data(), 8);
+  std::memcpy(hex + 8, text.data() + 9, 4);
+  std::memcpy(hex + 12, text.data() + 14, 4);
+  std::memcpy(hex + 16, text.data() + 19, 4);
+  std::memcpy(hex + 20, text.data() + 24, 12);
+  __m128i bad = _mm_setzero_si128();
+  // Sixteen digits become eight 16-bit lanes of a byte each. Bytes from 0x80 on are negative, so no digits.
+  const auto bytes_of = [&bad](const char* from) {
+    const auto is_within = [](__m128i values, char first, char last) {
+      return _mm_and_si128(_mm_cmpgt_epi8(values, _mm_set1_epi8(static_cast<char>(first - 1))),
+                           _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(last + 1)), values));
+    };
+    const __m128i chars = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    const __m128i digit = is_within(chars, '0', '9');
+    const __m128i letter = is_within(_mm_or_si128(chars, _mm_set1_epi8(0x20)), 'a', 'f');
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(_mm_or_si128(digit, letter), _mm_setzero_si128()));
+    const __m128i values =
+        _mm_add_epi8(_mm_and_si128(chars, _mm_set1_epi8(0x0F)), _mm_and_si128(letter, _mm_set1_epi8(9)));
+    const __m128i high = _mm_slli_epi16(_mm_and_si128(values, _mm_set1_epi16(0x00FF)), 4);
+    return _mm_or_si128(high, _mm_srli_epi16(values, 8));
+  };
+  const __m128i first = bytes_of(hex);
+  const __m128i second = bytes_of(hex + 16);
+  if (_mm_movemask_epi8(bad) != 0) return std::nullopt;
   Uuid uuid;
-  int bad = 0;
-  for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
-    const int high = nibble(text[kHexPlaces[i]]);
-    const int low = nibble(text[kHexPlaces[i] + 1]);
-    bad |= high | low;
-    uuid.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
-  }
-  if (bad & kNotHex) return std::nullopt;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(uuid.bytes.data()), _mm_packus_epi16(first, second));
   return uuid;
 }
 
-#ifdef __SSE2__
 void write_uuid(const Uuid& uuid, char* to) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(uuid.bytes.data()));
   const __m128i nibble = _mm_set1_epi8(0x0F);
@@ -121,6 +128,37 @@ void write_uuid(const Uuid& uuid, char* to) {
   to[8] = to[13] = to[18] = to[23] = '-';
 }
 #else
+namespace {
+
+constexpr std::array<std::size_t, 16> kHexPlaces = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+
+constexpr int kNotHex = 0x100;
+constexpr std::array<std::uint16_t, 256> kNibbles = [] {
+  std::array<std::uint16_t, 256> table{};
+  table.fill(kNotHex);
+  for (std::uint16_t i = 0; i < 10; ++i) table['0' + i] = i;
+  for (std::uint16_t i = 0; i < 6; ++i) table['a' + i] = table['A' + i] = static_cast<std::uint16_t>(10 + i);
+  return table;
+}();
+
+int nibble(char c) { return kNibbles[static_cast<unsigned char>(c)]; }
+
+}  // namespace
+
+std::optional<Uuid> parse_uuid(std::string_view text) {
+  if (text.size() != kTextLength || !has_dashes(text)) return std::nullopt;
+  Uuid uuid;
+  int bad = 0;
+  for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
+    const int high = nibble(text[kHexPlaces[i]]);
+    const int low = nibble(text[kHexPlaces[i] + 1]);
+    bad |= high | low;
+    uuid.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+  }
+  if (bad & kNotHex) return std::nullopt;
+  return uuid;
+}
+
 void write_uuid(const Uuid& uuid, char* to) {
   static constexpr std::array<char, 512> kHexPairs = [] {
     constexpr char kDigits[] = "0123456789abcdef";

@@ -155,9 +155,9 @@ void Memtable::insert_one(const RecordHeader& record, const Keys& keys) {
   if (is_new) {
     aggregate.first_sequence = record.sequence;
     aggregate.first_time = record.time;
-    aggregate.type = type;
+    aggregate.type_begin = type ? type->data() : nullptr;
+    aggregate.type_bytes = static_cast<std::uint16_t>(type.value_or("").size());
   }
-  aggregate.last_sequence = record.sequence;
   aggregate.last_time = record.time;
   aggregate.records.push_back(ordinal);
 }
@@ -225,19 +225,19 @@ Result<std::optional<AggregateSummary>> Memtable::aggregate(std::string_view id)
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::optional<AggregateSummary>{};
   AggregateSummary summary{.aggregate_id = std::string(id),
-                           .last_sequence = found->last_sequence,
+                           .last_sequence = found->last_sequence(),
                            .count = found->records.size(),
                            .first_time = found->first_time,
                            .last_time = found->last_time,
                            .last_position = first_.plus(found->records.ordinals().back())};
-  if (found->type) summary.aggregate_type = std::string(*found->type);
+  if (found->type()) summary.aggregate_type = std::string(*found->type());
   return std::optional(std::move(summary));
 }
 
 std::optional<Memtable::BorrowedHead> Memtable::find_head_as_inserter(std::string_view id) const {
   const Aggregate* found = aggregates_.find(id);
   if (found == nullptr) return std::nullopt;
-  return BorrowedHead{found->last_sequence, found->type};
+  return BorrowedHead{found->last_sequence(), found->type()};
 }
 
 bool Memtable::has_aggregate(std::string_view id) const {
@@ -248,7 +248,7 @@ bool Memtable::has_aggregate(std::string_view id) const {
 Result<std::optional<Position>> Memtable::position_of(std::string_view id, SequenceNumber sequence) const {
   const ReaderLock lock(mutex_);
   const Aggregate* found = aggregates_.find(id);
-  if (found == nullptr || found->last_sequence < sequence) return std::optional<Position>{};
+  if (found == nullptr || found->last_sequence() < sequence) return std::optional<Position>{};
   // Sequence numbers of an aggregate are contiguous, so a number is an index into its list.
   const std::uint64_t index = sequence <= found->first_sequence ? 0 : sequence.since(found->first_sequence);
   return std::optional(first_.plus(found->records.ordinals()[index]));
@@ -265,7 +265,7 @@ void Memtable::bring_order_up_to_date() const {
     for (std::size_t i = ids.size(); i < aggregates_.size(); ++i) {
       const auto& entry = aggregates_.entry(i);
       ids.push_back(entry.key());
-      if (begins_here(entry.value)) begun.emplace_back(*entry.value.type, entry.key());
+      if (begins_here(entry.value)) begun.emplace_back(*entry.value.type(), entry.key());
     }
   }
   std::sort(ids.begin() + sorted_ids, ids.end());

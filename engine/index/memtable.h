@@ -30,7 +30,8 @@ class Memtable final : public IndexPart {
   /// Continues a part that is full, with room from the start for as much as that one holds.
   explicit Memtable(const Memtable& before) NO_LOCK_ANALYSIS;  // `before` is full
 
-  /// Adds records with consecutive positions, the first at end(). `places` may be empty if they are not known.
+  /// Adds records with consecutive positions, the first at end(), which continue the sequence numbers of their
+  /// aggregates. `places` may be empty if they are not known.
   void insert(std::span<const RecordHeader> records, const RecordLocations& places);
   /// No more records come. `replay`: where the log goes on behind the last one, if that is known.
   void freeze(std::optional<ReplayPoint> replay) { replay_ = std::move(replay); }
@@ -75,14 +76,21 @@ class Memtable final : public IndexPart {
   struct Aggregate {
     PostingList records;
     SequenceNumber first_sequence;
-    SequenceNumber last_sequence;
     Timestamp first_time;
     Timestamp last_time;
-    std::optional<std::string_view> type;  ///< borrowed from the key of its list
+    const char* type_begin = nullptr;  ///< borrowed from the key of its list; null = none
+    std::uint16_t type_bytes = 0;
+
+    [[nodiscard]] SequenceNumber last_sequence() const {  // an aggregate's numbers have no gaps
+      return SequenceNumber{first_sequence.value() + records.size() - 1};
+    }
+    [[nodiscard]] std::optional<std::string_view> type() const {
+      return type_begin == nullptr ? std::nullopt : std::optional(std::string_view(type_begin, type_bytes));
+    }
   };
   /// Whether it is one of those that this part lists by type.
   [[nodiscard]] static bool begins_here(const Aggregate& aggregate) {
-    return aggregate.type && aggregate.first_sequence == SequenceNumber{1};
+    return aggregate.type_begin != nullptr && aggregate.first_sequence == SequenceNumber{1};
   }
   struct TimeSample {
     std::uint32_t ordinal;

@@ -81,11 +81,11 @@ class MemoryAggregateCursor final : public MemoryCursor<Memtable::Aggregate> {
   Result<StoredAggregate> aggregate() override {
     const Memtable::Aggregate& from = value();
     return StoredAggregate{.first_sequence = from.first_sequence,
-                           .last_sequence = from.last_sequence,
+                           .last_sequence = from.last_sequence(),
                            .first_time = from.first_time,
                            .last_time = from.last_time,
                            .last_ordinal = from.records.ordinals().back(),
-                           .type = from.type};
+                           .type = from.type()};
   }
   Status ordinals(const OrdinalVisitor& visit) override { return visit_all(value().records, visit); }
 };
@@ -119,7 +119,7 @@ class MemoryTypedAggregateCursor final : public KeyCursor {
   explicit MemoryTypedAggregateCursor(const KeyTable<Memtable::Aggregate>& table) {
     for (std::size_t i = 0; i < table.size(); ++i) {
       const auto& entry = table.entry(i);
-      if (Memtable::begins_here(entry.value)) keys_.push_back(typed_aggregate_key(*entry.value.type, entry.key()));
+      if (Memtable::begins_here(entry.value)) keys_.push_back(typed_aggregate_key(*entry.value.type(), entry.key()));
     }
     std::sort(keys_.begin(), keys_.end());
   }

@@ -70,7 +70,7 @@ class Filter {
 
   /// 0, or an errno.
   int load() {
-    if (context_ == nullptr) return ENOMEM;
+    if (context_ == nullptr) return ENOSYS;  // it does not say why, and this is the likely reason
     // The socket; stderr is /dev/null.
     for (const int call : {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
                            SCMP_SYS(poll), SCMP_SYS(ppoll)}) {

@@ -40,6 +40,7 @@
 #include <utility>
 
 #include "net/worker/call_watch.h"
+#include "net/worker/event_object.h"
 #include "net/worker/script_prelude.h"
 #include "net/worker/state_writer.h"
 
@@ -57,25 +58,6 @@ constexpr const char* kPreludeName = "stele";
 constexpr std::size_t kStackBytes = 1U << 20;
 /// Of reading or writing a state, however large it may be.
 constexpr auto kHostTime = 2s;
-
-bool is_ascii(std::string_view text) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (; end - at >= 8; at += 8) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, at, 8);
-    if ((eight & 0x8080808080808080U) != 0) return false;
-  }
-  for (; at != end; ++at) {
-    if ((static_cast<unsigned char>(*at) & 0x80U) != 0) return false;
-  }
-  return true;
-}
-
-JSString* new_string(JSContext* cx, std::string_view text) {
-  return is_ascii(text) ? JS_NewStringCopyN(cx, text.data(), text.size())
-                        : JS_NewStringCopyUTF8N(cx, JS::UTF8Chars(text.data(), text.size()));
-}
 
 /// The first bytes of a text, which may be very long.
 std::string beginning_of(JSContext* cx, JSString* text) {
@@ -118,164 +100,6 @@ constexpr JSClassOps kGlobalOps = {
     nullptr, nullptr, nullptr, enumerate_global,        resolve_global, may_resolve_global,
     nullptr, nullptr, nullptr, JS_GlobalObjectTraceHook};
 constexpr JSClass kGlobalClass = {"global", JSCLASS_GLOBAL_FLAGS, &kGlobalOps, nullptr, nullptr, nullptr};
-
-// An event. Most handlers look at a member or two of `data`, and not at all at the rest: each of the two is parsed when
-// it is first looked at, from a text that the object keeps, so that an event which a script keeps stays what it was. Of
-// the rest, one member after another is defined as it is looked at, and all others when the event is enumerated.
-
-constexpr std::uint32_t kDataSlot = 0;      ///< its JSON; null = redacted; undefined = has none, or is a member by now
-constexpr std::uint32_t kEnvelopeSlot = 1;  ///< its JSON; an object of its members; undefined = all members are there
-
-bool complete_data(JSContext* cx, JS::HandleObject event) {
-  JS::RootedValue text(cx, JS::GetReservedSlot(event, kDataSlot));
-  if (text.isUndefined()) return true;
-  JS::RootedValue data(cx);
-  if (text.isString()) {
-    JS::RootedString json(cx, text.toString());
-    if (!JS_ParseJSON(cx, json, &data)) return false;
-  } else {
-    data.setNull();
-  }
-  JS::SetReservedSlot(event, kDataSlot, JS::UndefinedValue());
-  return JS_DefineProperty(cx, event, "data", data, JSPROP_ENUMERATE);
-}
-
-/// What is not a member yet; null if nothing is left.
-bool take_envelope(JSContext* cx, JS::HandleObject event, JS::MutableHandleObject envelope) {
-  JS::RootedValue kept(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
-  if (kept.isString()) {
-    JS::RootedString json(cx, kept.toString());
-    if (!JS_ParseJSON(cx, json, &kept)) return false;
-    JS::SetReservedSlot(event, kEnvelopeSlot, kept);
-  }
-  envelope.set(kept.isObject() ? &kept.toObject() : nullptr);
-  return true;
-}
-
-bool complete_envelope(JSContext* cx, JS::HandleObject event) {
-  JS::RootedObject envelope(cx);
-  if (!take_envelope(cx, event, &envelope)) return false;
-  if (!envelope) return true;
-  JS::SetReservedSlot(event, kEnvelopeSlot, JS::UndefinedValue());
-  JS::Rooted<JS::IdVector> ids(cx, JS::IdVector(cx));
-  if (!JS_Enumerate(cx, envelope, &ids)) return false;
-  JS::RootedId id(cx);
-  JS::RootedValue member(cx);
-  for (std::size_t i = 0; i < ids.length(); ++i) {
-    id = ids[i];
-    bool is_there = false;
-    if (!JS_AlreadyHasOwnPropertyById(cx, event, id, &is_there)) return false;
-    if (is_there) continue;
-    if (!JS_GetPropertyById(cx, envelope, id, &member)) return false;
-    if (!JS_DefinePropertyById(cx, event, id, member, JSPROP_ENUMERATE)) return false;
-  }
-  return true;
-}
-
-bool complete_event(JSContext* cx, JS::HandleObject event) {
-  return complete_envelope(cx, event) && complete_data(cx, event);
-}
-
-/// The value of a member of the envelope, as it stands in its text, which the server has written: an object without
-/// white space, names without escapes. Empty if there is none.
-std::string_view find_in_envelope(std::string_view text, std::string_view name) {
-  std::size_t at = 1;
-  while (at < text.size() && text[at] == '"') {
-    const std::size_t name_end = text.find('"', at + 1);
-    if (name_end == std::string_view::npos) break;
-    const std::size_t value = name_end + 2;
-    std::size_t end = value;
-    for (int depth = 0; end < text.size(); ++end) {
-      const char c = text[end];
-      if (c == '"') {
-        for (++end; end < text.size() && text[end] != '"'; ++end) end += text[end] == '\\' ? 1 : 0;
-      } else if (c == '{' || c == '[') {
-        ++depth;
-      } else if (depth > 0 && (c == '}' || c == ']')) {
-        --depth;
-      } else if (depth == 0 && (c == ',' || c == '}')) {
-        break;
-      }
-    }
-    if (end >= text.size()) break;
-    if (text.substr(at + 1, name_end - at - 1) == name) return text.substr(value, end - value);
-    at = end + 1;
-  }
-  return {};
-}
-
-/// Reads one member without parsing the others. `*done` is false if that needs the whole envelope.
-bool peek_at_envelope(JSContext* cx, JS::HandleValue envelope, JS::HandleId id, JS::MutableHandleValue member,
-                      bool* done) {
-  *done = false;
-  JSLinearString* const text = JS_EnsureLinearString(cx, envelope.toString());
-  if (text == nullptr) return false;
-  JSLinearString* const name = id.toLinearString();
-  if (!JS::LinearStringHasLatin1Chars(text) || !JS::LinearStringHasLatin1Chars(name)) return true;
-  std::array<char, 128> buffer;
-  std::size_t bytes = 0;
-  bool is_number = false;
-  {
-    const JS::AutoCheckCannotGC no_gc(cx);
-    const auto view = [&](JSLinearString* from) {
-      return std::string_view(reinterpret_cast<const char*>(JS::GetLatin1LinearStringChars(no_gc, from)),
-                              JS::GetLinearStringLength(from));
-    };
-    std::string_view value = find_in_envelope(view(text), view(name));
-    if (value.empty() || value.size() > buffer.size()) return true;
-    is_number = value.front() >= '0' && value.front() <= '9';
-    if (!is_number) {
-      if (value.front() != '"' || value.find('\\') != std::string_view::npos) return true;
-      value = value.substr(1, value.size() - 2);
-    }
-    bytes = value.copy(buffer.data(), buffer.size());
-  }
-  if (is_number) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(buffer.data(), buffer.data() + bytes, number);
-    if (error != std::errc() || end != buffer.data() + bytes) return true;
-    member.setNumber(static_cast<double>(number));
-  } else {
-    JSString* const copy = JS_NewStringCopyN(cx, buffer.data(), bytes);
-    if (copy == nullptr) return false;
-    member.setString(copy);
-  }
-  *done = true;
-  return true;
-}
-
-bool resolve_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, bool* resolved) {
-  *resolved = false;
-  if (!id.isString()) return true;
-  if (JS_LinearStringEqualsAscii(id.toLinearString(), "data")) {
-    *resolved = !JS::GetReservedSlot(event, kDataSlot).isUndefined();
-    return complete_data(cx, event);
-  }
-  JS::RootedValue member(cx);
-  JS::RootedValue text(cx, JS::GetReservedSlot(event, kEnvelopeSlot));
-  if (text.isString()) {
-    if (!peek_at_envelope(cx, text, id, &member, resolved)) return false;
-    if (*resolved) return JS_DefinePropertyById(cx, event, id, member, JSPROP_ENUMERATE);
-  }
-  JS::RootedObject envelope(cx);
-  if (!take_envelope(cx, event, &envelope)) return false;
-  if (!envelope) return true;
-  if (!JS_HasOwnPropertyById(cx, envelope, id, resolved)) return false;
-  if (!*resolved) return true;
-  return JS_GetPropertyById(cx, envelope, id, &member) &&
-         JS_DefinePropertyById(cx, event, id, member, JSPROP_ENUMERATE);
-}
-
-/// A member that is deleted does not come back.
-bool delete_from_event(JSContext* cx, JS::HandleObject event, JS::HandleId id, JS::ObjectOpResult& result) {
-  JS::RootedObject envelope(cx);
-  if (!take_envelope(cx, event, &envelope)) return false;
-  return envelope ? JS_DeletePropertyById(cx, envelope, id, result) : result.succeed();
-}
-
-constexpr JSClassOps kEventOps = {nullptr, delete_from_event, complete_event, nullptr, resolve_event,
-                                  nullptr, nullptr,           nullptr,        nullptr, nullptr};
-constexpr JSClass kEventClass = {"Object", JSCLASS_HAS_RESERVED_SLOTS(2), &kEventOps, nullptr, nullptr, nullptr};
 
 /// What waits for a promise never runs: a handler is a function of state and event, and has no "later".
 class NoJobs : public JS::JobQueue {
@@ -386,6 +210,7 @@ struct ScriptEngine::Impl {
     JS::SetJobQueue(cx, &jobs);
     JS::SetOutOfMemoryCallback(cx, &on_out_of_memory, this);
     if (!JS_AddInterruptCallback(cx, &interrupted) || !JS::InitSelfHostedCode(cx)) return false;
+    if (!prepare_event_objects(cx)) return false;
     // A first realm, so that all that is made once is there.
     Fold first(cx);
     if (!new_realm(first)) return false;
@@ -545,7 +370,7 @@ struct ScriptEngine::Impl {
   std::optional<FoldFailure> first_state(Fold& to, const std::optional<std::string_view>& given) {
     if (given) {
       const CallWatch::Limit timed(watch, kHostTime, WorkerExit::HostTime);
-      JS::RootedString text(cx, new_string(cx, *given));
+      JS::RootedString text(cx, new_script_string(cx, *given));
       JS::RootedValue state(cx);
       if (!text || !JS_ParseJSON(cx, text, &state)) return host_failure();
       to.state = state;
@@ -597,7 +422,9 @@ struct ScriptEngine::Impl {
       const CallWatch::Limit timed(watch, to.call_time, WorkerExit::CallTime);
       JS::RootedValueArray<2> arguments(cx);
       arguments[0].set(to.state);
-      if (new_event(to, event, arguments[1])) {
+      JSObject* const object = new_event_object(cx, to.object_prototype, event);
+      if (object != nullptr) {
+        arguments[1].setObject(*object);
         failure = call(to, *function, arguments);
       } else {
         failure = take_failure(FoldFailure::Kind::Threw);
@@ -610,23 +437,6 @@ struct ScriptEngine::Impl {
       ++to.counts.applied;
     }
     return failure;
-  }
-
-  bool new_event(Fold& to, const WorkerEvent& event, JS::MutableHandleValue made) {
-    JS::RootedObject object(cx, JS_NewObjectWithGivenProto(cx, &kEventClass, to.object_prototype));
-    if (!object) return false;
-    made.setObject(*object);
-    if (event.redacted) {
-      JS::SetReservedSlot(object, kDataSlot, JS::NullValue());
-    } else if (event.data) {
-      JSString* const data = new_string(cx, *event.data);
-      if (data == nullptr) return false;
-      JS::SetReservedSlot(object, kDataSlot, JS::StringValue(data));
-    }
-    JSString* const envelope = new_string(cx, event.envelope);
-    if (envelope == nullptr) return false;
-    JS::SetReservedSlot(object, kEnvelopeSlot, JS::StringValue(envelope));
-    return true;
   }
 
   JSContext* const cx;
@@ -662,6 +472,7 @@ std::optional<FoldFailure> ScriptEngine::begin(const WorkerStart& start) {
   impl_->watch.work();
   impl_->out_of_memory = false;
   impl_->fold = std::make_unique<Impl::Fold>(impl_->cx);
+  begin_event_objects();
   Impl::Fold& fold = *impl_->fold;
   fold.call_time = std::chrono::milliseconds(start.call_time_ms);
   fold.state_bytes_max = start.state_bytes_max;
@@ -700,8 +511,8 @@ std::variant<std::string, FoldFailure> ScriptEngine::state() {
   {
     const CallWatch::Limit timed(impl_->watch, kHostTime, WorkerExit::HostTime);
     const StateWriter::Options options{.bytes_max = fold.state_bytes_max,
-                                       .event_class = &kEventClass,
-                                       .complete_event = &complete_event,
+                                       .is_event = &is_event_class,
+                                       .complete_event = &complete_event_object,
                                        .expired = [this] { return impl_->watch.expired(); }};
     StateWriter writer(impl_->cx, options);
     switch (writer.write(fold.state)) {

@@ -211,7 +211,7 @@ StateWriter::Outcome StateWriter::object(JS::HandleObject object) {
   const JSClass* const clasp = JS::GetClass(object);
   bool is_array = false;
   if (!JS::IsArrayObject(cx_, object, &is_array)) return Outcome::Failed;
-  if (clasp == options_.event_class) {
+  if (options_.is_event(clasp)) {
     if (!options_.complete_event(cx_, object)) return Outcome::Failed;
   } else if (!is_array && clasp != plain_class_) {
     return no_json(name_of(clasp));

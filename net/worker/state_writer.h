@@ -1,5 +1,5 @@
 #pragma once
-// A script's value as JSON. Only for script_engine.cpp, beside which it is the one file that knows the engine.
+// A script's value as JSON. Only for script_engine.cpp.
 //
 // Not JSON.stringify(): that calls what a script has put there (toJSON, getters, proxies), and silently writes null, or
 // nothing, where JSON has no word for a value. A state has to come back from its JSON as it was, or a fold that begins
@@ -18,8 +18,8 @@ class StateWriter {
  public:
   struct Options {
     std::size_t bytes_max = 0;
-    /// The class of objects that stand for an event, which are plain once `complete` has given them all their members.
-    const JSClass* event_class = nullptr;
+    /// Classes of objects that are plain once `complete_event` has given them all their members.
+    bool (*is_event)(const JSClass* clasp) = nullptr;
     bool (*complete_event)(JSContext* cx, JS::HandleObject event) = nullptr;
     std::function<bool()> expired;  ///< whether to give up
   };

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <deque>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -57,11 +58,22 @@ struct WorkerPool::Impl {
     if (options.workers_max == 0) {
       options.workers_max = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kDefaultWorkersMax);
     }
-    keeper = std::thread([this] {
-      block_signals();
-      keep();
-    });
+  }
+
+  /// No thread until somebody needs a worker: most servers never do. False if there can be none now.
+  [[nodiscard]] bool start_keeper() REQUIRES(mutex) {
+    if (keeper.joinable()) return true;
+    try {
+      keeper = std::thread([this] {
+        block_signals();
+        keep();
+      });
+    } catch (const std::system_error&) {
+      reason = "no thread can be had for the processes that run scripts";
+      return false;
+    }
     (void)::pthread_setname_np(keeper.native_handle(), "stele-workers");
+    return true;
   }
 
   // The thread that starts and reaps. What takes time happens without the lock.
@@ -174,6 +186,7 @@ struct WorkerPool::Impl {
   std::variant<Process, FoldFailure> borrow(const api::ScriptStart& start) {
     const auto begun = Clock::now();
     MutexLock lock(mutex);
+    if (!start_keeper()) return no_process(FoldFailure::Kind::Unavailable, reason);
     ++waiting;
     std::variant<Process, FoldFailure> result = no_process(FoldFailure::Kind::Busy, "all workers are busy");
     for (bool first = true;; first = false) {
@@ -248,7 +261,7 @@ struct WorkerPool::Impl {
   std::string engine GUARDED_BY(mutex) = STELE_SCRIPT_ENGINE;
   std::uint64_t started GUARDED_BY(mutex) = 0;
   std::array<std::uint64_t, kCauses.size()> kills GUARDED_BY(mutex){};
-  std::thread keeper;
+  std::thread keeper;  ///< assigned under the mutex
 };
 
 WorkerPool::WorkerPool(const WorkerOptions& options) : impl_(std::make_unique<Impl>(options)) {}
@@ -260,7 +273,7 @@ WorkerPool::~WorkerPool() {
     impl_->closing = true;
   }
   impl_->keeper_wakes.notify_all();
-  impl_->keeper.join();
+  if (impl_->keeper.joinable()) impl_->keeper.join();
 }
 
 std::string WorkerPool::unavailable() const {

@@ -7,8 +7,11 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "api/live/message_framing.h"
 #include "tests/api/support.h"
 
 namespace stele::api::test {
@@ -32,6 +35,54 @@ class TestWaker final : public Waker {
   bool woken_ = false;
 };
 
+/// In place of frames: a line for each message, and `close CODE REASON`; what is taken is one message.
+class LineFraming final : public MessageFraming {
+ public:
+  [[nodiscard]] bool is_wanted(const Request& request) const override { return request.has_header("Upgrade"); }
+  [[nodiscard]] std::optional<Problem> objection(const Request& /*request*/,
+                                                 std::string_view /*protocol*/) const override {
+    return std::nullopt;
+  }
+  [[nodiscard]] Response answer(const Request& /*request*/, std::string_view /*protocol*/,
+                                std::unique_ptr<MessageConversation> conversation, std::size_t /*bytes_max*/) override {
+    Response response;
+    response.upgraded = std::make_unique<Lines>(std::move(conversation));
+    return response;
+  }
+
+ private:
+  class Lines final : public UpgradedStream, private MessageConversation::Sink {
+   public:
+    explicit Lines(std::unique_ptr<MessageConversation> conversation) : conversation_(std::move(conversation)) {}
+    [[nodiscard]] std::string_view protocol() const override { return "lines"; }
+    void begin(std::shared_ptr<Waker> waker) override { conversation_->begin(std::move(waker)); }
+    Result<PushedBody::Step> next(Occasion occasion, std::string& to) override {
+      STELE_ASSIGN(const auto step, conversation_->next(occasion, *this));
+      to += std::exchange(text_, {});
+      if (closed_) return PushedBody::Step::End;
+      return step == MessageConversation::Step::More ? PushedBody::Step::More : PushedBody::Step::Wait;
+    }
+    [[nodiscard]] bool may_block() const override { return conversation_->may_block(); }
+    [[nodiscard]] std::chrono::milliseconds quiet_max() const override { return conversation_->quiet_max(); }
+    Result<std::size_t> take(std::string_view bytes) override {
+      conversation_->take(bytes, *this);
+      return bytes.size();
+    }
+
+   private:
+    void message(std::string_view text) override { text_.append(text).append("\n"); }
+    [[nodiscard]] std::size_t bytes() const override { return text_.size(); }
+    void close(MessageClose close) override {
+      text_ += "close " + std::to_string(close.code) + " " + std::string(close.reason) + "\n";
+      closed_ = true;
+    }
+
+    const std::unique_ptr<MessageConversation> conversation_;
+    std::string text_;
+    bool closed_ = false;
+  };
+};
+
 /// A stream that was opened. The service must outlive it.
 class LiveReader {
  public:
@@ -46,6 +97,9 @@ class LiveReader {
     return response_.upgraded != nullptr ? response_.upgraded.get() : response_.pushed.get();
   }
   [[nodiscard]] bool ended() const { return ended_; }
+
+  /// Of an upgraded one.
+  void send(std::string_view message) { REQUIRE(response_.upgraded->take(message)); }
 
   /// What it says until it waits or ends.
   std::string read(PushedBody::Occasion occasion = PushedBody::Occasion::Woken) {

@@ -17,6 +17,7 @@
 #include "engine/base/memory_reserve.h"
 #include "engine/base/uuid.h"
 #include "engine/store/store.h"
+#include "net/live/web_socket.h"
 #include "net/log/log.h"
 #include "net/server/server.h"
 #include "net/server/signals.h"
@@ -221,6 +222,8 @@ int run(ServeOptions& options, net::Signals& signals) {
     options.service.shared_states = &(*redis)->states();
   }
   std::optional<net::WorkerPool> workers;
+  net::WebSocketFraming web_sockets;
+  options.service.web_sockets = &web_sockets;
   if (options.handlers != "off") options.service.scripts = &workers.emplace(options.workers);
   options.server.traffic = options.service.traffic = std::make_shared<api::TrafficMetrics>();
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {

@@ -1,0 +1,335 @@
+// Deliveries on a disk that drops, tears and reorders what was not synced, to receivers that fail as they like. After
+// every crash the journal opens and the queue goes on. Every event that matches reaches its receiver or the dead
+// letters, none is attempted before an earlier one of its aggregate is done with, and a number stands for one set of
+// events for ever. STELE_CRASH_SEEDS sets how many seeds are tried, STELE_CRASH_SEED a single one.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/deliveries/delivery_journal.h"
+#include "engine/deliveries/delivery_queue.h"
+#include "tests/support/environment.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/simulated_file_system.h"
+
+using namespace stele;
+using stele::test::FakeClock;
+using stele::test::number_from;
+
+namespace {
+
+const SubscriptionKey kSubscription{7};
+
+struct Outcomes {
+  std::uint64_t attempts = 0, delivered = 0, again = 0, dead = 0, crashes = 0, redriven = 0;
+};
+
+class DeliveryTrial {
+ public:
+  DeliveryTrial(std::uint64_t seed, Outcomes& outcomes) : random_(seed), disk_(seed), outcomes_(outcomes) {
+    settings_.attempts_max = static_cast<std::uint32_t>(1 + below(5));
+    settings_.initial_delay = std::chrono::milliseconds(100);
+    settings_.delay_max = std::chrono::milliseconds(3'000);
+    settings_.batch_events_max = chance(40) ? 1 : 1 + below(20);
+    settings_.batch_bytes_max = 1'000;
+    settings_.in_flight_max = 1 + below(8);
+    settings_.waiting_max = 5 + below(60);
+    settings_.one_by_one = chance(15);
+    settings_.on_dead_letter = settings_.one_by_one ? OnDeadLetter::Stop : static_cast<OnDeadLetter>(below(3));
+    settings_.held_max = chance(20) ? below(3) : 1'000;
+    settings_.dead_letters_max = chance(10) ? 2 : 1'000;
+    const std::uint64_t aggregates = 1 + below(12);
+    for (std::uint64_t i = 0, n = 50 + below(200); i < n; ++i) {
+      log_.push_back({"a" + std::to_string(below(aggregates)), chance(80), below(400)});
+    }
+  }
+
+  void run() {
+    open();
+    for (std::uint64_t i = 0, n = 200 + below(600); i < n; ++i) {
+      if (chance(1)) {
+        crash();
+      } else {
+        act();
+      }
+    }
+    // Everybody is well again: what is left comes, and the end is reached.
+    lenient_ = true;
+    disk_.stop_failing();
+    const auto everything = [&] {
+      return queue_->read_end() == Position{log_.size()} && queue_->state().end == queue_->read_end() &&
+             queue_->state().batches.empty() && waiting_for_nothing();
+    };
+    for (std::uint64_t i = 0; !everything(); ++i) {
+      REQUIRE_MESSAGE(i < 200'000, describe());
+      if (chance(1)) drop_dead_letters();
+      act();
+    }
+    for (std::size_t i = 0; i < log_.size(); ++i) {
+      CAPTURE(i);
+      if (log_[i].matches) CHECK((delivered_.contains(Position{i}) || given_up_.contains(Position{i})));
+    }
+    for (const auto& [position, letter] : queue_->state().dead_letters) CHECK_FALSE(letter.aggregate_id.empty());
+  }
+
+ private:
+  struct Event {
+    std::string aggregate_id;
+    bool matches = true;
+    std::size_t bytes = 0;
+  };
+
+  std::uint64_t below(std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random_); }
+  bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
+
+  void open() {
+    DeliveryJournalOptions options;
+    options.file_system = &disk_;
+    options.clock = &clock_;
+    options.folder = "/data/deliveries";
+    options.store_id = Uuid{{5}};
+    options.background = false;
+    options.rewrite_bytes_min = 500 + below(5'000);
+    auto opened = DeliveryJournal::open(options);
+    REQUIRE_MESSAGE(opened, opened.error().describe());
+    journal_ = std::move(opened).value();
+    CHECK(journal_->notes().empty());
+    const auto states = journal_->states();
+    const auto state = states.find(kSubscription);
+    DeliveryState begun;
+    if (state != states.end()) begun = state->second;
+    queue_ = std::make_unique<DeliveryQueue>(settings_, std::move(begun), random_());
+    under_way_.clear();
+    in_doubt_ = false;
+  }
+
+  void crash() {
+    ++outcomes_.crashes;
+    if (chance(60)) disk_.cut_power();
+    journal_.reset();
+    disk_.power_is_cut() || chance(50) ? disk_.crash() : disk_.kill();
+    open();
+  }
+
+  /// False: what was decided may not be attempted.
+  bool keep_steps(bool checkpoint = false) {
+    const auto steps = queue_->take_steps(checkpoint);
+    if (!steps.empty()) {
+      bool told = false;
+      journal_->append(kSubscription, steps, [&](const Status& status) {
+        in_doubt_ = !status;
+        told = true;
+      });
+      REQUIRE(told);
+      REQUIRE(journal_->states().at(kSubscription) == queue_->state());
+    } else if (in_doubt_) {
+      in_doubt_ = !journal_->flush();
+    }
+    return !in_doubt_;
+  }
+
+  void act() {
+    if (!lenient_ && chance(2)) {
+      const SimulatedFailure hows[] = {SimulatedFailure::Io, SimulatedFailure::ShortDiskFull};
+      const SimulatedCall calls[] = {SimulatedCall::Write, SimulatedCall::Sync, SimulatedCall::Open,
+                                     SimulatedCall::SyncDirectory};
+      disk_.fail_call(calls[below(4)], 1 + below(5), hows[below(2)]);
+    }
+    switch (below(8)) {
+      case 0:
+      case 1:
+        return read();
+      case 2:
+        return look();
+      case 3:
+      case 4:
+        return take();
+      case 5:
+      case 6:
+        return finish();
+      default:
+        clock_.wall += static_cast<std::int64_t>(below(2'000'000));
+        if (queue_->stopped() && chance(30)) queue_->resume();
+        if (chance(10)) redrive();
+        (void)keep_steps(chance(20));
+    }
+  }
+
+  void read() {
+    for (std::uint64_t n = 1 + below(30); n > 0 && queue_->room() > 0; --n) {
+      const Position position = queue_->read_end();
+      if (position.value() >= log_.size()) return;
+      const Event& event = log_[position.value()];
+      if (event.matches) {
+        queue_->offer(position, clock_.now(), event.aggregate_id, event.bytes);
+      } else {
+        queue_->examined(position.next(), clock_.now());
+      }
+    }
+  }
+
+  void look() {
+    const auto look = queue_->next_look(clock_.now());
+    if (!look) return;
+    const Position until = queue_->read_end();
+    std::optional<Position> found;
+    for (std::uint64_t i = look->from.value(); i < until.value() && !found; ++i) {
+      if (log_[i].matches && log_[i].aggregate_id == look->aggregate_id) found = Position{i};
+    }
+    if (chance(20)) read();  // the front goes on meanwhile
+    queue_->looked(*look, until, found);
+  }
+
+  void take() {
+    const auto attempt = queue_->take(clock_.now());
+    if (!attempt) return;
+    if (!keep_steps()) {
+      queue_->abandoned(attempt->number);
+      return;
+    }
+    ++outcomes_.attempts;
+    const auto set = sets_.emplace(attempt->number, attempt->positions);
+    CHECK(set.first->second == attempt->positions);
+    const bool redriven = queue_->state().dead_letters.contains(attempt->positions.front());
+    std::set<std::string> aggregates;
+    for (const Position position : attempt->positions) {
+      const Event& event = log_[position.value()];
+      CHECK(event.matches);
+      aggregates.insert(event.aggregate_id);
+      if (redriven) continue;
+      for (std::uint64_t earlier = 0; earlier < position.value(); ++earlier) {
+        const Event& before = log_[earlier];
+        if (!before.matches || before.aggregate_id != event.aggregate_id) continue;
+        const bool done = delivered_.contains(Position{earlier}) || given_up_.contains(Position{earlier});
+        const bool together = std::find(attempt->positions.begin(), attempt->positions.end(), Position{earlier}) !=
+                              attempt->positions.end();
+        CHECK_MESSAGE((done || together), earlier << " is left out before " << position.value());
+        if (settings_.on_dead_letter == OnDeadLetter::Park) {
+          CHECK_FALSE(queue_->state().dead_letters.contains(Position{earlier}));
+        }
+      }
+    }
+    for (const auto& [number, other] : under_way_) {
+      for (const Position position : other) CHECK_FALSE(aggregates.contains(log_[position.value()].aggregate_id));
+    }
+    under_way_.emplace(attempt->number, attempt->positions);
+    CHECK(under_way_.size() <= settings_.in_flight_max);
+    if (settings_.one_by_one) CHECK(under_way_.size() == 1);
+  }
+
+  void accept(Position position) { ++(delivered_.insert(position).second ? outcomes_.delivered : outcomes_.again); }
+
+  void finish() {
+    if (under_way_.empty()) return;
+    auto at = under_way_.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(below(under_way_.size())));
+    const auto [number, positions] = *at;
+    under_way_.erase(at);
+    const Timestamp now = clock_.now();
+    if (lenient_ || chance(50)) {
+      for (const Position position : positions) accept(position);
+      queue_->delivered(number, {}, now);
+    } else if (chance(20)) {
+      std::vector<Position> refused;
+      for (const Position position : positions) {
+        if (chance(30)) {
+          refused.push_back(position);
+        } else {
+          accept(position);
+        }
+      }
+      queue_->delivered(number, refused, now);
+    } else if (chance(20)) {
+      for (const Position position : positions) accept(position);  // but the answer is lost
+      queue_->failed(number, {.error = "timeout"}, now);
+    } else {
+      DeliveryFailure failure{.error = "status", .status = 500};
+      if (chance(10)) failure.kind = static_cast<DeliveryFailure::Kind>(below(4));
+      if (chance(20)) failure.retry_after = std::chrono::milliseconds(below(5'000));
+      queue_->failed(number, failure, now);
+    }
+    note_dead_letters();
+    (void)keep_steps();
+    if (chance(10)) queue_->delivered(number, {}, now);  // late, from somebody who asks twice: nothing happens
+  }
+
+  void note_dead_letters() {
+    for (const auto& [position, letter] : queue_->state().dead_letters) {
+      if (!given_up_.insert(position).second) continue;
+      ++outcomes_.dead;
+      CHECK(settings_.on_dead_letter != OnDeadLetter::Stop);
+    }
+  }
+
+  void redrive() {
+    const auto& letters = queue_->state().dead_letters;
+    if (letters.empty()) return;
+    auto letter = letters.begin();
+    std::advance(letter, static_cast<std::ptrdiff_t>(below(letters.size())));
+    if (queue_->redrive(letter->first)) ++outcomes_.redriven;
+  }
+
+  void drop_dead_letters() {
+    const auto letters = queue_->state().dead_letters;
+    for (const auto& [position, letter] : letters) (void)queue_->drop(position);
+  }
+
+  /// What it waits for.
+  std::string describe() const {
+    const DeliveryState& state = queue_->state();
+    std::string text = "read to " + std::to_string(queue_->read_end().value()) + " of " + std::to_string(log_.size()) +
+                       ", done to " + std::to_string(state.end.value()) + ", waiting " +
+                       std::to_string(queue_->waiting()) + ", under way " + std::to_string(queue_->in_flight()) +
+                       ", dead " + std::to_string(state.dead_letters.size()) + (queue_->stalled() ? ", stalled" : "") +
+                       (queue_->stopped() ? ", stopped" : "");
+    for (const auto& [number, batch] : state.batches) {
+      text += "; batch " + std::to_string(number.value()) + " at " + std::to_string(batch.positions.front().value());
+    }
+    for (const auto& [aggregate, held] : state.held) {
+      text += "; held " + aggregate + " from " + std::to_string(held.from.value()) + (held.parked ? " parked" : "");
+    }
+    return text;
+  }
+
+  bool waiting_for_nothing() const { return queue_->waiting() == 0 && queue_->state().held.empty(); }
+
+  std::mt19937_64 random_;
+  SimulatedFileSystem disk_;
+  FakeClock clock_;
+  Outcomes& outcomes_;
+  DeliverySettings settings_;
+  std::vector<Event> log_;
+  std::unique_ptr<DeliveryJournal> journal_;
+  std::unique_ptr<DeliveryQueue> queue_;
+  std::map<BatchNumber, std::vector<Position>> under_way_;
+  std::map<BatchNumber, std::vector<Position>> sets_;  ///< that were attempted
+  std::set<Position> delivered_;
+  std::set<Position> given_up_;
+  bool lenient_ = false;
+  bool in_doubt_ = false;  ///< steps were appended that are not durable
+};
+
+}  // namespace
+
+TEST_CASE("DeliveryCrash.EveryEventIsDeliveredInOrderOrADeadLetter") {
+  const std::uint64_t single = number_from("STELE_CRASH_SEED", 0);
+  const std::uint64_t first = single != 0 ? single : 1;
+  const std::uint64_t seeds = single != 0 ? 1 : number_from("STELE_CRASH_SEEDS", 300);
+  Outcomes outcomes;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    CAPTURE(seed);
+    DeliveryTrial(seed, outcomes).run();
+  }
+  MESSAGE(seeds << " seeds, " << outcomes.crashes << " crashes, " << outcomes.attempts << " attempts, "
+                << outcomes.delivered << " events delivered, " << outcomes.again << " again, " << outcomes.dead
+                << " dead letters, " << outcomes.redriven << " redriven, 0 lost, 0 out of order");
+  CHECK(outcomes.delivered > 0);
+}

@@ -1,0 +1,179 @@
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/deliveries/delivery_journal.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/simulated_file_system.h"
+
+namespace stele {
+namespace {
+
+const SubscriptionKey kFirst{3};
+const SubscriptionKey kSecond{8};
+
+struct Folder {
+  SimulatedFileSystem disk{1};
+  test::FakeClock clock;
+  DeliveryJournalOptions options;
+
+  Folder() {
+    options.file_system = &disk;
+    options.clock = &clock;
+    options.folder = "/data/deliveries";
+    options.store_id = Uuid{{4}};
+    options.background = false;
+  }
+  std::unique_ptr<DeliveryJournal> open() {
+    auto opened = DeliveryJournal::open(options);
+    REQUIRE_MESSAGE(opened, opened.error().describe());
+    return std::move(opened).value();
+  }
+  std::string file() { return options.folder + "/" + disk.list(options.folder)->back(); }
+};
+
+std::vector<DeliveryStep> decided(std::uint64_t number) {
+  return {BatchDecided{BatchNumber{number}, {Position{number}}}};
+}
+
+}  // namespace
+
+TEST_CASE("DeliveryJournal.StatesComeBack") {
+  Folder folder;
+  auto journal = folder.open();
+  CHECK(journal->states().empty());
+  journal->append(kFirst, {DeliveryBegun{1, Position{9}, {}}, BatchDecided{BatchNumber{1}, {Position{9}}}});
+  journal->append(kSecond, decided(1));
+  journal->append(kFirst, {BatchSettled{BatchNumber{1}, {Position{9}}}});
+  journal->forget(kSecond);
+  const auto states = journal->states();
+  CHECK(states.size() == 1);
+  folder.disk.cut_power();
+  journal.reset();
+  folder.disk.crash();
+  journal = folder.open();
+  CHECK(journal->states() == states);
+  CHECK(journal->notes().empty());
+}
+
+TEST_CASE("DeliveryJournal.AFileThatHasGrownIsWrittenAnew") {
+  Folder folder;
+  folder.options.rewrite_bytes_min = 2'000;
+  auto journal = folder.open();
+  for (std::uint64_t i = 1; i <= 500; ++i) {
+    journal->append(kFirst, decided(i));
+    journal->append(kFirst, {BatchSettled{BatchNumber{i}, {Position{i}}}, DeliveryAdvanced{Position{i + 1}, {}}});
+    CHECK(journal->metrics().file_bytes <= 2'000);
+  }
+  CHECK(journal->metrics().rewrites > 10);
+  CHECK(folder.disk.list(folder.options.folder)->size() == 1);
+  journal.reset();
+  CHECK(folder.open()->states().at(kFirst).end == Position{501});
+}
+
+TEST_CASE("DeliveryJournal.WhatCannotBeWrittenIsSaidAndWrittenLater") {
+  Folder folder;
+  auto journal = folder.open();
+  folder.disk.fail_with_probability(SimulatedCall::Sync, 1, SimulatedFailure::Io);
+  Status told;
+  journal->append(kFirst, decided(1), [&](const Status& status) { told = status; });
+  CHECK_FALSE(told);
+  CHECK(journal->states().contains(kFirst));
+  folder.disk.stop_failing();
+  journal->append(kSecond, decided(1), [&](const Status& status) { told = status; });
+  CHECK(told);
+  folder.disk.cut_power();
+  journal.reset();
+  folder.disk.crash();
+  CHECK(folder.open()->states().size() == 2);
+}
+
+TEST_CASE("DeliveryJournal.OneSyncIsForAllThatWait") {
+  Folder folder;
+  folder.options.background = true;
+  auto journal = folder.open();
+  const std::uint64_t before = journal->metrics().syncs;
+  for (std::uint64_t i = 1; i <= 1'000; ++i) journal->append(kFirst, decided(i));
+  CHECK(journal->flush());
+  CHECK(journal->metrics().syncs - before < 1'000);
+  CHECK(journal->close());
+  Status told;
+  journal->append(kFirst, decided(1'001), [&](const Status& status) { told = status; });
+  REQUIRE_FALSE(told);
+  CHECK(told.error().kind == ErrorKind::Closed);
+  folder.options.background = false;
+  CHECK(folder.open()->states().at(kFirst).batches.size() == 1'000);
+}
+
+TEST_CASE("DeliveryJournal.AnotherStoresIsRefusedAndANewerOneToo") {
+  Folder folder;
+  folder.open();
+  folder.options.store_id = Uuid{{5}};
+  const auto foreign = DeliveryJournal::open(folder.options);
+  REQUIRE_FALSE(foreign);
+  CHECK(foreign.error().kind == ErrorKind::Foreign);
+}
+
+TEST_CASE("DeliveryJournal.NoDamageMakesUpAState") {
+  Folder folder;
+  std::vector<DeliveryState> states{DeliveryState{}};
+  auto journal = folder.open();
+  for (std::uint64_t i = 1; i <= 8; ++i) {
+    journal->append(kFirst, decided(i));
+    states.push_back(journal->states().at(kFirst));
+  }
+  journal.reset();
+  const std::string path = folder.file();
+  const std::string good = *folder.disk.live_contents(path);
+  std::size_t usable = 0;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    CAPTURE(i);
+    Folder damaged;
+    REQUIRE(damaged.disk.create_folders(damaged.options.folder));
+    auto file = damaged.disk.open(path, OpenMode::CreateNew);
+    REQUIRE(file);
+    std::string bytes = good;
+    bytes[i] = static_cast<char>(bytes[i] ^ (1 << (i % 8)));
+    REQUIRE((*file)->write_at(ByteOffset{0}, bytes));
+    const auto opened = DeliveryJournal::open(damaged.options);
+    if (!opened) continue;
+    const auto found = (*opened)->states();
+    if (found.empty()) continue;
+    ++usable;
+    const DeliveryState& state = found.at(kFirst);
+    CHECK(std::find(states.begin(), states.end(), state) != states.end());
+  }
+  CHECK(usable > good.size() / 2);
+}
+
+TEST_CASE("DeliveryJournal.OnlyFilesThatItIsFor") {
+  Folder folder;
+  REQUIRE(folder.disk.create_folders(folder.options.folder));
+  for (const char* name : {"notes.txt", "1.journal", "00000000000000zz.journal"}) {
+    REQUIRE(folder.disk.open(folder.options.folder + "/" + name, OpenMode::CreateNew));
+  }
+  folder.open();
+  CHECK(folder.disk.list(folder.options.folder)->size() == 4);
+}
+
+TEST_CASE("DeliveryJournal.NothingIsWrittenToAFolderThatIsAnotherByNow") {
+  Folder folder;
+  bool moved = false;
+  folder.options.in_place = [&] {
+    return moved ? Status(Error{.kind = ErrorKind::Displaced, .message = "moved"}) : Status();
+  };
+  folder.options.rewrite_bytes_min = 200;
+  auto journal = folder.open();
+  moved = true;
+  Status told;
+  for (std::uint64_t i = 1; i <= 50; ++i) {
+    journal->append(kFirst, decided(i), [&](const Status& status) { told = status; });
+  }
+  CHECK_FALSE(told);
+  CHECK(folder.disk.list(folder.options.folder)->size() == 1);
+}
+
+}  // namespace stele

@@ -1,0 +1,317 @@
+// Single decisions of the queue. That nothing is lost or out of order, whatever happens, is tested by
+// tests/crash/delivery_crash_test.cpp.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/deliveries/delivery_queue.h"
+
+namespace stele {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = DeliveryFailure::Kind;
+
+struct Receiver {
+  explicit Receiver(DeliverySettings given = {}) : settings(given), queue(settings, DeliveryState{}, 1) {}
+
+  void offer(std::uint64_t position, const std::string& aggregate, std::size_t bytes = 100) {
+    queue.offer(Position{position}, Timestamp{static_cast<std::int64_t>(position)}, aggregate, bytes);
+  }
+  /// Positions of what is taken; empty = nothing.
+  std::vector<std::uint64_t> take() {
+    std::vector<std::uint64_t> positions;
+    if (const auto attempt = queue.take(now)) {
+      number = attempt->number;
+      for (const Position position : attempt->positions) positions.push_back(position.value());
+    }
+    return positions;
+  }
+  void fail(Kind kind = Kind::Retry) { queue.failed(number, {.kind = kind, .error = "status", .status = 500}, now); }
+  void accept() { queue.delivered(number, {}, now); }
+  /// What a held aggregate has next.
+  void look(std::optional<std::uint64_t> found) {
+    const auto look = queue.next_look(now);
+    REQUIRE(look);
+    queue.looked(*look, queue.read_end(), found ? std::optional(Position{*found}) : std::nullopt);
+  }
+  void later(std::chrono::milliseconds time = 1h) { now.micros += std::chrono::microseconds(time).count(); }
+
+  DeliverySettings settings;
+  Timestamp now{1'000'000};
+  DeliveryQueue queue;
+  BatchNumber number;
+};
+
+using Positions = std::vector<std::uint64_t>;
+
+}  // namespace
+
+TEST_CASE("DeliveryQueue.AggregatesGoBesideEachOtherAndEachInOrder") {
+  Receiver receiver;
+  for (const auto& [position, aggregate] :
+       std::vector<std::pair<std::uint64_t, std::string>>{{0, "a"}, {1, "a"}, {2, "b"}, {5, "a"}, {6, "c"}}) {
+    receiver.offer(position, aggregate);
+  }
+  CHECK(receiver.take() == Positions{0});
+  const BatchNumber first = receiver.number;
+  CHECK(receiver.take() == Positions{2});
+  CHECK(receiver.take() == Positions{6});
+  CHECK(receiver.take().empty());
+  receiver.queue.delivered(first, {}, receiver.now);
+  CHECK(receiver.take() == Positions{1});
+}
+
+TEST_CASE("DeliveryQueue.TheWatermarkStaysBehindWhatIsUnderWay") {
+  Receiver receiver;
+  receiver.offer(0, "a");
+  receiver.offer(3, "b");
+  receiver.queue.examined(Position{9}, Timestamp{9});
+  CHECK(receiver.take() == Positions{0});
+  const BatchNumber first = receiver.number;
+  CHECK(receiver.take() == Positions{3});
+  receiver.accept();
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{0});
+  receiver.queue.delivered(first, {}, receiver.now);
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{9});
+  CHECK(receiver.queue.state().settled.empty());
+}
+
+TEST_CASE("DeliveryQueue.AWatermarkThatMovesAloneIsKeptNowAndThen") {
+  Receiver receiver;
+  receiver.queue.examined(Position{9'999}, Timestamp{9});
+  CHECK(receiver.queue.take_steps().empty());
+  CHECK(receiver.queue.take_steps(true).size() == 1);
+  receiver.queue.examined(Position{19'999}, Timestamp{9});
+  CHECK(receiver.queue.take_steps().size() == 1);
+}
+
+TEST_CASE("DeliveryQueue.ABatchIsTriedWholeOnceThenByAggregateThenByEvent") {
+  Receiver receiver({.batch_events_max = 10});
+  for (std::uint64_t i = 0; i < 4; ++i) receiver.offer(i, i % 2 == 0 ? "a" : "b");
+  receiver.queue.examined(Position{4}, Timestamp{4});
+  const Positions all{0, 1, 2, 3};
+  CHECK(receiver.take() == all);
+  const BatchNumber first = receiver.number;
+  receiver.fail();
+  CHECK(receiver.take().empty());
+  receiver.later();
+  CHECK(receiver.take() == all);
+  CHECK(receiver.number == first);
+  receiver.fail();
+  receiver.later();
+  CHECK(receiver.take() == Positions{0, 2});
+  CHECK(receiver.number != first);
+  const BatchNumber of_a = receiver.number;
+  CHECK(receiver.take() == Positions{1, 3});
+  receiver.accept();
+  receiver.queue.failed(of_a, {.error = "status"}, receiver.now);
+  receiver.later();
+  receiver.look(0);
+  CHECK(receiver.take() == Positions{0});
+  receiver.accept();
+  receiver.look(2);
+  CHECK(receiver.take() == Positions{2});
+  receiver.accept();
+  receiver.look(std::nullopt);
+  CHECK(receiver.queue.state().held.empty());
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{4});
+}
+
+TEST_CASE("DeliveryQueue.OnePoisonousEventOfAHundredIsOneDeadLetter") {
+  Receiver receiver({.attempts_max = 3, .batch_events_max = 100});
+  for (std::uint64_t i = 0; i < 100; ++i) receiver.offer(i, "a" + std::to_string(i % 10));
+  std::set<std::uint64_t> delivered;
+  for (int i = 0; i < 1'000; ++i, receiver.later()) {
+    while (const auto look = receiver.queue.next_look(receiver.now)) {
+      std::optional<Position> found;
+      for (std::uint64_t at = look->from.value(); at < 100 && !found; ++at) {
+        if ("a" + std::to_string(at % 10) == look->aggregate_id) found = Position{at};
+      }
+      receiver.queue.looked(*look, receiver.queue.read_end(), found);
+    }
+    const Positions set = receiver.take();
+    if (std::find(set.begin(), set.end(), 42) != set.end()) {
+      receiver.fail();
+    } else if (!set.empty()) {
+      delivered.insert(set.begin(), set.end());
+      receiver.accept();
+    }
+  }
+  CHECK(delivered.size() == 99);
+  REQUIRE(receiver.queue.state().dead_letters.size() == 1);
+  const auto& [position, letter] = *receiver.queue.state().dead_letters.begin();
+  CHECK(position == Position{42});
+  CHECK(letter.aggregate_id == "a2");
+  CHECK(letter.attempts >= 3);
+  CHECK(letter.status == 500);
+}
+
+TEST_CASE("DeliveryQueue.WhatFailedAloneIsHeldAndTheWatermarkPassesIt") {
+  Receiver receiver;
+  receiver.offer(0, "a");
+  receiver.offer(1, "a");
+  receiver.offer(2, "b");
+  CHECK(receiver.take() == Positions{0});
+  const BatchNumber first = receiver.number;
+  receiver.fail();
+  CHECK(receiver.take() == Positions{2});
+  receiver.accept();
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{3});
+  CHECK(receiver.queue.state().held.at("a").from == Position{0});
+  receiver.later();
+  CHECK(receiver.take() == Positions{0});
+  CHECK(receiver.number == first);
+}
+
+TEST_CASE("DeliveryQueue.TheReceiverSaysWhenToComeBack") {
+  Receiver receiver({.delay_max = 1min});
+  receiver.offer(0, "a");
+  CHECK(receiver.take() == Positions{0});
+  receiver.queue.failed(receiver.number, {.error = "status", .status = 429, .retry_after = 30s}, receiver.now);
+  CHECK(receiver.queue.next_due(receiver.now)->micros == receiver.now.micros + 30'000'000);
+  receiver.later(29'999ms);
+  CHECK(receiver.take().empty());
+  receiver.later(1ms);
+  CHECK(receiver.take() == Positions{0});
+  receiver.queue.failed(receiver.number, {.error = "status", .status = 429, .retry_after = 300h}, receiver.now);
+  receiver.later(1min);
+  CHECK(receiver.take() == Positions{0});
+}
+
+TEST_CASE("DeliveryQueue.ParkedAggregatesWaitUntilTheirLetterIsGone") {
+  Receiver receiver({.attempts_max = 1, .on_dead_letter = OnDeadLetter::Park});
+  receiver.offer(0, "a");
+  receiver.offer(1, "a");
+  receiver.offer(2, "b");
+  CHECK(receiver.take() == Positions{0});
+  receiver.fail();
+  CHECK(receiver.take() == Positions{2});
+  receiver.accept();
+  receiver.later();
+  CHECK_FALSE(receiver.queue.next_look(receiver.now));
+  CHECK(receiver.take().empty());
+  CHECK(receiver.queue.state().held.at("a").parked);
+
+  CHECK(receiver.queue.redrive(Position{0}));
+  CHECK_FALSE(receiver.queue.redrive(Position{0}));
+  CHECK(receiver.take() == Positions{0});
+  CHECK_FALSE(receiver.queue.drop(Position{0}));
+  receiver.fail();
+  CHECK(receiver.queue.state().dead_letters.at(Position{0}).attempts == 2);
+  CHECK_FALSE(receiver.queue.next_look(receiver.now));
+
+  CHECK(receiver.queue.redrive(Position{0}));
+  CHECK(receiver.take() == Positions{0});
+  receiver.accept();
+  CHECK(receiver.queue.state().dead_letters.empty());
+  receiver.look(1);
+  CHECK(receiver.take() == Positions{1});
+}
+
+TEST_CASE("DeliveryQueue.ItStopsAtADeadLetterIfItIsTo") {
+  Receiver receiver({.attempts_max = 2, .on_dead_letter = OnDeadLetter::Stop});
+  receiver.offer(0, "a");
+  receiver.offer(1, "b");
+  CHECK(receiver.take() == Positions{0});
+  receiver.fail(Kind::Final);
+  CHECK(receiver.queue.stopped());
+  CHECK(receiver.take().empty());
+  CHECK(receiver.queue.state().dead_letters.empty());
+  receiver.queue.resume();
+  CHECK(receiver.take() == Positions{0});
+  receiver.accept();
+  CHECK(receiver.take() == Positions{1});
+  receiver.queue.failed(receiver.number, {.kind = Kind::Stop, .error = "gone", .status = 410}, receiver.now);
+  CHECK(receiver.queue.why_stopped()->status == 410);
+}
+
+TEST_CASE("DeliveryQueue.AtABoundItStallsAndDropsNothing") {
+  Receiver receiver({.held_max = 1});
+  receiver.offer(0, "a");
+  receiver.offer(1, "b");
+  receiver.offer(2, "c");
+  CHECK(receiver.take() == Positions{0});
+  receiver.fail();
+  CHECK_FALSE(receiver.queue.stalled());
+  CHECK(receiver.take() == Positions{1});
+  receiver.fail();
+  CHECK(receiver.queue.stalled());
+  CHECK(receiver.take().empty());
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{1});
+  receiver.later();
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE_FALSE(receiver.take().empty());
+    receiver.accept();
+  }
+  CHECK_FALSE(receiver.queue.stalled());
+  CHECK(receiver.take() == Positions{2});
+}
+
+TEST_CASE("DeliveryQueue.OneByOneKeepsTheOrderOfTheLogAndTriesForEver") {
+  Receiver receiver(
+      {.attempts_max = 1, .on_dead_letter = OnDeadLetter::Stop, .batch_events_max = 2, .one_by_one = true});
+  for (std::uint64_t i = 0; i < 3; ++i) receiver.offer(i, "a" + std::to_string(i));
+  CHECK(receiver.take() == Positions{0, 1});
+  CHECK(receiver.take().empty());
+  for (int i = 0; i < 20; ++i) {
+    receiver.fail();
+    CHECK(receiver.take().empty());
+    receiver.later(2h);
+    CHECK(receiver.take() == Positions{0, 1});
+  }
+  receiver.accept();
+  CHECK(receiver.take() == Positions{2});
+}
+
+TEST_CASE("DeliveryQueue.ALargeEventGoesAlone") {
+  Receiver receiver({.batch_events_max = 10, .batch_bytes_max = 250});
+  receiver.offer(0, "a", 1'000);
+  receiver.offer(1, "b", 100);
+  receiver.offer(2, "c", 100);
+  receiver.offer(3, "d", 100);
+  CHECK(receiver.take() == Positions{0});
+  CHECK(receiver.take() == Positions{1, 2});
+  CHECK(receiver.take() == Positions{3});
+}
+
+TEST_CASE("DeliveryQueue.AfterAStartWhatWasDecidedIsAttemptedAgainOnceItIsRead") {
+  Receiver before({.batch_events_max = 2});
+  before.offer(0, "a");
+  before.offer(1, "b");
+  before.offer(2, "b");
+  CHECK(before.take() == Positions{0, 1});
+  DeliveryQueue queue(before.settings, before.queue.state(), 1);
+  CHECK_FALSE(queue.take(before.now));
+  queue.offer(Position{0}, {}, "a", 1);
+  queue.offer(Position{1}, {}, "b", 1);
+  queue.offer(Position{2}, {}, "b", 1);
+  const auto again = queue.take(before.now);
+  REQUIRE(again);
+  CHECK(again->number == before.number);
+  CHECK_FALSE(queue.take(before.now));  // the other waits for its aggregate
+}
+
+TEST_CASE("DeliveryQueue.WhatMatchesNoMoreIsNotWaitedFor") {
+  Receiver before({.batch_events_max = 2});
+  before.offer(0, "a");
+  before.offer(1, "b");
+  CHECK(before.take() == Positions{0, 1});
+  DeliveryQueue queue(before.settings, before.queue.state(), 1);
+  queue.offer(Position{1}, {}, "b", 1);
+  queue.examined(Position{5}, {});
+  const auto again = queue.take(before.now);
+  REQUIRE(again);
+  CHECK(again->positions == std::vector<Position>{Position{1}});
+}
+
+}  // namespace stele
