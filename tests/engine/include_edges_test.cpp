@@ -42,6 +42,7 @@ const std::vector<Folder>& folders() {
       {"api/records/", {"engine/", "api/json/"}},
       {"api/events/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/replay/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
+      {"api/subscriptions/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/operations/",
        {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/openapi_json.inc"}},
       {"api/", {"engine/", "api/"}},
