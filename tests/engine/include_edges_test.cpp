@@ -51,6 +51,7 @@ const std::vector<Folder>& folders() {
       {"net/http/", {"engine/", "api/", "net/log/", "net/tls/"}},
       {"net/server/", {"engine/", "api/", "net/"}},
       {"net/worker/", {"engine/", "api/", "net/log/"}},
+      {"net/webhook/", {"engine/", "api/", "net/log/", "net/tls/", "net/http/", "net/server/task.h"}},
       {"tools/cli/", {"engine/", "api/", "net/"}},
       {"tools/client/", {"engine/", "api/", "net/", "tools/cli/"}},
       {"tools/offline/", {"engine/", "api/", "net/", "tools/cli/"}},
