@@ -22,18 +22,14 @@ std::string encode(std::string_view bytes, std::string_view alphabet) {
   return text;
 }
 
-}  // namespace
-
-std::string base64url_encode(std::string_view bytes) { return encode(bytes, kUrl); }
-
-std::optional<std::string> base64url_decode(std::string_view text) {
+std::optional<std::string> decode(std::string_view text, std::string_view alphabet) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() * 3 / 4);
   std::uint32_t buffer = 0;
   unsigned bits = 0;
   for (const char c : text) {
-    const std::size_t value = kUrl.find(c);
+    const std::size_t value = alphabet.find(c);
     if (value == std::string_view::npos) return std::nullopt;
     buffer = (buffer << 6) | static_cast<std::uint32_t>(value);
     bits += 6;
@@ -47,10 +43,22 @@ std::optional<std::string> base64url_decode(std::string_view text) {
   return bytes;
 }
 
+}  // namespace
+
+std::string base64url_encode(std::string_view bytes) { return encode(bytes, kUrl); }
+
+std::optional<std::string> base64url_decode(std::string_view text) { return decode(text, kUrl); }
+
 std::string base64_encode(std::string_view bytes) {
   std::string text = encode(bytes, kStandard);
   while (text.size() % 4 != 0) text += '=';
   return text;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return decode(text, kStandard);
 }
 
 }  // namespace stele::api

@@ -17,7 +17,16 @@ struct ClientTlsFiles {
   std::string client_key{};          ///< … and its private key, without a passphrase
 };
 
-/// For TlsConnections that verify the server's certificate. The error names the file and what is wrong with it.
+/// The same as texts in PEM.
+struct ClientTlsTexts {
+  std::string ca{};
+  std::string client_certificate{};
+  std::string client_key{};
+};
+
+/// For TlsConnections that verify the server's certificate. The error names the file, or which of the texts, and
+/// what is wrong with it.
 [[nodiscard]] Result<std::shared_ptr<SSL_CTX>> make_client_context(const ClientTlsFiles& files);
+[[nodiscard]] Result<std::shared_ptr<SSL_CTX>> make_client_context(const ClientTlsTexts& texts);
 
 }  // namespace stele::net

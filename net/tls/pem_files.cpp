@@ -67,24 +67,28 @@ bool at_end() {
 
 Status use_certificates(SSL_CTX* context, const std::string& path) {
   STELE_ASSIGN(const std::string content, read_pem_file(path, Readers::Any));
-  const BioPointer in = pem_reader(content);
+  return use_certificates_of(context, content, path);
+}
+
+Status use_certificates_of(SSL_CTX* context, const std::string& text, const std::string& name) {
+  const BioPointer in = pem_reader(text);
   ERR_clear_error();
   const CertificatePointer own(PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr));
   if (own == nullptr) {
-    if (at_end()) return unusable_file(path, "there is no certificate in PEM in this file");
-    return unusable_file(path, "the certificate cannot be read: " + take_openssl_error());
+    if (at_end()) return unusable_file(name, "there is no certificate in PEM here");
+    return unusable_file(name, "the certificate cannot be read: " + take_openssl_error());
   }
   if (SSL_CTX_use_certificate(context, own.get()) != 1) {
-    return unusable_file(path, "the certificate cannot be used: " + take_openssl_error());
+    return unusable_file(name, "the certificate cannot be used: " + take_openssl_error());
   }
   for (;;) {
     const CertificatePointer next(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
     if (next == nullptr) break;
     if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) {
-      return unusable_file(path, "a certificate behind the first cannot be used: " + take_openssl_error());
+      return unusable_file(name, "a certificate behind the first cannot be used: " + take_openssl_error());
     }
   }
-  if (!at_end()) return unusable_file(path, "a certificate behind the first cannot be read: " + take_openssl_error());
+  if (!at_end()) return unusable_file(name, "a certificate behind the first cannot be read: " + take_openssl_error());
   ERR_clear_error();
   return {};
 }
@@ -98,24 +102,46 @@ int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) 
 
 Status use_key(SSL_CTX* context, const std::string& path, Readers readers, const std::string& certificate) {
   STELE_ASSIGN(std::string content, read_pem_file(path, readers));
-  if (content.find("PRIVATE KEY-----") == std::string::npos) {
-    return unusable_file(path, "there is no private key in PEM in this file");
+  const Status used = use_key_of(context, content, path, certificate);
+  OPENSSL_cleanse(content.data(), content.size());
+  return used;
+}
+
+Status use_key_of(SSL_CTX* context, const std::string& text, const std::string& name, const std::string& certificate) {
+  if (text.find("PRIVATE KEY-----") == std::string::npos) {
+    return unusable_file(name, "there is no private key in PEM here");
   }
   ERR_clear_error();
   bool asked = false;
-  const KeyPointer key(PEM_read_bio_PrivateKey(pem_reader(content).get(), nullptr, &no_passphrase, &asked));
-  OPENSSL_cleanse(content.data(), content.size());
+  const KeyPointer key(PEM_read_bio_PrivateKey(pem_reader(text).get(), nullptr, &no_passphrase, &asked));
   if (key == nullptr) {
-    if (asked) return unusable_file(path, "the private key has a passphrase; give one without");
-    return unusable_file(path, "the private key cannot be read: " + take_openssl_error());
+    if (asked) return unusable_file(name, "the private key has a passphrase; give one without");
+    return unusable_file(name, "the private key cannot be read: " + take_openssl_error());
   }
   const X509* const own = SSL_CTX_get0_certificate(context);
   if (X509_check_private_key(own, key.get()) != 1) {
-    return unusable_file(path, "this is not the private key of the certificate in " + certificate);
+    return unusable_file(name, "this is not the private key of the certificate in " + certificate);
   }
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
-    return unusable_file(path, "the private key cannot be used: " + take_openssl_error());
+    return unusable_file(name, "the private key cannot be used: " + take_openssl_error());
   }
+  return {};
+}
+
+Status believe_authorities_of(SSL_CTX* context, const std::string& text, const std::string& name) {
+  const BioPointer in = pem_reader(text);
+  ERR_clear_error();
+  std::size_t count = 0;
+  for (;; ++count) {
+    const CertificatePointer next(PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr));
+    if (next == nullptr) break;
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), next.get()) != 1) {
+      return unusable_file(name, "the authority's certificate cannot be used: " + take_openssl_error());
+    }
+  }
+  if (!at_end()) return unusable_file(name, "the authority's certificate cannot be read: " + take_openssl_error());
+  ERR_clear_error();
+  if (count == 0) return unusable_file(name, "there is no certificate in PEM here");
   return {};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Certificates and keys in PEM files, for both ends of TLS. Every error is InvalidArgument or of the operating system,
-// and names the file.
+// Certificates and keys in PEM, for both ends of TLS. Every error is InvalidArgument or of the operating system, and
+// names the file. Texts that come from elsewhere have a name, which stands for the file's.
 
 #include <openssl/ssl.h>
 
@@ -26,5 +26,13 @@ enum class Readers { Any, Owner };
 /// is asked for it.
 [[nodiscard]] Status use_key(SSL_CTX* context, const std::string& path, Readers readers,
                              const std::string& certificate);
+
+/// The same with texts.
+[[nodiscard]] Status use_certificates_of(SSL_CTX* context, const std::string& text, const std::string& name);
+[[nodiscard]] Status use_key_of(SSL_CTX* context, const std::string& text, const std::string& name,
+                                const std::string& certificate);
+
+/// Believes the authorities in `text`, beside those that are believed already.
+[[nodiscard]] Status believe_authorities_of(SSL_CTX* context, const std::string& text, const std::string& name);
 
 }  // namespace stele::net

@@ -18,3 +18,12 @@ TEST_CASE("Base64.KnownValues") {
   CHECK(!base64url_decode("Zg=="));
   CHECK(!base64url_decode("/+8"));
 }
+
+TEST_CASE("Base64.TheStandardOneIsReadOnlyAsItIsWritten") {
+  for (const char* bytes : {"", "f", "fo", "foo", "foobar", "\xff\xef"})
+    CHECK(base64_decode(base64_encode(bytes)) == bytes);
+  for (const char* text : {"Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "_-8=", "Zg==Zg==", "Zm8=\n", "Zm 8", "="}) {
+    CAPTURE(text);
+    CHECK_FALSE(base64_decode(text));
+  }
+}

@@ -1,0 +1,64 @@
+#include "api/subscriptions/webhook_headers.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::size_t kFieldBytesMax = 4096;
+
+constexpr std::array<std::string_view, 10> kFraming{
+    "host", "content-length", "transfer-encoding", "connection", "keep-alive",
+    "te",   "trailer",        "upgrade",           "expect",     "content-encoding",
+};
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower;
+}
+
+/// RFC 9110, 5.6.2.
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+/// RFC 9110, 5.5, without obs-text: bytes beyond ASCII are read differently by everybody.
+bool is_field_value(std::string_view text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  if (!text.empty() && (is_blank(text.front()) || is_blank(text.back()))) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
+}
+
+}  // namespace
+
+std::string webhook_header_objection(std::string_view name, std::string_view value) {
+  if (name.size() + value.size() > kFieldBytesMax) return "a header field must have at most 4,096 bytes";
+  if (!is_token(name)) return "a header field's name must be letters, digits and !#$%&'*+-.^_`|~";
+  if (!is_field_value(value)) {
+    return "the value of " + std::string(name) + " must be printable ASCII without blanks at its ends";
+  }
+  const std::string lower = lower_case(name);
+  if (lower.starts_with("proxy-") || std::find(kFraming.begin(), kFraming.end(), lower) != kFraming.end()) {
+    return std::string(name) + " is written by Stele itself";
+  }
+  return {};
+}
+
+std::string custom_header_objection(std::string_view name, std::string_view value) {
+  if (std::string why = webhook_header_objection(name, value); !why.empty()) return why;
+  const std::string lower = lower_case(name);
+  if (lower == "content-type" || lower == "user-agent" || lower.starts_with("webhook-")) {
+    return std::string(name) + " is written by Stele itself";
+  }
+  return {};
+}
+
+}  // namespace stele::api

@@ -1,0 +1,17 @@
+#pragma once
+// Which header fields a webhook may carry.
+
+#include <string>
+#include <string_view>
+
+namespace stele::api {
+
+/// Why this field cannot be part of a request: no name or value of HTTP, longer than 4 KiB, or one that frames the
+/// message (Host, Content-Length, Connection …), which the sender writes. Empty if it can. Never holds the value.
+[[nodiscard]] std::string webhook_header_objection(std::string_view name, std::string_view value);
+
+/// The same for a field that a subscriber wishes to be sent: those that Stele writes are not for them either
+/// (Content-Type, User-Agent, webhook-…).
+[[nodiscard]] std::string custom_header_objection(std::string_view name, std::string_view value);
+
+}  // namespace stele::api

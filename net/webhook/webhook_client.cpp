@@ -1,0 +1,245 @@
+#include "net/webhook/webhook_client.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <exception>
+#include <new>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "engine/base/check.h"
+#include "engine/base/memory_reserve.h"
+#include "engine/base/mutex.h"
+#include "net/log/log.h"
+#include "net/webhook/webhook_exchange.h"
+
+namespace stele::net {
+
+namespace asio = boost::asio;
+using Outcome = api::WebhookAnswer::Outcome;
+
+namespace {
+constexpr std::chrono::milliseconds sweep_interval{250};
+}  // namespace
+
+class WebhookClient::Impl {
+ public:
+  explicit Impl(WebhookClientOptions options);
+
+  void send(api::WebhookRequest request, Done done);
+  void stop();
+  void add_own_port(std::uint16_t port);
+  [[nodiscard]] std::string address_objection(const asio::ip::tcp::endpoint& endpoint) const;
+  [[nodiscard]] WebhookClientMetrics metrics() const;
+
+ private:
+  using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                                           asio::io_context::executor_type>;
+  void run();
+  void look();
+  void take_arrivals();
+  void end_if_done();
+  void wait_for_sweep();
+
+  const WebhookClientOptions options_;
+  const std::shared_ptr<NameResolver> resolver_;
+  const std::shared_ptr<WebhookCore> core_;
+
+  mutable Mutex mutex_;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  WebhookExchange::Exchanges arrivals_ GUARDED_BY(mutex_);
+  std::size_t requests_ GUARDED_BY(mutex_) = 0;
+  std::size_t body_bytes_ GUARDED_BY(mutex_) = 0;
+  AddressGuard guard_ GUARDED_BY(mutex_);
+  std::atomic<std::uint64_t> connections_{0};
+
+  // Its thread's.
+  WebhookExchange::Exchanges running_;
+  WebhookExchange::Exchanges ended_;
+  bool is_cancelling_ = false;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+  Timer timer_;
+  std::thread thread_;
+};
+
+WebhookClient::Impl::Impl(WebhookClientOptions options)
+    : options_(std::move(options)),
+      resolver_(options_.resolver ? options_.resolver : std::make_shared<SystemResolver>()),
+      core_(std::make_shared<WebhookCore>(options_.connections)),
+      guard_(options_.guard),
+      work_(core_->context.get_executor()),
+      timer_(core_->context) {
+  core_->resolver = resolver_.get();
+  core_->guard = options_.guard;
+  core_->connect_time_max = options_.connect_time_max;
+  core_->on_end = [this](WebhookExchange& exchange) {
+    {
+      const MutexLock lock(mutex_);
+      --requests_;
+      body_bytes_ -= exchange.charged_bytes;
+    }
+    ended_.splice(ended_.end(), running_, exchange.place);
+    if (ended_.size() > 1) return;
+    try {
+      asio::post(core_->context, [this] { look(); });
+    } catch (const std::bad_alloc&) {
+      // The next sweep does it.
+    }
+  };
+  wait_for_sweep();
+  thread_ = std::thread([this] { run(); });
+  (void)::pthread_setname_np(thread_.native_handle(), "stele-webhooks");
+}
+
+void WebhookClient::Impl::run() {
+  prepare_thread_memory();
+  while (!core_->context.stopped()) {
+    try {
+      core_->context.run();
+    } catch (const std::exception& e) {
+      log_error("the thread of webhooks caught: {}", e.what());
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));  // somebody may give memory back
+    }
+  }
+}
+
+void WebhookClient::Impl::send(api::WebhookRequest request, Done done) {
+  const std::size_t bytes = request.body.size();
+  MutexLock lock(mutex_);
+  if (!stopping_) {
+    const bool is_busy = requests_ >= options_.requests_max || bytes > options_.body_bytes_max - body_bytes_;
+    WebhookExchange::Exchanges one;
+    one.push_back(std::make_shared<WebhookExchange>(core_, is_busy ? api::WebhookRequest{} : std::move(request),
+                                                    std::move(done)));
+    one.front()->place = one.begin();
+    one.front()->charged_bytes = is_busy ? 0 : bytes;
+    one.front()->is_beyond_bounds = is_busy;
+    if (arrivals_.empty()) asio::post(core_->context, [this] { look(); });
+    ++requests_;
+    body_bytes_ += one.front()->charged_bytes;
+    arrivals_.splice(arrivals_.end(), one);
+    return;
+  }
+  lock.unlock();
+  api::WebhookAnswer answer;
+  answer.detail = "the server stops";
+  done(std::move(answer));
+}
+
+/// What is new, what is over, and whether that was all.
+void WebhookClient::Impl::look() {
+  ended_.clear();
+  take_arrivals();
+  connections_.store(core_->pool.connections(), std::memory_order_relaxed);
+  end_if_done();
+}
+
+void WebhookClient::Impl::take_arrivals() {
+  WebhookExchange::Exchanges arrived;
+  {
+    const MutexLock lock(mutex_);
+    arrived.swap(arrivals_);
+    is_cancelling_ = stopping_;
+    core_->guard = guard_;
+  }
+  while (!arrived.empty()) {
+    WebhookExchange& exchange = *arrived.front();
+    running_.splice(running_.end(), arrived, arrived.begin());
+    if (is_cancelling_) {
+      exchange.refuse(Outcome::Cancelled, "the server stops");
+    } else if (exchange.is_beyond_bounds) {
+      exchange.refuse(Outcome::Busy, "too many webhooks are under way");
+    } else {
+      exchange.start();
+    }
+  }
+  if (!is_cancelling_) return;
+  for (auto at = running_.begin(); at != running_.end();) {
+    const auto here = at++;
+    (*here)->stop();
+  }
+}
+
+void WebhookClient::Impl::end_if_done() {
+  if (!is_cancelling_ || !running_.empty()) return;
+  ended_.clear();
+  core_->pool.close_kept();
+  timer_.cancel();
+  work_.reset();
+  core_->context.stop();
+}
+
+void WebhookClient::Impl::wait_for_sweep() {
+  timer_.expires_after(sweep_interval);
+  timer_.async_wait([this](const boost::system::error_code& ec) {
+    if (ec) return;
+    core_->pool.sweep(ConnectionPool::Clock::now());
+    look();
+    if (!core_->context.stopped()) wait_for_sweep();
+  });
+}
+
+void WebhookClient::Impl::stop() {
+  STELE_CHECK(std::this_thread::get_id() != thread_.get_id());
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+  }
+  try {
+    asio::post(core_->context, [this] { look(); });
+  } catch (const std::bad_alloc&) {
+    // The next sweep does it.
+  }
+  thread_.join();
+}
+
+void WebhookClient::Impl::add_own_port(std::uint16_t port) {
+  const MutexLock lock(mutex_);
+  guard_.own_ports.push_back(port);
+}
+
+std::string WebhookClient::Impl::address_objection(const asio::ip::tcp::endpoint& endpoint) const {
+  const std::vector<asio::ip::address> own = interface_addresses();
+  const MutexLock lock(mutex_);
+  return guard_.objection(endpoint, own);
+}
+
+WebhookClientMetrics WebhookClient::Impl::metrics() const {
+  WebhookClientMetrics metrics;
+  metrics.connections = connections_.load(std::memory_order_relaxed);
+  metrics.connections_started = core_->connections_started.load(std::memory_order_relaxed);
+  const MutexLock lock(mutex_);
+  metrics.requests = requests_;
+  return metrics;
+}
+
+WebhookClient::WebhookClient(WebhookClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+WebhookClient::~WebhookClient() { stop(); }
+
+void WebhookClient::send(api::WebhookRequest request, Done done) { impl_->send(std::move(request), std::move(done)); }
+
+std::string WebhookClient::url_objection(std::string_view url) const {
+  const auto parsed = CallbackUrl::parse(url);
+  if (!parsed) return parsed.error().message;
+  return parsed->address ? impl_->address_objection({*parsed->address, parsed->port}) : std::string();
+}
+
+std::string WebhookClient::tls_objection(const api::WebhookTls& tls) const {
+  const auto made = TlsContexts::make(tls);
+  return made ? std::string() : made.error().describe();
+}
+
+void WebhookClient::stop() { impl_->stop(); }
+
+void WebhookClient::add_own_port(std::uint16_t port) { impl_->add_own_port(port); }
+
+WebhookClientMetrics WebhookClient::metrics() const { return impl_->metrics(); }
+
+}  // namespace stele::net

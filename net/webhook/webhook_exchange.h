@@ -1,0 +1,118 @@
+#pragma once
+// One webhook on its way: its turn, the look-up, the guard, the connection, request and answer, against the clock.
+
+#include <atomic>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/subscriptions/webhook_sender.h"
+#include "net/server/task.h"
+#include "net/webhook/address_guard.h"
+#include "net/webhook/callback_url.h"
+#include "net/webhook/connection_pool.h"
+#include "net/webhook/name_resolver.h"
+#include "net/webhook/tls_contexts.h"
+
+namespace stele::net {
+
+class WebhookExchange;
+
+/// What all of a client's exchanges share. The context's thread only, but for what is atomic.
+struct WebhookCore {
+  explicit WebhookCore(const ConnectionBounds& bounds) : pool(bounds) {}
+
+  boost::asio::io_context context{1};
+  ConnectionPool pool;
+  TlsContexts tls;
+  NameResolver* resolver = nullptr;  ///< not owned, so that the last owner of a core may be one of its threads
+  AddressGuard guard;
+  std::chrono::milliseconds connect_time_max{0};
+  std::atomic<std::uint64_t> connections_started{0};
+  /// An exchange has answered: it is to be destroyed once what runs now has returned.
+  std::function<void(WebhookExchange&)> on_end;
+};
+
+/// The context's thread only.
+class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_shared_from_this<WebhookExchange> {
+ public:
+  using Outcome = api::WebhookAnswer::Outcome;
+  using Exchanges = std::list<std::shared_ptr<WebhookExchange>>;
+
+  /// Any thread. `core` outlives it.
+  WebhookExchange(const std::shared_ptr<WebhookCore>& core, api::WebhookRequest request, api::WebhookSender::Done done);
+
+  void start();
+  /// Instead of start(): answers without an attempt.
+  void refuse(Outcome outcome, std::string why);
+  /// Answers soon, with Cancelled if it is not too late.
+  void stop();
+
+  Exchanges::iterator place{};    ///< the client's
+  std::size_t charged_bytes = 0;  ///< the same
+  bool is_beyond_bounds = false;  ///< the same
+
+ private:
+  using Clock = ConnectionPool::Clock;
+  using Timer =
+      boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, boost::asio::io_context::executor_type>;
+  /// co_await: until wake().
+  struct Woken {
+    WebhookExchange& exchange;
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) const noexcept { exchange.waiting_ = handle; }
+    void await_resume() const noexcept {}
+  };
+
+  void seated() override;
+  void wake();
+  /// From now on there is this much time. Ends what an earlier call allowed.
+  void allow_until(Clock::time_point deadline);
+  void interrupt();
+  [[nodiscard]] bool is_over() const { return expired_ || stopped_; }
+
+  Task<> run();
+  Task<> attempt();
+  [[nodiscard]] bool prepare();
+  /// Leaves connection_, else has failed.
+  Task<> connect();
+  Task<> look_up(Clock::time_point deadline);
+  [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> judge();
+  void conclude(AnswerReader::State state, AnswerReader& reader);
+
+  void fail(Outcome outcome, std::string_view why);
+  /// For a phase that ended early: the clock, the stop, or `else_outcome`.
+  void fail_early(std::string_view too_late, Outcome else_outcome, std::string_view else_why);
+  void finish();
+
+  WebhookCore& core_;
+  const std::weak_ptr<WebhookCore> weak_core_;
+  api::WebhookRequest request_;
+  api::WebhookSender::Done done_;
+  const Clock::time_point began_ = Clock::now();
+  std::chrono::milliseconds timeout_{0};
+  Timer timer_;
+  std::uint64_t allowances_ = 0;  ///< tells a timer that is late from the one that counts
+  bool expired_ = false;
+  bool stopped_ = false;
+  std::coroutine_handle<> waiting_{};
+  CallbackUrl url_;
+  std::shared_ptr<SSL_CTX> tls_;
+  std::string head_;
+  std::optional<ResolvedName> resolved_;
+  std::unique_ptr<WebhookConnection> connection_;
+  bool may_keep_ = false;
+  api::WebhookAnswer answer_;
+  Task<> task_;
+};
+
+}  // namespace stele::net
