@@ -246,7 +246,7 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   tcp::resolver resolver_;
   Socket socket_;
   Timer timer_;
-  ReplyReader reader_;
+  RedisReplyReader reader_;
   std::array<char, kReadBytes> in_;
   std::string out_;
   std::deque<std::string_view> introduction_;  // what of it has no answer yet

@@ -12,7 +12,7 @@
 
 #include "engine/base/ids.h"
 #include "net/redis/redis_url.h"
-#include "net/redis/reply_reader.h"
+#include "net/redis/redis_reply_reader.h"
 
 namespace stele::net {
 

@@ -1,7 +1,7 @@
 // What a Redis answers, in pieces of any size, and states that it gives back.
 
 #include "net/redis/redis_url.h"
-#include "net/redis/reply_reader.h"
+#include "net/redis/redis_reply_reader.h"
 #include "net/redis/state_value.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -21,7 +21,7 @@ FUZZ_TARGET(redis_reply, seeds) {
   const fuzz::Exact exact(input);
   std::size_t whole = 0, pieces = 0;
   for (const std::size_t step : {input.size() + 1, std::size_t{1}}) {
-    ReplyReader reader(kReplyBytesMax);
+    RedisReplyReader reader(kReplyBytesMax);
     std::size_t& replies = step == 1 ? pieces : whole;
     bool good = true;
     for (std::size_t at = 0; good && at < input.size(); at += step) {

@@ -386,7 +386,9 @@ TEST_CASE("WebhookClient.ResetsAreBreaks") {
     CAPTURE(first);
     CHECK(post_to(resets(first)).outcome == Outcome::BrokenOff);
   }
-  CHECK(post_to([](WebhookReceiver::Peer& peer) { peer.reset(); }).outcome == Outcome::BrokenOff);
+  // So early that the connection may never have been one.
+  const Outcome at_once = post_to([](WebhookReceiver::Peer& peer) { peer.reset(); }).outcome;
+  CHECK((at_once == Outcome::BrokenOff || at_once == Outcome::ConnectFailed));
   std::uint16_t nobody = 0;
   {
     WebhookReceiver gone(answering(200));

@@ -1,4 +1,4 @@
-#include "net/redis/reply_reader.h"
+#include "net/redis/redis_reply_reader.h"
 
 #include <hiredis/hiredis.h>
 
@@ -52,23 +52,23 @@ std::string_view RedisReply::error_code() const {
   return is_code && !code.empty() ? code : "ERR";
 }
 
-void ReplyReader::Freed::operator()(redisReader* reader) const { redisReaderFree(reader); }
+void RedisReplyReader::Freed::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
-ReplyReader::ReplyReader(std::size_t reply_bytes_max)
+RedisReplyReader::RedisReplyReader(std::size_t reply_bytes_max)
     : reply_bytes_max_(reply_bytes_max), reader_(redisReaderCreateWithFunctions(reply_functions())) {
   if (!reader_) throw std::bad_alloc();
 }
 
-ReplyReader::~ReplyReader() = default;
+RedisReplyReader::~RedisReplyReader() = default;
 
-Status ReplyReader::feed(std::string_view bytes) {
+Status RedisReplyReader::feed(std::string_view bytes) {
   // What is left of a reply that is not whole yet.
   if (reader_->len - reader_->pos + bytes.size() > reply_bytes_max_) return no_reply("an answer that is too large");
   if (redisReaderFeed(reader_.get(), bytes.data(), bytes.size()) != REDIS_OK) return no_reply("no answers of a Redis");
   return {};
 }
 
-Result<bool> ReplyReader::next(RedisReply& to) {
+Result<bool> RedisReplyReader::next(RedisReply& to) {
   void* read = nullptr;
   if (redisReaderGetReply(reader_.get(), &read) != REDIS_OK) return no_reply("no answers of a Redis");
   if (read == nullptr) return false;

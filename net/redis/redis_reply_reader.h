@@ -25,12 +25,12 @@ struct RedisReply {
 };
 
 /// Bytes in, replies out; no I/O. After an error there is nothing more to be read. One thread.
-class ReplyReader {
+class RedisReplyReader {
  public:
-  explicit ReplyReader(std::size_t reply_bytes_max);
-  ~ReplyReader();
-  ReplyReader(const ReplyReader&) = delete;
-  ReplyReader& operator=(const ReplyReader&) = delete;
+  explicit RedisReplyReader(std::size_t reply_bytes_max);
+  ~RedisReplyReader();
+  RedisReplyReader(const RedisReplyReader&) = delete;
+  RedisReplyReader& operator=(const RedisReplyReader&) = delete;
 
   /// InvalidArgument as of next().
   [[nodiscard]] Status feed(std::string_view bytes);
