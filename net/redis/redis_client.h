@@ -11,8 +11,8 @@
 #include <string>
 
 #include "engine/base/ids.h"
-#include "net/redis/redis_url.h"
 #include "net/redis/redis_reply_reader.h"
+#include "net/redis/redis_url.h"
 
 namespace stele::net {
 

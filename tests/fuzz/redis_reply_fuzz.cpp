@@ -1,7 +1,7 @@
 // What a Redis answers, in pieces of any size, and states that it gives back.
 
-#include "net/redis/redis_url.h"
 #include "net/redis/redis_reply_reader.h"
+#include "net/redis/redis_url.h"
 #include "net/redis/state_value.h"
 #include "tests/fuzz/fuzz_target.h"
 
