@@ -67,7 +67,7 @@ AnswerReader::State AnswerReader::parse() {
     body_ += got.substr(0, room);
     // Whoever announces more than is kept need not send it.
     const bool is_more_announced =
-        body_.size() == body_bytes_max && parser_->content_length_remaining().value_or(0) > 0;
+        body_.size() == body_bytes_max && !parser_->is_done() && !parser_->chunked() && !parser_->need_eof();
     if (got.size() > room || is_more_announced) return State::Cut;
     if (ec == http::error::need_more && !parser_->is_done()) {
       if (bytes_ > bytes_max) return status_ == 0 ? State::HeadTooLarge : State::Cut;

@@ -306,14 +306,17 @@ void WebhookExchange::finish() {
     core_.pool.leave(*this);
   }
   answer_.duration = std::chrono::duration_cast<milliseconds>(Clock::now() - began_);
+  // Its place is free before anybody hears that it has ended: who waited for that may come with the next one.
+  const auto done = std::move(done_);
+  api::WebhookAnswer answer = std::move(answer_);
+  core_.on_end(*this);
   try {
-    done_(std::move(answer_));
+    done(std::move(answer));
   } catch (const std::exception& e) {
     log_error("what was to hear of a webhook's answer threw: {}", e.what());
   } catch (...) {
     log_error("what was to hear of a webhook's answer threw something unknown");
   }
-  core_.on_end(*this);
 }
 
 }  // namespace stele::net
