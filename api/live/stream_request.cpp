@@ -42,9 +42,9 @@ std::variant<EventQuery, Problem> parse_stream_request(const Request& request, c
   if (auto problem = parameters.problem()) return std::move(*problem);
   // An empty one is none: a client that has seen no event yet may send it.
   if (const std::string_view last = trimmed(request.header(kLastEventId)); !last.empty()) {
-    const auto refuse = [&](std::string detail) {
+    const auto refuse = [&](const std::string& detail) {
       return Problem("invalid-header", "Last-Event-ID: " + detail)
-          .error({"header", std::string(kLastEventId), std::move(detail), {}});
+          .error({"header", std::string(kLastEventId), detail, {}});
     };
     start = parse_position(last);
     if (!start) return refuse("Must be the id of an event of this stream, which is a position.");

@@ -212,9 +212,9 @@ std::string web_socket_accept(std::string_view key) {
 bool WebSocketFraming::is_wanted(const api::Request& request) const { return request.may_upgrade_to("websocket"); }
 
 std::optional<api::Problem> WebSocketFraming::objection(const api::Request& request, std::string_view protocol) const {
-  const auto refuse = [](std::string field, std::string detail) {
+  const auto refuse = [](const std::string& field, const std::string& detail) {
     return api::Problem("invalid-header", field + ": " + detail)
-        .error({"header", std::move(field), std::move(detail), {}})
+        .error({"header", field, detail, {}})
         .header("Sec-WebSocket-Version", "13");
   };
   if (api::trimmed(request.header("Sec-WebSocket-Version")) != "13") {
