@@ -63,8 +63,13 @@ TEST_CASE("Stream.EndsInOrderWhenTheServerIsToldToEnd") {
   RawClient reader(api.port());
   REQUIRE(reader.send(ask_for_stream("?eventType=Never")));
   REQUIRE(reader.wait_for("caught-up"));
+  RawClient other(api.port());
+  REQUIRE(other.send(ask_for_stream("")));
+  REQUIRE(other.wait_for("caught-up"));
   HttpClient writer = api.client();
   append(writer, event_json("told"));
+  // What one follower at the head has got, all have been compared with.
+  REQUIRE(other.wait_for("id: 1\n"));
   CHECK(api.server().stop() == 0);
   CHECK(reader.wait_for_end());
   CHECK(reader.received().ends_with("0\r\n\r\n"));

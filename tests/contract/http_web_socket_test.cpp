@@ -82,8 +82,13 @@ TEST_CASE("WebSocketStream.EndsWithAPlaceToComeBackToWhenTheServerIsToldToEnd") 
   RawClient reader(api.port());
   REQUIRE(reader.send(ask_for_socket("?eventType=Never")));
   REQUIRE(reader.wait_for("caughtUp"));
+  RawClient other(api.port());
+  REQUIRE(other.send(ask_for_socket("")));
+  REQUIRE(other.wait_for("caughtUp"));
   HttpClient writer = api.client();
   append(writer, event_json("told"));
+  // What one follower at the head has got, all have been compared with.
+  REQUIRE(other.wait_for("\"type\":\"event\""));
   CHECK(api.server().stop() == 0);
   CHECK(reader.wait_for_end());
   CHECK(contains(reader.received(), "\x03\xE9the server ends"));
