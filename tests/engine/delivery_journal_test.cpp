@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
+#include "engine/base/digest.h"
 #include "engine/deliveries/delivery_journal.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/simulated_file_system.h"
@@ -115,6 +116,22 @@ TEST_CASE("DeliveryJournal.AnotherStoresIsRefusedAndANewerOneToo") {
   const auto foreign = DeliveryJournal::open(folder.options);
   REQUIRE_FALSE(foreign);
   CHECK(foreign.error().kind == ErrorKind::Foreign);
+
+  Folder other;
+  std::string header = "STELEDLV";
+  put<std::uint32_t>(header, 2);
+  put<std::uint32_t>(header, 0);
+  header += as_bytes(other.options.store_id);
+  put<std::uint64_t>(header, 9);
+  put<std::uint64_t>(header, xxh3(header));
+  REQUIRE(other.disk.create_folders(other.options.folder));
+  auto file = other.disk.open(other.options.folder + "/0000000000000009.journal", OpenMode::CreateNew);
+  REQUIRE(file);
+  REQUIRE((*file)->write_at(ByteOffset{0}, header));
+  const auto newer = DeliveryJournal::open(other.options);
+  REQUIRE_FALSE(newer);
+  CHECK(newer.error().kind == ErrorKind::NewerFormat);
+  CHECK(other.disk.list(other.options.folder)->size() == 1);
 }
 
 TEST_CASE("DeliveryJournal.NoDamageMakesUpAState") {
