@@ -83,6 +83,8 @@ const std::vector<std::string_view>& engine_headers_for_api() {
       "engine/base/result.h",
       "engine/base/uuid.h",
       "engine/commit/proposal.h",
+      "engine/deliveries/delivery_queue.h",
+      "engine/deliveries/delivery_state.h",
       "engine/index/query.h",
       "engine/log/record.h",
       "engine/snapshots/snapshot_store.h",
