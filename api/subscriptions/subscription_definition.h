@@ -26,6 +26,7 @@ enum class DeliveryKind : std::uint8_t { Webhook, Pull, RedisStream, RedisChanne
 /// `webhook`, `pull`, `redis-stream`, `redis-pubsub`. Static storage.
 [[nodiscard]] std::string_view name_of(DeliveryKind kind);
 [[nodiscard]] std::optional<DeliveryKind> delivery_kind_of(std::string_view name);
+[[nodiscard]] bool is_redis(DeliveryKind kind);
 /// `skip`, `park`, `stop`. Static storage.
 [[nodiscard]] std::string_view name_of(OnDeadLetter choice);
 [[nodiscard]] std::optional<OnDeadLetter> on_dead_letter_of(std::string_view name);
