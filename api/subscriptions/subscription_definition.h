@@ -21,6 +21,7 @@ inline constexpr std::size_t kSubscriptionsMax = 1'000;
 inline constexpr std::size_t kFilterEntriesMax = 100;  ///< in all lists of a subscription
 inline constexpr std::size_t kBatchEventsMax = 1'000;
 inline constexpr std::size_t kCustomHeadersMax = 32;
+inline constexpr std::size_t kLeasesMax = 1'000;  ///< of a subscription that is pulled, at once
 
 enum class DeliveryKind : std::uint8_t { Webhook, Pull, RedisStream, RedisChannel };
 /// `webhook`, `pull`, `redis-stream`, `redis-pubsub`. Static storage.

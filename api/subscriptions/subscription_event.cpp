@@ -17,6 +17,16 @@ namespace dom = simdjson::dom;
 
 namespace {
 
+/// False: there is such a member, and it is no time.
+bool read_time(const dom::object& object, std::string_view name, std::optional<Timestamp>& to) {
+  const auto member = object[name];
+  if (member.error() == simdjson::NO_SUCH_FIELD) return true;
+  std::string_view text;
+  if (member.get(text) != simdjson::SUCCESS) return false;
+  to = parse_timestamp(text, FinerTimes::Refuse);
+  return to.has_value();
+}
+
 bool read_place(const dom::object& object, SubscriptionPlace& to) {
   std::uint64_t generation = 0, end = 0;
   if (object["generation"].get(generation) != simdjson::SUCCESS || object["end"].get(end) != simdjson::SUCCESS ||
@@ -25,12 +35,10 @@ bool read_place(const dom::object& object, SubscriptionPlace& to) {
   }
   to.generation = static_cast<std::uint32_t>(generation);
   to.end = Position{end};
-  std::string_view text;
-  if (object["endTime"].error() == simdjson::NO_SUCH_FIELD) return true;
-  if (object["endTime"].get(text) != simdjson::SUCCESS) return false;
-  const auto time = parse_timestamp(text, FinerTimes::Refuse);
-  if (time) to.end_time = *time;
-  return time.has_value();
+  std::optional<Timestamp> end_time;
+  if (!read_time(object, "endTime", end_time) || !read_time(object, "failingSince", to.failing_since)) return false;
+  if (end_time) to.end_time = *end_time;
+  return true;
 }
 
 bool read_standing(const dom::object& object, SubscriptionEventData& to) {
@@ -91,6 +99,10 @@ std::string to_json(const SubscriptionEventData& data) {
   json.begin_object();
   json.key("generation").number(data.place.generation).key("end").number(data.place.end.value());
   if (data.place.end_time != Timestamp{}) json.key("endTime").plain(format_timestamp(data.place.end_time));
+  if (data.place.failing_since) {
+    json.key("failingSince").plain(format_timestamp(*data.place.failing_since));
+  }
+  if (data.from_now) json.key("from").plain("now");
   if (data.definition) {
     json.key("definition").begin_object();
     write_definition(json, *data.definition);
@@ -135,6 +147,8 @@ std::optional<SubscriptionEventData> parse_subscription_event(const Record& reco
     good = std::find(kOthers.begin(), kOthers.end(), event_type) != kOthers.end();
   }
   if (!good) return std::nullopt;
+  std::string_view from;
+  data.from_now = object["from"].get(from) == simdjson::SUCCESS && from == "now";
   return data;
 }
 

@@ -135,7 +135,7 @@ class SubscriptionRoom : public SubscribeChecks {
 
  private:
   class Impl;
-  const std::unique_ptr<Impl> impl_;
+  const std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace stele::api

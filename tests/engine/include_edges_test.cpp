@@ -86,6 +86,7 @@ const std::vector<std::string_view>& engine_headers_for_api() {
       "engine/deliveries/delivery_journal.h",
       "engine/deliveries/delivery_queue.h",
       "engine/deliveries/delivery_state.h",
+      "engine/index/event_filter.h",
       "engine/index/query.h",
       "engine/log/record.h",
       "engine/snapshots/snapshot_store.h",
