@@ -16,6 +16,7 @@
 #include "tools/commands/append.h"
 #include "tools/commands/handler.h"
 #include "tools/commands/import.h"
+#include "tools/commands/listen.h"
 #include "tools/commands/query.h"
 #include "tools/commands/replay.h"
 #include "tools/commands/serve.h"
@@ -44,6 +45,7 @@ constexpr std::array kCommands{
     Command{"append", "append one event, or a list of them, all or nothing", &append_command},
     Command{"query", "print events that match filters", &query_command},
     Command{"tail", "print events as they come", &tail_command},
+    Command{"listen", "receive webhooks: verify and print them", &listen_command},
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
     Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
