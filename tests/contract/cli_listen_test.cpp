@@ -13,6 +13,7 @@
 
 #include "api/subscriptions/webhook_signature.h"
 #include "tests/contract/http_fixture.h"
+#include "tests/support/client_script.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -175,6 +176,16 @@ TEST_CASE("Listen.EitherSecretDoesWhileTheyAreRotated") {
           204);
     CHECK(lines_of(listener.end()).size() == 2);
   }
+}
+
+TEST_CASE("Listen.BelievesWhatTheReferenceLibrarySigns") {
+  const WebhookSecret secret = WebhookSecret::make();
+  Listener listener(secret);
+  const std::string url = "http://127.0.0.1:" + std::to_string(listener.port()) + "/";
+  const std::string body = delivery_of("a/\xC3\xA9");
+  CHECK(run_client_script("post_webhook", {url, secret.text()}, body).out == "204\n");
+  CHECK(run_client_script("post_webhook", {url, WebhookSecret::make().text()}, body).out == "401\n");
+  CHECK(lines_of(listener.end()).size() == 2);
 }
 
 TEST_CASE("Listen.TheFileOfTheSecretIsLookedIntoAtEachDelivery") {
