@@ -257,14 +257,15 @@ TEST_CASE("Subscriptions.ShowsAndChangesOne") {
 
 TEST_CASE("DeadLetters.AreListedRedrivenAndDropped") {
   ToldServer server;
-  server.tell(R"({"deadLetters":[{"position":4,"aggregateId":"a","attempts":3,"error":"status","status":500}],)"
-              R"("nextCursor":"c"})");
+  server.tell(
+      R"({"deadLetters":[{"position":4,"aggregateId":"a","eventType":"Sent","attempts":3,"error":"status","status":500}],)"
+      R"("nextCursor":"c"})");
   server.tell(R"({"deadLetters":[{"position":5,"aggregateId":"b","attempts":1,"error":"timed-out","status":null}],)"
               R"("nextCursor":null})");
   const auto listed = server.run({"dead-letters", "list", "s"});
   CHECK(server.asked() == "GET /v1/subscriptions/s/dead-letters\nGET /v1/subscriptions/s/dead-letters?cursor=c\n");
-  CHECK(contains(listed.out, "a          3         status     500\n"));
-  CHECK(contains(listed.out, "b          1         timed-out  \n"));
+  CHECK(contains(listed.out, "a          Sent  3         status     500\n"));
+  CHECK(contains(listed.out, "b                1         timed-out  \n"));
 
   const auto redriven = [&](std::vector<std::string> flags, const std::string& body) {
     flags.insert(flags.begin(), {"dead-letters", "redrive", "s"});

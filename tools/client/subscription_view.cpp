@@ -112,7 +112,7 @@ std::vector<std::vector<std::string>> subscription_details(std::string_view subs
                       millis_of(subscription, "retry", "initialDelayMs") + " to " +
                       millis_of(subscription, "retry", "maxDelayMs"));
   add("on dead letter", subscription.text("onDeadLetter"));
-  add("last error", error_of(subscription) + in_brackets(subscription.text("lastError", "time")));
+  add("last error", error_of(subscription) + in_brackets(subscription.text("lastError", "timestamp")));
   return lines;
 }
 

@@ -98,7 +98,7 @@ int list_dead_letters(int argc, const char* const* argv) {
   if (held) {
     lines.push_back({"AGGREGATE", "FROM", "ATTEMPTS", "PARKED", "NEXT ATTEMPT"});
   } else {
-    lines.push_back({"POSITION", "TIME", "AGGREGATE", "ATTEMPTS", "ERROR", "STATUS"});
+    lines.push_back({"POSITION", "TIME", "AGGREGATE", "TYPE", "ATTEMPTS", "ERROR", "STATUS"});
   }
   const int code =
       for_each_listed(kCommand, **client, target, held ? "held" : "deadLetters", [&](std::string_view element) {
@@ -110,7 +110,8 @@ int list_dead_letters(int argc, const char* const* argv) {
                            letter.text("parked") == "true" ? "yes" : "no", letter.text("nextAttempt")});
         } else {
           lines.push_back({letter.text("position"), letter.text("timestamp"), letter.text("aggregateId"),
-                           letter.text("attempts"), letter.text("error"), letter.text("status")});
+                           letter.text("eventType"), letter.text("attempts"), letter.text("error"),
+                           letter.text("status")});
         }
         return !output_failed();
       });
