@@ -6,13 +6,13 @@
 #include <csignal>
 #include <ctime>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/subscriptions/webhook_signature.h"
 #include "tests/contract/http_fixture.h"
+#include "tests/contract/listen_process.h"
 #include "tests/support/client_script.h"
 #include "tests/support/text.h"
 
@@ -38,59 +38,25 @@ Headers signed_by(const std::vector<WebhookSecret>& secrets, const std::string& 
   return api::webhook_headers(secrets, id, std::time(nullptr) - seconds_ago, body);
 }
 
-/// `stele listen` on a port of its own.
-class Listener {
- public:
-  explicit Listener(std::vector<std::string> more = {}, const Environment& environment = {}) {
-    std::vector<std::string> arguments{STELE_BINARY, "listen", "--address", "127.0.0.1:0"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    process_ = ChildProcess::start(arguments, environment);
-    const std::string line = process_->wait_for_stderr("listening on http://127.0.0.1:");
-    REQUIRE(line.rfind(':') != std::string::npos);
-    port_ = std::stoi(line.substr(line.rfind(':') + 1));
-  }
-  explicit Listener(const WebhookSecret& secret, std::vector<std::string> more = {})
-      : Listener(std::move(more), {{"STELE_WEBHOOK_SECRET", secret.text()}}) {}
-
-  [[nodiscard]] HttpClient client() const { return HttpClient(port_); }
-  [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] ChildProcess& process() { return *process_; }
-
-  /// Ends it; what it has printed.
-  std::string end() {
-    process_->signal(SIGTERM);
-    CHECK(process_->wait() == 0);
-    return process_->out();
-  }
-
- private:
-  std::unique_ptr<ChildProcess> process_;
-  int port_ = 0;
-};
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
+/// With the secret in its environment.
+ListenProcess listen_with(const WebhookSecret& secret, std::vector<std::string> more = {}) {
+  return ListenProcess(std::move(more), {{"STELE_WEBHOOK_SECRET", secret.text()}});
 }
+HttpClient client_of(const ListenProcess& listener) { return HttpClient(listener.port()); }
 
 }  // namespace
 
 TEST_CASE("Listen.PrintsWhatIsSignedAndTakesIt") {
   const WebhookSecret secret = WebhookSecret::make();
-  Listener listener(secret);
-  HttpClient client = listener.client();
+  ListenProcess listener = listen_with(secret);
+  HttpClient client = client_of(listener);
   const std::string body = delivery_of("a/1", 2);
   const auto answer = client.post("/hooks?x=1", body, "application/json", signed_by({secret}, "sub_1_1", body));
   CHECK(answer.status == 204);
   CHECK(answer.body.empty());
   const std::string other = delivery_of("a/2");
   CHECK(client.post("/", other, "application/json", signed_by({secret}, "sub_1_2", other)).status == 204);
-  const auto lines = lines_of(listener.end());
+  const auto lines = listener.end();
   REQUIRE(lines.size() == 4);
   CHECK(lines[0].starts_with("ANSWER     POSITION  TIME"));
   CHECK(lines[1].starts_with("204               1  2026-11-28T09:17:00Z  a/1 "));
@@ -103,11 +69,11 @@ TEST_CASE("Listen.PrintsWhatIsSignedAndTakesIt") {
 
 TEST_CASE("Listen.WritesOneObjectALine") {
   const WebhookSecret secret = WebhookSecret::make();
-  Listener listener(secret, {"--json"});
-  HttpClient client = listener.client();
+  ListenProcess listener = listen_with(secret, {"--json"});
+  HttpClient client = client_of(listener);
   const std::string body = delivery_of("a/\xC3\xA9\"", 2);
   CHECK(client.post("/", body, "application/json", signed_by({secret}, "sub_1_1", body)).status == 204);
-  const auto lines = lines_of(listener.end());
+  const auto lines = listener.end();
   REQUIRE(lines.size() == 2);
   CHECK(lines[0].ends_with(R"("data":{"n":[1.50,2]}}})"));
   const Json line(lines[1]);
@@ -122,8 +88,8 @@ TEST_CASE("Listen.WritesOneObjectALine") {
 
 TEST_CASE("Listen.RefusesWhatIsNotSignedByTheSecret") {
   const WebhookSecret secret = WebhookSecret::make(), other = WebhookSecret::make();
-  Listener listener(secret, {"--json"});
-  HttpClient client = listener.client();
+  ListenProcess listener = listen_with(secret, {"--json"});
+  HttpClient client = client_of(listener);
   const std::string body = delivery_of("never");
   const auto refused = [&](const Headers& headers, std::string_view sent, const std::string& why) {
     CAPTURE(why);
@@ -141,13 +107,13 @@ TEST_CASE("Listen.RefusesWhatIsNotSignedByTheSecret") {
   refused({{"webhook-id", "a"}, {"webhook-timestamp", "soon"}, {"webhook-signature", "v1,"}}, body,
           "webhook-timestamp is not a number");
   CHECK(client.post("/", body, "application/json", signed_by({secret}, "sub_1_1", body)).status == 204);
-  CHECK(lines_of(listener.end()).size() == 1);
+  CHECK(listener.end().size() == 1);
 }
 
 TEST_CASE("Listen.WhatIsNoDeliveryIsRefused") {
   const WebhookSecret secret = WebhookSecret::make();
-  Listener listener(secret);
-  HttpClient client = listener.client();
+  ListenProcess listener = listen_with(secret);
+  HttpClient client = client_of(listener);
   for (const std::string& body : {std::string("nothing"), std::string("[]"), std::string("{}"),
                                   std::string(R"({"events":{}})"), std::string(R"({"events":[]}x)"), std::string(),
                                   std::string(R"({"events":["\xFF"]})"), std::string(5000, '[')}) {
@@ -161,39 +127,37 @@ TEST_CASE("Listen.WhatIsNoDeliveryIsRefused") {
   const std::string large(17U << 20, ' ');
   check_problem(client.post("/", large, "application/json", signed_by({secret}, "sub_1_1", large)), 413);
   const std::string odd = R"({"events":[1,"\u001b[31m",null,[{}]]})";
-  CHECK(listener.client().post("/", odd, "application/json", signed_by({secret}, "sub_1_2", odd)).status == 204);
-  const std::string out = listener.end();
-  CHECK(lines_of(out).size() == 5);
-  CHECK_FALSE(contains(out, "\x1b"));
+  CHECK(client_of(listener).post("/", odd, "application/json", signed_by({secret}, "sub_1_2", odd)).status == 204);
+  CHECK(listener.end().size() == 5);
+  CHECK_FALSE(contains(listener.process().out(), "\x1b"));
 }
 
 TEST_CASE("Listen.EitherSecretDoesWhileTheyAreRotated") {
   const WebhookSecret before = WebhookSecret::make(), now = WebhookSecret::make();
   for (const WebhookSecret& known : {before, now}) {
-    Listener listener(known);
+    ListenProcess listener = listen_with(known);
     const std::string body = delivery_of("a");
-    CHECK(listener.client().post("/", body, "application/json", signed_by({now, before}, "sub_1_1", body)).status ==
+    CHECK(client_of(listener).post("/", body, "application/json", signed_by({now, before}, "sub_1_1", body)).status ==
           204);
-    CHECK(lines_of(listener.end()).size() == 2);
+    CHECK(listener.end().size() == 2);
   }
 }
 
 TEST_CASE("Listen.BelievesWhatTheReferenceLibrarySigns") {
   const WebhookSecret secret = WebhookSecret::make();
-  Listener listener(secret);
-  const std::string url = "http://127.0.0.1:" + std::to_string(listener.port()) + "/";
+  ListenProcess listener = listen_with(secret);
   const std::string body = delivery_of("a/\xC3\xA9");
-  CHECK(run_client_script("post_webhook", {url, secret.text()}, body).out == "204\n");
-  CHECK(run_client_script("post_webhook", {url, WebhookSecret::make().text()}, body).out == "401\n");
-  CHECK(lines_of(listener.end()).size() == 2);
+  CHECK(run_client_script("post_webhook", {listener.url(), secret.text()}, body).out == "204\n");
+  CHECK(run_client_script("post_webhook", {listener.url(), WebhookSecret::make().text()}, body).out == "401\n");
+  CHECK(listener.end().size() == 2);
 }
 
 TEST_CASE("Listen.TheFileOfTheSecretIsLookedIntoAtEachDelivery") {
   const WebhookSecret first = WebhookSecret::make(), second = WebhookSecret::make();
   const test::TempFolder folder;
   const std::string file = folder.file("secret");
-  Listener listener({"--secret-file", file, "--json"});
-  HttpClient client = listener.client();
+  ListenProcess listener({"--secret-file", file, "--json"});
+  HttpClient client = client_of(listener);
   const std::string body = delivery_of("a");
   const auto post = [&](const WebhookSecret& secret) {
     return client.post("/", body, "application/json", signed_by({secret}, "sub_1_1", body)).status;
@@ -209,27 +173,28 @@ TEST_CASE("Listen.TheFileOfTheSecretIsLookedIntoAtEachDelivery") {
   write(first.text() + "\n" + second.text() + "\n");
   CHECK(post(first) == 204);
   CHECK(post(second) == 204);
-  CHECK(lines_of(listener.end()).size() == 3);
+  CHECK(listener.end().size() == 3);
 }
 
 TEST_CASE("Listen.WithoutASecretItSaysThatNothingIsVerified") {
-  Listener listener(std::vector<std::string>{"--json"});
+  ListenProcess listener({"--json"});
   CHECK_FALSE(listener.process().wait_for_stderr("signatures are not verified").empty());
-  CHECK(listener.client().post("/", delivery_of("a")).status == 204);
-  CHECK(listener.client().post("/", delivery_of("a"), "application/json", {{"webhook-id", "\x9B\xFF"}}).status == 204);
-  const auto lines = lines_of(listener.end());
+  CHECK(client_of(listener).post("/", delivery_of("a")).status == 204);
+  CHECK(client_of(listener).post("/", delivery_of("a"), "application/json", {{"webhook-id", "\x9B\xFF"}}).status ==
+        204);
+  const auto lines = listener.end();
   REQUIRE(lines.size() == 2);
   for (const std::string& line : lines) CHECK(Json(line).at("/verified").minified() == "false");
 }
 
 TEST_CASE("Listen.MarksWhatCameBefore") {
   const WebhookSecret secret = WebhookSecret::make();
-  Listener listener(secret);
+  ListenProcess listener = listen_with(secret);
   const std::string body = delivery_of("a");
   for (const char* const id : {"one", "two", "one", "one"}) {
-    CHECK(listener.client().post("/", body, "application/json", signed_by({secret}, id, body)).status == 204);
+    CHECK(client_of(listener).post("/", body, "application/json", signed_by({secret}, id, body)).status == 204);
   }
-  const auto lines = lines_of(listener.end());
+  const auto lines = listener.end();
   REQUIRE(lines.size() == 5);
   CHECK(lines[1].starts_with("204        "));
   CHECK(lines[2].starts_with("204        "));
@@ -239,11 +204,11 @@ TEST_CASE("Listen.MarksWhatCameBefore") {
 
 TEST_CASE("Listen.PlaysAReceiverThatFails") {
   const auto answers = [](const std::vector<std::string>& flags, int times) {
-    Listener listener(flags);
-    HttpClient client = listener.client();
+    ListenProcess listener(flags);
+    HttpClient client = client_of(listener);
     std::vector<int> statuses;
     for (int i = 0; i < times; ++i) statuses.push_back(client.post("/", delivery_of("a")).status);
-    CHECK(lines_of(listener.end()).size() == static_cast<std::size_t>(times) + 1);
+    CHECK(listener.end().size() == static_cast<std::size_t>(times) + 1);
     return statuses;
   };
   CHECK(answers({"--status", "410"}, 2) == std::vector<int>{410, 410});
@@ -258,9 +223,9 @@ TEST_CASE("Listen.PlaysAReceiverThatFails") {
 
 TEST_CASE("Listen.EndsAfterSoManyDeliveries") {
   const WebhookSecret secret = WebhookSecret::make();
-  Listener listener(secret, {"--count", "2", "--json"});
+  ListenProcess listener = listen_with(secret, {"--count", "2", "--json"});
   const std::string body = delivery_of("a");
-  HttpClient client = listener.client();
+  HttpClient client = client_of(listener);
   CHECK(client.post("/", body).status == 401);  // does not count
   CHECK(client.post("/", body, "application/json", signed_by({secret}, "one", body)).status == 204);
   CHECK(listener.process().running());
@@ -268,7 +233,7 @@ TEST_CASE("Listen.EndsAfterSoManyDeliveries") {
   CHECK(listener.process().wait() == 0);
   CHECK(lines_of(listener.process().out()).size() == 2);
 
-  Listener once(std::vector<std::string>{"--once"});
+  ListenProcess once({"--once"});
   once.process().signal(SIGINT);
   CHECK(once.process().wait() == 1);
   CHECK(contains(once.process().err(), "ended after 0 of 1 deliveries"));
@@ -290,7 +255,7 @@ TEST_CASE("Listen.SaysWhatIsWrongWithTheUsage") {
   CHECK(contains(complaint({"--status", "600"}), "is outside 200 .. 599"));
   // A secret on a command line is everyone's: there is no such flag.
   complaint({"--secret", WebhookSecret::make().text()});
-  Listener listener;
+  ListenProcess listener;
   const auto taken = run_stele({"listen", "--address", "127.0.0.1:" + std::to_string(listener.port())});
   CHECK(taken.exit_code == 1);
 }

@@ -239,8 +239,8 @@ TEST_CASE("Subscriptions.ShowsAndChangesOne") {
   };
   does({"show", "sub_1"}, "GET /v1/subscriptions/sub_1");
   does({"show", "a/../b"}, "GET /v1/subscriptions/a%2F..%2Fb");
-  does({"pause", "sub_1"}, "POST /v1/subscriptions/sub_1/pause {}");
-  does({"resume", "sub_1"}, "POST /v1/subscriptions/sub_1/resume {}");
+  does({"pause", "sub_1"}, "POST /v1/subscriptions/sub_1/pause");
+  does({"resume", "sub_1"}, "POST /v1/subscriptions/sub_1/resume");
   does({"seek", "sub_1", "--from", "7"}, R"(POST /v1/subscriptions/sub_1/seek {"from":7})");
   does({"seek", "sub_1", "--from", "beginning", "--dry-run"},
        R"(POST /v1/subscriptions/sub_1/seek {"from":"beginning","dryRun":true})");
@@ -253,6 +253,39 @@ TEST_CASE("Subscriptions.ShowsAndChangesOne") {
   CHECK(server.run({"subscriptions", "rotate-secret", "sub_1"}).out == "whsec_BBBB\n");
   CHECK(server.run({"subscriptions", "explode", "sub_1"}).exit_code == 2);
   CHECK(contains(server.run({"subscriptions", "--help"}).out, "rotate-secret  "));
+}
+
+TEST_CASE("Subscriptions.ShowsAttemptsAndWhatBecameOfAnEvent") {
+  ToldServer server;
+  const std::string failed =
+      R"({"batchId":"s_1_4_1","positions":[4,7],"attempt":2,"timestamp":"2026-11-28T09:17:00.788517Z","durationMs":12,)"
+      R"("delivered":false,"error":"status","status":503,"detail":"The receiver answered 503.","answer":"busy\n"})";
+  const std::string delivered =
+      R"({"batchId":"s_1_4_1","positions":[4],"attempt":3,"timestamp":"2026-11-28T09:17:09.788517Z","durationMs":3,)"
+      R"("delivered":true,"status":204,"detail":"","answer":""})";
+  const std::string both = delivered + "," + failed;
+  server.tell(R"({"deliveries":[)" + both + R"(],"nextCursor":null})");
+  const auto table = server.run({"subscriptions", "deliveries", "s"});
+  CHECK(table.exit_code == 0);
+  CHECK(server.asked() == "GET /v1/subscriptions/s/deliveries\n");
+  CHECK(
+      table.out ==
+      "TIME                         BATCH    POSITIONS  ATTEMPT  MS  OUTCOME                                 ANSWER\n"
+      "2026-11-28T09:17:09.788517Z  s_1_4_1  4          3        3   delivered 204                           \n"
+      "2026-11-28T09:17:00.788517Z  s_1_4_1  4 .. 7     2        12  status 503: The receiver answered 503.  busy?\n");
+  const std::string fate =
+      R"({"subscriptionId":"s","state":"active","fate":"delivered","attempts":[)" + failed + "," + delivered + "]}";
+  const std::string other = R"({"subscriptionId":"t","state":"paused","fate":"not-matching","attempts":[]})";
+  server.tell(R"({"deliveries":[)" + fate + R"(],"nextCursor":"c"})");
+  server.tell(R"({"deliveries":[)" + other + R"(],"nextCursor":null})");
+  const auto traced = server.run({"subscriptions", "trace", "e/1"});
+  CHECK(server.asked() == "GET /v1/events/e%2F1/deliveries\nGET /v1/events/e%2F1/deliveries?cursor=c\n");
+  CHECK(traced.out ==
+        "SUBSCRIPTION  STATE   EVENT         ATTEMPTS  LAST ATTEMPT\n"
+        "s             active  delivered     2         2026-11-28T09:17:09.788517Z delivered 204\n"
+        "t             paused  not-matching  0         \n");
+  server.tell(R"({"deliveries":[)" + fate + R"(],"nextCursor":null})");
+  CHECK(server.run({"subscriptions", "trace", "e", "--json"}).out == fate + "\n");
 }
 
 TEST_CASE("DeadLetters.AreListedRedrivenAndDropped") {

@@ -54,12 +54,22 @@ std::string lag_of(const JsonMembers& subscription) {
   return events + (events == "0" || seconds.empty() ? "" : ", " + seconds + "s");
 }
 
-std::string error_of(const JsonMembers& subscription) {
-  const JsonMembers error(subscription.raw("lastError").value_or("{}"));
+/// Class, status and words of a failure.
+std::string failure_of(const JsonMembers& error) {
   std::string text = error.text("error");
   if (const std::string status = error.text("status"); !status.empty() && status != "0") text += " " + status;
   if (const std::string detail = error.text("detail"); !detail.empty()) text += ": " + detail;
   return text;
+}
+
+std::string error_of(const JsonMembers& subscription) {
+  return failure_of(JsonMembers(subscription.raw("lastError").value_or("{}")));
+}
+
+std::string outcome_of(const JsonMembers& attempt) {
+  if (attempt.text("delivered") != "true") return failure_of(attempt);
+  const std::string status = attempt.text("status");
+  return "delivered" + (status.empty() ? "" : " " + status);
 }
 
 std::string millis_of(const JsonMembers& object, std::string_view name, std::string_view inner) {
@@ -114,6 +124,38 @@ std::vector<std::vector<std::string>> subscription_details(std::string_view subs
   add("on dead letter", subscription.text("onDeadLetter"));
   add("last error", error_of(subscription) + in_brackets(subscription.text("lastError", "timestamp")));
   return lines;
+}
+
+std::vector<std::string> attempt_heading() {
+  return {"TIME", "BATCH", "POSITIONS", "ATTEMPT", "MS", "OUTCOME", "ANSWER"};
+}
+
+std::vector<std::string> attempt_row(std::string_view attempt_json) {
+  const JsonMembers attempt(attempt_json);
+  const auto positions = attempt.list("positions");
+  std::string places;
+  if (!positions.empty()) places = positions.front();
+  if (positions.size() > 1) places += " .. " + std::string(positions.back());
+  return {attempt.text("timestamp"),
+          attempt.text("batchId"),
+          places,
+          attempt.text("attempt"),
+          attempt.text("durationMs"),
+          cut(outcome_of(attempt), kCellCharactersMax),
+          cut(attempt.text("answer"), kCellCharactersMax)};
+}
+
+std::vector<std::string> fate_heading() { return {"SUBSCRIPTION", "STATE", "EVENT", "ATTEMPTS", "LAST ATTEMPT"}; }
+
+std::vector<std::string> fate_row(std::string_view fate_json) {
+  const JsonMembers fate(fate_json);
+  const auto attempts = fate.list("attempts");
+  std::string last;
+  if (!attempts.empty()) {
+    const JsonMembers attempt(attempts.back());
+    last = attempt.text("timestamp") + " " + outcome_of(attempt);
+  }
+  return {fate.text("subscriptionId"), fate.text("state"), fate.text("fate"), std::to_string(attempts.size()), last};
 }
 
 }  // namespace stele::tools

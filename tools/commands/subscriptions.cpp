@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/http/percent.h"
 #include "api/json/json_writer.h"
 #include "tools/cli/actions.h"
 #include "tools/cli/columns.h"
@@ -35,29 +36,66 @@ struct SubscriptionFlags {
   }
 };
 
+/// All of a list: as a table, a line an element, or one JSON object a line.
+int print_list(const char* command, const ServerFlags& server, bool json, const std::string& target, const char* name,
+               std::vector<std::string> heading, std::vector<std::string> (*row_of)(std::string_view element)) {
+  const auto client = server.client();
+  if (!client) return wrong_usage(command, client.error().describe());
+  std::vector<std::vector<std::string>> lines{std::move(heading)};
+  const int code = for_each_listed(command, **client, EventTarget(target), name, [&](std::string_view element) {
+    if (json) {
+      put(std::string(element) + "\n");
+    } else {
+      lines.push_back(row_of(element));
+    }
+    return !output_failed();
+  });
+  if (code != kExitOk) return code;
+  if (!json) put(columns(lines));
+  return finish_output(command);
+}
+
+void declare_lines(CommandLine& app, bool& json) {
+  app.add_switch("--json", json, "One JSON object a line, instead of a table").group("Output");
+}
+
 int list_subscriptions(int argc, const char* const* argv) {
-  constexpr const char* kCommand = "stele subscriptions";
   ServerFlags server;
   bool json = false;
   CommandLine app("subscriptions list", "Lists subscriptions: what they wait for, and how far they are.");
-  app.add_switch("--json", json, "One JSON object a line, instead of a table").group("Output");
+  declare_lines(app, json);
   server.declare(app);
   if (const auto code = app.parse(argc, argv)) return *code;
-  const auto client = server.client();
-  if (!client) return wrong_usage(kCommand, client.error().describe());
-  std::vector<std::vector<std::string>> lines{subscription_heading()};
-  const int code = for_each_listed(kCommand, **client, EventTarget("/v1/subscriptions"), "subscriptions",
-                                   [&](std::string_view subscription) {
-                                     if (json) {
-                                       put(std::string(subscription) + "\n");
-                                     } else {
-                                       lines.push_back(subscription_row(subscription));
-                                     }
-                                     return !output_failed();
-                                   });
-  if (code != kExitOk) return code;
-  if (!json) put(columns(lines));
-  return finish_output(kCommand);
+  return print_list("stele subscriptions", server, json, "/v1/subscriptions", "subscriptions", subscription_heading(),
+                    &subscription_row);
+}
+
+int list_deliveries(int argc, const char* const* argv) {
+  ServerFlags server;
+  std::string id;
+  bool json = false;
+  CommandLine app("subscriptions deliveries", "Lists the newest attempts of a subscription, as far as they are known.");
+  app.add_text("SUBSCRIPTION", id, "Its id").required();
+  declare_lines(app, json);
+  server.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
+  return print_list("stele subscriptions deliveries", server, json, subscription_target(id, "/deliveries"),
+                    "deliveries", attempt_heading(), &attempt_row);
+}
+
+int trace_event(int argc, const char* const* argv) {
+  ServerFlags server;
+  std::string event;
+  bool json = false;
+  CommandLine app("subscriptions trace", "Says where an event stands with each subscription, and why.");
+  app.add_text("EVENT", event, "Its eventId").required();
+  declare_lines(app, json);
+  server.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
+  std::string target = "/v1/events/";
+  api::append_percent_encoded(target, event);
+  return print_list("stele subscriptions trace", server, json, target + "/deliveries", "deliveries", fate_heading(),
+                    &fate_row);
 }
 
 int print_subscription(std::string_view command, const SubscriptionFlags& flags, const Result<HttpResponse>& answer) {
@@ -77,7 +115,11 @@ int show_subscription(int argc, const char* const* argv) {
   return print_subscription(kCommand, flags, (*client)->send({.target = subscription_target(flags.id)}));
 }
 
-/// What is done with a body of nothing, and answered with the subscription as it is then.
+Result<HttpResponse> post_nothing(HttpClient& client, std::string target) {
+  return client.send({.method = "POST", .target = std::move(target)});
+}
+
+/// What needs no more words, and is answered with the subscription as it is then.
 int do_to_subscription(int argc, const char* const* argv, const std::string& action, const std::string& description) {
   const std::string command = "stele subscriptions " + action;
   SubscriptionFlags flags;
@@ -86,7 +128,7 @@ int do_to_subscription(int argc, const char* const* argv, const std::string& act
   if (const auto code = app.parse(argc, argv)) return *code;
   const auto client = flags.server.client();
   if (!client) return wrong_usage(command, client.error().describe());
-  return print_subscription(command, flags, post_json(**client, subscription_target(flags.id, "/" + action), "{}"));
+  return print_subscription(command, flags, post_nothing(**client, subscription_target(flags.id, "/" + action)));
 }
 
 int pause_subscription(int argc, const char* const* argv) {
@@ -144,7 +186,7 @@ int test_subscription(int argc, const char* const* argv) {
   if (const auto code = app.parse(argc, argv)) return *code;
   const auto client = flags.server.client(HttpTimeouts{.transfer = std::chrono::seconds{90}});
   if (!client) return wrong_usage(kCommand, client.error().describe());
-  const auto answer = post_json(**client, subscription_target(flags.id, "/test"), "{}");
+  const auto answer = post_nothing(**client, subscription_target(flags.id, "/test"));
   if (const int code = exit_code_of(kCommand, answer); code != kExitOk) return code;
   const JsonMembers outcome(answer->body);
   const bool is_delivered = outcome.text("delivered") == "true";
@@ -174,7 +216,7 @@ int rotate_secret(int argc, const char* const* argv) {
   if (const auto code = app.parse(argc, argv)) return *code;
   const auto client = flags.server.client();
   if (!client) return wrong_usage(kCommand, client.error().describe());
-  const auto answer = post_json(**client, subscription_target(flags.id, "/rotate-secret"), "{}");
+  const auto answer = post_nothing(**client, subscription_target(flags.id, "/rotate-secret"));
   if (const int code = exit_code_of(kCommand, answer); code != kExitOk) return code;
   put((flags.json ? answer->body : JsonMembers(answer->body).text("secret")) + "\n");
   if (const std::string why = flush_output(); !why.empty()) {
@@ -190,6 +232,8 @@ constexpr std::array kSubscriptionActions{
     Action{"pause", "deliver nothing for now", &pause_subscription},
     Action{"resume", "go on", &resume_subscription},
     Action{"seek", "begin elsewhere", &seek_subscription},
+    Action{"deliveries", "list the newest attempts of one", &list_deliveries},
+    Action{"trace", "say where an event stands with each", &trace_event},
     Action{"test", "deliver an event to try it", &test_subscription},
     Action{"rotate-secret", "make a new secret", &rotate_secret},
     Action{"delete", "delete one", &delete_subscription},
