@@ -204,10 +204,10 @@ TEST_CASE("Subscriptions.ListsAllPages") {
   CHECK(table.exit_code == 0);
   CHECK(server.asked() == "GET /v1/subscriptions\nGET /v1/subscriptions?cursor=a%26b\n");
   CHECK(table.out ==
-        "SUBSCRIPTION  STATE   EVENTS  TO    LAG    IN FLIGHT  DEAD  LAST ERROR\n"
-        "sub_1         paused  Sent    pull  3, 2s  1          2     \n"
-        "sub_2         paused  Sent    pull  3, 2s  1          2     \n"
-        "sub_3         paused  Sent    pull  3, 2s  1          2     \n");
+        "SUBSCRIPTION  STATE   EVENTS  TO    LAG    IN FLIGHT  HELD  DEAD  LAST ERROR\n"
+        "sub_1         paused  Sent    pull  3, 2s  1          0     2     \n"
+        "sub_2         paused  Sent    pull  3, 2s  1          0     2     \n"
+        "sub_3         paused  Sent    pull  3, 2s  1          0     2     \n");
   tell();
   CHECK(server.run({"subscriptions", "--json"}).out ==
         subscription_json("sub_1") + "\n" + subscription_json("sub_2") + "\n" + subscription_json("sub_3") + "\n");

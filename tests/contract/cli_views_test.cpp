@@ -56,15 +56,15 @@ TEST_CASE("SubscriptionView.SaysWhichEventsGoWhere") {
   CHECK(
       subscription_row(
           R"({"subscriptionId":"s","state":"active","aggregateTypes":["T","U"],"aggregateIds":["a\u0041"],"tags":["x"],)"
-          R"("delivery":{"type":"webhook","url":"http://x/"},"lag":{"events":0,"seconds":0},"inFlight":0,)"
+          R"("delivery":{"type":"webhook","url":"http://x/"},"lag":{"events":0,"seconds":0.000},"inFlight":0,"heldBack":3,)"
           R"("deadLetters":0,"lastError":{"error":"status","status":503,"detail":"busy"}})") ==
-      std::vector<std::string>{"s", "active", "of type T,U; of aA; tagged x", "webhook http://x/", "0", "0", "0",
+      std::vector<std::string>{"s", "active", "of type T,U; of aA; tagged x", "webhook http://x/", "0", "0", "3", "0",
                                "status 503: busy"});
   const auto row = subscription_row(R"({"eventTypes":[")" + std::string(100, 'e') +
                                     R"("],"delivery":{"type":"redis-stream","key":"k\u001b"},"lastError":null})");
   CHECK(row[2].ends_with("eee\xE2\x80\xA6"));
   CHECK(row[3] == "redis-stream k?");
-  CHECK(row[7].empty());
+  CHECK(row[8].empty());
   CHECK(subscription_row("{}").size() == subscription_heading().size());
   CHECK(subscription_row(R"({"delivery":{"type":"redis-pubsub","channel":"c"}})")[2] == "all");
 }

@@ -83,7 +83,7 @@ std::string millis_of(const JsonMembers& object, std::string_view name, std::str
 }  // namespace
 
 std::vector<std::string> subscription_heading() {
-  return {"SUBSCRIPTION", "STATE", "EVENTS", "TO", "LAG", "IN FLIGHT", "DEAD", "LAST ERROR"};
+  return {"SUBSCRIPTION", "STATE", "EVENTS", "TO", "LAG", "IN FLIGHT", "HELD", "DEAD", "LAST ERROR"};
 }
 
 std::vector<std::string> subscription_row(std::string_view subscription_json) {
@@ -94,6 +94,7 @@ std::vector<std::string> subscription_row(std::string_view subscription_json) {
           cut(target_of(subscription), kCellCharactersMax),
           lag_of(subscription),
           subscription.text("inFlight"),
+          subscription.text("heldBack"),
           subscription.text("deadLetters"),
           error_of(subscription)};
 }

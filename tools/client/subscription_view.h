@@ -9,7 +9,8 @@ namespace stele::tools {
 
 /// The heading of a table of subscriptions …
 [[nodiscard]] std::vector<std::string> subscription_heading();
-/// … and a line of it: id, state, which events, where to, lag, in flight, dead letters, last error.
+/// … and a line of it: id, state, which events, where to, lag, in flight, held back, dead letters, last
+/// error.
 [[nodiscard]] std::vector<std::string> subscription_row(std::string_view subscription_json);
 
 /// All of one, a member a line.
