@@ -38,17 +38,12 @@ class ToldServer {
     answers_.emplace_back(status, std::move(body));
   }
   /// Runs a command against it; all answers told must have been given.
-  ProcessResult run(const std::vector<std::string>& arguments) {
-    {
-      const std::lock_guard lock(mutex_);
-      asked_.clear();
-    }
-    auto result = run_stele(arguments, {}, {{"STELE_URL", "http://127.0.0.1:" + std::to_string(server_->port())}});
-    CAPTURE(result.err);
-    const std::lock_guard lock(mutex_);
-    CHECK(answers_.empty());
-    return result;
+  ProcessResult run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), STELE_BINARY);
+    return run_program(arguments);
   }
+  /// The same with a script, whose $0 is `stele`.
+  ProcessResult run_script(const std::string& script) { return run_program({"/bin/sh", "-c", script, STELE_BINARY}); }
   /// Method, target and body of each request, a line each.
   [[nodiscard]] std::string asked() const {
     const std::lock_guard lock(mutex_);
@@ -56,6 +51,18 @@ class ToldServer {
   }
 
  private:
+  ProcessResult run_program(const std::vector<std::string>& arguments) {
+    {
+      const std::lock_guard lock(mutex_);
+      asked_.clear();
+    }
+    auto result = run_process(arguments, {}, {{"STELE_URL", "http://127.0.0.1:" + std::to_string(server_->port())}});
+    CAPTURE(result.err);
+    const std::lock_guard lock(mutex_);
+    CHECK(answers_.empty());
+    return result;
+  }
+
   class Told final : public api::Handler {
    public:
     explicit Told(ToldServer& server) : server_(server) {}
@@ -164,6 +171,13 @@ TEST_CASE("Subscribe.TheSecretIsShownOnceOrKeptInAFile") {
   struct ::stat about {};
   REQUIRE(::stat(file.c_str(), &about) == 0);
   CHECK((about.st_mode & 0777) == 0600);
+
+  // Who cannot be shown it is told what to do.
+  server.tell(answer, 201);
+  const auto lost = server.run_script("exec \"$0\" subscribe --webhook http://x/ >/dev/full");
+  CHECK(lost.exit_code == 1);
+  CHECK(contains(lost.err, "the secret of sub_1 is lost: 'stele subscriptions rotate-secret sub_1' makes another"));
+  CHECK_FALSE(contains(lost.err, "whsec_"));
 
   // Nothing is asked if there is no place for the secret, and nothing is left if there is none.
   CHECK(server.run({"subscribe", "--webhook", "http://x/", "--secret-file", file}).exit_code == 2);
