@@ -162,7 +162,9 @@ DeliveryQueue::Attempt DeliveryQueue::begin(BatchNumber number) {
 std::optional<DeliveryQueue::Attempt> DeliveryQueue::take(Timestamp now, std::size_t events_max) {
   if (stopped_ || under_way_.size() >= settings_.in_flight_max) return std::nullopt;
   if (settings_.one_by_one && !under_way_.empty()) return std::nullopt;
-  if (!due_batches_.empty() && due_batches_.begin()->first <= now) return begin(due_batches_.begin()->second);
+  while (!due_batches_.empty() && due_batches_.begin()->first <= now) {
+    if (auto due = begin_at_most(due_batches_.begin()->second, events_max)) return due;
+  }
   if (auto again = take_redrive()) return again;
   if (auto held = take_found()) return held;
   if (stalled() || (settings_.one_by_one && !state_.batches.empty())) return std::nullopt;
@@ -343,12 +345,49 @@ std::optional<BatchNumber> DeliveryQueue::failed(BatchNumber number, std::span<c
   return left;
 }
 
-/// Of a batch that is no more: under way, with a number of its own.
-BatchNumber DeliveryQueue::begin_part(Known part, std::uint32_t attempts) {
+/// Of a batch that is no more.
+BatchNumber DeliveryQueue::decide_part(Known part, std::uint32_t attempts) {
   const BatchNumber number = decide(std::move(part));
   if (attempts > 0) wait_until(number, attempts, Timestamp{});
+  return number;
+}
+
+BatchNumber DeliveryQueue::begin_part(Known part, std::uint32_t attempts) {
+  const BatchNumber number = decide_part(std::move(part), attempts);
   (void)begin(number);
   return number;
+}
+
+/// Its aggregates stay whole, so that none is in two batches. One that has too many events goes on behind the front,
+/// one by one; then there may be nothing to begin.
+std::optional<DeliveryQueue::Attempt> DeliveryQueue::begin_at_most(BatchNumber number, std::size_t events_max) {
+  const std::uint32_t attempts = state_.batches.at(number).attempts;
+  if (settings_.one_by_one || state_.batches.at(number).positions.size() <= events_max) return begin(number);
+  std::vector<std::string> order;
+  std::map<std::string, Known> parts;
+  for (const auto& [position, event] : known_.at(number).events) {
+    const auto [part, is_new] = parts.try_emplace(event.aggregate_id);
+    if (is_new) order.push_back(event.aggregate_id);
+    part->second.events.emplace(position, event);
+  }
+  const std::string& front = order.front();
+  const bool is_large = parts.at(front).events.size() > events_max;
+  if (is_large && !may_hold(number, front)) return begin(number);
+  const Position front_position = parts.at(front).events.begin()->first;
+  if (is_large) parts.erase(front);
+  Known first;
+  Known rest;
+  for (const std::string& aggregate : order) {
+    const auto part = parts.find(aggregate);
+    if (part == parts.end()) continue;
+    const bool fits = first.events.size() + part->second.events.size() <= events_max;
+    (fits ? first : rest).events.merge(part->second.events);
+  }
+  dissolve(number);
+  if (is_large) hold(front, {.from = front_position, .attempts = attempts});
+  if (!rest.events.empty()) decide_part(std::move(rest), attempts);
+  if (first.events.empty()) return std::nullopt;
+  return begin(decide_part(std::move(first), attempts));
 }
 
 void DeliveryQueue::failed(BatchNumber number, const DeliveryFailure& failure, Timestamp now) {

@@ -92,8 +92,9 @@ class DeliveryQueue {
     std::vector<Position> positions;
     std::uint32_t attempts = 0;  ///< that have failed before
   };
-  /// What is to be attempted now; at most `events_max`. It is under way until one of the calls below. Take the steps,
-  /// and wait for them, before it is attempted.
+  /// What is to be attempted now; at most `events_max`, so that a batch that was larger comes in parts with numbers of
+  /// their own (one by one it comes as it was). It is under way until one of the calls below. Take the steps, and wait
+  /// for them, before it is attempted.
   [[nodiscard]] std::optional<Attempt> take(Timestamp now, std::size_t events_max);
   [[nodiscard]] std::optional<Attempt> take(Timestamp now) { return take(now, settings_.batch_events_max); }
   /// The batch was acknowledged, but for `refused`, which the receiver could not take.
@@ -150,7 +151,9 @@ class DeliveryQueue {
   void remove_busy(const std::string& aggregate_id);
   BatchNumber decide(Known known);
   Attempt begin(BatchNumber number);
+  BatchNumber decide_part(Known part, std::uint32_t attempts);
   BatchNumber begin_part(Known part, std::uint32_t attempts);
+  [[nodiscard]] std::optional<Attempt> begin_at_most(BatchNumber number, std::size_t events_max);
   void wait_until(BatchNumber number, std::uint32_t attempts, Timestamp not_before);
   void settle(BatchNumber number, const std::vector<Position>& positions);
   void dissolve(BatchNumber number);

@@ -102,6 +102,11 @@ void StoreImpl::publish_state(bool closed_cleanly) {
                                     .closed_cleanly = closed_cleanly});
 }
 
+void StoreImpl::close_deliveries() {
+  const MutexLock lock(deliveries_mutex_);
+  if (deliveries_) (void)deliveries_->close();  // what cannot be written is delivered again
+}
+
 Status StoreImpl::close() {
   const MutexLock lock(close_mutex_);
   if (closed_) return {};
@@ -115,6 +120,7 @@ Status StoreImpl::close() {
   if (scrubber_) scrubber_->stop();
   compactor_->stop();
   if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
+  close_deliveries();
   if (!committer_->poisoned() && guard_->look()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();

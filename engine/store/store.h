@@ -9,6 +9,7 @@
 
 #include "engine/base/result.h"
 #include "engine/commit/proposal.h"
+#include "engine/deliveries/delivery_journal.h"
 #include "engine/feed/durable_feed.h"
 #include "engine/recovery/report.h"
 #include "engine/snapshots/snapshot_store.h"
@@ -61,6 +62,11 @@ class Store {
   /// says why, and the rest of the store works. Lives as long as the store and is closed by it, by close() or as soon
   /// as the data folder is not in its place any more. Its trouble never keeps events from being appended or read.
   [[nodiscard]] virtual SnapshotStore* snapshots() = 0;
+
+  /// How far deliveries have come, kept in `deliveries` in the data folder, which is opened, or made, by the first call
+  /// that succeeds. Lives as long as the store and is closed by it. Errors as of DeliveryJournal::open(); Closed. May
+  /// wait for the disk.
+  [[nodiscard]] virtual Result<DeliveryJournal*> deliveries() = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual StoreMetrics metrics() const = 0;

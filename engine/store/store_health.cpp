@@ -44,6 +44,12 @@ StoreHealth StoreImpl::health() const {
     }
     for (const std::string& note : snapshots.notes) warn(note);
   }
+  {
+    const MutexLock lock(deliveries_mutex_);
+    if (deliveries_) {
+      for (const std::string& note : deliveries_->notes()) warn(note);
+    }
+  }
   const auto index = index_->view();
   for (const auto& run : index->runs()) {
     if (run->damaged()) warn("an index run is damaged and is being made again from the log: " + run->file().path());

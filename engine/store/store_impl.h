@@ -68,6 +68,8 @@ class StoreImpl final : public Store {
 
   SnapshotStore* snapshots() override { return snapshots_.get(); }
 
+  Result<DeliveryJournal*> deliveries() override;
+
   StoreHealth health() const override;
   StoreMetrics metrics() const override;
   const RecoveryReport& recovery() const override { return recovery_; }
@@ -80,6 +82,7 @@ class StoreImpl final : public Store {
   [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
   void remove_unused(const RunList& unused);
   void open_snapshots();
+  void close_deliveries();
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
     const MutexLock lock(segments_mutex_);
     return segments_;
@@ -107,6 +110,8 @@ class StoreImpl final : public Store {
   std::unique_ptr<IndexCompactor> compactor_;
   std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<SnapshotStore> snapshots_;
+  mutable Mutex deliveries_mutex_;
+  std::unique_ptr<DeliveryJournal> deliveries_ GUARDED_BY(deliveries_mutex_);  // null until somebody asks for it
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<CommitMachine> machine_;
   std::unique_ptr<LogWriter> writer_;

@@ -52,6 +52,21 @@ void StoreImpl::open_snapshots() {
   }
 }
 
+Result<DeliveryJournal*> StoreImpl::deliveries() {
+  const MutexLock lock(deliveries_mutex_);
+  if (closing_.load(std::memory_order_acquire)) {
+    return Error{.kind = ErrorKind::Closed, .message = "the store is closing"};
+  }
+  if (!deliveries_) {
+    STELE_ASSIGN(deliveries_, DeliveryJournal::open({.file_system = options_.file_system,
+                                                     .clock = options_.clock,
+                                                     .folder = options_.folder + "/deliveries",
+                                                     .store_id = genesis_.store_id,
+                                                     .in_place = [this] { return guard_->look(); }}));
+  }
+  return deliveries_.get();
+}
+
 Status StoreImpl::start() {
   FileSystem& files = *options_.file_system;
   const std::string log_folder = options_.folder + "/log";
@@ -177,6 +192,7 @@ Status StoreImpl::start() {
       scrubber_->stop();
       compactor_->stop();
       if (snapshots_) (void)snapshots_->close();
+      close_deliveries();
     });
   }
   return {};

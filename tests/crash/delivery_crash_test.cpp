@@ -189,7 +189,8 @@ class DeliveryTrial {
   }
 
   void take() {
-    const auto attempt = queue_->take(clock_.now());
+    const std::size_t most = chance(30) ? 1 + below(settings_.batch_events_max) : settings_.batch_events_max;
+    const auto attempt = queue_->take(clock_.now(), most);
     if (!attempt) return;
     if (!keep_steps()) {
       queue_->abandoned(attempt->number);

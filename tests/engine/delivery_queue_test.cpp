@@ -298,6 +298,42 @@ TEST_CASE("DeliveryQueue.SomeOfWhatWasFetchedMayBeDoneWithBeforeTheRest") {
   CHECK(receiver.queue.state().end == Position{6});
 }
 
+TEST_CASE("DeliveryQueue.WhoTakesFewerGetsALargerBatchInParts") {
+  DeliverySettings settings;
+  settings.batch_events_max = 10;
+  Receiver receiver(settings);
+  const std::vector<std::string> aggregates{"a", "a", "a", "b", "c", "c", "d"};
+  for (std::size_t at = 0; at < aggregates.size(); ++at) receiver.offer(at, aggregates[at]);
+  CHECK(receiver.take() == Positions{0, 1, 2, 3, 4, 5, 6});
+  receiver.fail();
+  receiver.later();
+  const auto take_two = [&] {
+    Positions positions;
+    if (const auto attempt = receiver.queue.take(receiver.now, 2)) {
+      receiver.number = attempt->number;
+      CHECK(attempt->attempts == 1);
+      for (const Position position : attempt->positions) positions.push_back(position.value());
+    }
+    return positions;
+  };
+  // Aggregates stay whole; `a` has too many, and goes on one by one.
+  CHECK(take_two() == Positions{3, 6});
+  receiver.accept();
+  CHECK(take_two() == Positions{4, 5});
+  receiver.accept();
+  CHECK(take_two().empty());
+  const std::vector<std::uint64_t> alone{0, 1, 2};
+  for (const std::uint64_t next : alone) {
+    receiver.look(next);
+    CHECK(receiver.take() == Positions{next});
+    receiver.accept();
+  }
+  receiver.look(std::nullopt);
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{7});
+  CHECK(receiver.queue.state().held.empty());
+}
+
 TEST_CASE("DeliveryQueue.ALargeEventGoesAlone") {
   Receiver receiver({.batch_events_max = 10, .batch_bytes_max = 250});
   receiver.offer(0, "a", 1'000);
