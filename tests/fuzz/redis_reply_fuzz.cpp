@@ -43,13 +43,13 @@ std::size_t count_replies(std::string_view input, std::size_t piece, std::size_t
 }
 
 std::vector<std::string> seeds() {
-  return {"*3\r\n$3\r\n5-0\r\n-ERR no\r\n*2\r\n:1\r\n$-1\r\n*0\r\n*-1\r\n",
-          "*2\r\n$17\r\nlast-generated-id\r\n$3\r\n5-0\r\n",
-          "*1\r\n*1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
-          "+PONG\r\n:42\r\n$5\r\nhello\r\n$-1\r\n-WRONGPASS no\r\n",
+  return {"+PONG\r\n:42\r\n$5\r\nhello\r\n$-1\r\n-WRONGPASS no\r\n",
           "*2\r\n:1\r\n:2\r\n",
           "$600\r\n",
-          "redis://us%40er:p%3Ass@[::1]:7000/12"};
+          "redis://us%40er:p%3Ass@[::1]:7000/12",
+          "*3\r\n$3\r\n5-0\r\n-ERR no\r\n*2\r\n:1\r\n$-1\r\n*0\r\n*-1\r\n",
+          "*2\r\n$17\r\nlast-generated-id\r\n$3\r\n5-0\r\n",
+          "*1\r\n*1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"};
 }
 
 }  // namespace
