@@ -41,6 +41,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
                 replay_room_.snapshotter.appended(proposal, stored);
               }),
       live_(store, hub_, options_),
+      subscriptions_(store, hub_, scheduler, options_),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
@@ -60,6 +61,7 @@ SubjectReport Service::report() const {
     std::move(more.metrics.begin(), more.metrics.end(), std::back_inserter(all.metrics));
   };
   add(live_.report());
+  add(subscriptions_.report());
   if (bus_) add(bus_->report());
   return all;
 }
@@ -102,6 +104,7 @@ void Service::begin_shutdown() {
   operations_.begin_shutdown();
   replay_room_.snapshotter.begin_stop();
   events_.begin_shutdown();
+  subscriptions_.begin_shutdown();
 }
 
 const Endpoint* Service::admit(Call& call, const RouteMatch& match) const {

@@ -17,6 +17,7 @@
 #include "api/replay/replay_endpoints.h"
 #include "api/replay/replay_room.h"
 #include "api/replay/snapshot_endpoints.h"
+#include "api/subscriptions/subscription_room.h"
 #include "engine/live/event_hub.h"
 #include "engine/store/store.h"
 
@@ -54,6 +55,7 @@ class Service : public Handler {
   HandlerEndpoints handlers_;
   EventEndpoints events_;
   LiveEndpoints live_;
+  SubscriptionRoom subscriptions_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };

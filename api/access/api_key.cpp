@@ -149,8 +149,11 @@ Status write_api_keys(const KeyStore& store, const std::vector<ApiKey>& keys) {
 
 ApiKeyTable::ApiKeyTable(const std::vector<ApiKey>& keys) {
   for (const ApiKey& key : keys) {
+    Principal principal = key.principal;
+    principal.has_key = true;
+    if (!key.revoked) by_name_.emplace(principal.name, Named{principal.role, key.expires});
     entries_.insert_or_assign(
-        key.hash, Entry{std::make_shared<const Principal>(key.principal), key.expires, key.revoked.has_value()});
+        key.hash, Entry{std::make_shared<const Principal>(std::move(principal)), key.expires, key.revoked.has_value()});
   }
 }
 
@@ -162,6 +165,15 @@ const ApiKeyTable::Entry* ApiKeyTable::find(std::string_view secret) const {
 bool ApiKeyTable::has_usable(Timestamp now) const {
   return std::any_of(entries_.begin(), entries_.end(),
                      [&](const auto& entry) { return !entry.second.revoked && !entry.second.expired(now); });
+}
+
+std::vector<Role> ApiKeyTable::roles_of(std::string_view name, Timestamp now) const {
+  std::vector<Role> roles;
+  const auto [begin, end] = by_name_.equal_range(name);
+  for (auto at = begin; at != end; ++at) {
+    if (!at->second.expires || *at->second.expires > now) roles.push_back(at->second.role);
+  }
+  return roles;
 }
 
 std::size_t ApiKeyTable::First8::operator()(const Digest& digest) const {

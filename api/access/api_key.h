@@ -2,6 +2,8 @@
 // API keys: secrets of 256 random bits that stand for a principal. Of the secret only a SHA-256 is kept; with so many
 // random bits there is nothing to guess, so that a slow hash would add nothing.
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +60,8 @@ class ApiKeyTable {
   [[nodiscard]] const Entry* find(std::string_view secret) const;
   /// Whether any key is neither revoked nor expired.
   [[nodiscard]] bool has_usable(Timestamp now) const;
+  /// Of the keys of that name that are neither revoked nor expired; empty if there is none.
+  [[nodiscard]] std::vector<Role> roles_of(std::string_view name, Timestamp now) const;
 
  private:
   struct First8 {
@@ -66,7 +70,12 @@ class ApiKeyTable {
   struct InConstantTime {
     bool operator()(const Digest& a, const Digest& b) const;
   };
+  struct Named {
+    Role role;
+    std::optional<Timestamp> expires;
+  };
   std::unordered_map<Digest, Entry, First8, InConstantTime> entries_;
+  std::multimap<std::string, Named, std::less<>> by_name_;  ///< those that are not revoked
 };
 
 }  // namespace stele::api

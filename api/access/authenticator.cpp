@@ -140,6 +140,10 @@ Authenticator::Outcome Authenticator::check_jwt(std::string_view token, std::str
   return good.principal;
 }
 
+std::vector<Role> Authenticator::roles_of_keys(std::string_view name) {
+  return api_keys_.current()->roles_of(name, clock_.now());
+}
+
 std::vector<std::string> Authenticator::warnings() const {
   std::vector<std::string> found;
   if (auto text = api_keys_.trouble(); !text.empty()) found.push_back("API keys: " + text);

@@ -53,6 +53,10 @@ class Authenticator {
   [[nodiscard]] std::shared_ptr<const Principal> granted(std::string_view authorization, std::string_view address,
                                                          Permission needed);
 
+  /// Roles of the API keys of that name that are neither revoked nor expired; empty: there is no such key any more. As
+  /// cheap as a check, and looks at the file as one does.
+  [[nodiscard]] std::vector<Role> roles_of_keys(std::string_view name);
+
   [[nodiscard]] const JwtCache& verified_jwts() const { return verified_; }
   /// What the operator should know: files that cannot be read again.
   [[nodiscard]] std::vector<std::string> warnings() const;

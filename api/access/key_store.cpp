@@ -59,6 +59,12 @@ Status KeyStore::write(const std::string& name, std::string_view content) const 
   return files_->sync_directory(folder_);
 }
 
+Status KeyStore::remove(const std::string& name) const {
+  STELE_ASSIGN(const bool exists, files_->exists(path_of(name)));
+  if (exists) STELE_TRY(files_->remove(path_of(name)));
+  return files_->sync_directory(folder_);
+}
+
 Result<std::optional<FileInfo>> KeyStore::look_at(const std::string& name) const {
   auto info = files_->look_at(path_of(name));
   if (info) return std::optional(*info);

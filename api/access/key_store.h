@@ -25,6 +25,8 @@ class KeyStore {
   [[nodiscard]] Result<std::optional<std::string>> read(const std::string& name) const;
   /// Puts a new file in the place of the old one, as a whole or not at all; durable on return.
   [[nodiscard]] Status write(const std::string& name, std::string_view content) const;
+  /// Durable on return; nothing happens if there is no such file.
+  [[nodiscard]] Status remove(const std::string& name) const;
   /// To see whether a file has changed; none if there is no such file.
   [[nodiscard]] Result<std::optional<FileInfo>> look_at(const std::string& name) const;
   /// Waits a few seconds for another process that has it; Locked if that does not let go.

@@ -19,6 +19,7 @@ struct Principal {
   std::string name;
   Role role = Role::Reader;
   std::vector<std::string> aggregate_types;  ///< the only ones it may see and write, sorted; empty = no limit
+  bool has_key = false;                      ///< it came with an API key, not with a JWT
 };
 
 /// A principal is written into records as userId, so its name has their rules: 1..255 bytes of UTF-8 without control

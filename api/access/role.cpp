@@ -44,6 +44,7 @@ bool grants(Role role, Permission permission) {
       return role == Role::Writer || role == Role::Service || role == Role::Admin;
     case Permission::ActForOthers:
     case Permission::TryHandlers:
+    case Permission::Subscribe:
       return role == Role::Service || role == Role::Admin;
     case Permission::Audit:
       return role == Role::Auditor || role == Role::Admin;

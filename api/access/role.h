@@ -17,6 +17,7 @@ enum class Permission : std::uint8_t {
   Append,        ///< events
   ActForOthers,  ///< name another userId than one's own
   TryHandlers,   ///< replay through a script that is not registered
+  Subscribe,     ///< make subscriptions, and do with one's own what can be done
   Audit,         ///< the store's own records, metrics
   Administer,
 };

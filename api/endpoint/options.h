@@ -12,6 +12,7 @@
 #include "api/access/host_guard.h"
 #include "api/endpoint/certificate_term.h"
 #include "engine/base/clock.h"
+#include "engine/base/file_system.h"
 #include "engine/base/read_budget.h"
 
 namespace stele::api {
@@ -51,11 +52,21 @@ struct LiveSettings {
   std::chrono::milliseconds credentials_interval{10'000};  ///< how often it is asked whether they are still good
 };
 
+/// Bounds of subscriptions, and where their secrets are.
+struct SubscriptionSettings {
+  std::string secrets_folder;                        ///< the key store; made when the first secret is written
+  FileSystem* files = nullptr;                       ///< none = posix_file_system(); must outlive the service
+  std::chrono::milliseconds owners_interval{2'000};  ///< how often it is asked whether their owners are still there
+  std::chrono::milliseconds old_secret_time{86'400'000};  ///< how long a secret signs after it was rotated
+};
+
 class Bus;
 class MessageFraming;
+class RedisSender;
 class ScriptHost;
 class SharedStateCache;
 class TrafficMetrics;
+class WebhookSender;
 
 struct ServiceOptions {
   Limits limits;
@@ -69,6 +80,10 @@ struct ServiceOptions {
   /// None: nowhere.
   Bus* bus = nullptr;
   SharedStateCache* shared_states = nullptr;
+  SubscriptionSettings subscriptions;
+  /// What sends webhooks, and what delivers to a Redis; must outlive the service. None: no such subscription delivers.
+  WebhookSender* webhooks = nullptr;
+  RedisSender* redis = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

@@ -46,8 +46,14 @@ RecordDraft own_event(std::string aggregate_id, std::string aggregate_type, std:
 }
 
 std::variant<OwnEventPlace, Problem> append_own_event(Store& store, RecordDraft event) {
+  std::vector<RecordDraft> events;
+  events.push_back(std::move(event));
+  return append_own_events(store, std::move(events));
+}
+
+std::variant<OwnEventPlace, Problem> append_own_events(Store& store, std::vector<RecordDraft> events) {
   Proposal proposal;
-  proposal.events.push_back(std::move(event));
+  for (RecordDraft& event : events) proposal.events.push_back(std::move(event));
   const AppendOutcome outcome = store.append_and_wait(std::move(proposal));
   if (outcome.kind != AppendOutcome::Kind::Stored) return store_refusal(outcome.kind);
   return OwnEventPlace{outcome.first, outcome.placed.front().sequence, outcome.time};

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "api/access/principal.h"
 #include "api/http/problem.h"
@@ -31,5 +32,7 @@ struct OwnEventPlace {
 };
 /// Appends it and waits until it is durable. May block: not on an I/O thread.
 [[nodiscard]] std::variant<OwnEventPlace, Problem> append_own_event(Store& store, RecordDraft event);
+/// All of them, or none; the place is that of the first.
+[[nodiscard]] std::variant<OwnEventPlace, Problem> append_own_events(Store& store, std::vector<RecordDraft> events);
 
 }  // namespace stele::api

@@ -1,8 +1,10 @@
 #include "api/http/body_members.h"
 
 #include <algorithm>
+#include <set>
 
 #include "api/json/control_characters.h"
+#include "api/json/duration.h"
 #include "api/json/json_diagnosis.h"
 
 namespace stele::api {
@@ -115,6 +117,109 @@ std::optional<bool> BodyMembers::flag(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<std::chrono::milliseconds> BodyMembers::duration(std::string_view name, std::chrono::milliseconds min,
+                                                               std::chrono::milliseconds max) {
+  const Member* const member = find(name);
+  if (member == nullptr) return std::nullopt;
+  std::string_view text;
+  if (member->value.get(text) == simdjson::SUCCESS) {
+    const auto duration = parse_duration(text);
+    if (duration && *duration >= min && *duration <= max) {
+      return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+    }
+  }
+  refuse(name, "Must be a duration from " + std::to_string(min.count()) + "ms to " + std::to_string(max.count()) +
+                   "ms, such as \"2s\".");
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> BodyMembers::texts(std::string_view name, std::size_t count_max,
+                                                           std::size_t bytes_max) {
+  const auto values = list(name, count_max, "strings");
+  if (!values) return std::nullopt;
+  std::vector<std::string> found;
+  std::set<std::string_view> seen;
+  for (const dom::element value : *values) {
+    const std::string place = std::to_string(found.size());
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) {
+      refuse(name, place, "Must be a string.");
+    } else if (text.empty() || text.size() > bytes_max) {
+      refuse(name, place, "Must have 1 to " + std::to_string(bytes_max) + " bytes of UTF-8.");
+    } else if (has_control_characters(text)) {
+      refuse(name, place, "Must not contain control characters.");
+    } else if (!seen.insert(text).second) {
+      refuse(name, place, "Stands twice.");
+    }
+    found.emplace_back(text);
+  }
+  if (seen.size() < found.size()) return std::nullopt;
+  return found;
+}
+
+std::optional<std::vector<std::uint64_t>> BodyMembers::integers(std::string_view name, std::size_t count_max,
+                                                                std::uint64_t max) {
+  const auto values = list(name, count_max, "integers");
+  if (!values) return std::nullopt;
+  std::vector<std::uint64_t> found;
+  std::set<std::uint64_t> seen;
+  for (const dom::element value : *values) {
+    const std::string place = std::to_string(found.size());
+    std::uint64_t number = 0;
+    if (value.get(number) != simdjson::SUCCESS || number > max) {
+      refuse(name, place, "Must be an integer from 0 to " + std::to_string(max) + ".");
+    } else if (!seen.insert(number).second) {
+      refuse(name, place, "Stands twice.");
+    }
+    found.push_back(number);
+  }
+  if (seen.size() < found.size()) return std::nullopt;
+  return found;
+}
+
+std::optional<std::vector<std::pair<std::string, std::string>>> BodyMembers::named_texts(std::string_view name,
+                                                                                         std::size_t count_max,
+                                                                                         std::size_t bytes_max) {
+  const Member* const member = find(name);
+  if (member == nullptr) return std::nullopt;
+  dom::object object;
+  if (member->value.get(object) != simdjson::SUCCESS || object.size() == 0 || object.size() > count_max) {
+    refuse(name, "Must be an object with 1 to " + std::to_string(count_max) + " members.");
+    return std::nullopt;
+  }
+  std::vector<std::pair<std::string, std::string>> found;
+  bool good = true;
+  for (const auto field : object) {
+    std::string_view text;
+    if (field.value.get(text) == simdjson::SUCCESS && field.key.size() + text.size() <= bytes_max) {
+      found.emplace_back(field.key, text);
+    } else {
+      good = false;
+      refuse(name, field.key,
+             "Must be a string; with its name it has at most " + std::to_string(bytes_max) + " bytes.");
+    }
+  }
+  if (!good) return std::nullopt;
+  return found;
+}
+
+std::optional<dom::array> BodyMembers::list(std::string_view name, std::size_t count_max, const char* of_what) {
+  const Member* const member = find(name);
+  if (member == nullptr) return std::nullopt;
+  dom::array values;
+  if (member->value.get(values) == simdjson::SUCCESS) {
+    // simdjson saturates size() at 2^24 - 1, which is beyond any bound here.
+    if (const std::size_t count = values.size(); count > 0 && count <= count_max) return values;
+  }
+  refuse(name, "Must be a list of 1 to " + std::to_string(count_max) + " " + of_what + ".");
+  return std::nullopt;
+}
+
+bool BodyMembers::is_null(std::string_view name) const {
+  const Member* const member = find(name);
+  return member != nullptr && member->value.is_null();
+}
+
 std::optional<JsonSpan> BodyMembers::value(std::string_view name) const {
   const Member* const member = find(name);
   return member == nullptr ? std::nullopt : std::optional(member->span);
@@ -139,6 +244,13 @@ std::optional<BodyMembers> BodyMembers::object(std::string_view name, std::initi
 void BodyMembers::refuse(std::string_view name, std::string detail) {
   std::string where = pointer_;
   append_pointer_token(where, name);
+  shared_->errors.push_back({"pointer", std::move(where), std::move(detail), {}});
+}
+
+void BodyMembers::refuse(std::string_view name, std::string_view inner, std::string detail) {
+  std::string where = pointer_;
+  append_pointer_token(where, name);
+  append_pointer_token(where, inner);
   shared_->errors.push_back({"pointer", std::move(where), std::move(detail), {}});
 }
 

@@ -58,6 +58,10 @@ constexpr std::array kKinds{
     ProblemKind{"snapshot-not-found", 404, "Snapshot not found",
                 "No state of this aggregate is kept, or none at or before that sequence number."},
     ProblemKind{"policy-not-found", 404, "Policy not found", "No snapshot policy is set for this aggregate type."},
+    ProblemKind{"subscription-not-found", 404, "Subscription not found",
+                "No subscription has this id, or it is not the caller's."},
+    ProblemKind{"dead-letter-not-found", 404, "Dead letter not found",
+                "The subscription has no dead letter at this position."},
     ProblemKind{
         "method-not-allowed", 405, "Method not allowed",
         "The resource does not have this method; `Allow` lists those it has. Events are never changed or deleted."},
@@ -80,6 +84,15 @@ constexpr std::array kKinds{
                 "The condition of the commit does not hold. `mismatches` names aggregates, `conflictingEvents` the "
                 "first events that "
                 "broke it. Nothing was stored."},
+    ProblemKind{"subscription-not-paused", 409, "Subscription is not paused",
+                "Only a paused subscription can be set to another place. `state` is what it is now."},
+    ProblemKind{"subscription-not-active", 409, "Subscription is not active",
+                "The subscription delivers nothing now. `state` and `reason` say why; it may have to be resumed."},
+    ProblemKind{"lease-expired", 409, "Lease has expired",
+                "The time for these events is over, or they were answered already: they are, or will be, given to "
+                "whoever pulls next. Nothing was acknowledged."},
+    ProblemKind{"delivery-in-progress", 409, "Delivery is in progress",
+                "The event is being delivered at this moment. Try again once that has ended."},
     ProblemKind{"data-redacted", 410, "Data is redacted",
                 "The data of this event was removed. Its header and hashes remain."},
     ProblemKind{"payload-too-large", 413, "Request too large",
@@ -127,6 +140,16 @@ constexpr std::array kKinds{
     ProblemKind{"too-many-handlers", 422, "Too many handlers",
                 "The aggregate type has as many handlers, or the handler as many versions, as there may be."},
     ProblemKind{"too-many-policies", 422, "Too many policies", "There are as many snapshot policies as there may be."},
+    ProblemKind{"too-many-subscriptions", 422, "Too many subscriptions",
+                "There are as many subscriptions as there may be."},
+    ProblemKind{"callback-refused", 422, "Callback is refused",
+                "The URL is none that callbacks may go to. `detail` says why; addresses that are not public have to be "
+                "allowed by the operator (`--allow-callback-net`)."},
+    ProblemKind{"redis-not-configured", 422, "Redis is not configured",
+                "The subscription delivers to Redis, and this server was started without `--redis`."},
+    ProblemKind{"other-delivery-kind", 422, "Subscription delivers in another way",
+                "What was asked for belongs to subscriptions of another kind of delivery: events are pulled from those "
+                "of type `pull`, and secrets sign those of type `webhook`."},
     ProblemKind{"too-many-requests", 429, "Too many requests",
                 "Bad credentials came too often from this address. Wait as long as `Retry-After` says."},
     ProblemKind{"busy-replays", 429, "Too many replays",

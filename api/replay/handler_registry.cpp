@@ -7,7 +7,7 @@
 
 #include "api/endpoint/own_events.h"
 #include "api/json/json_writer.h"
-#include "api/replay/own_event_reader.h"
+#include "api/endpoint/own_event_reader.h"
 
 namespace stele::api {
 

@@ -104,6 +104,10 @@ std::optional<Timestamp> PullLeases::next_expiry() const {
   return by_end_.empty() ? std::nullopt : std::optional(by_end_.begin()->first);
 }
 
+bool PullLeases::has(BatchNumber number) const {
+  return std::any_of(leases_.begin(), leases_.end(), [&](const auto& lease) { return lease.second.number == number; });
+}
+
 void PullLeases::clear() {
   leases_.clear();
   by_end_.clear();

@@ -41,6 +41,7 @@ class PullLeases {
   /// All are over, and count for nothing.
   void clear();
   [[nodiscard]] std::size_t events() const { return events_; }
+  [[nodiscard]] bool has(BatchNumber number) const;
 
  private:
   struct Lease {

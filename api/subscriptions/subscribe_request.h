@@ -54,13 +54,18 @@ struct ChangeRequest {
   SubscriptionDefinition definition;  ///< the one that was given, changed
   SubscribeSecrets secrets;
 };
-/// Members that are given take the place of those that were, lists and objects of `delivery` and `retry` member by
-/// member. Neither the kind of delivery nor where it began can be changed.
+/// Members that are given take the place of those that were; `delivery` and `retry` do so member by member. Null takes
+/// away a list, `replayUntil`, `headers`, `tls` or `maxPerSecond`. Neither the kind of delivery nor where it began can
+/// be changed.
 [[nodiscard]] std::variant<ChangeRequest, Problem> parse_change_request(std::string_view body,
                                                                         const SubscriptionDefinition& before,
                                                                         const SubscribeChecks& checks);
 
 /// The body of a seek.
-[[nodiscard]] std::variant<StartAt, Problem> parse_seek_request(std::string_view body);
+struct SeekRequest {
+  StartAt from;
+  bool dry_run = false;  ///< only tell what would happen
+};
+[[nodiscard]] std::variant<SeekRequest, Problem> parse_seek_request(std::string_view body);
 
 }  // namespace stele::api

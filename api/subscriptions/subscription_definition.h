@@ -21,11 +21,13 @@ inline constexpr std::size_t kSubscriptionsMax = 1'000;
 inline constexpr std::size_t kFilterEntriesMax = 100;  ///< in all lists of a subscription
 inline constexpr std::size_t kBatchEventsMax = 1'000;
 inline constexpr std::size_t kCustomHeadersMax = 32;
+inline constexpr std::size_t kLeasesMax = 1'000;  ///< of a subscription that is pulled, at once
 
 enum class DeliveryKind : std::uint8_t { Webhook, Pull, RedisStream, RedisChannel };
 /// `webhook`, `pull`, `redis-stream`, `redis-pubsub`. Static storage.
 [[nodiscard]] std::string_view name_of(DeliveryKind kind);
 [[nodiscard]] std::optional<DeliveryKind> delivery_kind_of(std::string_view name);
+[[nodiscard]] bool is_redis(DeliveryKind kind);
 /// `skip`, `park`, `stop`. Static storage.
 [[nodiscard]] std::string_view name_of(OnDeadLetter choice);
 [[nodiscard]] std::optional<OnDeadLetter> on_dead_letter_of(std::string_view name);

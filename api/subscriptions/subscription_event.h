@@ -32,8 +32,9 @@ inline constexpr std::string_view kDeleted = "$SubscriptionDeleted";
 /// Stands in each of them.
 struct SubscriptionPlace {
   std::uint32_t generation = 1;
-  Position end;        ///< everything before is done
-  Timestamp end_time;  ///< of the newest record before it; zero = not known
+  Position end;                              ///< everything before is done
+  Timestamp end_time;                        ///< of the newest record before it; zero = not known
+  std::optional<Timestamp> failing_since{};  ///< since when there was nothing but failure
 };
 
 /// What one of them says. Members that an event of its type has not are none.
@@ -45,6 +46,7 @@ struct SubscriptionEventData {
     Position position;
     DeadLetter letter;
   };
+  bool from_now = false;  ///< it begins behind the event itself, and the place is not that
   std::vector<Added> added{};
   std::vector<Position> removed{};
 };

@@ -66,8 +66,8 @@ class SubscriptionRoom : public SubscribeChecks {
                                                                  const SubscriptionChanger& by);
   [[nodiscard]] std::variant<SubscriptionStatus, Problem> pause(const std::string& id, const SubscriptionChanger& by);
   [[nodiscard]] std::variant<SubscriptionStatus, Problem> resume(const std::string& id, const SubscriptionChanger& by);
-  /// 409 unless it is paused.
-  [[nodiscard]] std::variant<SubscriptionStatus, Problem> seek(const std::string& id, const StartAt& from,
+  /// 409 unless it is paused. A dry run gives what it would be, and changes nothing.
+  [[nodiscard]] std::variant<SubscriptionStatus, Problem> seek(const std::string& id, const SeekRequest& request,
                                                                const SubscriptionChanger& by);
   /// The new secret. The one before goes on signing for a day.
   [[nodiscard]] std::variant<std::string, Problem> rotate_secret(const std::string& id, const SubscriptionChanger& by);
@@ -135,7 +135,7 @@ class SubscriptionRoom : public SubscribeChecks {
 
  private:
   class Impl;
-  const std::unique_ptr<Impl> impl_;
+  const std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace stele::api

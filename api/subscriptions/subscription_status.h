@@ -1,6 +1,7 @@
 #pragma once
 // What a subscription tells of itself.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,7 +31,9 @@ struct SubscriptionStatus {
     Timestamp time;
   };
   std::optional<LastError> last_error{};
-  bool breaker_open = false;
+  bool breaker_open = false;         ///< attempts are made now and then only, for the other side is out of order
+  std::uint64_t lag_events = 0;      ///< records behind the watermark, matches and others; 0: nothing waits
+  std::chrono::microseconds lag{0};  ///< how old the watermark is; 0: nothing waits
 };
 
 struct ListedDeadLetter {

@@ -233,6 +233,12 @@ std::map<SubscriptionKey, DeliveryState> DeliveryJournal::states() const {
   return states_;
 }
 
+DeliveryState DeliveryJournal::state(SubscriptionKey subscription) const {
+  const MutexLock lock(mutex_);
+  const auto found = states_.find(subscription);
+  return found == states_.end() ? DeliveryState() : found->second;
+}
+
 void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<DeliveryStep>& steps, Durable durable) {
   {
     const MutexLock lock(mutex_);

@@ -52,6 +52,8 @@ class DeliveryJournal {
   DeliveryJournal(const DeliveryJournal&) = delete;
 
   [[nodiscard]] std::map<SubscriptionKey, DeliveryState> states() const;
+  /// The default state if it is not there.
+  [[nodiscard]] DeliveryState state(SubscriptionKey subscription) const;
   /// What was wrong with the files that open() found, in words; empty if nothing.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 

@@ -16,6 +16,7 @@ enum class Direction { Ascending, Descending };
 /// aggregate is also the order of sequence numbers.
 struct EventQuery {
   std::optional<std::string> aggregate_id;
+  std::vector<std::string> aggregate_ids;  ///< any of these; beside aggregate_id, which must match too
   std::optional<std::string> aggregate_type;
   std::vector<std::string> aggregate_types;  ///< any of these; beside aggregate_type, which must match too
   std::vector<std::string> event_types;      ///< any of these

@@ -21,6 +21,7 @@ struct FollowerTerm {
 std::optional<FollowerTerm> term_of(const EventQuery& query) {
   const auto one = [](KeyKind kind, const std::string& text) { return FollowerTerm{kind, {&text, 1}}; };
   if (query.aggregate_id) return one(KeyKind::Aggregate, *query.aggregate_id);
+  if (!query.aggregate_ids.empty()) return FollowerTerm{KeyKind::Aggregate, query.aggregate_ids};
   if (query.correlation_id) return one(KeyKind::Correlation, *query.correlation_id);
   if (!query.tags.empty()) return one(KeyKind::Tag, query.tags.front());
   if (!query.event_types.empty()) return FollowerTerm{KeyKind::EventType, query.event_types};

@@ -261,6 +261,11 @@ class StoreView final : public ReadView {
       return text ? std::span(&*text, 1) : std::span<const std::string>();
     };
     if (query.aggregate_id) terms.push_back(positions_with(range, IndexKey{KeyKind::Aggregate, *query.aggregate_id}));
+    if (!query.aggregate_ids.empty()) {
+      std::vector<IndexKey> keys;
+      for (const std::string& id : query.aggregate_ids) keys.push_back(IndexKey{KeyKind::Aggregate, id});
+      terms.push_back(any_of(range, std::move(keys)));
+    }
     add(KeyKind::Correlation, SystemKey::Correlation, one(query.correlation_id));
     add(KeyKind::User, SystemKey::User, one(query.user_id));
     add(KeyKind::Principal, SystemKey::Principal, one(query.principal));

@@ -321,6 +321,34 @@ TEST_CASE("ApiKey.TheListIsReadAsItWasWritten") {
   }
 }
 
+TEST_CASE("Authenticator.TellsWhichRolesTheKeysOfANameStillHave") {
+  using Roles = std::vector<Role>;
+  TestKeys keys;
+  SetClock clock;
+  const Timestamp soon{clock.time.micros + 10};
+  const std::string first = keys.add(Role::Service, "ada");
+  const std::string second = keys.add(Role::Reader, "ada", {}, soon);
+  keys.add(Role::Admin, "bob", {}, clock.time);
+  AuthenticatorOptions options;
+  options.clock = &clock;
+  const auto authenticator = keys.open(std::move(options));
+  const auto roles = [&](std::string_view name) {
+    Roles found = authenticator->roles_of_keys(name);
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  CHECK(roles("ada") == Roles{Role::Reader, Role::Service});
+  CHECK(roles("bob").empty());  // ended
+  CHECK(roles("ad").empty());
+  CHECK(roles("").empty());
+  keys.revoke(first);
+  CHECK(roles("ada") == Roles{Role::Reader});
+  clock.time = soon;
+  CHECK(roles("ada").empty());
+  keys.add(Role::Admin, "ada");
+  CHECK(roles("ada") == Roles{Role::Admin});
+}
+
 TEST_CASE("ApiKey.ADamagedListIsRefusedAndGivesNobodyMore") {
   const TestKeys keys;
   const KeyStore store = keys.store();
@@ -398,6 +426,18 @@ TEST_CASE("KeyStore.APowerCutLeavesTheOldContentOrTheNew") {
     REQUIRE(open().write("secret", "newer"));
     CHECK(open().read("secret").value() == "newer");
   }
+}
+
+TEST_CASE("KeyStore.WhatIsRemovedIsGoneForGood") {
+  SimulatedFileSystem disk(1);
+  const KeyStore store = KeyStore::open(disk, "/keys", KeyStore::IfMissing::Create).value();
+  REQUIRE(store.write("a", "1"));
+  REQUIRE(store.write("b", "2"));
+  REQUIRE(store.remove("a"));
+  CHECK(store.remove("a"));
+  disk.crash();
+  CHECK_FALSE(store.read("a").value());
+  CHECK(store.read("b").value() == "2");
 }
 
 TEST_CASE("KeyStore.OneChangesItAtATime") {

@@ -135,6 +135,16 @@ TEST_CASE("EventHub.WhatDoesNotMatchMovesAFollowerOnWithoutWakingIt") {
   CHECK(all->examined_end() == Position{13});
 }
 
+TEST_CASE("EventHub.AFollowerOfSeveralAggregatesGetsEachEventOnce") {
+  HubFixture fixture;
+  const auto follower = fixture.follow({.aggregate_ids = {"aggregate-2", "nothing", "aggregate-5", "aggregate-2"}});
+  append_sample(*fixture.store, 10);
+  CHECK(take_all(*follower) == std::vector<std::uint64_t>{2, 5, 9});
+  append_sample(*fixture.store, 20);
+  CHECK(take(*follower, fixture.bell, 6) == std::vector<std::uint64_t>{12, 16, 19, 23, 26, 30});
+  CHECK(fixture.hub->metrics().events_queued == 6);
+}
+
 TEST_CASE("EventHub.AFollowerThatIsTooSlowLosesNothing") {
   HubFixture fixture({.queue_events_max = 8, .queue_bytes_max = 1U << 20});
   const auto slow = fixture.follow();

@@ -74,6 +74,8 @@ class HubRandom {
   [[nodiscard]] EventQuery query(std::uint64_t end) {
     EventQuery query;
     if (one_in(4)) query.aggregate_id = name("aggregate-", 12);
+    for (std::uint64_t i = one_in(5) ? 1 + below(4) : 0; i > 0; --i)
+      query.aggregate_ids.push_back(name("aggregate-", 12));
     if (one_in(6)) query.aggregate_type = name("Type", 4);
     for (std::uint64_t i = one_in(4) ? 1 + below(2) : 0; i > 0; --i) query.aggregate_types.push_back(name("Type", 4));
     for (std::uint64_t i = one_in(3) ? 1 + below(3) : 0; i > 0; --i) query.event_types.push_back(name("Event", 6));

@@ -634,6 +634,8 @@ class ModelRun {
     EventQuery query;
     const Stored& some = model_.at(random_.below(size));
     if (random_.one_in(4)) query.aggregate_id = some.draft.aggregate_id;
+    for (std::uint64_t i = random_.one_in(5) ? 1 + random_.below(4) : 0; i > 0; --i)
+      query.aggregate_ids.push_back(model_.at(random_.below(size)).draft.aggregate_id);
     if (random_.one_in(5)) query.aggregate_type = random_.one_in(2) ? some.aggregate_type : random_.aggregate_type();
     for (std::uint64_t i = random_.one_in(4) ? 1 + random_.below(2) : 0; i > 0; --i)
       query.aggregate_types.push_back(random_.aggregate_type());
@@ -668,6 +670,8 @@ class ModelRun {
     const Stored& record = model_.at(position);
     const auto& occurred = record.draft.occurred_at;
     return (!query.aggregate_id || record.draft.aggregate_id == *query.aggregate_id) &&
+           (query.aggregate_ids.empty() || std::find(query.aggregate_ids.begin(), query.aggregate_ids.end(),
+                                                     record.draft.aggregate_id) != query.aggregate_ids.end()) &&
            (!query.aggregate_type || record.aggregate_type == query.aggregate_type) &&
            any_of(query.aggregate_types, record.aggregate_type) &&
            (query.event_types.empty() || std::find(query.event_types.begin(), query.event_types.end(),

@@ -12,6 +12,7 @@
 #include <map>
 #include <utility>
 
+#include "api/json/duration.h"
 #include "net/tls/client_tls.h"
 #include "tools/cli/config_file.h"
 #include "tools/cli/output.h"
@@ -335,7 +336,7 @@ CommandLine::Option CommandLine::add_duration(const std::string& flag, std::chro
                                               const std::string& help) {
   return add_parsed(flag, "TIME", format_duration(to), help,
                     [&to, least, most](const std::string& text) -> std::string {
-                      const auto value = parse_duration(text);
+                      const auto value = api::parse_duration(text);
                       if (!value) return "is not a duration: write it like 100us, 250ms, 10s or 2min";
                       if (*value < least || *value > most) {
                         return fmt::format("is outside {} .. {}", format_duration(least), format_duration(most));

@@ -1,5 +1,5 @@
 #pragma once
-// Sizes, durations and switches as people write them: `256MiB`, `1.5GiB`, `100us`, `10s`, `2min`, `on`.
+// Sizes and switches as people write them: `256MiB`, `1.5GiB`, `on`; durations: api/json/duration.h.
 
 #include <chrono>
 #include <cstdint>
@@ -12,10 +12,6 @@ namespace stele::tools {
 /// A number with B, KB, MB, GB, TB (powers of 1000), K, M, G, T, KiB, MiB, GiB or TiB (powers of 1024), in any case; a
 /// bare number is bytes. None for anything else, for fractions of a byte and beyond 2^63.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
-
-/// A number with us, ms, s, min, m, h or d; `0` needs no unit. None for anything else, for fractions of a microsecond
-/// and beyond 10 years.
-[[nodiscard]] std::optional<std::chrono::microseconds> parse_duration(std::string_view text);
 
 /// true, on, yes, 1, false, off, no or 0, in any case.
 [[nodiscard]] std::optional<bool> parse_boolean(std::string_view text);

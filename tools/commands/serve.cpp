@@ -22,6 +22,7 @@
 #include "net/server/server.h"
 #include "net/server/signals.h"
 #include "net/tls/server_tls.h"
+#include "net/webhook/webhook_client.h"
 #include "net/worker/worker_pool.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
@@ -215,12 +216,18 @@ int run(ServeOptions& options, net::Signals& signals) {
   }
   options.service.authenticator = std::move(authenticator).value();
 
-  auto redis = options.redis.open(store->store_id(), key_store_folder(options.access.key_store, options.store.folder));
+  const std::string keys = key_store_folder(options.access.key_store, options.store.folder);
+  auto redis = options.redis.open(store->store_id(), keys);
   if (!redis) return fail(options.log_format, "cannot set up Redis: " + redis.error().describe());
   if (*redis != nullptr) {
     options.service.bus = &(*redis)->bus();
     options.service.shared_states = &(*redis)->states();
   }
+  options.service.subscriptions.secrets_folder = keys;
+  net::AddressGuard guard = options.callback_guard;
+  if (options.listen.port != 0) guard.own_ports.push_back(options.listen.port);
+  net::WebhookClient webhooks({.guard = std::move(guard)});
+  options.service.webhooks = &webhooks;
   std::optional<net::WorkerPool> workers;
   net::WebSocketFraming web_sockets;
   options.service.web_sockets = &web_sockets;
@@ -231,6 +238,7 @@ int run(ServeOptions& options, net::Signals& signals) {
   });
   if (!started) return fail(options.log_format, started.error().describe());
   const std::unique_ptr<net::Server> server = std::move(started).value();
+  webhooks.add_own_port(server->port());
   signals.drain(*server, reloader(*server, options.server));
   if (!options.listen.is_loopback() && options.insecure) {
     if (options.authenticates()) {

@@ -201,6 +201,13 @@ void ServeOptions::declare(CommandLine& app) {
                  "Newest snapshots of an aggregate that are kept")
       .group(group);
 
+  group = "Subscriptions";
+  app.add_list(
+         "--allow-callback-net", callback_nets, "CIDR",
+         "Addresses in private networks that webhooks may go to besides public ones; loopback and link-local ones\n"
+         "only if exactly that address is given, as 127.0.0.1/32; may be repeated")
+      .group(group);
+
   redis.declare(app);
 
   group = "Logs";
@@ -250,6 +257,7 @@ std::string ServeOptions::apply() {
     }
   }
   if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
+  if (auto complaint = guard_callbacks(); !complaint.empty()) return complaint;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);
@@ -271,6 +279,15 @@ std::string ServeOptions::apply() {
   http.body_grace_ms = std::min(http.body_grace_ms, http.body_ms);
   http.request_ms = in_ms(request_timeout);
   http.write_ms = in_ms(write_timeout);
+  return {};
+}
+
+std::string ServeOptions::guard_callbacks() {
+  for (const std::string& given : callback_nets) {
+    auto range = net::AddressRange::parse(given);
+    if (!range) return fmt::format("--allow-callback-net '{}': {}", given, range.error().message);
+    callback_guard.allowed.push_back(*std::move(range));
+  }
   return {};
 }
 

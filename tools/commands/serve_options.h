@@ -9,6 +9,7 @@
 #include "api/endpoint/options.h"
 #include "engine/store/store.h"
 #include "net/server/server.h"
+#include "net/webhook/address_guard.h"
 #include "net/worker/worker_pool.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/listen_address.h"
@@ -27,6 +28,8 @@ struct ServeOptions {
   net::TlsFiles tls;
   bool no_create = false;
   std::vector<std::string> host_names;
+  std::vector<std::string> callback_nets;
+  net::AddressGuard callback_guard;
   bool insecure = false;
   std::string handlers = "sandboxed";
   net::WorkerOptions workers;
@@ -60,6 +63,7 @@ struct ServeOptions {
 
  private:
   [[nodiscard]] std::string guard_hosts();
+  [[nodiscard]] std::string guard_callbacks();
 };
 
 }  // namespace stele::tools

@@ -1,4 +1,4 @@
-#include "api/replay/own_event_reader.h"
+#include "api/endpoint/own_event_reader.h"
 
 namespace stele::api {
 

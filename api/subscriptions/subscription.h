@@ -1,0 +1,233 @@
+#pragma once
+// One subscription at work: reads what it is about, decides what is delivered next (DeliveryQueue), keeps that durable
+// (DeliveryJournal), has it attempted (DeliverySink, or whoever pulls), and tells the log of itself.
+//
+// It has turns on DeliveryThreads, one at a time, whenever something has happened: an event came, an answer, steps are
+// durable, a time was reached. A turn that must wait for a disk goes on in the slow lane. Nothing waits for a disk or a
+// receiver with the mutex held.
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/http/http.h"
+#include "api/subscriptions/circuit_breaker.h"
+#include "api/subscriptions/delivery_rate.h"
+#include "api/subscriptions/delivery_sink.h"
+#include "api/subscriptions/delivery_threads.h"
+#include "api/subscriptions/delivery_trace.h"
+#include "api/subscriptions/pull_leases.h"
+#include "api/subscriptions/subscription_definition.h"
+#include "api/subscriptions/subscription_event.h"
+#include "api/subscriptions/subscription_room.h"
+#include "api/subscriptions/subscription_status.h"
+#include "engine/base/clock.h"
+#include "engine/base/read_budget.h"
+#include "engine/deliveries/delivery_journal.h"
+#include "engine/deliveries/delivery_queue.h"
+#include "engine/live/event_hub.h"
+#include "engine/store/store.h"
+
+namespace stele::api {
+
+/// What all subscriptions of a server share; must outlive them.
+struct SubscriptionShared {
+  Store& store;
+  EventHub& hub;
+  DeliveryJournal& journal;
+  DeliveryThreads& threads;
+  Scheduler& scheduler;
+  const Clock& clock;
+  const ReadLimits& read_limits;
+};
+
+/// Thread-safe.
+class Subscription final : public std::enable_shared_from_this<Subscription> {
+ public:
+  struct Start {
+    SubscriptionKey key;
+    SubscriptionDefinition definition;
+    SubscriptionStanding standing;
+    DeliveryState state;  ///< the one that the journal has
+    Position begun;       ///< where its generation has begun
+    std::optional<Timestamp> failing_since{};
+    std::shared_ptr<DeliverySink> sink{};  ///< null: it is pulled
+  };
+  Subscription(const SubscriptionShared& shared, Start start);
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+
+  /// Something may have happened. Any thread, quick.
+  void wake() noexcept;
+  /// It was deleted, or the server ends: nothing more is begun, who waits is answered, late answers are ignored.
+  void end();
+
+  // Changes that the log has already. They hold at once.
+  void change(SubscriptionDefinition definition, std::shared_ptr<DeliverySink> sink);
+  void stand(SubscriptionStanding standing);
+  /// Begins anew at `end`; what is under way is forgotten.
+  void seek(std::uint32_t generation, Position end);
+
+  [[nodiscard]] SubscriptionKey key() const { return key_; }
+  [[nodiscard]] SubscriptionDefinition definition() const;
+  [[nodiscard]] SubscriptionStanding standing() const;
+  [[nodiscard]] SubscriptionPlace place() const;
+  [[nodiscard]] SubscriptionStatus status() const;
+  [[nodiscard]] std::vector<ListedDeadLetter> dead_letters(Position from, std::size_t limit) const;
+  [[nodiscard]] std::vector<ListedHeld> held(std::string_view after, std::size_t limit) const;
+  [[nodiscard]] std::vector<TracedAttempt> attempts() const;
+  [[nodiscard]] SubscriptionRoom::Fate fate_of(const Record& record) const;
+
+  void redrive(const std::vector<Position>& positions, std::uint32_t per_second);
+  enum class Dropped { Yes, None, Busy };
+  [[nodiscard]] Dropped drop(Position position);
+
+  /// See SubscriptionRoom.
+  [[nodiscard]] bool wait_acked(Position position, std::chrono::milliseconds at_most, SubscriptionRoom::Waited waited);
+  /// Of a webhook. Does not touch the queue.
+  void send_test(SubscriptionRoom::Tested tested);
+  void pull(std::size_t limit, std::chrono::milliseconds wait, std::chrono::milliseconds lease,
+            std::function<bool()> gone, SubscriptionRoom::Pulled pulled);
+  [[nodiscard]] PullLeases::Answer ack(const std::string& lease, const std::optional<std::vector<Uuid>>& events);
+  [[nodiscard]] PullLeases::Answer nack(const std::string& lease, const std::optional<std::vector<Uuid>>& events,
+                                        std::optional<std::chrono::milliseconds> delay);
+  [[nodiscard]] PullLeases::Answer extend(const std::string& lease, std::chrono::milliseconds for_time);
+
+ private:
+  using Lane = DeliveryLane;
+  enum class Next { Rest, Again, Slow };
+
+  struct Waiter {
+    std::size_t limit;
+    Timestamp deadline;
+    std::chrono::milliseconds lease;
+    std::function<bool()> gone;
+    SubscriptionRoom::Pulled pulled;
+  };
+  struct AckWaiter {
+    Position position;
+    Timestamp deadline;
+    SubscriptionRoom::Waited waited;
+  };
+  /// A batch that was taken, and waits until that is durable.
+  struct Pending {
+    DeliveryQueue::Attempt attempt;
+    std::uint64_t ticket = 0;
+    std::optional<Waiter> waiter{};
+  };
+  struct UnderWay {
+    std::uint64_t epoch = 0;
+    DeliveryQueue::Attempt attempt;
+    std::string batch_id;
+    Timestamp began;
+  };
+  struct Ready {
+    std::uint64_t id = 0;  ///< of what is under way
+    std::uint64_t epoch = 0;
+    DeliveryQueue::Attempt attempt;
+    std::string batch_id;
+    std::optional<Waiter> waiter{};
+    std::shared_ptr<DeliverySink> sink{};
+    std::optional<Position> replay_until{};
+  };
+  /// Answers by the id of the attempt. Each has its memory since the attempt began.
+  using Mail = std::list<std::pair<std::uint64_t, AttemptOutcome>>;
+  using Calls = std::vector<std::function<void()>>;  ///< to whoever waits; made without the mutex
+
+  void post(Lane lane) noexcept;
+  void run(Lane lane) noexcept;
+  [[nodiscard]] Next turn(Lane lane);
+  // Parts of a turn.
+  void take_mail();                                      // with the mutex
+  void apply(std::uint64_t id, AttemptOutcome outcome);  // with the mutex
+  void settle_restart();                                 // with the mutex
+  [[nodiscard]] Next read(Lane lane);
+  [[nodiscard]] Next look(Lane lane);
+  [[nodiscard]] Next take(Lane lane, Calls& calls);
+  [[nodiscard]] Next send(Lane lane);
+  [[nodiscard]] Next tell_log(Lane lane);
+  void take_attempts(Timestamp now, Calls& calls);  // with the mutex
+  void keep_steps(Timestamp now, bool any_new);     // with the mutex
+  void stand_as_queue(Timestamp now);               // with the mutex
+  void collect_acked(Timestamp now, Calls& calls);  // with the mutex
+  void schedule(Timestamp now);                     // with the mutex
+  void ring(Timestamp due) noexcept;
+  void restart(DeliveryState state);  // with the mutex
+
+  [[nodiscard]] bool delivers() const;  // with the mutex
+  [[nodiscard]] SubscriptionStatus status_locked() const;
+  [[nodiscard]] SubscriptionPlace place_locked() const;
+  void deliver(Ready ready);
+  void lease(Ready ready, std::vector<std::shared_ptr<const Record>> records);
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const Record>>> read_events(std::span<const Position> positions);
+  void durable(std::uint64_t ticket, bool good) noexcept;
+  void answered(Mail& mail) noexcept;
+  [[nodiscard]] Timestamp now() const { return shared_.clock.now(); }
+
+  const SubscriptionShared& shared_;
+  const SubscriptionKey key_;
+
+  std::mutex turn_mutex_;
+  enum class Turn { Resting, Waiting, Running, RunningAgain } turn_ = Turn::Resting;
+
+  std::mutex mail_mutex_;  // taken last
+  Mail answers_;
+  std::uint64_t durable_ticket_ = 0;
+  bool journal_failed_ = false;
+
+  mutable std::mutex mutex_;
+  SubscriptionDefinition definition_;
+  SubscriptionStanding standing_;
+  std::shared_ptr<DeliverySink> sink_;
+  Position begun_;
+  std::unique_ptr<DeliveryQueue> queue_;
+  std::uint64_t epoch_ = 1;  ///< what was begun with another one is of no account any more
+  bool ended_ = false;
+  bool restart_due_ = false;  ///< with other settings, once nothing is under way
+  bool restart_from_journal_ = false;
+  bool follower_due_ = false;  ///< the follower is to be made anew
+  CircuitBreaker breaker_;
+  DeliveryRate rate_;
+  std::deque<Pending> pending_;
+  std::map<std::uint64_t, UnderWay> under_way_;
+  std::uint64_t last_id_ = 0, last_ticket_ = 0;
+  std::uint64_t durable_seen_ = 0;
+  std::optional<Timestamp> journal_again_{};  ///< pending steps are to be tried again
+  PullLeases leases_;
+  std::deque<Waiter> waiters_;
+  std::vector<AckWaiter> ack_waiters_;
+  std::deque<Position> redrives_;
+  DeliveryRate redrive_rate_{0};
+  DeliveryTrace trace_;
+  std::uint64_t delivered_ = 0, failures_ = 0;
+  std::optional<SubscriptionStatus::LastError> last_error_;
+  std::optional<Timestamp> failing_since_;
+  std::string read_trouble_;
+  Timestamp read_again_{}, attempt_again_{}, log_again_{}, checkpoint_at_{};
+  bool at_head_ = false;
+  // What the log is to be told.
+  bool standing_untold_ = false;
+  Timestamp standing_told_{};
+  std::deque<SubscriptionEventData::Added> letters_added_;
+  std::deque<Position> letters_removed_;
+  Timestamp letters_told_{}, place_told_{};
+  bool place_untold_ = false;
+  std::optional<Timestamp> timer_;
+
+  // Of whoever has the turn.
+  std::unique_ptr<EventFollower> follower_;
+  std::uint64_t follower_epoch_ = 0;
+};
+
+}  // namespace stele::api

@@ -1,0 +1,567 @@
+// What a subscription does in its turns.
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "api/endpoint/own_events.h"
+#include "api/subscriptions/subscription.h"
+#include "api/subscriptions/subscription_log.h"
+#include "engine/base/check.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::size_t kReadsATurn = 256;  ///< events of the front
+constexpr std::size_t kLooksATurn = 32;
+/// The newest records are in memory, so that to read one of them waits for no disk.
+constexpr std::uint64_t kRecentPositions = 4096;
+constexpr std::chrono::seconds kTryAgain{1};
+constexpr std::chrono::seconds kCheckpointEvery{10};
+/// The log is told of changes of state that come by themselves, of dead letters and of the place at most so often.
+constexpr std::chrono::minutes kTellStateEvery{1};
+constexpr std::chrono::seconds kTellLettersEvery{1};
+constexpr std::chrono::hours kTellPlaceEvery{1};
+constexpr std::size_t kLettersAnEvent = 1'000;
+constexpr std::chrono::hours kFailingMax{5 * 24};
+constexpr std::size_t kAnswerBytesKept = 1024;
+constexpr std::size_t kEnvelopeBytes = 300;  ///< of an event's JSON beside its data, about
+
+Timestamp after(Timestamp time, std::chrono::microseconds delay) { return {time.micros + delay.count()}; }
+
+}  // namespace
+
+Subscription::Next Subscription::turn(Lane lane) {
+  Next next = Next::Rest;
+  const auto needs_slow = [&](Next found) {
+    next = std::max(next, found);
+    return found == Next::Slow;
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return Next::Rest;
+    take_mail();
+    settle_restart();
+  }
+  Calls calls;
+  // What is decided already comes first, so that reading of old events holds up none that is to be sent.
+  if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) && !needs_slow(take(lane, calls)) &&
+      !needs_slow(send(lane))) {
+    needs_slow(tell_log(lane));
+  }
+  for (const auto& call : calls) call();
+  const std::lock_guard lock(mutex_);
+  if (!ended_) schedule(now());
+  return next;
+}
+
+void Subscription::take_mail() {
+  Mail mail;
+  bool journal_failed = false;
+  {
+    const std::lock_guard lock(mail_mutex_);
+    mail.swap(answers_);
+    durable_seen_ = durable_ticket_;
+    journal_failed = std::exchange(journal_failed_, false);
+  }
+  if (journal_failed) journal_again_ = after(now(), kTryAgain);
+  for (auto& [id, outcome] : mail) apply(id, std::move(outcome));
+}
+
+void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
+  const auto found = under_way_.find(id);
+  if (found == under_way_.end()) return;
+  const UnderWay under_way = std::move(found->second);
+  under_way_.erase(found);
+  const Timestamp time = now();
+  const bool counts = under_way.epoch == epoch_;
+  if (outcome.abandoned) {
+    attempt_again_ = after(time, kTryAgain);
+    if (counts) queue_->abandoned(under_way.attempt.number);
+    return;
+  }
+  TracedAttempt traced{.batch_id = under_way.batch_id,
+                       .positions = under_way.attempt.positions,
+                       .attempt = under_way.attempt.attempts + 1,
+                       .time = under_way.began,
+                       .delivered = outcome.delivered,
+                       .refused = outcome.refused,
+                       .error = outcome.delivered ? std::string() : outcome.failure.error,
+                       .status = outcome.status,
+                       .detail = outcome.detail,
+                       .answer = outcome.answer.substr(0, kAnswerBytesKept),
+                       .duration = outcome.duration};
+  if (!outcome.delivered || !outcome.refused.empty()) {
+    ++failures_;
+    last_error_ = {outcome.delivered ? "refused" : outcome.failure.error, outcome.status, outcome.detail, time};
+  }
+  trace_.add(std::move(traced));
+  if (outcome.is_outage && !outcome.delivered) {
+    breaker_.outage(time);
+  } else {
+    breaker_.in_order();
+  }
+  if (!outcome.delivered) {
+    if (!failing_since_) failing_since_ = time;
+  } else if (outcome.refused.size() < under_way.attempt.positions.size()) {
+    failing_since_.reset();
+    delivered_ += under_way.attempt.positions.size() - outcome.refused.size();
+  }
+  if (!counts) return;
+  if (outcome.delivered) {
+    queue_->delivered(under_way.attempt.number, outcome.refused, time);
+    place_untold_ = true;
+  } else {
+    queue_->failed(under_way.attempt.number, outcome.failure, time);
+  }
+}
+
+void Subscription::settle_restart() {
+  if (!restart_due_ || !under_way_.empty()) return;
+  if (restart_from_journal_) return restart(shared_.journal.state(key_));
+  shared_.journal.append(key_, queue_->take_steps());
+  restart(queue_->state());
+}
+
+// The front.
+
+Subscription::Next Subscription::read(Lane lane) {
+  std::size_t room = 0;
+  std::uint64_t epoch = 0;
+  Position from;
+  SubscriptionDefinition definition;
+  std::unique_ptr<EventFollower> old;
+  {
+    const std::lock_guard lock(mutex_);
+    epoch = epoch_;
+    if (follower_due_) {
+      old = std::move(follower_);
+      follower_due_ = false;
+    }
+    if (!delivers() || read_again_ > now()) return Next::Rest;
+    room = std::min(queue_->room(), kReadsATurn);
+    if (room == 0) return Next::Rest;
+    from = queue_->read_end();
+    if (!follower_) definition = definition_;
+  }
+  old.reset();
+  if (!follower_) {
+    std::optional<Position> behind;
+    if (from.value() > 0) behind = Position{from.value() - 1};
+    // It is gone before this is.
+    follower_ = shared_.hub.follow(query_of(definition, behind), [this] { wake(); });
+  }
+  if (lane == Lane::Quick && follower_->may_block()) return Next::Slow;
+
+  struct Found {
+    Position position;
+    Timestamp time;
+    std::string aggregate_id;
+    std::size_t bytes;
+  };
+  std::vector<Found> found;
+  std::string trouble;
+  ReadBudget budget(shared_.read_limits);
+  auto step = EventFollower::Step::Event;
+  while (found.size() < room && step == EventFollower::Step::Event) {
+    std::shared_ptr<const Record> record;
+    const auto next = follower_->next(record, &budget);
+    if (!next) {
+      trouble = next.error().describe();
+      break;
+    }
+    step = *next;
+    if (step != EventFollower::Step::Event) break;
+    const RecordHeader& header = record->header();
+    found.push_back({header.position, header.time, std::string(header.aggregate_id),
+                     header.data_length.value_or(0) + header.metadata_length.value_or(0) + header.aggregate_id.size() +
+                         kEnvelopeBytes});
+  }
+  // Where it has read everything, the watermark moves on without matches.
+  std::optional<std::pair<Position, Timestamp>> examined;
+  if (trouble.empty() && step != EventFollower::Step::Event) {
+    const Position end = follower_->examined_end();
+    Record newest;
+    if (end.value() > 0 && end > from && shared_.store.view()->read(Position{end.value() - 1}, newest)) {
+      examined.emplace(end, newest.header().time);
+    }
+  }
+
+  const std::lock_guard lock(mutex_);
+  read_trouble_ = trouble;
+  if (!trouble.empty()) {
+    read_again_ = after(now(), kTryAgain);
+    last_error_ = {"log-unreadable", 0, "Events cannot be read from the log.", now()};
+  }
+  if (epoch != epoch_) return Next::Again;  // follower_due_ says that it begins anew
+  for (const Found& event : found) queue_->offer(event.position, event.time, event.aggregate_id, event.bytes);
+  if (examined) queue_->examined(examined->first, examined->second);
+  at_head_ = step == EventFollower::Step::AtHead;
+  if (step == EventFollower::Step::Paused) return Next::Slow;
+  return found.size() == room && queue_->room() > 0 ? Next::Again : Next::Rest;
+}
+
+// Held aggregates.
+
+Subscription::Next Subscription::look(Lane lane) {
+  for (std::size_t looks = 0; looks < kLooksATurn; ++looks) {
+    std::optional<DeliveryQueue::Look> look;
+    std::uint64_t epoch = 0;
+    EventQuery query;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!delivers() || read_again_ > now()) return Next::Rest;
+      epoch = epoch_;
+      look = queue_->next_look(now());
+      if (!look) return Next::Rest;
+      std::optional<Position> behind;
+      if (look->from.value() > 0) behind = Position{look->from.value() - 1};
+      query = query_of(definition_, behind);
+    }
+    if (lane == Lane::Quick) return Next::Slow;
+    query.aggregate_ids.clear();
+    query.aggregate_id = look->aggregate_id;
+    const auto view = shared_.store.view();
+    const auto events = view->query(query);
+    Record record;
+    const auto found = events ? (*events)->next(record) : Result<bool>(events.error());
+    const std::lock_guard lock(mutex_);
+    if (!found) {
+      read_trouble_ = found.error().describe();
+      read_again_ = after(now(), kTryAgain);
+      return Next::Rest;
+    }
+    if (epoch != epoch_) return Next::Again;
+    queue_->looked(*look, view->end(), *found ? std::optional(record.header().position) : std::nullopt);
+  }
+  return Next::Slow;
+}
+
+// Decisions.
+
+Subscription::Next Subscription::take(Lane /*lane*/, Calls& calls) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return Next::Rest;
+  const Timestamp time = now();
+  if (const std::size_t expired = leases_.expire(*queue_, time); expired > 0) {
+    failures_ += expired;
+    last_error_ = {"lease-expired", 0, "A consumer did not acknowledge events before its lease ended.", time};
+  }
+  while (!redrives_.empty() && redrive_rate_.available(time) > 0) {
+    if (queue_->redrive(redrives_.front())) redrive_rate_.spend(1);
+    redrives_.pop_front();
+  }
+  const std::size_t before = pending_.size();
+  take_attempts(time, calls);
+  keep_steps(time, pending_.size() > before);
+  stand_as_queue(time);
+  collect_acked(time, calls);
+  return Next::Rest;
+}
+
+void Subscription::take_attempts(Timestamp time, Calls& calls) {
+  const bool may = delivers() && attempt_again_ <= time;
+  if (definition_.kind != DeliveryKind::Pull) {
+    while (may && breaker_.admits(time, under_way_.size() + pending_.size())) {
+      const std::uint64_t rate = rate_.available(time);
+      if (rate == 0) return;
+      Pending& pending = pending_.emplace_back();
+      auto attempt = queue_->take(time, std::min<std::uint64_t>(rate, definition_.batch_events));
+      if (!attempt) return pending_.pop_back();
+      rate_.spend(attempt->positions.size());
+      pending.attempt = *std::move(attempt);
+    }
+    return;
+  }
+  const auto answer = [&](Waiter& waiter, std::variant<PulledBatch, Problem> with) {
+    calls.push_back([pulled = std::move(waiter.pulled), with = std::move(with)]() mutable { pulled(std::move(with)); });
+  };
+  std::deque<Waiter> still;
+  for (Waiter& waiter : waiters_) {
+    if (waiter.gone()) {
+      answer(waiter, PulledBatch{{}, {}, queue_->state().end});
+      continue;
+    }
+    Pending& pending = pending_.emplace_back();
+    auto attempt = may ? queue_->take(time, waiter.limit) : std::nullopt;
+    if (attempt) {
+      pending.attempt = *std::move(attempt);
+      pending.waiter = std::move(waiter);
+      continue;
+    }
+    pending_.pop_back();
+    if (waiter.deadline <= time || !delivers()) {
+      answer(waiter, PulledBatch{{}, {}, queue_->state().end});
+    } else {
+      still.push_back(std::move(waiter));
+    }
+  }
+  waiters_ = std::move(still);
+}
+
+/// Has the journal keep what has changed. What was taken is attempted once that is durable, even if nothing has
+/// changed: earlier steps may not be durable yet.
+void Subscription::keep_steps(Timestamp time, bool any_new) {
+  if (ended_) return;
+  const bool checkpoint = time >= checkpoint_at_ || !ack_waiters_.empty();
+  if (time >= checkpoint_at_) checkpoint_at_ = after(time, kCheckpointEvery);
+  const std::vector<DeliveryStep> steps = queue_->take_steps(checkpoint);
+  for (const DeliveryStep& step : steps) {
+    if (const auto* added = std::get_if<DeadLetterAdded>(&step)) {
+      letters_added_.push_back({added->position, added->letter});
+    } else if (const auto* removed = std::get_if<DeadLetterRemoved>(&step)) {
+      letters_removed_.push_back(removed->position);
+    }
+  }
+  const bool again = journal_again_ && *journal_again_ <= time && !pending_.empty();
+  if (steps.empty() && !any_new && !again) return;
+  DeliveryJournal::Durable durable;
+  if (any_new || again) {
+    const std::uint64_t ticket = ++last_ticket_;
+    for (Pending& pending : pending_) {
+      if (pending.ticket == 0 || again) pending.ticket = ticket;
+    }
+    journal_again_.reset();
+    durable = [weak = weak_from_this(), ticket](const Status& status) {
+      if (const auto self = weak.lock()) self->durable(ticket, static_cast<bool>(status));
+    };
+  }
+  shared_.journal.append(key_, steps, std::move(durable));
+}
+
+/// What the queue cannot do decides the state.
+void Subscription::stand_as_queue(Timestamp time) {
+  const auto become = [&](SubscriptionState state, std::string reason) {
+    standing_ = {state, std::move(reason), time};
+    standing_untold_ = true;
+  };
+  const bool running = standing_.state == SubscriptionState::Active || standing_.state == SubscriptionState::Stalled;
+  if (!running) return;
+  if (queue_->stopped()) {
+    const DeliveryFailure& why = *queue_->why_stopped();
+    return become(SubscriptionState::Stopped,
+                  why.error + (why.status == 0 ? std::string() : " " + std::to_string(why.status)));
+  }
+  if (failing_since_ && time.micros - failing_since_->micros >= std::chrono::microseconds(kFailingMax).count()) {
+    return become(SubscriptionState::Disabled, "nothing but failure for 5 days");
+  }
+  const bool stalled = queue_->stalled();
+  if (stalled && standing_.state == SubscriptionState::Active) {
+    become(SubscriptionState::Stalled, "as many aggregates are held back, or dead letters kept, as may be");
+  } else if (!stalled && standing_.state == SubscriptionState::Stalled) {
+    become(SubscriptionState::Active, "");
+  }
+}
+
+void Subscription::collect_acked(Timestamp time, Calls& calls) {
+  const Position end = queue_->state().end;
+  for (auto at = ack_waiters_.begin(); at != ack_waiters_.end();) {
+    if (end <= at->position && at->deadline > time) {
+      ++at;
+      continue;
+    }
+    calls.push_back([waited = std::move(at->waited), status = status_locked()] { waited(status); });
+    at = ack_waiters_.erase(at);
+  }
+}
+
+// Attempts.
+
+Subscription::Next Subscription::send(Lane lane) {
+  std::vector<Ready> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    take_mail();
+    const std::uint64_t head = shared_.store.durable_end().value();
+    while (!pending_.empty() && pending_.front().ticket != 0 && pending_.front().ticket <= durable_seen_) {
+      Pending& pending = pending_.front();
+      const bool recent = pending.attempt.positions.front().value() + kRecentPositions >= head;
+      if (lane == Lane::Quick && !recent) {
+        // Those that were taken out already are sent first.
+        if (ready.empty()) return Next::Slow;
+        break;
+      }
+      Ready next;
+      next.id = ++last_id_;
+      next.epoch = epoch_;
+      next.batch_id = definition_.id + '_' + std::to_string(pending.attempt.positions.front().value()) + '_' +
+                      std::to_string(queue_->state().generation) + '_' + std::to_string(pending.attempt.number.value());
+      next.replay_until = definition_.replay_until;
+      next.sink = sink_;
+      if (definition_.kind != DeliveryKind::Pull) {
+        under_way_.emplace(next.id, UnderWay{epoch_, pending.attempt, next.batch_id, now()});
+      }
+      next.attempt = std::move(pending.attempt);
+      next.waiter = std::move(pending.waiter);
+      ready.push_back(std::move(next));
+      pending_.pop_front();
+    }
+  }
+  for (Ready& next : ready) deliver(std::move(next));
+  return Next::Rest;
+}
+
+Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(std::span<const Position> positions) {
+  std::vector<std::shared_ptr<const Record>> records;
+  records.reserve(positions.size());
+  const auto view = shared_.store.view();
+  for (const Position position : positions) {
+    auto record = std::make_shared<Record>();
+    STELE_TRY(view->read(position, *record));
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+void Subscription::deliver(Ready ready) {
+  auto records = read_events(ready.attempt.positions);
+  if (ready.waiter) {
+    if (records) return lease(std::move(ready), *std::move(records));
+    {
+      const std::lock_guard lock(mutex_);
+      if (ready.epoch == epoch_) queue_->failed(ready.attempt.number, {.error = "log-unreadable"}, now());
+    }
+    ready.waiter->pulled(Problem("read-failed", "Events cannot be read from the log."));
+    return wake();
+  }
+  auto mail = std::make_shared<Mail>(1);
+  mail->front().first = ready.id;
+  const auto done = [weak = weak_from_this(), mail](AttemptOutcome outcome) {
+    mail->front().second = std::move(outcome);
+    if (const auto self = weak.lock()) self->answered(*mail);
+  };
+  if (!records) {
+    AttemptOutcome outcome;
+    outcome.failure.error = "log-unreadable";
+    outcome.detail = "An event cannot be read from the log.";
+    return done(std::move(outcome));
+  }
+  try {
+    DeliveryBatchToSend batch{std::move(ready.batch_id), {}};
+    for (auto& record : *records) {
+      const bool is_replay = ready.replay_until && record->header().position <= *ready.replay_until;
+      batch.parcels.push_back({std::move(record), is_replay});
+    }
+    ready.sink->attempt(std::move(batch), done);
+  } catch (const std::bad_alloc&) {
+    AttemptOutcome outcome;
+    outcome.abandoned = true;
+    done(std::move(outcome));
+  }
+}
+
+void Subscription::lease(Ready ready, std::vector<std::shared_ptr<const Record>> records) {
+  PulledBatch batch;
+  std::vector<std::pair<Uuid, Position>> events;
+  for (auto& record : records) {
+    const RecordHeader& header = record->header();
+    events.emplace_back(header.event_id, header.position);
+    const bool is_replay = ready.replay_until && header.position <= *ready.replay_until;
+    batch.events.push_back({std::move(record), ready.attempt.attempts + 1, is_replay});
+  }
+  const bool gone = ready.waiter->gone();
+  {
+    const std::lock_guard lock(mutex_);
+    batch.checkpoint = queue_->state().end;
+    if (ready.epoch != epoch_ || ended_) {
+      batch.events.clear();
+    } else if (gone) {
+      batch.events.clear();
+      queue_->abandoned(ready.attempt.number);
+    } else {
+      batch.lease_id = leases_.grant(ready.attempt.number, std::move(events), after(now(), ready.waiter->lease));
+    }
+  }
+  ready.waiter->pulled(std::move(batch));
+  wake();
+}
+
+// The log.
+
+Subscription::Next Subscription::tell_log(Lane lane) {
+  std::string_view type;
+  SubscriptionEventData data;
+  SubscriptionDefinition definition;
+  std::size_t added = 0;
+  std::size_t removed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const Timestamp time = now();
+    if (log_again_ > time || ended_) return Next::Rest;
+    if (standing_untold_ && after(standing_told_, kTellStateEvery) <= time) {
+      type = subscription_event::kStateChanged;
+      data.standing = standing_;
+    } else if ((!letters_added_.empty() || !letters_removed_.empty()) &&
+               after(letters_told_, kTellLettersEvery) <= time) {
+      type = subscription_event::kDeadLetters;
+      added = std::min(letters_added_.size(), kLettersAnEvent);
+      removed = std::min(letters_removed_.size(), kLettersAnEvent);
+      data.added.assign(letters_added_.begin(), letters_added_.begin() + static_cast<std::ptrdiff_t>(added));
+      data.removed.assign(letters_removed_.begin(), letters_removed_.begin() + static_cast<std::ptrdiff_t>(removed));
+    } else if ((place_untold_ || failing_since_) && after(place_told_, kTellPlaceEvery) <= time) {
+      type = subscription_event::kCheckpoint;
+    } else {
+      return Next::Rest;
+    }
+    if (lane == Lane::Quick) return Next::Slow;
+    data.place = place_locked();
+    definition = definition_;
+  }
+  const auto told = append_subscription_event(shared_.store, definition, type, data, Caller(), {}, shared_.clock);
+  const std::lock_guard lock(mutex_);
+  const Timestamp time = now();
+  if (!std::holds_alternative<OwnEventPlace>(told)) {
+    log_again_ = after(time, std::chrono::seconds(5));
+    return Next::Rest;
+  }
+  place_told_ = time;
+  place_untold_ = false;
+  if (type == subscription_event::kStateChanged) {
+    standing_told_ = time;
+    // It may have changed meanwhile.
+    if (standing_.since == data.standing->since) standing_untold_ = false;
+  } else if (type == subscription_event::kDeadLetters) {
+    letters_told_ = time;
+    letters_added_.erase(letters_added_.begin(), letters_added_.begin() + static_cast<std::ptrdiff_t>(added));
+    letters_removed_.erase(letters_removed_.begin(), letters_removed_.begin() + static_cast<std::ptrdiff_t>(removed));
+  }
+  return Next::Slow;
+}
+
+void Subscription::schedule(Timestamp time) {
+  std::optional<Timestamp> due;
+  const auto consider = [&](Timestamp at) {
+    if (at > time && (!due || at < *due)) due = at;
+  };
+  const auto consider_optional = [&](const std::optional<Timestamp>& at) {
+    if (at) consider(*at);
+  };
+  if (delivers()) {
+    consider_optional(queue_->next_due(time));
+    consider(checkpoint_at_);
+    consider(read_again_);
+    consider(attempt_again_);
+    if (breaker_.is_open()) consider(breaker_.next());
+    consider(rate_.next(time));
+    if (failing_since_) consider(after(*failing_since_, kFailingMax));
+  }
+  if (!redrives_.empty()) consider(redrive_rate_.next(time));
+  if (restart_due_) consider(attempt_again_);
+  if (!pending_.empty()) consider_optional(journal_again_);
+  consider_optional(leases_.next_expiry());
+  for (const Waiter& waiter : waiters_) consider(waiter.deadline);
+  for (const AckWaiter& waiter : ack_waiters_) consider(waiter.deadline);
+  consider(log_again_);
+  if (standing_untold_) consider(after(standing_told_, kTellStateEvery));
+  if (!letters_added_.empty() || !letters_removed_.empty()) consider(after(letters_told_, kTellLettersEvery));
+  if (place_untold_ || failing_since_) consider(after(place_told_, kTellPlaceEvery));
+  if (!due || (timer_ && *timer_ <= *due)) return;
+  timer_ = due;
+  const auto delay = std::chrono::microseconds(due->micros - time.micros);
+  shared_.scheduler.after(std::chrono::ceil<std::chrono::milliseconds>(delay), [weak = weak_from_this(), at = *due] {
+    if (const auto self = weak.lock()) self->ring(at);
+  });
+}
+
+}  // namespace stele::api

@@ -1,0 +1,238 @@
+#pragma once
+// Subscriptions over a store in a temp folder, without HTTP: what is sent goes to a receiver that the test is.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/subscriptions/subscription_event.h"
+#include "api/subscriptions/subscription_room.h"
+#include "api/subscriptions/webhook_sender.h"
+#include "engine/base/uuid.h"
+#include "engine/live/event_hub.h"
+#include "engine/store/store.h"
+#include "tests/api/support.h"
+#include "tests/support/temp_folder.h"
+
+namespace stele::api::test {
+
+/// Keeps what is sent until the test answers it.
+class TestSender final : public WebhookSender {
+ public:
+  struct Sent {
+    WebhookRequest request;
+    Done done;
+    [[nodiscard]] std::string id() const {
+      for (const auto& [name, value] : request.headers) {
+        if (name == "webhook-id") return value;
+      }
+      return {};
+    }
+    /// Sequence of `aggregate:data` of its events.
+    [[nodiscard]] std::string outline() const;
+    void answer(int status, std::string body = {}) {
+      WebhookAnswer answer;
+      answer.outcome = WebhookAnswer::Outcome::Answered;
+      answer.status = status;
+      answer.body = std::move(body);
+      done(std::move(answer));
+    }
+    void fail(WebhookAnswer::Outcome outcome) {
+      WebhookAnswer answer;
+      answer.outcome = outcome;
+      done(std::move(answer));
+    }
+  };
+
+  void send(WebhookRequest request, Done done) override {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) {
+      done({});
+      return;
+    }
+    sent_.push_back({std::move(request), std::move(done)});
+    changed_.notify_all();
+  }
+  [[nodiscard]] std::string url_objection(std::string_view) const override { return {}; }
+  [[nodiscard]] std::string tls_objection(const WebhookTls&) const override { return {}; }
+  void stop() override {
+    std::deque<Sent> left;
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+      left.swap(sent_);
+    }
+    for (Sent& sent : left) sent.done({});
+  }
+  void start() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = false;
+  }
+
+  /// The next that was sent; fails if nothing comes.
+  [[nodiscard]] Sent next() {
+    std::unique_lock lock(mutex_);
+    REQUIRE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return !sent_.empty(); }));
+    Sent sent = std::move(sent_.front());
+    sent_.pop_front();
+    return sent;
+  }
+  [[nodiscard]] std::size_t waiting() {
+    const std::lock_guard lock(mutex_);
+    return sent_.size();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Sent> sent_;
+  bool stopped_ = false;
+};
+
+inline std::string TestSender::Sent::outline() const {
+  simdjson::dom::parser parser;
+  simdjson::dom::array events;
+  REQUIRE(parser.parse(request.body)["events"].get(events) == simdjson::SUCCESS);
+  std::string text;
+  for (const auto event : events) {
+    std::string_view aggregate;
+    std::uint64_t sequence = 0;
+    REQUIRE(event["aggregateId"].get(aggregate) == simdjson::SUCCESS);
+    REQUIRE(event["sequenceNumber"].get(sequence) == simdjson::SUCCESS);
+    if (!text.empty()) text += ' ';
+    text.append(aggregate).append(":").append(std::to_string(sequence));
+    bool replay = false;
+    if (event["replay"].get(replay) == simdjson::SUCCESS && replay) text += '*';
+  }
+  return text;
+}
+
+/// Fails if the condition does not come true.
+inline void wait_until(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!condition()) {
+    REQUIRE(std::chrono::steady_clock::now() < until);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+class RoomFixture {
+ public:
+  RoomFixture() { open(); }
+  ~RoomFixture() { close(); }
+
+  void open() {
+    StoreOptions store_options;
+    store_options.folder = folder_.path() + "/data";
+    store_options.segment_bytes = 4U << 20;
+    auto opened = Store::open(store_options);
+    REQUIRE_MESSAGE(opened, opened.error().describe());
+    store_ = std::move(*opened);
+    sender.start();
+    options_.webhooks = &sender;
+    options_.subscriptions.secrets_folder = folder_.path() + "/keys";
+    hub_ = std::make_unique<EventHub>(*store_);
+    scheduler_ = std::make_unique<TestScheduler>();
+    room_ = std::make_unique<SubscriptionRoom>(*store_, *hub_, *scheduler_, options_);
+  }
+  void close() {
+    room_->begin_shutdown();
+    room_.reset();
+    scheduler_.reset();
+    hub_.reset();
+    REQUIRE(store_->close());
+    store_.reset();
+  }
+  void reopen() {
+    close();
+    open();
+  }
+  [[nodiscard]] std::string folder() const { return folder_.path(); }
+
+  void append(const std::string& aggregate, const std::string& type = "T") {
+    Proposal proposal;
+    RecordDraft& draft = proposal.events.emplace_back();
+    draft.event_id = make_uuid_v7(system_clock());
+    draft.aggregate_id = aggregate;
+    draft.event_type = type;
+    draft.data = "{}";
+    draft.seal();
+    const AppendOutcome outcome = store_->append_and_wait(std::move(proposal));
+    REQUIRE_MESSAGE(outcome.kind == AppendOutcome::Kind::Stored, outcome.detail);
+  }
+  [[nodiscard]] static SubscribeRequest webhook() {
+    SubscribeRequest request;
+    request.definition.kind = DeliveryKind::Webhook;
+    request.definition.url = "https://receiver.example/hook";
+    request.definition.initial_delay = std::chrono::milliseconds(1);
+    request.definition.delay_max = std::chrono::milliseconds(1);
+    return request;
+  }
+  [[nodiscard]] static SubscribeRequest pulled() {
+    SubscribeRequest request = webhook();
+    request.definition.kind = DeliveryKind::Pull;
+    request.definition.url.clear();
+    return request;
+  }
+  std::string subscribe(SubscribeRequest request) {
+    auto created = room_->create(std::move(request), {});
+    if (const auto* problem = std::get_if<Problem>(&created)) FAIL(problem->detail());
+    return std::get<SubscriptionRoom::Created>(created).status.definition.id;
+  }
+  [[nodiscard]] SubscriptionStatus status(const std::string& id) {
+    const auto status = room_->status(id);
+    REQUIRE(status);
+    return *status;
+  }
+  void wait_for_state(const std::string& id, SubscriptionState state) {
+    wait_until([&] { return status(id).standing.state == state; });
+  }
+  /// Until everything up to now is done.
+  void wait_done(const std::string& id) {
+    const Position end = store_->durable_end();
+    std::promise<SubscriptionStatus> done;
+    REQUIRE(room_->wait_acked(id, Position{end.value() - 1}, std::chrono::seconds(60),
+                              [&](SubscriptionStatus status) { done.set_value(std::move(status)); }));
+    REQUIRE(done.get_future().get().end >= end);
+  }
+  [[nodiscard]] std::variant<PulledBatch, Problem> pull(const std::string& id, std::size_t limit,
+                                                        std::chrono::milliseconds wait = std::chrono::seconds(60),
+                                                        std::chrono::milliseconds lease = std::chrono::seconds(60)) {
+    std::promise<std::variant<PulledBatch, Problem>> pulled;
+    room_->pull(
+        id, limit, wait, lease, [] { return false; },
+        [&](std::variant<PulledBatch, Problem> batch) { pulled.set_value(std::move(batch)); });
+    return pulled.get_future().get();
+  }
+  [[nodiscard]] PulledBatch pull_events(const std::string& id, std::size_t limit,
+                                        std::chrono::milliseconds wait = std::chrono::seconds(60),
+                                        std::chrono::milliseconds lease = std::chrono::seconds(60)) {
+    auto pulled = pull(id, limit, wait, lease);
+    if (const auto* problem = std::get_if<Problem>(&pulled)) FAIL(problem->detail());
+    return std::get<PulledBatch>(std::move(pulled));
+  }
+
+  [[nodiscard]] SubscriptionRoom& room() { return *room_; }
+  [[nodiscard]] Store& store() { return *store_; }
+
+  TestSender sender;
+
+ private:
+  stele::test::TempFolder folder_;
+  ServiceOptions options_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<EventHub> hub_;
+  std::unique_ptr<TestScheduler> scheduler_;
+  std::unique_ptr<SubscriptionRoom> room_;
+};
+
+}  // namespace stele::api::test
