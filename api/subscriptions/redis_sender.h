@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,9 +45,10 @@ struct RedisAddition {
   RedisAnswer answer;
   // If it was carried out:
   std::size_t repeats = 0;  ///< so many entries, the first ones, were refused since the stream is beyond their ids
-  // If all of them were:
-  RedisEntryId stream_end{};               ///< the largest id that the stream ever had
-  std::optional<RedisEntry> last_entry{};  ///< the last one that it still has
+  // If there are any:
+  RedisEntryId stream_end{};  ///< the largest id that the stream ever had
+  std::vector<RedisEntry>
+      found{};  ///< what it holds now from the first of them to the last one, not more than they are
 };
 
 /// Thread-safe. Calls return at once; `done` is called exactly once, on a thread of the sender, which it must not

@@ -85,34 +85,40 @@ AttemptOutcome redis_outcome(RedisAnswer answer) {
   return outcome;
 }
 
-AttemptOutcome foreign_entries(std::string detail) {
-  return redis_failure(FailureKind::Stop, "foreign-entries", std::move(detail), false);
+AttemptOutcome foreign_entries(const std::string& what) {
+  return redis_failure(FailureKind::Stop, "foreign-entries", "somebody else writes to this stream: " + what, false);
 }
 
-/// `last`: of the batch.
-AttemptOutcome redis_outcome(RedisAddition addition, std::size_t entries, RedisEntryId last,
-                             const std::string& last_event) {
+std::string text_of(RedisEntryId id) { return std::to_string(id.time) + "-" + std::to_string(id.count); }
+
+/// A repeat and what the stream should hold in its place.
+using SentEntry = std::pair<RedisEntryId, std::string>;
+
+AttemptOutcome redis_outcome(RedisAddition addition, const std::vector<SentEntry>& sent) {
   if (addition.answer.outcome != RedisAnswer::Outcome::CarriedOut || addition.repeats == 0) {
     return redis_outcome(std::move(addition.answer));
   }
-  // It is added as a whole or not at all, so that somebody else has written where the others belong.
-  if (addition.repeats < entries) {
-    return foreign_entries("somebody else writes to this stream: it had entries between the events of this batch");
-  }
-  const RedisEntryId end = addition.stream_end;
-  if (end > last) {
-    return foreign_entries("somebody else writes to this stream: it has got to " + std::to_string(end.time) + "-" +
-                           std::to_string(end.count) + ", and this batch ends with " + std::to_string(last.time) +
-                           "-0");
-  }
-  if (addition.last_entry && addition.last_entry->id == last) {
-    const auto& fields = addition.last_entry->fields;
-    const auto id =
-        std::find_if(fields.begin(), fields.end(), [](const auto& at) { return at.first == kEventIdField; });
-    if (id == fields.end() || id->second != last_event) {
-      return foreign_entries("somebody else writes to this stream: its entry " + std::to_string(last.time) +
-                             "-0 is not the event at this position");
+  std::size_t ours = 0;
+  for (const RedisEntry& entry : addition.found) {
+    const auto place =
+        std::find_if(sent.begin(), sent.end(), [&](const SentEntry& at) { return at.first == entry.id; });
+    if (place == sent.end()) continue;
+    const auto id = std::find_if(entry.fields.begin(), entry.fields.end(),
+                                 [](const auto& field) { return field.first == kEventIdField; });
+    if (id == entry.fields.end() || id->second != place->second) {
+      return foreign_entries("its entry " + text_of(entry.id) + " is not the event at this position");
     }
+    ++ours;
+  }
+  if (ours == addition.repeats) return redis_outcome(std::move(addition.answer));
+  // What is not there any more may have been taken away by whoever reads the stream, if it ever was there. It was if
+  // the stream ends with this very batch, since a batch is added as a whole.
+  if (addition.repeats < sent.size()) {
+    return foreign_entries("it is beyond some of the events of this batch, and does not hold them");
+  }
+  if (addition.stream_end > sent.back().first) {
+    return foreign_entries("it has got to " + text_of(addition.stream_end) +
+                           ", and does not hold this batch, which ends with " + text_of(sent.back().first));
   }
   return redis_outcome(std::move(addition.answer));
 }
@@ -140,20 +146,22 @@ std::string message_of(const Parcel& parcel) {
 
 void RedisStreamSink::attempt(DeliveryBatchToSend batch, Done done) {
   std::vector<RedisEntry> entries;
+  std::vector<SentEntry> sent;
   entries.reserve(batch.parcels.size());
+  sent.reserve(batch.parcels.size());
   for (const Parcel& parcel : batch.parcels) {
     const RecordHeader& header = parcel.record->header();
-    entries.push_back({{header.position.value(), 0},
-                       {{std::string(kEventIdField), to_string(header.event_id)},
+    const RedisEntryId id{header.position.value(), 0};
+    sent.emplace_back(id, to_string(header.event_id));
+    entries.push_back({id,
+                       {{std::string(kEventIdField), sent.back().second},
                         {"eventType", std::string(header.event_type)},
                         {"aggregateId", std::string(header.aggregate_id)},
                         {"event", message_of(parcel)}}});
   }
   sender_.add(key_, entries,
-              [count = entries.size(), last = entries.back().id, last_event = entries.back().fields.front().second,
-               begun = AttemptClock::now(), done = std::move(done)](RedisAddition addition) {
-                settle_attempt(done, begun,
-                               [&] { return redis_outcome(std::move(addition), count, last, last_event); });
+              [sent = std::move(sent), begun = AttemptClock::now(), done = std::move(done)](RedisAddition addition) {
+                settle_attempt(done, begun, [&] { return redis_outcome(std::move(addition), sent); });
               });
 }
 

@@ -14,8 +14,9 @@ namespace stele::api {
 
 /// Entries of a stream, with the fields eventId, eventType, aggregateId and event, which is the JSON. An entry's id is
 /// the event's position, so that Redis itself refuses what it has already: one batch at a time, in the order of the
-/// log, is in the stream once, however often it is attempted. That holds as long as nobody else writes there, which is
-/// a failure of its own as soon as it is seen: a batch that the stream has a part of, or something behind it.
+/// log, is in the stream once, however often it is attempted. What is refused is delivered if the stream holds it, or,
+/// for readers may take entries away, if all of the batch is refused and the stream ends with it. Else somebody else
+/// writes there, and nothing more is wanted.
 class RedisStreamSink final : public DeliverySink {
  public:
   /// `sender` must outlive what is under way.

@@ -22,7 +22,6 @@ using Outcome = RedisAnswer::Outcome;
 
 constexpr std::size_t kCommandsAround = 2;  // MULTI and EXEC
 constexpr std::string_view kLastId = "last-generated-id";
-constexpr std::string_view kLastEntry = "last-entry";
 
 std::optional<api::RedisEntryId> parse_entry_id(std::string_view text) {
   api::RedisEntryId id;
@@ -47,22 +46,26 @@ std::optional<api::RedisEntry> parse_entry(const RedisReply& reply) {
   return entry;
 }
 
-/// What XINFO STREAM says, names and values, one after the other. False: no end of a stream, or no memory for it.
-bool parse_stream(const RedisReply& reply, api::RedisAddition& to) try {
-  bool has_end = false;
-  for (std::size_t i = 0; i + 1 < reply.items.size(); i += 2) {
-    const RedisReply& value = reply.items[i + 1];
-    if (reply.items[i].text == kLastId) {
-      const auto id = parse_entry_id(value.text);
-      if (!id) return false;
-      to.stream_end = *id;
-      has_end = true;
-    } else if (reply.items[i].text == kLastEntry) {
-      to.last_entry = parse_entry(value);
-    }
+/// What XRANGE says. False: these are no entries, or there is no memory for them.
+bool parse_entries(const RedisReply& reply, std::vector<api::RedisEntry>& to) try {
+  for (const RedisReply& item : reply.items) {
+    auto entry = parse_entry(item);
+    if (!entry) return false;
+    to.push_back(*std::move(entry));
   }
-  return has_end;
+  return reply.kind == RedisReply::Kind::List;
 } catch (const std::bad_alloc&) {
+  return false;
+}
+
+/// What XINFO STREAM says, names and values, one after the other. False: nothing of its end.
+bool parse_stream_end(const RedisReply& reply, api::RedisEntryId& to) {
+  for (std::size_t i = 0; i + 1 < reply.items.size(); i += 2) {
+    if (reply.items[i].text != kLastId) continue;
+    const auto id = parse_entry_id(reply.items[i + 1].text);
+    if (id) to = *id;
+    return id.has_value();
+  }
   return false;
 }
 
@@ -124,6 +127,13 @@ struct RedisDeliveries::Core : std::enable_shared_from_this<Core> {
   using Heard = std::function<void(RedisAnswer, const std::vector<RedisReply>&)>;
   using Added = std::function<void(api::RedisAddition)>;
 
+  /// Entries that were refused since the stream is beyond their ids.
+  struct Repeats {
+    std::string key;
+    std::vector<std::string> ids;  ///< first of all that were to be added
+    std::size_t count = 0;
+  };
+
   /// A transaction on its way, and what was said of it so far.
   struct UnderWay {
     const std::size_t commands;
@@ -136,7 +146,7 @@ struct RedisDeliveries::Core : std::enable_shared_from_this<Core> {
 
   void send(Transaction transaction, Heard heard);
   void hear(UnderWay& transaction, const RedisReply* reply);
-  void ask_for_end(const std::string& key, std::size_t repeats, const Added& done);
+  void ask_about(const Repeats& repeats, const Added& done);
   /// Why nothing came of what was sent.
   [[nodiscard]] RedisAnswer lost() const noexcept;
   void later(std::function<void()> call);
@@ -193,21 +203,31 @@ RedisAnswer RedisDeliveries::Core::lost() const noexcept {
   }
 }
 
-void RedisDeliveries::Core::ask_for_end(const std::string& key, std::size_t repeats, const Added& done) {
+void RedisDeliveries::Core::ask_about(const Repeats& repeats, const Added& done) {
   bool sent = false;
   try {
-    sent = client.send(redis_command({"XINFO", "STREAM", key}),
-                       [self = shared_from_this(), repeats, done](const RedisReply* reply) {
-                         api::RedisAddition addition{{Outcome::CarriedOut, {}, {}}, repeats};
-                         if (reply == nullptr) {
-                           addition.answer = self->lost();
-                         } else if (reply->kind == RedisReply::Kind::Error) {
-                           addition.answer = refusal(*reply);
-                         } else if (!parse_stream(*reply, addition)) {
-                           addition.answer = {Outcome::Unanswered, {}, {}};
-                         }
-                         done(std::move(addition));
-                       });
+    const std::string count = std::to_string(repeats.count);
+    auto addition = std::make_shared<api::RedisAddition>();
+    addition->repeats = repeats.count;
+    addition->answer.outcome = Outcome::CarriedOut;
+    sent = client.send(
+        redis_command({"XRANGE", repeats.key, repeats.ids.front(), repeats.ids[repeats.count - 1], "COUNT", count}) +
+            redis_command({"XINFO", "STREAM", repeats.key}),
+        2, [self = shared_from_this(), addition, is_first = true, done](const RedisReply* reply) mutable {
+          const bool is_last = reply == nullptr || !std::exchange(is_first, false);
+          RedisAnswer& answer = addition->answer;
+          if (answer.outcome == Outcome::CarriedOut) {
+            if (reply == nullptr) {
+              answer = self->lost();
+            } else if (reply->kind == RedisReply::Kind::Error) {
+              answer = refusal(*reply);
+            } else if (!(is_last ? parse_stream_end(*reply, addition->stream_end)
+                                 : parse_entries(*reply, addition->found))) {
+              answer = {Outcome::Unanswered, {}, {}};
+            }
+          }
+          if (is_last) done(std::move(*addition));
+        });
   } catch (const std::bad_alloc&) {
     sent = false;
   }
@@ -235,8 +255,8 @@ RedisClientOptions RedisDeliveries::client_options() {
   options.purpose = "deliveries";
   options.answer_time = std::chrono::milliseconds{10'000};
   options.bytes_max = 32U << 20;
-  options.reply_bytes_max = 32U << 20;
-  options.list_items_max = 16U << 10;
+  options.reply_bytes_max = 64U << 20;  // two entries, and what else is said of a stream
+  options.list_items_max = 32U << 10;
   return options;
 }
 
@@ -252,23 +272,27 @@ void RedisDeliveries::add(std::string_view key, const std::vector<api::RedisEntr
                           std::function<void(api::RedisAddition)> done) {
   Transaction transaction;
   std::vector<std::string_view> arguments;
+  std::vector<std::string> ids;
+  ids.reserve(entries.size());
   for (const api::RedisEntry& entry : entries) {
-    const std::string id = text_of(entry.id);
-    arguments.assign({"XADD", key, id});
+    ids.push_back(text_of(entry.id));
+    arguments.assign({"XADD", key, ids.back()});
     for (const auto& [name, value] : entry.fields) arguments.insert(arguments.end(), {name, value});
     transaction.add(arguments);
   }
-  core_->send(std::move(transaction), [core = core_, key = std::string(key), done = std::move(done)](
-                                          RedisAnswer answer, const std::vector<RedisReply>& replies) {
-    api::RedisAddition addition{std::move(answer)};
-    for (const RedisReply& reply : replies) {
-      if (reply.kind != RedisReply::Kind::Error) continue;
-      if (!is_repeat(reply)) return done({refusal(reply)});
-      ++addition.repeats;
-    }
-    if (addition.repeats == 0 || addition.repeats < replies.size()) return done(std::move(addition));
-    core->ask_for_end(key, addition.repeats, done);
-  });
+  core_->send(std::move(transaction),
+              [core = core_, key = std::string(key), ids = std::move(ids), done = std::move(done)](
+                  RedisAnswer answer, const std::vector<RedisReply>& replies) mutable {
+                api::RedisAddition addition{std::move(answer)};
+                for (const RedisReply& reply : replies) {
+                  if (reply.kind != RedisReply::Kind::Error) continue;
+                  if (!is_repeat(reply)) return done({refusal(reply)});
+                  ++addition.repeats;
+                }
+                if (addition.repeats == 0) return done(std::move(addition));
+                // Ids ascend, so that these are the first ones.
+                core->ask_about({std::move(key), std::move(ids), addition.repeats}, done);
+              });
 }
 
 void RedisDeliveries::publish(std::string_view channel, const std::vector<std::string>& messages,

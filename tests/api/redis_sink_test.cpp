@@ -127,29 +127,38 @@ TEST_CASE("RedisSinks.WhatRedisSaysDecidesWhatComesNext") {
   }
 }
 
-TEST_CASE("RedisStreamSink.ARefusalIsARepeatOnlyIfTheStreamEndsWithThisBatch") {
+TEST_CASE("RedisStreamSink.ARefusalIsARepeatIfTheStreamHoldsItOrEndsWithThisBatch") {
   FakeRedisSender sender;
   RedisStreamSink sink(sender, "stream");
-  const auto outcome = [&](std::size_t repeats, RedisEntryId end, std::optional<RedisEntry> last = std::nullopt) {
+  const auto entry = [](std::uint64_t position, std::uint64_t event) {
+    return RedisEntry{
+        {position, 0},
+        {{"eventType", "Moved"}, {"eventId", "00000000-0000-0000-0000-00000000000" + std::to_string(event)}}};
+  };
+  const auto outcome = [&](std::size_t repeats, RedisEntryId end, const std::vector<RedisEntry>& found) {
     sender.addition.repeats = repeats;
     sender.addition.stream_end = end;
-    sender.addition.last_entry = std::move(last);
+    sender.addition.found = found;
     return summary(attempt_at(sink, sample_batch({4, 6, 9})));
   };
-  const RedisEntry ours{{9, 0}, {{"eventId", "00000000-0000-0000-0000-000000000009"}, {"eventType", "Moved"}}};
-  CHECK_EQ(outcome(3, {9, 0}, ours), "delivered");
-  // Whoever reads the stream may take entries away.
-  CHECK_EQ(outcome(3, {9, 0}), "delivered");
-  CHECK_EQ(outcome(3, {9, 0}, RedisEntry{{6, 0}, {{"eventId", "x"}}}), "delivered");
-
   const std::string foreign = "stop foreign-entries";
-  CHECK_EQ(outcome(3, {9, 1}, RedisEntry{{9, 1}, {}}), foreign);
-  CHECK_EQ(outcome(3, {10, 0}, ours), foreign);
-  CHECK_EQ(outcome(3, {~0ULL, ~0ULL}), foreign);
-  CHECK_EQ(outcome(3, {9, 0}, RedisEntry{{9, 0}, {{"eventId", "00000000-0000-0000-0000-000000000008"}}}), foreign);
-  CHECK_EQ(outcome(3, {9, 0}, RedisEntry{{9, 0}, {}}), foreign);
-  CHECK_EQ(outcome(1, {}), foreign);
-  CHECK_EQ(outcome(2, {}), foreign);
+  // It holds what was refused.
+  CHECK_EQ(outcome(3, {9, 0}, {entry(4, 4), entry(6, 6), entry(9, 9)}), "delivered");
+  CHECK_EQ(outcome(1, {9, 0}, {entry(4, 4)}), "delivered");
+  CHECK_EQ(outcome(3, {70, 1}, {entry(4, 4), entry(6, 6), entry(9, 9)}), "delivered");
+  // Whoever reads it may take entries away.
+  CHECK_EQ(outcome(3, {9, 0}, {}), "delivered");
+  CHECK_EQ(outcome(3, {9, 0}, {entry(9, 9)}), "delivered");
+  // Somebody else has been there.
+  CHECK_EQ(outcome(3, {9, 1}, {}), foreign);
+  CHECK_EQ(outcome(3, {10, 0}, {entry(6, 6), entry(9, 9)}), foreign);
+  CHECK_EQ(outcome(3, {~0ULL, ~0ULL}, {}), foreign);
+  CHECK_EQ(outcome(3, {9, 0}, {entry(4, 4), entry(6, 7), entry(9, 9)}), foreign);
+  CHECK_EQ(outcome(3, {9, 0}, {RedisEntry{{9, 0}, {}}}), foreign);
+  CHECK_EQ(outcome(1, {9, 0}, {}), foreign);
+  CHECK_EQ(outcome(2, {9, 0}, {entry(6, 6)}), foreign);
+  // In places that are nobody's.
+  CHECK_EQ(outcome(2, {9, 0}, {entry(4, 4), entry(5, 6)}), foreign);
 }
 
 }  // namespace stele::api::test

@@ -146,13 +146,18 @@ TEST_CASE("RedisDeliveries.AStreamHoldsTheEventsInOrderAndOnce") {
   CHECK(stele.attempt(sample_batch({11, 12, 13})).delivered);
   CHECK(stele.attempt(sample_batch({11, 12, 13})).delivered);
   CHECK(positions_in(redis) == Positions{1, 2, 5, 9, 11, 12, 13});
+  // In other batches, as when the journal of deliveries was lost.
+  CHECK(stele.attempt(sample_batch({1, 2})).delivered);
+  CHECK(stele.attempt(sample_batch({5, 9, 11})).delivered);
+  CHECK(stele.attempt(sample_batch({12, 13, 14, 15})).delivered);
+  CHECK(positions_in(redis) == Positions{1, 2, 5, 9, 11, 12, 13, 14, 15});
   // Whoever reads it may take entries away.
-  REQUIRE_EQ(redis.ask({"XDEL", "events", "13-0"}), "1");
-  CHECK(stele.attempt(sample_batch({11, 12, 13})).delivered);
-  REQUIRE_EQ(redis.ask({"XTRIM", "events", "MAXLEN", "0"}), "6");
-  CHECK(stele.attempt(sample_batch({11, 12, 13})).delivered);
-  CHECK(stele.attempt(sample_batch({14})).delivered);
-  CHECK(positions_in(redis) == Positions{14});
+  REQUIRE_EQ(redis.ask({"XDEL", "events", "14-0"}), "1");
+  CHECK(stele.attempt(sample_batch({12, 13, 14, 15})).delivered);
+  REQUIRE_EQ(redis.ask({"XTRIM", "events", "MAXLEN", "0"}), "8");
+  CHECK(stele.attempt(sample_batch({12, 13, 14, 15})).delivered);
+  CHECK(stele.attempt(sample_batch({16})).delivered);
+  CHECK(positions_in(redis) == Positions{16});
 }
 
 TEST_CASE("RedisDeliveries.ConnectionsThatAreLostAnywhereLoseAndDoubleNothing") {
@@ -233,6 +238,9 @@ TEST_CASE("RedisDeliveries.EntriesOfSomebodyElseStopAStream") {
   CHECK(stele.attempt(sample_batch({3, 4})).delivered);
   CHECK(positions_in(redis) == Positions{3, 4});
 
+  // What it holds is delivered, whatever is behind it.
+  CHECK(stele.attempt(sample_batch({3})).delivered);
+
   // Between the events of a batch.
   REQUIRE_EQ(redis.ask({"XADD", "events", "7-0", "a", "b"}), "7-0");
   refused(sample_batch({6, 9}));
@@ -273,9 +281,8 @@ TEST_CASE("RedisDeliveries.WhatRedisRefusesIsNotThereAndMayComeLater") {
 TEST_CASE("RedisDeliveries.TheRightsThatAreNeededAreEnough") {
   using Kind = DeliveryFailure::Kind;
   RedisServer redis;
-  const std::vector<std::string> user{"ACL",   "SETUSER",       "stele",   "reset", "on",
-                                      ">word", "~event*",       "&chann*", "+xadd", "+multi",
-                                      "+exec", "+xinfo|stream", "+publish"};
+  const std::vector<std::string> user{"ACL",     "SETUSER", "stele",  "reset", "on",      ">word",         "~event*",
+                                      "&chann*", "+xadd",   "+multi", "+exec", "+xrange", "+xinfo|stream", "+publish"};
   REQUIRE_EQ(redis.ask(user), "OK");
   StreamDeliveries stele(url_of("redis://stele:word@127.0.0.1:" + std::to_string(redis.port())));
   CHECK(stele.attempt(sample_batch({1, 2})).delivered);
@@ -367,26 +374,35 @@ TEST_CASE("RedisDeliveries.WhatIsSaidOfTheStreamIsNotBelievedBlindly") {
   const auto text = [](const std::string& value) {
     return "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
   };
-  const std::string last_id = text("last-generated-id");
+  const std::string none = "*0\r\n";
+  const auto entry = [&](const std::string& id, const std::string& event) {
+    return "*1\r\n*2\r\n" + text(id) + "*2\r\n" + text("eventId") + text(event);
+  };
+  const auto ends = [&](const std::string& id) { return "*2\r\n" + text("last-generated-id") + text(id); };
+  const std::string event = "00000000-0000-0000-0000-000000000001";
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"*2\r\n" + last_id + text("1-0"), "delivered"},
-      {"*4\r\n" + text("length") + ":1\r\n" + last_id + text("1-0"), "delivered"},
-      {"*2\r\n" + last_id + text("1-1"), "foreign-entries"},
-      {"*2\r\n" + last_id + text("18446744073709551616-0"), "no-answer"},
-      {"*2\r\n" + last_id + text("1-0x"), "no-answer"},
-      {"*2\r\n" + last_id + text("1"), "no-answer"},
-      {"*2\r\n" + last_id + ":1\r\n", "no-answer"},
-      {"*1\r\n" + last_id, "no-answer"},
-      {"*0\r\n", "no-answer"},
-      {":1\r\n", "no-answer"},
-      {"*4\r\n" + last_id + text("1-0") + text("last-entry") + "*2\r\n" + text("1-0") + "*1\r\n" + text("eventId"),
-       "delivered"},
-      {"*4\r\n" + last_id + text("1-0") + text("last-entry") + "*2\r\n" + text("1-0") + "*2\r\n" + text("eventId") +
-           text("x"),
-       "foreign-entries"},
-      {"-ERR no such key\r\n", "redis-error"},
-      {"-NOPERM x\r\n", "no-permission"},
-      {"?", "no-answer"}};
+      {none + ends("1-0"), "delivered"},
+      {none + "*4\r\n" + text("length") + ":1\r\n" + text("last-generated-id") + text("1-0"), "delivered"},
+      {entry("1-0", event) + ends("1-0"), "delivered"},
+      {entry("1-0", event) + ends("5-0"), "delivered"},
+      {entry("1-0", "x") + ends("1-0"), "foreign-entries"},
+      {none + ends("1-1"), "foreign-entries"},
+      {none + ends("18446744073709551616-0"), "no-answer"},
+      {none + ends("1-0x"), "no-answer"},
+      {none + ends("1"), "no-answer"},
+      {none + ends(""), "no-answer"},
+      {none + "*2\r\n" + text("last-generated-id") + ":1\r\n", "no-answer"},
+      {none + "*1\r\n" + text("last-generated-id"), "no-answer"},
+      {none + none, "no-answer"},
+      {none + ":1\r\n", "no-answer"},
+      {":1\r\n" + ends("1-0"), "no-answer"},
+      {"*1\r\n*2\r\n" + text("1-0") + "*1\r\n" + text("eventId") + ends("1-0"), "no-answer"},
+      {"*1\r\n*1\r\n" + text("1-0") + ends("1-0"), "no-answer"},
+      {entry("x", event) + ends("1-0"), "no-answer"},
+      {none + "-ERR no such key\r\n", "redis-error"},
+      {"-NOPERM x\r\n" + ends("1-0"), "no-permission"},
+      {"-NOPERM x\r\n?", "no-permission"},
+      {none + "?", "no-answer"}};
   for (const auto& [answer, expected] : cases) {
     CAPTURE(answer);
     FakeRedis redis([&, &answer = answer](std::string_view heard) {
@@ -394,7 +410,9 @@ TEST_CASE("RedisDeliveries.WhatIsSaidOfTheStreamIsNotBelievedBlindly") {
       if (heard.find("XINFO") != std::string_view::npos) return answer;
       return "+OK\r\n+QUEUED\r\n*1\r\n" + repeat;
     });
-    StreamDeliveries stele(redis.url());
+    RedisClientOptions options = patient();
+    options.answer_time = std::chrono::milliseconds{300};
+    StreamDeliveries stele(redis.url(), options);
     REQUIRE(comes_true([&] { return stele.client().connected(); }));
     const Attempt attempt(stele.sink(), sample_batch({1}));
     CHECK_EQ(attempt.outcome().delivered ? "delivered" : attempt.outcome().failure.error, expected);
