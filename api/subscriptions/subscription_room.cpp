@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/access/authenticator.h"
+#include "api/subscriptions/redis_sink.h"
 #include "api/subscriptions/subscription.h"
 #include "api/subscriptions/subscription_log.h"
 #include "api/subscriptions/webhook_sink.h"
@@ -126,6 +127,12 @@ std::shared_ptr<DeliverySink> SubscriptionRoom::Impl::sink_of(const Subscription
                                                               const SubscriptionSecrets& secrets_of) {
   if (definition.kind == DeliveryKind::Webhook && options.webhooks != nullptr) {
     return std::make_shared<WebhookSink>(*options.webhooks, clock, definition, secrets_of);
+  }
+  if (definition.kind == DeliveryKind::RedisStream && options.redis != nullptr) {
+    return std::make_shared<RedisStreamSink>(*options.redis, definition.redis_name);
+  }
+  if (definition.kind == DeliveryKind::RedisChannel && options.redis != nullptr) {
+    return std::make_shared<RedisChannelSink>(*options.redis, definition.redis_name);
   }
   return nullptr;
 }
@@ -436,8 +443,7 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::resume(const std::st
   return impl_->stand(id, SubscriptionState::Active, "", by);
 }
 
-std::variant<SubscriptionStatus, Problem> SubscriptionRoom::seek(const std::string& id,
-                                                                 const SeekRequest& request,
+std::variant<SubscriptionStatus, Problem> SubscriptionRoom::seek(const std::string& id, const SeekRequest& request,
                                                                  const SubscriptionChanger& by) {
   const std::lock_guard lock(impl_->changing);
   const auto subscription = impl_->find(id);
