@@ -41,7 +41,11 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
                 replay_room_.snapshotter.appended(proposal, stored);
               }),
       live_(store, hub_, options_),
-      subscriptions_(store, hub_, scheduler, options_),
+      subscription_room_(store, hub_, scheduler, options_),
+      subscriptions_(subscription_room_, store),
+      dead_letters_(subscription_room_, store, options_),
+      deliveries_(subscription_room_, store),
+      pulls_(subscription_room_),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
@@ -50,6 +54,10 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(snapshots_.endpoints());
   endpoints_.add(handlers_.endpoints());
   endpoints_.add(live_.endpoints());
+  endpoints_.add(subscriptions_.endpoints());
+  endpoints_.add(dead_letters_.endpoints());
+  endpoints_.add(deliveries_.endpoints());
+  endpoints_.add(pulls_.endpoints());
   endpoints_.add(operations_.endpoints());
 }
 
@@ -61,7 +69,7 @@ SubjectReport Service::report() const {
     std::move(more.metrics.begin(), more.metrics.end(), std::back_inserter(all.metrics));
   };
   add(live_.report());
-  add(subscriptions_.report());
+  add(subscription_room_.report());
   if (bus_) add(bus_->report());
   return all;
 }
@@ -104,7 +112,7 @@ void Service::begin_shutdown() {
   operations_.begin_shutdown();
   replay_room_.snapshotter.begin_stop();
   events_.begin_shutdown();
-  subscriptions_.begin_shutdown();
+  subscription_room_.begin_shutdown();
 }
 
 const Endpoint* Service::admit(Call& call, const RouteMatch& match) const {

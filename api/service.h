@@ -17,6 +17,10 @@
 #include "api/replay/replay_endpoints.h"
 #include "api/replay/replay_room.h"
 #include "api/replay/snapshot_endpoints.h"
+#include "api/subscriptions/dead_letter_endpoints.h"
+#include "api/subscriptions/delivery_endpoints.h"
+#include "api/subscriptions/pull_endpoints.h"
+#include "api/subscriptions/subscription_endpoints.h"
 #include "api/subscriptions/subscription_room.h"
 #include "engine/live/event_hub.h"
 #include "engine/store/store.h"
@@ -55,7 +59,11 @@ class Service : public Handler {
   HandlerEndpoints handlers_;
   EventEndpoints events_;
   LiveEndpoints live_;
-  SubscriptionRoom subscriptions_;
+  SubscriptionRoom subscription_room_;
+  SubscriptionEndpoints subscriptions_;
+  DeadLetterEndpoints dead_letters_;
+  DeliveryEndpoints deliveries_;
+  PullEndpoints pulls_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };

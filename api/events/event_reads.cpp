@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "api/endpoint/event_filters.h"
+#include "api/endpoint/visible_event.h"
 #include "api/http/bounded_read.h"
 #include "api/http/cursor.h"
 #include "api/http/parameters.h"
@@ -157,19 +158,6 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
   return response;
 }
 
-/// Finds and reads an event by the id in a path.
-std::optional<Problem> find(const ReadView& view, const Caller& caller, std::string_view event_id, Record& record) {
-  const auto id = parse_uuid(event_id);
-  if (!id) return Problem("event-not-found", "Event ids are UUIDs; this is none.");
-  const auto position = view.find_event(*id);
-  if (!position) return read_failed();
-  if (*position && !view.read(**position, record)) return read_failed();
-  if (!*position || !caller.may_see(record.header())) {
-    return Problem("event-not-found", "No event has the id " + to_string(*id) + ".");
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::variant<EventListRequest, Problem> parse_event_list(const Request& request, const AcceptedForm& form,
@@ -221,7 +209,7 @@ std::variant<Response, Problem> list_events(const Store& store, const EventListR
 
 std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id) {
   thread_local Record record;
-  if (auto problem = find(*store.view(), caller, event_id, record)) return std::move(*problem);
+  if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   Response response;
   append_event_json(response.body, record, DataForm::AsSent);
   return response;
@@ -229,7 +217,7 @@ std::variant<Response, Problem> show_event(const Store& store, const Caller& cal
 
 std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller, std::string_view event_id) {
   thread_local Record record;
-  if (auto problem = find(*store.view(), caller, event_id, record)) return std::move(*problem);
+  if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   if (record.redacted(BodyMember::Data)) return Problem("data-redacted", "The data of this event was removed.");
   if (!record.body().data) return Problem("event-not-found", "This record of the store itself has no data.");
   Response response;

@@ -13,13 +13,21 @@
 
 namespace stele::api {
 
-enum class CursorKind : std::uint8_t { Events = 1, Aggregates = 2 };
+enum class CursorKind : std::uint8_t {
+  Events = 1,
+  Aggregates = 2,
+  Subscriptions = 3,
+  DeadLetters = 4,
+  HeldAggregates = 5,
+};
 
 struct Cursor {
   CursorKind kind = CursorKind::Events;
   Direction direction = Direction::Ascending;
-  Position position;  ///< the last that was examined (events); of a record of the aggregate examined last (aggregates)
-  std::string key;    ///< id of the last aggregate given (aggregates); empty: `position` tells
+  /// The last that was examined (events, dead letters); of a record of the aggregate examined last (aggregates).
+  Position position;
+  /// Id of the last one that was given (aggregates, held ones too, subscriptions); empty: `position` tells.
+  std::string key;
   bool operator==(const Cursor&) const = default;
 };
 

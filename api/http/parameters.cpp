@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "api/http/percent.h"
+#include "api/json/duration.h"
 #include "api/json/timestamp.h"
 
 namespace stele::api {
@@ -121,6 +122,19 @@ std::optional<bool> Parameters::flag(std::string_view name) {
   if (*value == "true") return true;
   if (*value == "false") return false;
   refuse(name, "Must be true or false.");
+  return std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> Parameters::duration(std::string_view name, std::chrono::milliseconds min,
+                                                              std::chrono::milliseconds max) {
+  const std::string* value = single(name);
+  if (value == nullptr) return std::nullopt;
+  const auto duration = parse_duration(*value);
+  if (duration && *duration >= min && *duration <= max) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+  }
+  refuse(name, "Must be a duration from " + std::to_string(min.count()) + "ms to " + std::to_string(max.count()) +
+                   "ms, such as 2s.");
   return std::nullopt;
 }
 

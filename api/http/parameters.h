@@ -1,6 +1,7 @@
 #pragma once
 // The query part of a request: names, values, and what is wrong with them.
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -33,6 +34,9 @@ class Parameters {
   /// A bound of times, inclusive if it is a lower one and exclusive if it is an upper one: rounded up.
   [[nodiscard]] std::optional<Timestamp> timestamp(std::string_view name);
   [[nodiscard]] std::optional<bool> flag(std::string_view name);
+  /// Such as `500ms` or `2s`.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> duration(std::string_view name, std::chrono::milliseconds min,
+                                                                  std::chrono::milliseconds max);
   void refuse(std::string_view name, std::string detail);
 
   /// The refusal, if there was any error so far.

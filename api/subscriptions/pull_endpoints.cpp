@@ -1,0 +1,84 @@
+#include "api/subscriptions/pull_endpoints.h"
+
+#include <optional>
+#include <utility>
+
+#include "api/subscriptions/subscription_access.h"
+#include "api/subscriptions/subscription_json.h"
+
+namespace stele::api {
+
+namespace {
+
+using CallPtr = std::shared_ptr<Call>;
+using Kind = LeaseRequest::Kind;
+
+constexpr std::size_t kPullBodyBytesMax = 4U << 10;
+constexpr std::size_t kLeaseBodyBytesMax = 128U << 10;  ///< a thousand event ids, and room for blanks
+
+}  // namespace
+
+std::vector<Endpoint> PullEndpoints::endpoints() {
+  const EndpointLimits pulls{.body = BodyForm::Json, .body_bytes_max = kPullBodyBytesMax};
+  const EndpointLimits lease{.body = BodyForm::Json, .body_bytes_max = kLeaseBodyBytesMax};
+  return {
+      {Method::Post, "/v1/subscriptions/{subscriptionId}/pull", Permission::Subscribe, pulls, RunsOn::ReadPool,
+       [this](const CallPtr& call) { pull(call); }},
+      {Method::Post, "/v1/subscriptions/{subscriptionId}/ack", Permission::Subscribe, lease, RunsOn::ReadPool,
+       [this](const CallPtr& call) { answer(*call, Kind::Ack); }},
+      {Method::Post, "/v1/subscriptions/{subscriptionId}/nack", Permission::Subscribe, lease, RunsOn::ReadPool,
+       [this](const CallPtr& call) { answer(*call, Kind::Nack); }},
+      {Method::Post, "/v1/subscriptions/{subscriptionId}/extend", Permission::Subscribe, lease, RunsOn::ReadPool,
+       [this](const CallPtr& call) { answer(*call, Kind::Extend); }},
+  };
+}
+
+void PullEndpoints::pull(const CallPtr& call) {
+  const auto parsed = parse_pull_request(call->request().body());
+  if (const auto* const problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
+  const PullRequest& request = std::get<PullRequest>(parsed);
+  const std::string& id = call->parameter("subscriptionId");
+  const auto found = find_to_change(room_, call->caller(), id);
+  if (const auto* const problem = std::get_if<Problem>(&found)) return call->fail(*problem);
+  room_.pull(
+      id, request.limit, request.wait, request.lease, [call] { return call->request().abandoned(); },
+      [call](const std::variant<PulledBatch, Problem>& pulled) {
+        answer_exceptions(*call, [&] {
+          if (const auto* const problem = std::get_if<Problem>(&pulled)) return call->fail(*problem);
+          Response response;
+          response.body = pulled_json(std::get<PulledBatch>(pulled));
+          call->send(std::move(response));
+        });
+      });
+}
+
+void PullEndpoints::answer(Call& call, Kind kind) {
+  const auto parsed = parse_lease_request(call.request().body(), kind);
+  if (const auto* const problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
+  const LeaseRequest& request = std::get<LeaseRequest>(parsed);
+  const std::string& id = call.parameter("subscriptionId");
+  const auto found = find_to_change(room_, call.caller(), id);
+  if (const auto* const problem = std::get_if<Problem>(&found)) return call.fail(*problem);
+  if (std::get<SubscriptionStatus>(found).definition.kind != DeliveryKind::Pull) {
+    return call.fail(Problem("other-delivery-kind", "The subscription is not pulled: it has no leases."));
+  }
+  std::optional<Problem> refusal;
+  switch (kind) {
+    case Kind::Ack:
+      refusal = room_.ack(id, request.lease_id, request.event_ids);
+      break;
+    case Kind::Nack:
+      refusal = room_.nack(id, request.lease_id, request.event_ids, request.delay);
+      break;
+    case Kind::Extend:
+      refusal = room_.extend(id, request.lease_id, request.lease);
+      break;
+  }
+  if (refusal) return call.fail(*refusal);
+  Response response;
+  response.status = 204;
+  response.content_type = {};
+  call.send(std::move(response));
+}
+
+}  // namespace stele::api

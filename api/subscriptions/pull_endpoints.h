@@ -1,0 +1,28 @@
+#pragma once
+// Events for whoever asks for them: pulling, and what became of what was pulled.
+
+#include <memory>
+#include <vector>
+
+#include "api/endpoint/call.h"
+#include "api/endpoint/endpoint.h"
+#include "api/subscriptions/pull_request.h"
+#include "api/subscriptions/subscription_room.h"
+
+namespace stele::api {
+
+/// Must outlive its calls, and what it is made of must outlive it.
+class PullEndpoints {
+ public:
+  explicit PullEndpoints(SubscriptionRoom& room) : room_(room) {}
+
+  [[nodiscard]] std::vector<Endpoint> endpoints();
+
+ private:
+  void pull(const std::shared_ptr<Call>& call);
+  void answer(Call& call, LeaseRequest::Kind kind);
+
+  SubscriptionRoom& room_;
+};
+
+}  // namespace stele::api
