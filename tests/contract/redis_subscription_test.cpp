@@ -228,6 +228,32 @@ TEST_CASE("RedisSubscription.EntriesOfSomebodyElseStopItAndAreSaid") {
   CHECK(eventually([&] { return stele.shown(id).text("/state") == "active"; }));
 }
 
+TEST_CASE("RedisSubscription.AStreamHasOneSubscription") {
+  RedisServer redis;
+  RedisSubscriber stele(redis.url());
+  HttpClient client = stele.client();
+  const std::string first = stele.subscribe(to_stream(R"(,"eventTypes":["Moved"])"));
+  const std::string other =
+      stele.subscribe(R"({"from":"beginning","delivery":{"type":"redis-stream","key":"other"})" + kHasty + "}");
+  static_cast<void>(stele.subscribe(R"({"delivery":{"type":"redis-pubsub","channel":"events"}})"));
+  const auto refused = [](const HttpResponse& response) {
+    CHECK(names_pointer(check_problem(response, 422, "invalid-request"), "/delivery/key"));
+  };
+  refused(client.post("/v1/events/subscribe", to_stream()));
+  refused(client.request("PATCH", "/v1/subscriptions/" + other, R"({"delivery":{"key":"events"}})",
+                         {{"Content-Type", "application/json"}}));
+  std::vector<std::string> positions = append_events(client, 3);
+  CHECK(stream_becomes(redis, positions));
+  // Its successor begins anew, and finds what there is.
+  const std::string second = stele.subscribe(to_stream(R"(,"replaces":")" + first + "\""));
+  join(positions, append_events(client, 3));
+  CHECK(stream_becomes(redis, positions));
+  REQUIRE_EQ(client.request("DELETE", "/v1/subscriptions/" + second, "").status, 204);
+  static_cast<void>(stele.subscribe(R"({"from":"now","delivery":{"type":"redis-stream","key":"events"}})"));
+  join(positions, append_events(client, 3));
+  CHECK(stream_becomes(redis, positions));
+}
+
 TEST_CASE("RedisSubscription.AKeyThatIsNoStreamStopsItAndNothingIsMissed") {
   RedisServer redis;
   REQUIRE_EQ(redis.ask({"SET", "events", "x"}), "OK");
