@@ -508,12 +508,11 @@ TEST_CASE("SubscriptionRoom.FiveDaysOfNothingButFailureDisableIt") {
   CHECK(fixture.status(id).dead_letters >= 3);
   REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
   fixture.append("e");
-  while (fixture.status(id).end < fixture.store().durable_end()) {
-    wait_until([&] { return fixture.sender.waiting() > 0; });
+  std::set<std::string> left{"d:1", "e:1"};
+  while (!left.empty()) {
     auto sent = fixture.sender.next();
-    const bool is_last = sent.outline() == "e:1";
+    left.erase(sent.outline());
     sent.answer(200);
-    if (is_last) break;
   }
   fixture.wait_done(id);
   CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
