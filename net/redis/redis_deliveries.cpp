@@ -185,7 +185,8 @@ void RedisDeliveries::Core::hear(UnderWay& transaction, const RedisReply* reply)
   const bool is_refusal = reply != nullptr && reply->kind == RedisReply::Kind::Error;
   if (is_refusal && !transaction.refused) transaction.refused = refusal(*reply);
   if (reply != nullptr && ++transaction.answers < transaction.commands) return;
-  // What was refused before its end was never carried out, whether an answer to its end came or not.
+  // What was refused before its end was never carried out, whether an answer to its end came or not. Where MULTI itself
+  // is refused the others may have been, and are found by the next attempt.
   if (transaction.refused) return transaction.heard(*std::move(transaction.refused), {});
   if (reply == nullptr) return transaction.heard(lost(), {});
   const bool is_answer =

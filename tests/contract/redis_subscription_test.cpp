@@ -191,6 +191,25 @@ TEST_CASE("RedisSubscription.AStreamHasEachEventOnceWhoeverIsKilled") {
   CHECK(stream_becomes(redis, positions));
 }
 
+TEST_CASE("RedisSubscription.AServerEndsInGoodOrderWhileItsRedisHangs") {
+  RedisServer redis;
+  RedisSubscriber stele(redis.url());
+  const std::string id = stele.subscribe(to_stream());
+  std::vector<std::string> positions;
+  {
+    HttpClient client = stele.client();
+    positions = append_events(client, 3);
+    CHECK(stream_becomes(redis, positions));
+    redis.hang();
+    join(positions, append_events(client, 300));
+    CHECK(eventually([&] { return stele.shown(id).number("/inFlight") > 0; }));
+  }
+  CHECK_EQ(stele.server->stop(), 0);
+  stele.start();
+  redis.go_on();
+  CHECK(stream_becomes(redis, positions));
+}
+
 TEST_CASE("RedisSubscription.ARedisThatHasLostAllIsGivenWhatComesNext") {
   RedisServer redis;
   RedisSubscriber stele(redis.url());
@@ -264,6 +283,22 @@ TEST_CASE("RedisSubscription.AKeyThatIsNoStreamStopsItAndNothingIsMissed") {
   CHECK(stele.comes_to(id, "stopped", "wrong-type"));
   join(positions, append_events(client, 150));
   REQUIRE_EQ(redis.ask({"DEL", "events"}), "1");
+  stele.resume(id);
+  CHECK(stream_becomes(redis, positions));
+}
+
+TEST_CASE("RedisSubscription.AnEventThatRedisDoesNotTakeStopsIt") {
+  RedisServer redis({"--proto-max-bulk-len", "1mb"});
+  RedisSubscriber stele(redis.url());
+  HttpClient client = stele.client();
+  const std::string id = stele.subscribe(to_stream());
+  std::vector<std::string> positions = append_events(client, 3);
+  CHECK(stream_becomes(redis, positions));
+  const Json large = append(client, event_json("m/1", "Large", "\"" + std::string((1U << 20) - 2, 'x') + "\""));
+  positions.push_back(std::to_string(large.number("/position")));
+  join(positions, append_events(client, 3));
+  CHECK(stele.comes_to(id, "stopped", "too-large"));
+  REQUIRE_EQ(redis.ask({"CONFIG", "SET", "proto-max-bulk-len", "2mb"}), "OK");
   stele.resume(id);
   CHECK(stream_becomes(redis, positions));
 }
