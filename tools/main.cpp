@@ -14,12 +14,17 @@
 #include "tools/cli/output.h"
 #include "tools/cli/version.h"
 #include "tools/commands/append.h"
+#include "tools/commands/dead_letters.h"
 #include "tools/commands/handler.h"
 #include "tools/commands/import.h"
+#include "tools/commands/listen.h"
+#include "tools/commands/pull.h"
 #include "tools/commands/query.h"
 #include "tools/commands/replay.h"
 #include "tools/commands/serve.h"
 #include "tools/commands/snapshot.h"
+#include "tools/commands/subscribe.h"
+#include "tools/commands/subscriptions.h"
 #include "tools/commands/tail.h"
 #include "tools/commands/token.h"
 #include "tools/commands/worker.h"
@@ -44,6 +49,11 @@ constexpr std::array kCommands{
     Command{"append", "append one event, or a list of them, all or nothing", &append_command},
     Command{"query", "print events that match filters", &query_command},
     Command{"tail", "print events as they come", &tail_command},
+    Command{"subscribe", "have events delivered: to a webhook, to Redis, or by pull", &subscribe_command},
+    Command{"subscriptions", "list, show, pause, resume, test and delete subscriptions", &subscriptions_command},
+    Command{"dead-letters", "list what deliveries have given up, try it again, or drop it", &dead_letters_command},
+    Command{"pull", "fetch events of a subscription and acknowledge them", &pull_command},
+    Command{"listen", "receive webhooks: verify and print them", &listen_command},
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
     Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
@@ -59,7 +69,7 @@ std::string help() {
       "[OPTIONS]\n\nCommands:\n",
       kVersion);
   for (const auto& command : kCommands) {
-    if (!command.summary.empty()) text += fmt::format("  {:<10}{}\n", command.name, command.summary);
+    if (!command.summary.empty()) text += fmt::format("  {:<15}{}\n", command.name, command.summary);
   }
   return text +
          "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"

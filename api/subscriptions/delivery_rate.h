@@ -31,8 +31,9 @@ class DeliveryRate {
 
  private:
   static constexpr std::int64_t kMicros = 1'000'000;
+  static constexpr std::int64_t kHour = 3'600 * kMicros;  ///< more than any debt takes to pay
   void refill(Timestamp now) {
-    const std::int64_t passed = std::clamp<std::int64_t>(now.micros - last_.micros, 0, kMicros);
+    const std::int64_t passed = std::clamp<std::int64_t>(now.micros - last_.micros, 0, kHour);
     last_ = now;
     micro_tokens_ = std::min(micro_tokens_ + passed * per_second_, kMicros * per_second_);
   }

@@ -17,8 +17,6 @@ namespace {
 constexpr std::size_t kPullWaitersMax = 256;
 constexpr std::size_t kAckWaitersMax = 256;
 
-Problem ended_problem() { return {"subscription-not-found", "There is no such subscription."}; }
-
 Problem not_active(SubscriptionState state) {
   return Problem("subscription-not-active", "The subscription is " + std::string(name_of(state)) + ".")
       .member("state", '"' + std::string(name_of(state)) + '"');
@@ -43,7 +41,7 @@ Subscription::Subscription(const SubscriptionShared& shared, Start start)
   place_told_ = letters_told_ = now();
 }
 
-Subscription::~Subscription() { end(); }
+Subscription::~Subscription() { end(End::Shutdown); }
 
 // Turns.
 
@@ -130,7 +128,7 @@ void Subscription::ring(Timestamp due) noexcept {
 
 // Changes.
 
-void Subscription::end() {
+void Subscription::end(End why) {
   Calls calls;
   {
     const std::lock_guard lock(mutex_);
@@ -141,11 +139,14 @@ void Subscription::end() {
     ended_ = true;
     ++epoch_;
     leases_.clear();
-    for (Waiter& waiter : waiters_) {
-      calls.push_back([pulled = std::move(waiter.pulled)] { pulled(ended_problem()); });
-    }
+    const auto answer = [&](Waiter& waiter) {
+      std::variant<PulledBatch, Problem> with = PulledBatch{{}, {}, queue_->state().end};
+      if (why == End::Deleted) with = no_subscription();
+      calls.push_back([pulled = std::move(waiter.pulled), with = std::move(with)] { pulled(with); });
+    };
+    for (Waiter& waiter : waiters_) answer(waiter);
     for (Pending& pending : pending_) {
-      if (pending.waiter) calls.push_back([pulled = std::move(pending.waiter->pulled)] { pulled(ended_problem()); });
+      if (pending.waiter) answer(*pending.waiter);
     }
     const SubscriptionStatus status = status_locked();
     for (AckWaiter& waiter : ack_waiters_) {
@@ -413,7 +414,7 @@ void Subscription::pull(std::size_t limit, std::chrono::milliseconds wait, std::
   {
     const std::lock_guard lock(mutex_);
     if (ended_) {
-      refusal = ended_problem();
+      refusal = Problem("unavailable", "The server is shutting down.");
     } else if (standing_.state != SubscriptionState::Active && standing_.state != SubscriptionState::Stalled) {
       refusal = not_active(standing_.state);
     } else if (waiters_.size() >= kPullWaitersMax) {

@@ -70,8 +70,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
 
   /// Something may have happened. Any thread, quick.
   void wake() noexcept;
-  /// It was deleted, or the server ends: nothing more is begun, who waits is answered, late answers are ignored.
-  void end();
+  enum class End { Deleted, Shutdown };
+  /// Nothing more is begun, who waits is answered, late answers are ignored.
+  void end(End why);
 
   // Changes that the log has already. They hold at once.
   void change(SubscriptionDefinition definition, std::shared_ptr<DeliverySink> sink);

@@ -20,7 +20,6 @@ namespace {
 
 namespace type = subscription_event;
 
-Problem no_subscription() { return {"subscription-not-found", "There is no such subscription."}; }
 Problem no_secrets() {
   return {"unavailable", "The key store, where secrets are kept, cannot be used now; the server's log says why."};
 }
@@ -45,6 +44,8 @@ SubscriptionOwner owner_of(const Caller& caller) {
 }
 
 }  // namespace
+
+Problem no_subscription() { return {"subscription-not-found", "There is no such subscription."}; }
 
 class SubscriptionRoom::Impl : public std::enable_shared_from_this<SubscriptionRoom::Impl> {
  public:
@@ -256,7 +257,7 @@ void SubscriptionRoom::Impl::forget(const SubscriptionPtr& subscription) {
     const std::unique_lock lock(mutex);
     all.erase(id);
   }
-  subscription->end();
+  subscription->end(Subscription::End::Deleted);
   shared->journal.forget(subscription->key());
   (void)secrets.remove(id);  // what is left there belongs to nothing
 }
@@ -289,7 +290,7 @@ void SubscriptionRoom::Impl::stop() {
     if (std::exchange(stopping, true)) return;
   }
   if (options.webhooks != nullptr) options.webhooks->stop();
-  for (const SubscriptionPtr& subscription : everyone()) subscription->end();
+  for (const SubscriptionPtr& subscription : everyone()) subscription->end(Subscription::End::Shutdown);
 }
 
 SubscriptionRoom::SubscriptionRoom(Store& store, EventHub& hub, Scheduler& scheduler, const ServiceOptions& options)

@@ -49,6 +49,8 @@ struct PulledBatch {
   Position checkpoint;  ///< everything before is done
 };
 
+[[nodiscard]] Problem no_subscription();
+
 /// Thread-safe. What it is made of must outlive it. Changes may block until they are durable: not on an I/O thread.
 /// An id that does not exist, or was deleted meanwhile, is answered with `subscription-not-found`.
 class SubscriptionRoom : public SubscribeChecks {

@@ -100,6 +100,10 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   trace_.add(std::move(traced));
   if (outcome.is_outage && !outcome.delivered) {
     breaker_.outage(time);
+    // It is asked for by the receiver as a whole.
+    if (outcome.failure.retry_after) {
+      attempt_again_ = after(time, std::min(*outcome.failure.retry_after, definition_.delay_max));
+    }
   } else {
     breaker_.in_order();
   }
@@ -184,7 +188,8 @@ Subscription::Next Subscription::read(Lane lane) {
   if (trouble.empty() && step != EventFollower::Step::Event) {
     const Position end = follower_->examined_end();
     Record newest;
-    if (end.value() > 0 && end > from && shared_.store.view()->read(Position{end.value() - 1}, newest)) {
+    const Position known = found.empty() ? from : found.back().position.next();
+    if (end > known && shared_.store.view()->read(Position{end.value() - 1}, newest)) {
       examined.emplace(end, newest.header().time);
     }
   }

@@ -127,7 +127,11 @@ inline void wait_until(const std::function<bool()>& condition) {
 
 class RoomFixture {
  public:
-  RoomFixture() { open(); }
+  /// `clock` (null = the system's) is what the room goes by, not the store.
+  explicit RoomFixture(const Clock* clock = nullptr) {
+    options_.clock = clock;
+    open();
+  }
   ~RoomFixture() { close(); }
 
   void open() {
@@ -219,6 +223,22 @@ class RoomFixture {
     auto pulled = pull(id, limit, wait, lease);
     if (const auto* problem = std::get_if<Problem>(&pulled)) FAIL(problem->detail());
     return std::get<PulledBatch>(std::move(pulled));
+  }
+
+  /// How many events of that type the log has.
+  [[nodiscard]] std::size_t logged(std::string_view type) {
+    EventQuery query;
+    query.event_types = {std::string(type)};
+    query.include_system = true;
+    const auto view = store_->view();
+    const auto events = view->query(query);
+    REQUIRE(events);
+    std::size_t count = 0;
+    for (Record record;; ++count) {
+      const auto more = (*events)->next(record);
+      REQUIRE(more);
+      if (!*more) return count;
+    }
   }
 
   [[nodiscard]] SubscriptionRoom& room() { return *room_; }

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "api/subscriptions/circuit_breaker.h"
+#include "api/subscriptions/delivery_rate.h"
 #include "tests/api/room_fixture.h"
+#include "tests/support/fake_clock.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -182,15 +185,7 @@ TEST_CASE("SubscriptionRoom.APoisonousEventOfABatchIsOneDeadLetter") {
     CHECK(fixture.status(id).dead_letters == 0);
   }
   SUBCASE("that the log knows, even if the files of deliveries are lost") {
-    wait_until([&] {
-      EventQuery query;
-      query.event_types = {std::string(subscription_event::kDeadLetters)};
-      query.include_system = true;
-      const auto view = fixture.store().view();
-      const auto events = view->query(query);
-      Record record;
-      return events && *(*events)->next(record);
-    });
+    wait_until([&] { return fixture.logged(subscription_event::kDeadLetters) == 1; });
     fixture.close();
     std::filesystem::remove_all(fixture.folder() + "/data/deliveries");
     fixture.open();
@@ -482,6 +477,138 @@ TEST_CASE("SubscriptionRoom.Pull.WhoeverWaitsIsAnsweredInTheEnd") {
   REQUIRE(slug_of(fixture.room().pause(other, {})).empty());
   CHECK(slug_of(fixture.pull(other, 1)) == "subscription-not-active");
   CHECK(slug_of(fixture.pull(fixture.subscribe(RoomFixture::webhook()), 1)) == "other-delivery-kind");
+}
+
+TEST_CASE("SubscriptionRoom.FiveDaysOfNothingButFailureDisableIt") {
+  stele::test::FakeClock clock;
+  const auto later = [&](std::chrono::hours hours) { clock.wall += std::chrono::microseconds(hours).count(); };
+  RoomFixture fixture(&clock);
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.attempts_max = 1;
+  const std::string id = fixture.subscribe(std::move(request));
+  const auto fail_one = [&](const std::string& aggregate) {
+    CAPTURE(aggregate);
+    const std::uint64_t failures = fixture.status(id).failures;
+    fixture.append(aggregate);
+    fixture.sender.next().answer(500);
+    wait_until([&] { return fixture.status(id).failures > failures; });
+  };
+  fail_one("a");
+  later(std::chrono::hours(2));
+  fail_one("b");
+  // A restart does not forget since when.
+  wait_until([&] { return fixture.logged(subscription_event::kDeadLetters) == 1; });
+  fixture.reopen();
+  later(std::chrono::hours(5 * 24 - 3));
+  fail_one("c");
+  CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
+  later(std::chrono::hours(2));
+  fixture.append("d");
+  fixture.wait_for_state(id, SubscriptionState::Disabled);
+  CHECK(fixture.status(id).dead_letters >= 3);
+  REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
+  fixture.append("e");
+  std::set<std::string> left{"d:1", "e:1"};
+  while (!left.empty()) {
+    auto sent = fixture.sender.next();
+    left.erase(sent.outline());
+    sent.answer(200);
+  }
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
+}
+
+TEST_CASE("SubscriptionRoom.AtTheBoundOfHeldAggregatesItStallsAndNothingIsDropped") {
+  RoomFixture fixture;
+  const std::size_t bound = DeliverySettings().held_max;
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.attempts_max = 1;
+  request.definition.in_flight_max = 256;
+  request.definition.on_dead_letter = OnDeadLetter::Park;
+  const std::string id = fixture.subscribe(std::move(request));
+  for (std::size_t i = 0; i < bound; i += 1'000) {
+    Proposal proposal;
+    for (std::size_t n = i; n < i + 1'000; ++n) {
+      RecordDraft& draft = proposal.events.emplace_back();
+      draft.event_id = make_uuid_v7(system_clock());
+      draft.aggregate_id = "m" + std::to_string(n);
+      draft.event_type = "T";
+      draft.data = "{}";
+      draft.seal();
+    }
+    REQUIRE(fixture.store().append_and_wait(std::move(proposal)).kind == AppendOutcome::Kind::Stored);
+  }
+  for (std::size_t i = 0; i < bound; ++i) fixture.sender.next().answer(500);
+  wait_until([&] { return fixture.status(id).held_back == bound; });
+  CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
+  // The rest flows on at the bound.
+  fixture.append("other");
+  fixture.sender.next().answer(200);
+  fixture.wait_done(id);
+
+  fixture.append("one-more");
+  auto sent = fixture.sender.next();
+  sent.answer(500);
+  fixture.wait_for_state(id, SubscriptionState::Stalled);
+  fixture.append("behind");
+  CHECK(fixture.status(id).held_back == bound);
+  REQUIRE(slug_of(fixture.room().drop(id, fixture.room().dead_letters(id, Position{0}, 1).front().position)).empty());
+  std::set<std::string> left{"one-more:1", "behind:1"};
+  while (!left.empty()) {
+    sent = fixture.sender.next();
+    CHECK(left.erase(sent.outline()) == 1);
+    sent.answer(200);
+  }
+  fixture.wait_done(id);
+  fixture.wait_for_state(id, SubscriptionState::Active);
+  CHECK(fixture.status(id).dead_letters == bound - 1);
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhoWaitsAtTheEndOfTheServerGetsNothing") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  std::promise<std::string> answered;
+  fixture.room().pull(
+      id, 1, std::chrono::seconds(600), std::chrono::seconds(30), [] { return false; },
+      [&](std::variant<PulledBatch, Problem> pulled) { answered.set_value(slug_of(pulled)); });
+  fixture.room().begin_shutdown();
+  CHECK(answered.get_future().get().empty());
+}
+
+TEST_CASE("CircuitBreaker.OpensAfterSomeOutagesAndClosesWithTheFirstAnswer") {
+  CircuitBreaker breaker;
+  Timestamp now{1'000'000'000};
+  for (int i = 1; i < CircuitBreaker::kOutagesMax; ++i) breaker.outage(now);
+  CHECK(breaker.admits(now, 7));
+  breaker.outage(now);
+  CHECK_FALSE(breaker.admits(now, 0));
+  now = breaker.next();
+  CHECK(breaker.admits(now, 0));
+  CHECK_FALSE(breaker.admits(now, 1));
+  const std::int64_t first = breaker.next().micros;
+  for (int i = 0; i < 20; ++i) {
+    breaker.outage(now);
+    CHECK(breaker.next().micros - now.micros <= std::chrono::microseconds(CircuitBreaker::kPauseLast).count());
+  }
+  CHECK(breaker.next().micros > first);
+  breaker.in_order();
+  CHECK(breaker.admits(now, 7));
+}
+
+TEST_CASE("DeliveryRate.HoldsASecondsWorthAndIsPaidForLater") {
+  Timestamp now{1'000'000'000};
+  DeliveryRate rate(10);
+  CHECK(rate.available(now) == 10);
+  rate.spend(25);
+  CHECK(rate.available(now) == 0);
+  now = rate.next(now);
+  CHECK(rate.available(now) >= 1);
+  CHECK(now.micros - 1'000'000'000 >= 1'600'000);
+  now.micros += 3'600'000'000;
+  CHECK(rate.available(now) == 10);
+  DeliveryRate none(0);
+  none.spend(1'000'000);
+  CHECK(none.available(now) > 1'000'000);
 }
 
 TEST_CASE("SubscriptionRoom.TheWatermarkMovesOnWithoutMatches") {

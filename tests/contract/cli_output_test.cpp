@@ -45,6 +45,9 @@ TEST_CASE("Output.AResultThatCannotBeWrittenIsAFailure") {
            "query --url \"$url\"",
            "query --url \"$url\" --format table",
            "append --url \"$url\" --type Noted --aggregate a --data 2",
+           "subscribe --url \"$url\" --pull",
+           "subscriptions --url \"$url\"",
+           "subscriptions --help",
            "token create --name ada --role writer --key-store '" + keys + "'",
            "token list --key-store '" + keys + "'",
        }) {

@@ -3,11 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "tools/cli/columns.h"
 #include "tools/cli/json_view.h"
 #include "tools/cli/state_diff.h"
 #include "tools/client/json_members.h"
+#include "tools/client/subscription_view.h"
 
 using namespace stele::tools;
 
@@ -48,4 +50,35 @@ TEST_CASE("JsonMembers.ReadsPastWhatItIsNotAskedFor") {
   CHECK(members.list("l")[1] == "[2]");
   CHECK(members.list("state").empty());
   CHECK(!JsonMembers("[1]").raw("a"));
+}
+
+TEST_CASE("SubscriptionView.SaysWhichEventsGoWhere") {
+  CHECK(
+      subscription_row(
+          R"({"subscriptionId":"s","state":"active","aggregateTypes":["T","U"],"aggregateIds":["a\u0041"],"tags":["x"],)"
+          R"("delivery":{"type":"webhook","url":"http://x/"},"lag":{"events":0,"seconds":0.000},"inFlight":0,"heldBack":3,)"
+          R"("deadLetters":0,"lastError":{"error":"status","status":503,"detail":"busy"}})") ==
+      std::vector<std::string>{"s", "active", "of type T,U; of aA; tagged x", "webhook http://x/", "0", "0", "3", "0",
+                               "status 503: busy"});
+  const auto row = subscription_row(R"({"eventTypes":[")" + std::string(100, 'e') +
+                                    R"("],"delivery":{"type":"redis-stream","key":"k\u001b"},"lastError":null})");
+  CHECK(row[2].ends_with("eee\xE2\x80\xA6"));
+  CHECK(row[3] == "redis-stream k?");
+  CHECK(row[8].empty());
+  CHECK(subscription_row("{}").size() == subscription_heading().size());
+  CHECK(subscription_row(R"({"delivery":{"type":"redis-pubsub","channel":"c"}})")[2] == "all");
+}
+
+TEST_CASE("SubscriptionView.ShowsAllOfOne") {
+  const auto lines = subscription_details(
+      R"({"subscriptionId":"s","state":"stopped","reason":"410","since":"then","watermark":{"position":4,"timestamp":null},)"
+      R"("lag":{"events":12,"seconds":3},"retry":{"maxAttempts":10,"initialDelayMs":1500,"maxDelayMs":60000}})");
+  CHECK(columns(lines) ==
+        "subscription  s\n"
+        "state         stopped (410)\n"
+        "since         then\n"
+        "events        all\n"
+        "watermark     4\n"
+        "lag           12, 3s\n"
+        "attempts      10, after 1500ms to 1min\n");
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "tools/cli/exit_code.h"
 #include "tools/cli/output.h"
@@ -13,7 +14,9 @@ namespace {
 
 std::string help_of(std::string_view command, std::span<const Action> actions, std::string_view footer) {
   std::string text = fmt::format("Usage: stele {} ACTION [OPTIONS]\n\nActions:\n", command);
-  for (const Action& action : actions) text += fmt::format("  {:<10}{}\n", action.name, action.summary);
+  std::size_t width = 8;
+  for (const Action& action : actions) width = std::max(width, action.name.size());
+  for (const Action& action : actions) text += fmt::format("  {:<{}}  {}\n", action.name, width, action.summary);
   return text + fmt::format("\n'stele {} ACTION --help' explains an action. {}\n", command, footer);
 }
 

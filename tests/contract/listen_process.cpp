@@ -1,0 +1,52 @@
+#include "tests/contract/listen_process.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "tests/support/text.h"
+
+namespace stele::tests {
+
+ListenProcess::ListenProcess(std::vector<std::string> arguments, const Environment& environment, int port) {
+  arguments.insert(arguments.begin(), {STELE_BINARY, "listen", "--address", "127.0.0.1:" + std::to_string(port)});
+  process_ = ChildProcess::start(arguments, environment);
+  const std::string line = process_->wait_for_stderr("listening on http://127.0.0.1:");
+  if (line.empty()) throw std::runtime_error("stele listen has ended: " + process_->err());
+  port_ = std::stoi(line.substr(line.rfind(':') + 1));
+}
+
+void ListenProcess::wait_for(std::string_view text, std::size_t times) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (;;) {
+    const std::string out = process_->out();
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = out.find(text, at)) != std::string::npos; ++at) ++found;
+    if (found >= times) return;
+    if (std::chrono::steady_clock::now() > deadline || !process_->running()) {
+      throw std::runtime_error("stele listen does not print " + std::string(text) + ":\n" + out + process_->err());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+std::vector<std::string> ListenProcess::end() {
+  process_->signal(SIGTERM);
+  if (process_->wait() != 0) throw std::runtime_error("stele listen failed: " + process_->err());
+  return lines_of(process_->out());
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+}  // namespace stele::tests
