@@ -45,7 +45,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       subscriptions_(subscription_room_, store),
       dead_letters_(subscription_room_, store, options_),
       deliveries_(subscription_room_, store),
-      pulls_(subscription_room_),
+      pulls_(subscription_room_, scheduler),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);

@@ -158,6 +158,8 @@ constexpr std::array kKinds{
     ProblemKind{"too-many-streams", 429, "Too many live streams",
                 "As many live streams as there may be are open; `limit` names the limit. Try again after `Retry-After` "
                 "seconds."},
+    ProblemKind{"too-many-waiting", 429, "Too many wait already",
+                "As many requests as there may be wait for this subscription. Try again after `Retry-After` seconds."},
     ProblemKind{"header-too-large", 431, "Header too large",
                 "The header fields are more or larger than the server takes."},
     ProblemKind{"internal-error", 500, "Internal error", "The server failed at something it should not fail at."},

@@ -42,12 +42,16 @@ void PullEndpoints::pull(const CallPtr& call) {
   if (const auto* const problem = std::get_if<Problem>(&found)) return call->fail(*problem);
   room_.pull(
       id, request.limit, request.wait, request.lease, [call] { return call->request().abandoned(); },
-      [call](const std::variant<PulledBatch, Problem>& pulled) {
+      [this, call](const std::variant<PulledBatch, Problem>& pulled) {
         answer_exceptions(*call, [&] {
           if (const auto* const problem = std::get_if<Problem>(&pulled)) return call->fail(*problem);
-          Response response;
-          response.body = pulled_json(std::get<PulledBatch>(pulled));
-          call->send(std::move(response));
+          // A megabyte takes a while to write and to compress: not on a thread that others wait for, if that can be.
+          const auto answer = [batch = std::get<PulledBatch>(pulled)](const CallPtr& c) {
+            Response response;
+            response.body = pulled_json(batch);
+            c->send(std::move(response));
+          };
+          if (!try_on_read_pool(scheduler_, call, answer)) answer(call);
         });
       });
 }

@@ -14,7 +14,7 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class PullEndpoints {
  public:
-  explicit PullEndpoints(SubscriptionRoom& room) : room_(room) {}
+  PullEndpoints(SubscriptionRoom& room, Scheduler& scheduler) : room_(room), scheduler_(scheduler) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
 
@@ -23,6 +23,7 @@ class PullEndpoints {
   void answer(Call& call, LeaseRequest::Kind kind);
 
   SubscriptionRoom& room_;
+  Scheduler& scheduler_;
 };
 
 }  // namespace stele::api

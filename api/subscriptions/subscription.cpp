@@ -418,7 +418,7 @@ void Subscription::pull(std::size_t limit, std::chrono::milliseconds wait, std::
     } else if (standing_.state != SubscriptionState::Active && standing_.state != SubscriptionState::Stalled) {
       refusal = not_active(standing_.state);
     } else if (waiters_.size() >= kPullWaitersMax) {
-      refusal = Problem("too-many-requests", "Too many consumers wait for events of this subscription.")
+      refusal = Problem("too-many-waiting", "As many consumers as may do so wait for events of this subscription.")
                     .header("Retry-After", "1");
     } else {
       waiters_.push_back({limit, plus(now(), wait), lease, std::move(gone), std::move(pulled)});

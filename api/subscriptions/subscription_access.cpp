@@ -19,9 +19,9 @@ bool is_owner(const Caller& caller, const SubscriptionOwner& owner) {
                      [&](const std::string& type) { return caller.may_use_type(type); });
 }
 
-std::variant<SubscriptionStatus, Problem> find_if(bool (*may)(const Caller&, const SubscriptionOwner&),
-                                                  const SubscriptionRoom& room, const Caller& caller,
-                                                  std::string_view id) {
+std::variant<SubscriptionStatus, Problem> found_if(bool (*may)(const Caller&, const SubscriptionOwner&),
+                                                   const SubscriptionRoom& room, const Caller& caller,
+                                                   std::string_view id) {
   auto status = room.status(id);
   if (status && may(caller, status->definition.owner)) return *std::move(status);
   return Problem("subscription-not-found", "There is no such subscription.");
@@ -39,12 +39,12 @@ bool may_change(const Caller& caller, const SubscriptionOwner& owner) {
 
 std::variant<SubscriptionStatus, Problem> find_to_look_at(const SubscriptionRoom& room, const Caller& caller,
                                                           std::string_view id) {
-  return find_if(&may_look_at, room, caller, id);
+  return found_if(&may_look_at, room, caller, id);
 }
 
 std::variant<SubscriptionStatus, Problem> find_to_change(const SubscriptionRoom& room, const Caller& caller,
                                                          std::string_view id) {
-  return find_if(&may_change, room, caller, id);
+  return found_if(&may_change, room, caller, id);
 }
 
 std::optional<Problem> system_events_refusal(const SubscriptionDefinition& definition, const Caller& caller) {

@@ -131,7 +131,11 @@ void SubscriptionEndpoints::show(const CallPtr& call) {
     answer_exceptions(*call, [&] { call->send(subscription_answer(status)); });
   };
   if (!room_.wait_acked(id, Position{*position}, wait.value_or(kAckWaitDefault), waited)) {
-    call->fail(Problem("busy", "Too many requests wait for this subscription.").header("Retry-After", "1"));
+    // It may have ended meanwhile.
+    const auto still = find_to_look_at(room_, call->caller(), id);
+    if (const auto* const problem = std::get_if<Problem>(&still)) return call->fail(*problem);
+    call->fail(Problem("too-many-waiting", "As many requests as may do so wait for this subscription.")
+                   .header("Retry-After", "1"));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/access/authenticator.h"
+#include "api/http/bounded_read.h"
 #include "api/subscriptions/redis_sink.h"
 #include "api/subscriptions/subscription.h"
 #include "api/subscriptions/subscription_log.h"
@@ -42,8 +43,6 @@ SubscriptionOwner owner_of(const Caller& caller) {
   owner.aggregate_types = principal->aggregate_types;
   return owner;
 }
-
-Problem log_unreadable() { return {"read-failed", "The log cannot be read now."}; }
 
 }  // namespace
 
@@ -234,10 +233,10 @@ std::variant<std::optional<Position>, Problem> SubscriptionRoom::Impl::place_of(
   query.include_system = true;
   const auto view = store.view();
   const auto events = view->query(query);
-  if (!events) return log_unreadable();
+  if (!events) return read_failed();
   Record record;
   const auto found = (*events)->next(record);
-  if (!found) return log_unreadable();
+  if (!found) return read_failed();
   return *found ? std::optional(record.header().position) : std::optional<Position>();
 }
 
@@ -596,7 +595,7 @@ std::variant<SubscriptionRoom::Redriven, Problem> SubscriptionRoom::redrive(cons
     if (!is_one_of(filter.aggregate_ids, letter.aggregate_id)) continue;
     if (!filter.event_types.empty()) {
       Record record;
-      if (!view->read(listed.position, record)) return log_unreadable();
+      if (!view->read(listed.position, record)) return read_failed();
       if (!is_one_of(filter.event_types, record.header().event_type)) continue;
     }
     redriven.positions.push_back(listed.position);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/endpoint/own_events.h"
+#include "api/http/bounded_read.h"
 #include "api/subscriptions/subscription.h"
 #include "api/subscriptions/subscription_log.h"
 #include "engine/base/check.h"
@@ -427,7 +428,7 @@ void Subscription::deliver(Ready ready) {
       const std::lock_guard lock(mutex_);
       if (ready.epoch == epoch_) queue_->failed(ready.attempt.number, {.error = "log-unreadable"}, now());
     }
-    ready.waiter->pulled(Problem("read-failed", "Events cannot be read from the log."));
+    ready.waiter->pulled(read_failed());
     return wake();
   }
   auto mail = std::make_shared<Mail>(1);

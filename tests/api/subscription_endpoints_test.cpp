@@ -314,7 +314,7 @@ TEST_CASE("SubscriptionEndpoints.EventsArePulledAndAnswered") {
   CHECK(f.post(pushed + "/ack", f.ada, R"({"leaseId":"x"})").slug() == "other-delivery-kind");
 }
 
-TEST_CASE("SubscriptionEndpoints.APauseAnswersWhoeverWaitsForEvents") {
+TEST_CASE("SubscriptionEndpoints.ItsEndAnswersWhoeverWaitsForEvents") {
   Endpoints f;
   const std::string path = f.pulled(f.ada);
   auto waiting = f.begin(Method::Post, path + "/pull", f.ada, R"({"wait":"30s"})");
@@ -552,4 +552,41 @@ TEST_CASE("SubscriptionEndpoints.OneTakesThePlaceOfAnother") {
   CHECK(f.get(before, f.ada).slug() == "subscription-not-found");
   const Answer pulled = f.post(after + "/pull", f.ada, R"({"wait":"30s"})");
   CHECK(pulled.at("/events/0/position") == std::to_string(position));
+}
+
+TEST_CASE("SubscriptionEndpoints.AThousandIsTheMost") {
+  Endpoints f;
+  const std::string first = f.pulled(f.ada);
+  for (std::size_t i = 1; i < kSubscriptionsMax; ++i) f.pulled(f.ada);
+  const Answer refused = f.post("/v1/events/subscribe", f.bob, R"({"delivery":{"type":"pull"}})");
+  CHECK(refused.status == 422);
+  CHECK(refused.slug() == "too-many-subscriptions");
+  REQUIRE(f.send(Method::Delete, first, f.ada).status == 204);
+  f.pulled(f.bob);
+}
+
+TEST_CASE("SubscriptionEndpoints.SoManyMayWaitAndNoMore") {
+  constexpr int kWaitingMax = 256;
+  Endpoints f;
+  const std::string path = f.webhook(f.ada), pulled = f.pulled(f.ada, R"(,"eventTypes":["Never"])");
+  const std::string target = path + "?wait=30s&ackedPosition=" + std::to_string(f.append("a"));
+  TestSender::Sent sent = f.sender.next();
+  std::vector<std::future<Answer>> waiting, pulling;
+  for (int i = 0; i < kWaitingMax; ++i) {
+    waiting.push_back(f.begin(Method::Get, target, f.ada));
+    pulling.push_back(f.begin(Method::Post, pulled + "/pull", f.ada, R"({"wait":"30s"})"));
+  }
+  for (const Answer& late : {f.get(target, f.ada), f.post(pulled + "/pull", f.ada, R"({"wait":"30s"})")}) {
+    CHECK(late.status == 429);
+    CHECK(late.slug() == "too-many-waiting");
+    CHECK(late.header("Retry-After") == "1");
+  }
+  sent.answer(200);
+  REQUIRE(f.send(Method::Delete, pulled, f.ada).status == 204);
+  for (int i = 0; i < kWaitingMax; ++i) {
+    REQUIRE(waiting[i].wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    CHECK(waiting[i].get().status == 200);
+    REQUIRE(pulling[i].wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    CHECK(pulling[i].get().slug() == "subscription-not-found");
+  }
 }

@@ -1,0 +1,310 @@
+// Subscriptions of a real server: what its receivers get over HTTP, and what remains after it was killed.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "api/json/json_writer.h"
+#include "tests/contract/http_fixture.h"
+#include "tests/net/webhook_receiver.h"
+#include "tests/support/client_script.h"
+#include "tests/support/text.h"
+
+namespace stele::tests {
+
+namespace {
+
+struct Delivery {
+  std::string head, body;
+
+  [[nodiscard]] std::string field(const std::string& name) const {
+    const std::size_t at = head.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return {};
+    const std::size_t from = at + name.size() + 4;
+    return head.substr(from, head.find("\r\n", from) - from);
+  }
+};
+
+/// Answers what comes as it is told, 204 if it is told nothing, and keeps it.
+class Inbox {
+ public:
+  void answer_with(std::vector<int> statuses) {
+    const std::lock_guard lock(mutex_);
+    statuses_.assign(statuses.begin(), statuses.end());
+  }
+  [[nodiscard]] Delivery next() {
+    std::unique_lock lock(mutex_);
+    REQUIRE(came_.wait_for(lock, std::chrono::seconds(60), [&] { return !deliveries_.empty(); }));
+    Delivery delivery = std::move(deliveries_.front());
+    deliveries_.pop_front();
+    return delivery;
+  }
+  [[nodiscard]] std::string url() const { return receiver_.url(); }
+
+ private:
+  void serve(WebhookReceiver::Peer& peer) {
+    for (;;) {
+      const std::string request = peer.read_request();
+      if (request.empty()) return;
+      const std::size_t head = request.find("\r\n\r\n");
+      int status = 204;
+      {
+        const std::lock_guard lock(mutex_);
+        if (!statuses_.empty()) {
+          status = statuses_.front();
+          statuses_.pop_front();
+        }
+        deliveries_.push_back({request.substr(0, head + 2), request.substr(head + 4)});
+      }
+      came_.notify_all();
+      if (!peer.answer(status, status == 301 ? "Location: http://127.0.0.1:1/\r\n" : "")) return;
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::deque<int> statuses_;
+  std::deque<Delivery> deliveries_;
+  WebhookReceiver receiver_{[this](WebhookReceiver::Peer& peer) { serve(peer); }};
+};
+
+std::string verdict_on(const std::string& secret, const Delivery& delivery) {
+  std::string input;
+  api::JsonWriter json(input);
+  json.begin_object().key("headers").begin_object();
+  for (const char* name : {"webhook-id", "webhook-timestamp", "webhook-signature"}) {
+    json.key(name).string(delivery.field(name));
+  }
+  json.end_object().key("body").string(delivery.body).end_object();
+  const ProcessResult result = run_client_script("verify_webhook", {secret}, input);
+  CHECK_EQ(result.exit_code, 0);
+  return result.out;
+}
+
+const std::vector<std::string> kLoopback{"--allow-callback-net", "127.0.0.1/32"};
+
+/// Makes one.
+Json subscribed(HttpClient& client, const std::string& body, const Headers& headers = {}) {
+  const HttpResponse response = client.post("/v1/events/subscribe", body, "application/json", headers);
+  REQUIRE_MESSAGE(response.status == 201, response.body);
+  return Json(response.body);
+}
+std::string path_to(const Json& subscription) { return "/v1/subscriptions/" + subscription.text("/subscriptionId"); }
+
+Json posted(HttpClient& client, const std::string& target, const std::string& body = "{}", int status = 200) {
+  const HttpResponse response = client.post(target, body);
+  REQUIRE_MESSAGE(response.status == status, response.body);
+  return Json(response.body.empty() ? "null" : response.body);
+}
+
+void wait_for_state(HttpClient& client, const std::string& path, const std::string& state,
+                    const Headers& headers = {}) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (;;) {
+    const HttpResponse response = client.get(path, headers);
+    REQUIRE_MESSAGE(response.status == 200, response.body);
+    if (Json(response.body).text("/state") == state) return;
+    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < until, response.body);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+bool holds_text(const std::filesystem::path& folder, const std::string& text) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(file), {}};
+    if (contains(content, text)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("HttpSubscriptions.TheShortFormDeliversSignedEvents") {
+  Inbox inbox;
+  Api api(kLoopback);
+  HttpClient client = api.client();
+  const Json made = subscribed(client, R"({"eventType":"MissionCreated","callbackUrl":")" + inbox.url() + "\"}");
+  append(client, event_json("m/0", "Other"));
+  const Json receipt = append(client, event_json("m/1", "MissionCreated", R"({"name":"Jün"})"));
+  const Delivery delivery = inbox.next();
+  const Json body(delivery.body);
+  CHECK(body.text("/subscriptionId") == made.text("/subscriptionId"));
+  CHECK(body.list("/events").size() == 1);
+  CHECK(body.text("/events/0/eventId") == receipt.text("/eventId"));
+  CHECK(body.text("/events/0/data/name") == "Jün");
+  CHECK(delivery.field("Content-Type").starts_with("application/json"));
+  CHECK(verdict_on(made.text("/secret"), delivery) == "good\n");
+  // Waiting for it to be done.
+  const Json after =
+      get_json(client, path_to(made) + "?ackedPosition=" + std::to_string(receipt.number("/position")) + "&wait=30s");
+  CHECK(after.number("/watermark/position") >= receipt.number("/position"));
+
+  // Both secrets sign for a while.
+  const Json rotated = posted(client, path_to(made) + "/rotate-secret", "");
+  append(client, event_json("m/1", "MissionCreated"));
+  const Delivery second = inbox.next();
+  CHECK(second.field("webhook-id") != delivery.field("webhook-id"));
+  CHECK(verdict_on(made.text("/secret"), second) == "good\n");
+  CHECK(verdict_on(rotated.text("/secret"), second) == "good\n");
+  CHECK(verdict_on("whsec_" + std::string(43, 'A') + "=", second) == "No matching signature found\n");
+}
+
+TEST_CASE("HttpSubscriptions.OneAttemptAfterAnotherHasTheSameId") {
+  Inbox inbox;
+  inbox.answer_with({503, 301});
+  Api api(kLoopback);
+  HttpClient client = api.client();
+  const Json made = subscribed(client, R"({"delivery":{"type":"webhook","url":")" + inbox.url() +
+                                           R"(","headers":{"X-Key":"topsecret"}},
+                                           "retry":{"initialDelayMs":100,"maxDelayMs":100}})");
+  append(client, event_json("m/1"));
+  const std::string id = inbox.next().field("webhook-id");
+  CHECK_FALSE(id.empty());
+  for (int attempt = 2; attempt <= 3; ++attempt) {
+    const Delivery again = inbox.next();
+    CHECK(again.field("webhook-id") == id);
+    CHECK(again.field("X-Key") == "topsecret");
+    CHECK(verdict_on(made.text("/secret"), again) == "good\n");
+  }
+  const Json after = get_json(client, path_to(made) + "?ackedPosition=1&wait=30s");
+  CHECK(after.number("/lastError/status") == 301);
+  CHECK(after.number("/failures") == 2);
+  CHECK(after.number("/deadLetters") == 0);
+  const Json attempts = get_json(client, path_to(made) + "/deliveries");
+  CHECK(attempts.list("/deliveries").size() == 3);
+  CHECK(attempts.text("/deliveries/2/batchId") == id);
+  CHECK(attempts.number("/deliveries/0/status") == 204);
+}
+
+TEST_CASE("HttpSubscriptions.CallbacksGoWhereTheOperatorLetsThem") {
+  Api api;
+  HttpClient client = api.client();
+  for (const char* url : {"http://127.0.0.1:9/", "http://[::1]/", "http://10.0.0.1/", "http://169.254.169.254/latest",
+                          "http://[::ffff:127.0.0.1]/", "ftp://a.example/", "https://user@a.example/", "a.example"}) {
+    CAPTURE(url);
+    const Json problem = check_problem(
+        client.post("/v1/events/subscribe", R"({"callbackUrl":")" + std::string(url) + "\"}"), 422, "callback-refused");
+    CHECK(names_pointer(problem, "/callbackUrl"));
+  }
+  check_problem(client.post("/v1/events/subscribe", R"({"delivery":{"type":"redis-stream","key":"k"}})"), 422,
+                "redis-not-configured");
+  check_problem(client.post("/v1/events/subscribe", R"({"delivery":{"type":"pull"},"schemaVersion":2})"), 422,
+                "invalid-request");
+  // The server's own port, whatever is allowed.
+  Api open(kLoopback);
+  HttpClient other = open.client();
+  check_problem(other.post("/v1/events/subscribe",
+                           R"({"callbackUrl":"http://127.0.0.1:)" + std::to_string(open.port()) + "/v1/events\"}"),
+                422, "callback-refused");
+}
+
+TEST_CASE("HttpSubscriptions.AReceiverThatIsGoneStopsItUntilItIsResumed") {
+  Inbox inbox;
+  inbox.answer_with({410});
+  Api api(kLoopback);
+  HttpClient client = api.client();
+  const std::string path = path_to(subscribed(client, R"({"callbackUrl":")" + inbox.url() + "\"}"));
+  const Json receipt = append(client, event_json("m/1"));
+  (void)inbox.next();
+  wait_for_state(client, path, "stopped");
+  CHECK_FALSE(get_json(client, path).is_null("/reason"));
+  CHECK(posted(client, path + "/resume", "").text("/state") == "active");
+  CHECK(Json(inbox.next().body).text("/events/0/eventId") == receipt.text("/eventId"));
+}
+
+TEST_CASE("HttpSubscriptions.WhatWasNotAnsweredComesAgainAfterAKill") {
+  Api api;
+  HttpClient client = api.client();
+  const Json made = subscribed(client, R"({"delivery":{"type":"pull"},"from":"beginning"})");
+  const std::string path = path_to(made);
+  const std::string first = append(client, event_json("a")).text("/eventId");
+  const std::string second = append(client, event_json("b")).text("/eventId");
+  const Json pulled = posted(client, path + "/pull", R"({"limit":1,"wait":"30s"})");
+  REQUIRE(pulled.text("/events/0/eventId") == first);
+  (void)posted(client, path + "/ack", R"({"leaseId":")" + pulled.text("/leaseId") + "\"}", 204);
+  (void)get_json(client, path + "?ackedPosition=1&wait=30s");
+  const Json held = posted(client, path + "/pull", R"({"limit":1,"wait":"30s","lease":"1h"})");
+  REQUIRE(held.text("/events/0/eventId") == second);
+  api.kill_and_restart();
+  HttpClient again = api.client();
+  CHECK(get_json(again, path).text("/state") == "active");
+  CHECK(get_json(again, path).text("/created") == made.text("/created"));
+  // The first may come too: what says that it was done was perhaps not synced.
+  std::vector<std::string> seen;
+  while (std::find(seen.begin(), seen.end(), second) == seen.end()) {
+    const Json more = posted(again, path + "/pull", R"({"wait":"30s"})");
+    REQUIRE_FALSE(more.list("/events").empty());
+    for (const Json& event : more.list("/events")) seen.push_back(event.text("/eventId"));
+  }
+  check_problem(again.post(path + "/ack", R"({"leaseId":")" + held.text("/leaseId") + "\"}"), 409, "lease-expired");
+}
+
+TEST_CASE("HttpSubscriptions.NoSecretIsInTheDataOrTheLog") {
+  Inbox inbox;
+  test::TempFolder folder;
+  const std::string data = folder.file("data"), keys = folder.file("keys");
+  ServerProcess server = ServerProcess::start({data, {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32"}, {}, 0});
+  HttpClient client(server.port());
+  const Json made = subscribed(
+      client, R"({"delivery":{"type":"webhook","url":")" + inbox.url() + R"(","headers":{"X-Key":"topsecretvalue"}}})");
+  append(client, event_json("m/1"));
+  const Delivery delivery = inbox.next();
+  CHECK(delivery.field("X-Key") == "topsecretvalue");
+  (void)get_json(client, path_to(made) + "?ackedPosition=1&wait=30s");
+  CHECK(server.stop() == 0);
+  const std::string secret = made.text("/secret").substr(6);
+  CHECK(holds_text(keys, secret));
+  CHECK(holds_text(keys, "topsecretvalue"));
+  CHECK_FALSE(holds_text(data, secret));
+  CHECK_FALSE(holds_text(data, "topsecretvalue"));
+  CHECK_FALSE(contains(server.err(), secret));
+  CHECK_FALSE(contains(server.err(), "topsecretvalue"));
+}
+
+TEST_CASE("HttpSubscriptions.AnOwnerWhoseKeyIsRevokedGetsNothingMore") {
+  test::TempFolder folder;
+  const std::string data = folder.file("data");
+  ServerProcess server = ServerProcess::start({data, {"--auth", "on"}, {}, 0});
+  const auto key = [&](const std::string& role, const std::string& name) {
+    const auto made = run_stele({"token", "create", "--data", data, "--role", role, "--name", name});
+    REQUIRE(made.exit_code == 0);
+    return made.out.substr(0, made.out.find('\n'));
+  };
+  const auto bearer = [](const std::string& token) { return Headers{{"Authorization", "Bearer " + token}}; };
+  const Headers owner = bearer(key("service", "orders")), admin = bearer(key("admin", "root"));
+  HttpClient client(server.port());
+  const std::string path = path_to(subscribed(client, R"({"delivery":{"type":"pull"}})", owner));
+  CHECK(client.get(path, owner).status == 200);
+  const auto listed = run_stele({"token", "list", "--data", data, "--format", "ndjson"});
+  std::string id;
+  for (std::size_t at = 0; at < listed.out.size();) {
+    const std::size_t end = listed.out.find('\n', at);
+    const Json entry(listed.out.substr(at, end - at));
+    if (entry.text("/name") == "orders") id = entry.text("/id");
+    at = end + 1;
+  }
+  REQUIRE(run_stele({"token", "revoke", id, "--data", data}).exit_code == 0);
+  CHECK(client.get(path, owner).status == 401);
+  wait_for_state(client, path, "suspended", admin);
+  check_problem(client.post(path + "/pull", "{}", "application/json", admin), 409, "subscription-not-active");
+  // An administrator may take it over.
+  const HttpResponse resumed = client.post(path + "/resume", "", "application/json", admin);
+  REQUIRE_MESSAGE(resumed.status == 200, resumed.body);
+  CHECK(Json(resumed.body).text("/state") == "active");
+  CHECK(Json(resumed.body).text("/owner/name") == "root");
+  CHECK(client.post(path + "/pull", "{}", "application/json", admin).status == 200);
+}
+
+}  // namespace stele::tests
