@@ -12,13 +12,15 @@ POSTGRES_FOLDER = pathlib.Path("/usr/lib/postgresql/15/bin")
 # Program: the Debian 12 package that has it.
 PROGRAMS = {
     "findmnt": "util-linux", "nginx": "nginx-light", "redis-server": "redis-server", "nats-server": "nats-server",
-    "db_bench": "rocksdb-tools", str(POSTGRES_FOLDER / "postgres"): "postgresql-15",
+    "db_bench": "rocksdb-tools", "wrk": "wrk", "redis-benchmark": "redis-tools", str(POSTGRES_FOLDER / "postgres"): "postgresql-15",
 }
 PROGRAMS_OF_ROWS = {
     1: ["nginx", "redis-server", "nats-server", str(POSTGRES_FOLDER / "postgres")],
     3: ["redis-server", str(POSTGRES_FOLDER / "postgres")],
     4: ["db_bench"],
     5: ["nginx"],
+    15: ["nginx", "wrk", "redis-server", "redis-benchmark"],
+    19: ["nginx"],
 }
 
 

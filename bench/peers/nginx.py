@@ -60,6 +60,13 @@ class ConstantAnswer(Nginx):
         return f"location / {{ return 201 '{self.body}'; }}"
 
 
+class Refusal(Nginx):
+    """Every request gets a 500."""
+
+    def location(self):
+        return "location / { return 500; }"
+
+
 class Files(Nginx):
     """GET of the files in `content`, {name: bytes}, at /pages/."""
 
