@@ -273,6 +273,25 @@ TEST_CASE("RedisSubscription.AStreamHasOneSubscription") {
   CHECK(stream_becomes(redis, positions));
 }
 
+TEST_CASE("RedisSubscription.AStreamGoesForwardOnly") {
+  RedisServer redis;
+  RedisSubscriber stele(redis.url());
+  HttpClient client = stele.client();
+  const std::string id = stele.subscribe(to_stream());
+  std::vector<std::string> positions = append_events(client, 3);
+  CHECK(stream_becomes(redis, positions));
+  CHECK(eventually([&] { return stele.shown(id).number("/delivered") == 3; }));
+  REQUIRE_EQ(client.post("/v1/subscriptions/" + id + "/pause", "").status, 200);
+  const Json problem = check_problem(client.post("/v1/subscriptions/" + id + "/seek", R"({"from":"beginning"})"), 422);
+  CHECK(names_pointer(problem, "/from"));
+  const std::vector<std::string> passed = append_events(client, 3);
+  REQUIRE_EQ(client.post("/v1/subscriptions/" + id + "/seek", R"({"from":)" + passed[1] + "}").status, 200);
+  stele.resume(id);
+  positions.push_back(passed[2]);
+  join(positions, append_events(client, 2));
+  CHECK(stream_becomes(redis, positions));
+}
+
 TEST_CASE("RedisSubscription.AKeyThatIsNoStreamStopsItAndNothingIsMissed") {
   RedisServer redis;
   REQUIRE_EQ(redis.ask({"SET", "events", "x"}), "OK");

@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <sstream>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,6 +90,22 @@ class StreamDeliveries {
     REQUIRE(comes_true([&] { return client_->connected(); }));
     return Attempt(sink_, batch).outcome();
   }
+  /// Large batches, a hundred and until so many attempts were in vain. What was delivered.
+  std::vector<std::uint64_t> deliver_until_failed(int failures_min) {
+    std::minstd_rand random{7};
+    std::vector<std::uint64_t> delivered;
+    std::uint64_t position = 0;
+    for (int batches = 0, failures = 0; batches < 100 || failures < failures_min; ++batches) {
+      api::DeliveryBatchToSend batch{"sub_1_1", {}};
+      for (std::size_t count = 1 + random() % 50; count > 0; --count) {
+        position += 1 + random() % 3;
+        delivered.push_back(position);
+        batch.parcels.push_back(sample_parcel(position, "\"" + std::string(random() % 20'000, 'x') + "\""));
+      }
+      failures += deliver(batch);
+    }
+    return delivered;
+  }
   /// Again and again, as long as it says that this may help. How often it was in vain.
   int deliver(const api::DeliveryBatchToSend& batch) {
     for (int failures = 0;; ++failures) {
@@ -163,26 +180,31 @@ TEST_CASE("RedisDeliveries.AStreamHoldsTheEventsInOrderAndOnce") {
 TEST_CASE("RedisDeliveries.ConnectionsThatAreLostAnywhereLoseAndDoubleNothing") {
   RedisServer redis;
   StreamDeliveries stele(url_of(redis.url()));
-  std::atomic<bool> over{false};
-  std::thread killer([&] {
-    while (!over) static_cast<void>(redis.ask({"CLIENT", "KILL", "TYPE", "normal"}));
+  std::jthread killer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) static_cast<void>(redis.ask({"CLIENT", "KILL", "TYPE", "normal"}));
   });
-  std::minstd_rand random{7};
-  Positions expected;
-  std::uint64_t position = 0;
-  int failures = 0, batches = 0;
-  // Until some were lost on their way; what is in them is large, so that many are.
-  for (; batches < 100 || failures < 10; ++batches) {
-    api::DeliveryBatchToSend batch{"sub_1_1", {}};
-    for (std::size_t count = 1 + random() % 50; count > 0; --count) {
-      position += 1 + random() % 3;
-      expected.push_back(position);
-      batch.parcels.push_back(sample_parcel(position, "\"" + std::string(random() % 20'000, 'x') + "\""));
-    }
-    failures += stele.deliver(batch);
-  }
-  over = true;
+  const Positions expected = stele.deliver_until_failed(10);
+  killer.request_stop();
   killer.join();
+  CHECK(positions_in(redis) == expected);
+}
+
+TEST_CASE("RedisDeliveries.ARedisThatRefusesNowAndThenMissesNothing") {
+  RedisServer redis;
+  StreamDeliveries stele(url_of(redis.url()));
+  RunningClient other(url_of(redis.url()));
+  std::jthread filler([&](const std::stop_token& stop) {
+    // Full, and not any more, as fast as it answers.
+    for (bool is_full = true; !stop.stop_requested(); is_full = !is_full) {
+      std::atomic<bool> done{false};
+      const std::string command = redis_command({"CONFIG", "SET", "maxmemory", is_full ? "1" : "0"});
+      if (!other->send(command, [&](const RedisReply*) { done = true; })) continue;
+      while (!done) std::this_thread::yield();
+    }
+  });
+  const Positions expected = stele.deliver_until_failed(10);
+  filler.request_stop();
+  filler.join();
   CHECK(positions_in(redis) == expected);
 }
 
