@@ -421,6 +421,10 @@ TEST_CASE("SubscriptionEndpoints.AttemptsAndTheFateOfAnEventAreOneCall") {
   wait_until([&] { return f.get(path + "/deliveries?limit=1", f.ada).at("/deliveries/0/delivered") == "true"; });
   CHECK(f.get(path + "/deliveries?limit=1", f.ada).at("/deliveries/1") == "none");
   CHECK(f.get(path + "/deliveries?limit=0", f.ada).slug() == "invalid-parameter");
+  CHECK(f.get(path + "/deliveries?cursor=x", f.ada).slug() == "unknown-parameter");
+  const Answer lines =
+      f.service.get(path + "/deliveries", {{"Authorization", "Bearer " + f.ada}, {"Accept", "application/x-ndjson"}});
+  CHECK(std::count(lines.body.begin(), lines.body.end(), '\n') == 2);
 
   // Each sees the subscriptions that it may see.
   const Answer mine = f.get(fates, f.ada);
