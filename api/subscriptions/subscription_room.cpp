@@ -8,6 +8,7 @@
 
 #include "api/access/authenticator.h"
 #include "api/http/bounded_read.h"
+#include "api/subscriptions/redis_sink.h"
 #include "api/subscriptions/subscription.h"
 #include "api/subscriptions/subscription_log.h"
 #include "api/subscriptions/webhook_sink.h"
@@ -70,6 +71,10 @@ class SubscriptionRoom::Impl : public std::enable_shared_from_this<SubscriptionR
     const auto found = all.find(id);
     return found == all.end() ? nullptr : found->second;
   }
+  /// If a stream of Redis has a subscription already, but for `except` (null: none): entries of the one would look to
+  /// the other like its own, and events be missing without a word.
+  [[nodiscard]] std::optional<Problem> taken_stream(const SubscriptionDefinition& definition,
+                                                    const Subscription* except) const;
   [[nodiscard]] std::vector<SubscriptionPtr> everyone() const {
     std::vector<SubscriptionPtr> list;
     const std::shared_lock lock(mutex);
@@ -127,7 +132,27 @@ std::shared_ptr<DeliverySink> SubscriptionRoom::Impl::sink_of(const Subscription
   if (definition.kind == DeliveryKind::Webhook && options.webhooks != nullptr) {
     return std::make_shared<WebhookSink>(*options.webhooks, clock, definition, secrets_of);
   }
+  if (definition.kind == DeliveryKind::RedisStream && options.redis != nullptr) {
+    return std::make_shared<RedisStreamSink>(*options.redis, definition.redis_name);
+  }
+  if (definition.kind == DeliveryKind::RedisChannel && options.redis != nullptr) {
+    return std::make_shared<RedisChannelSink>(*options.redis, definition.redis_name);
+  }
   return nullptr;
+}
+
+std::optional<Problem> SubscriptionRoom::Impl::taken_stream(const SubscriptionDefinition& definition,
+                                                            const Subscription* except) const {
+  if (definition.kind != DeliveryKind::RedisStream) return std::nullopt;
+  for (const SubscriptionPtr& other : everyone()) {
+    const SubscriptionDefinition of_other = other->definition();
+    if (other.get() == except || of_other.kind != definition.kind || of_other.redis_name != definition.redis_name) {
+      continue;
+    }
+    const std::string detail = "Another subscription delivers to this stream; each needs one of its own.";
+    return Problem("invalid-request", "/delivery/key: " + detail).error({"pointer", "/delivery/key", detail, {}});
+  }
+  return std::nullopt;
 }
 
 void SubscriptionRoom::Impl::begin(Subscription::Start start) {
@@ -327,6 +352,7 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
     return Problem("unavailable", "The journal of deliveries cannot be opened; the server's log says why.");
   }
   SubscriptionDefinition& definition = request.definition;
+  if (auto taken = impl_->taken_stream(definition, replaced.get())) return *std::move(taken);
   definition.id = make_id();
   definition.owner = owner_of(by.caller);
   definition.created = impl_->clock.now();
@@ -386,6 +412,7 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::change(const std::st
   const auto subscription = impl_->find(id);
   if (!subscription) return no_subscription();
   const SubscriptionDefinition& definition = request.definition;
+  if (auto taken = impl_->taken_stream(definition, subscription.get())) return *std::move(taken);
   auto secrets = impl_->secrets_of(definition);
   if (!secrets) return no_secrets();
   if (request.secrets.headers || request.secrets.tls) {

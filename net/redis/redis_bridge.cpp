@@ -31,8 +31,10 @@ RedisClientOptions state_options(const RedisStateCacheOptions& cache) {
 RedisBridge::RedisBridge(const RedisUrl& url, const Uuid& store, const Digest& secret, RedisStateCacheOptions cache)
     : bus_client_(context_, url, bus_options()),
       state_client_(context_, url, state_options(cache)),
+      delivery_client_(context_, url, RedisDeliveries::client_options()),
       bus_(bus_client_),
       states_(state_client_, store, secret, cache),
+      deliveries_(context_, delivery_client_),
       thread_([this] { run(); }) {}
 
 RedisBridge::~RedisBridge() {
@@ -54,6 +56,7 @@ void RedisBridge::run() {
       log_error("Redis: {}", thrown.what());
       bus_client_.reconnect("there was no memory");
       state_client_.reconnect("there was no memory");
+      delivery_client_.reconnect("there was no memory");
     }
   }
 }

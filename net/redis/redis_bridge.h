@@ -1,6 +1,6 @@
 #pragma once
-// All that a server does with a Redis: the event bus and the cache of states, on a connection each, so that a large
-// state does not hold up events, and on one thread.
+// All that a server does with a Redis: the event bus, the cache of states and deliveries, on a connection each, so that
+// a large state or a batch does not hold up events, and on one thread.
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -9,6 +9,7 @@
 #include "engine/base/ids.h"
 #include "net/redis/redis_bus.h"
 #include "net/redis/redis_client.h"
+#include "net/redis/redis_deliveries.h"
 #include "net/redis/redis_state_cache.h"
 #include "net/tls/socket.h"
 
@@ -25,6 +26,7 @@ class RedisBridge {
 
   [[nodiscard]] api::Bus& bus() { return bus_; }
   [[nodiscard]] api::SharedStateCache& states() { return states_; }
+  [[nodiscard]] api::RedisSender& deliveries() { return deliveries_; }
 
  private:
   void run();
@@ -33,8 +35,10 @@ class RedisBridge {
   boost::asio::executor_work_guard<Executor> work_{context_.get_executor()};
   RedisClient bus_client_;
   RedisClient state_client_;
+  RedisClient delivery_client_;
   RedisBus bus_;
   RedisStateCache states_;
+  RedisDeliveries deliveries_;
   std::thread thread_;  ///< last: it uses all of the above
 };
 

@@ -30,9 +30,11 @@ namespace {
 
 constexpr std::size_t kReadBytes = 64U << 10;
 
-struct Command {
+/// One, or several that were sent as one.
+struct Commands {
   RedisClient::Done done;
   std::size_t bytes = 0;
+  std::size_t left = 0;  ///< without an answer
   Steady::time_point deadline;
 };
 
@@ -49,7 +51,7 @@ struct RedisClient::Core : std::enable_shared_from_this<Core> {
     seen.since = system_clock().now();
   }
 
-  [[nodiscard]] bool send(std::string_view command, Done done);
+  [[nodiscard]] bool send(std::string_view bytes, std::size_t count, Done done);
   void connect();
   void lost(const std::string& why);
   void connected();
@@ -68,8 +70,9 @@ struct RedisClient::Core : std::enable_shared_from_this<Core> {
 
   mutable std::mutex mutex;
   RedisClientState seen;
-  std::string outbox;            // taken, and not handed to the socket yet
-  std::deque<Command> commands;  // without an answer, in the order they are sent
+  std::string outbox;             // taken, and not handed to the socket yet
+  std::deque<Commands> commands;  // without all answers, in the order they are sent
+  std::size_t commands_left = 0;  // in all of them
   std::size_t command_bytes = 0;
   bool flush_posted = false;
 };
@@ -83,7 +86,7 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
         resolver_(core->context.get_executor()),
         socket_(core->context.get_executor()),
         timer_(core->context.get_executor()),
-        reader_(core->options.reply_bytes_max) {}
+        reader_(core->options.reply_bytes_max, core->options.list_items_max) {}
 
   void begin() {
     deadline_ = Steady::now() + core_.options.connect_time;
@@ -152,7 +155,7 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
     if (late) return fail("it does not answer in time");
     if (idle && now - heard_ > core_.options.ping_interval) {
       heard_ = now;
-      static_cast<void>(owner_->send(redis_command({"PING"}), [](const RedisReply*) {}));
+      static_cast<void>(owner_->send(redis_command({"PING"}), 1, [](const RedisReply*) {}));
     }
     watch();
   }
@@ -227,17 +230,25 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   }
 
   bool answered(const RedisReply& reply) {
-    Command command;
+    Commands whole;
+    const Done* done = &whole.done;
     {
       const std::lock_guard lock(core_.mutex);
       if (!core_.commands.empty()) {
-        command = std::move(core_.commands.front());
-        core_.commands.pop_front();
-        core_.command_bytes -= command.bytes;
+        Commands& front = core_.commands.front();
+        --core_.commands_left;
+        if (--front.left > 0) {
+          // Only this thread takes it away.
+          done = &front.done;
+        } else {
+          whole = std::move(front);
+          core_.commands.pop_front();
+          core_.command_bytes -= whole.bytes;
+        }
       }
     }
-    if (!command.done) return give_up("it gave an answer that was not asked for");
-    command.done(&reply);
+    if (!*done) return give_up("it gave an answer that was not asked for");
+    (*done)(&reply);
     return !closed_;
   }
 
@@ -257,10 +268,10 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   bool closed_ = false;
 };
 
-bool RedisClient::Core::send(std::string_view command, Done done) {
+bool RedisClient::Core::send(std::string_view bytes, std::size_t count, Done done) {
   const std::lock_guard lock(mutex);
-  if (!seen.connected || commands.size() >= options.commands_max ||
-      command.size() > options.bytes_max - command_bytes) {
+  if (!seen.connected || count > options.commands_max - commands_left ||
+      bytes.size() > options.bytes_max - command_bytes) {
     return false;
   }
   // First, for it does no harm without the rest.
@@ -270,14 +281,15 @@ bool RedisClient::Core::send(std::string_view command, Done done) {
     });
     flush_posted = true;
   }
-  commands.push_back({std::move(done), command.size(), Steady::now() + options.answer_time});
+  commands.push_back({std::move(done), bytes.size(), count, Steady::now() + options.answer_time});
   try {
-    outbox += command;
+    outbox += bytes;
   } catch (...) {
     commands.pop_back();
     throw;
   }
-  command_bytes += command.size();
+  commands_left += count;
+  command_bytes += bytes.size();
   return true;
 }
 
@@ -324,15 +336,15 @@ void RedisClient::Core::lost(const std::string& why) {
 }
 
 void RedisClient::Core::fail_commands() {
-  std::deque<Command> failed;
+  std::deque<Commands> failed;
   {
     const std::lock_guard lock(mutex);
     failed.swap(commands);
     outbox.clear();
-    command_bytes = 0;
+    commands_left = command_bytes = 0;
     flush_posted = false;
   }
-  for (const Command& command : failed) command.done(nullptr);
+  for (const Commands& unanswered : failed) unanswered.done(nullptr);
 }
 
 RedisClient::RedisClient(asio::io_context& context, RedisUrl url, RedisClientOptions options)
@@ -351,7 +363,9 @@ RedisClient::~RedisClient() {
   core_->fail_commands();
 }
 
-bool RedisClient::send(std::string_view command, Done done) { return core_->send(command, std::move(done)); }
+bool RedisClient::send(std::string_view commands, std::size_t count, Done done) {
+  return core_->send(commands, count, std::move(done));
+}
 
 bool RedisClient::connected() const {
   const std::lock_guard lock(core_->mutex);
@@ -361,9 +375,11 @@ bool RedisClient::connected() const {
 RedisClientState RedisClient::state() const {
   const std::lock_guard lock(core_->mutex);
   RedisClientState state = core_->seen;
-  state.waiting = core_->commands.size();
+  state.waiting = core_->commands_left;
   return state;
 }
+
+const RedisClientOptions& RedisClient::options() const { return core_->options; }
 
 void RedisClient::reconnect(const std::string& why) { core_->lost(why); }
 

@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "engine/base/ids.h"
 #include "net/redis/redis_reply_reader.h"
@@ -28,6 +30,7 @@ struct RedisClientOptions {
   std::size_t commands_max = 64U << 10;
   std::size_t bytes_max = 16U << 20;
   std::size_t reply_bytes_max = 64U << 10;
+  std::size_t list_items_max = 0;  ///< of all lists of a reply together; 0 = no command has a list as its answer
 };
 
 struct RedisClientState {
@@ -54,9 +57,13 @@ class RedisClient {
 
   /// Takes a whole command (see redis_command()) and calls `done` exactly once, on the context's thread; it must return
   /// quickly and not throw. False, and no call, if Redis is away or too much waits.
-  [[nodiscard]] bool send(std::string_view command, Done done);
+  [[nodiscard]] bool send(std::string_view command, Done done) { return send(command, 1, std::move(done)); }
+  /// The same for `count` commands: they go over one connection, with no other one between them. `done` is called for
+  /// each of them in turn; null is the last call.
+  [[nodiscard]] bool send(std::string_view commands, std::size_t count, Done done);
   [[nodiscard]] bool connected() const;
   [[nodiscard]] RedisClientState state() const;
+  [[nodiscard]] const RedisClientOptions& options() const;
   /// Gives the connection up, and makes another one. On the context's thread only.
   void reconnect(const std::string& why);
 

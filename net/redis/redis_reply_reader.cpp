@@ -8,36 +8,80 @@
 
 namespace stele::net {
 
+/// Of the reply that is being read.
+struct RedisReplyBounds {
+  std::size_t bytes_max = 0;
+  std::size_t items_max = 0;
+  std::size_t bytes = 0;  ///< of texts
+  std::size_t items = 0;
+  bool exceeded = false;
+};
+
 namespace {
 
 // Called by C, which no exception may pass. Null is taken for a lack of memory there: the reader goes no further.
 
-RedisReply* make_reply(RedisReply::Kind kind, std::int64_t integer, std::string_view text) noexcept {
+RedisReplyBounds& bounds_of(const redisReadTask* task) { return *static_cast<RedisReplyBounds*>(task->privdata); }
+
+/// Into the list that it is an item of, which has room for it, or by itself.
+RedisReply* place(const redisReadTask* task, RedisReply reply) {
+  if (task->parent == nullptr) return new RedisReply(std::move(reply));
+  return &static_cast<RedisReply*>(task->parent->obj)->items.emplace_back(std::move(reply));
+}
+
+RedisReply* make_reply(const redisReadTask* task, RedisReply::Kind kind, std::int64_t integer,
+                       std::string_view text) noexcept {
   try {
-    return std::make_unique<RedisReply>(RedisReply{kind, integer, std::string(text)}).release();
+    return place(task, {kind, integer, std::string(text)});
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
 }
 
 void* text_reply(const redisReadTask* task, char* bytes, std::size_t size) {
-  return make_reply(task->type == REDIS_REPLY_ERROR ? RedisReply::Kind::Error : RedisReply::Kind::Text, 0,
+  RedisReplyBounds& bounds = bounds_of(task);
+  if (size > bounds.bytes_max - bounds.bytes) {
+    bounds.exceeded = true;
+    return nullptr;
+  }
+  bounds.bytes += size;
+  return make_reply(task, task->type == REDIS_REPLY_ERROR ? RedisReply::Kind::Error : RedisReply::Kind::Text, 0,
                     {bytes, size});
 }
 
-/// No command that is sent has a list for an answer. hiredis would take memory for as many members as are announced.
-void* no_list(const redisReadTask*, int) { return nullptr; }
-
-void* integer_reply(const redisReadTask*, long long integer) {
-  return make_reply(RedisReply::Kind::Integer, integer, {});
+/// The memory that it takes for so many items as are announced is bounded too.
+void* list_reply(const redisReadTask* task, int size) {
+  RedisReplyBounds& bounds = bounds_of(task);
+  std::size_t depth = 1;
+  for (const redisReadTask* outer = task->parent; outer != nullptr; outer = outer->parent) ++depth;
+  const auto items = static_cast<std::size_t>(size);
+  if (bounds.items_max == 0) return nullptr;
+  if (depth > RedisReplyReader::list_depth_max || items > bounds.items_max - bounds.items) {
+    bounds.exceeded = true;
+    return nullptr;
+  }
+  bounds.items += items;
+  RedisReply* const list = make_reply(task, RedisReply::Kind::List, 0, {});
+  if (list == nullptr) return nullptr;
+  try {
+    list->items.reserve(items);
+    return list;
+  } catch (const std::bad_alloc&) {
+    if (task->parent == nullptr) delete list;
+    return nullptr;
+  }
 }
 
-void* nil_reply(const redisReadTask*) { return make_reply(RedisReply::Kind::Nil, 0, {}); }
+void* integer_reply(const redisReadTask* task, long long integer) {
+  return make_reply(task, RedisReply::Kind::Integer, integer, {});
+}
+
+void* nil_reply(const redisReadTask* task) { return make_reply(task, RedisReply::Kind::Nil, 0, {}); }
 
 void free_reply(void* reply) { delete static_cast<RedisReply*>(reply); }
 
 redisReplyObjectFunctions* reply_functions() {
-  static redisReplyObjectFunctions functions{text_reply, no_list, integer_reply, nil_reply, free_reply};
+  static redisReplyObjectFunctions functions{text_reply, list_reply, integer_reply, nil_reply, free_reply};
   return &functions;
 }
 
@@ -54,9 +98,12 @@ std::string_view RedisReply::error_code() const {
 
 void RedisReplyReader::Freed::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
-RedisReplyReader::RedisReplyReader(std::size_t reply_bytes_max)
-    : reply_bytes_max_(reply_bytes_max), reader_(redisReaderCreateWithFunctions(reply_functions())) {
+RedisReplyReader::RedisReplyReader(std::size_t reply_bytes_max, std::size_t list_items_max)
+    : reply_bytes_max_(reply_bytes_max),
+      bounds_(std::make_unique<RedisReplyBounds>(RedisReplyBounds{reply_bytes_max, list_items_max})),
+      reader_(redisReaderCreateWithFunctions(reply_functions())) {
   if (!reader_) throw std::bad_alloc();
+  reader_->privdata = bounds_.get();
 }
 
 RedisReplyReader::~RedisReplyReader() = default;
@@ -70,14 +117,17 @@ Status RedisReplyReader::feed(std::string_view bytes) {
 
 Result<bool> RedisReplyReader::next(RedisReply& to) {
   void* read = nullptr;
-  if (redisReaderGetReply(reader_.get(), &read) != REDIS_OK) return no_reply("no answers of a Redis");
+  if (redisReaderGetReply(reader_.get(), &read) != REDIS_OK) {
+    return no_reply(bounds_->exceeded ? "an answer that is too large" : "no answers of a Redis");
+  }
   if (read == nullptr) return false;
+  bounds_->bytes = bounds_->items = 0;
   const std::unique_ptr<RedisReply> reply(static_cast<RedisReply*>(read));
   to = std::move(*reply);
   return true;
 }
 
-std::string redis_command(std::initializer_list<std::string_view> arguments) {
+std::string redis_command(std::span<const std::string_view> arguments) {
   std::vector<const char*> texts;
   std::vector<std::size_t> sizes;
   for (const std::string_view argument : arguments) {
@@ -89,6 +139,10 @@ std::string redis_command(std::initializer_list<std::string_view> arguments) {
   if (size < 0) throw std::bad_alloc();
   const std::unique_ptr<char, void (*)(char*)> owned(formatted, redisFreeCommand);
   return {formatted, static_cast<std::size_t>(size)};
+}
+
+std::string redis_command(std::initializer_list<std::string_view> arguments) {
+  return redis_command(std::span(arguments.begin(), arguments.size()));
 }
 
 }  // namespace stele::net

@@ -10,6 +10,8 @@ namespace http = boost::beast::http;
 
 namespace {
 constexpr int interim_max = 16;
+/// No chunked body ends with fewer bytes ("0", two line ends).
+constexpr std::size_t last_chunk_bytes_min = 5;
 
 /// Whether it may be the beginning of an answer. The parser looks at whole lines only.
 bool may_be_answer(std::string_view bytes) {
@@ -47,7 +49,9 @@ AnswerReader::State AnswerReader::parse() {
     if (!is_begun_ && !may_be_answer(unused_)) return State::NotHttp;
     parser_->get().body() = {piece.data(), piece.size(), true};
     boost::system::error_code ec = http::error::need_more;
-    if (!unused_.empty()) {
+    // The parser asserts that it is never asked about less of a last chunk whose first line it has seen.
+    const bool is_enough = !had_head || !parser_->chunked() || unused_.size() >= last_chunk_bytes_min;
+    if (!unused_.empty() && is_enough) {
       const std::size_t used = parser_->put(boost::asio::buffer(unused_), ec);
       unused_.erase(0, used);
       is_begun_ = is_begun_ || used > 0;

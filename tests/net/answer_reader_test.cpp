@@ -46,13 +46,14 @@ TEST_CASE("AnswerReader.ReadsAnswersInAnyPieces") {
                 "abcdefg", true},
            Case{"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nX-Trailer: 1\r\n\r\n", 200, "ok",
                 true},
+           Case{"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 202, "", true},
            Case{"HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, "until the end", false},
            Case{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 410 Gone\r\n"
                 "Content-Length: 4\r\n\r\ngone",
                 410, "gone", true},
            Case{"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n", 999, "", true},
        }) {
-    for (const std::size_t size : {1UL, 2UL, 7UL, 1000UL}) {
+    for (const std::size_t size : {1UL, 2UL, 3UL, 4UL, 5UL, 7UL, 1000UL}) {
       CAPTURE(c.bytes);
       CAPTURE(size);
       Outcome outcome;

@@ -5,110 +5,24 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <chrono>
-#include <functional>
-#include <optional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/net/fake_redis.h"
 
 using namespace stele;
 using namespace stele::net;
-using boost::asio::ip::tcp;
+using stele::tests::comes_true;
+using stele::tests::FakeRedis;
+using stele::tests::hasty;
+using stele::tests::RunningClient;
 
 namespace {
-
-/// Takes one connection after the other, and answers each piece of what it hears by what `answer` gives.
-class FakeRedis {
- public:
-  using Answer = std::function<std::string(std::string_view heard)>;
-  explicit FakeRedis(Answer answer)
-      : answer_(std::move(answer)),
-        acceptor_(io_, tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), 0)),
-        thread_([this] { run(); }) {}
-  ~FakeRedis() {
-    stop_ = true;
-    boost::asio::io_context io;
-    tcp::socket last(io);
-    boost::system::error_code ignored;
-    last.connect(acceptor_.local_endpoint(), ignored);
-    thread_.join();
-  }
-  [[nodiscard]] RedisUrl url() const {
-    RedisUrl url;
-    url.port = acceptor_.local_endpoint().port();
-    return url;
-  }
-  std::atomic<int> connections{0};
-
- private:
-  void run() {
-    while (!stop_) {
-      boost::system::error_code ec;
-      tcp::socket socket(io_);
-      acceptor_.accept(socket, ec);
-      if (ec || stop_) return;
-      ++connections;
-      std::string buffer(65536, '\0');
-      while (!ec) {
-        const std::size_t size = socket.read_some(boost::asio::buffer(buffer), ec);
-        if (!ec) boost::asio::write(socket, boost::asio::buffer(answer_({buffer.data(), size})), ec);
-      }
-    }
-  }
-
-  const Answer answer_;
-  std::atomic<bool> stop_{false};
-  boost::asio::io_context io_;
-  tcp::acceptor acceptor_;
-  std::thread thread_;
-};
-
-RedisClientOptions hasty() {
-  RedisClientOptions options;
-  options.purpose = "test";
-  options.connect_time = std::chrono::milliseconds{300};
-  options.answer_time = std::chrono::milliseconds{300};
-  options.retry_first = options.retry_last = std::chrono::milliseconds{5};
-  options.commands_max = 100;
-  options.bytes_max = 4096;
-  options.reply_bytes_max = 1024;
-  return options;
-}
-
-/// A client and the thread that it needs.
-class RunningClient {
- public:
-  explicit RunningClient(const RedisUrl& url, const RedisClientOptions& options = hasty())
-      : client_(std::in_place, context_, url, options), thread_([this] { context_.run(); }) {}
-  ~RunningClient() { end(); }
-  void end() {
-    if (!thread_.joinable()) return;
-    context_.stop();
-    thread_.join();
-    client_.reset();
-  }
-  RedisClient* operator->() { return &*client_; }
-
- private:
-  boost::asio::io_context context_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
-  std::optional<RedisClient> client_;
-  std::thread thread_;
-};
-
-/// False if it does not within a minute.
-bool comes_true(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 bool is_ping(std::string_view heard) { return heard.find("PING") != std::string_view::npos; }
 
@@ -215,4 +129,72 @@ TEST_CASE("RedisClient.ANameThatNobodyHasIsSaid") {
   RunningClient client(url);
   CHECK(comes_true([&] { return !client->state().last_error.empty(); }));
   CHECK_FALSE(client->state().connected);
+}
+
+TEST_CASE("RedisClient.CommandsThatAreSentAsOneHaveNoOthersBetweenThem") {
+  // Answers with how many commands came since the last one that opens a group.
+  int inside = 0;  // of the server's thread
+  std::string rest;
+  FakeRedis redis([&](std::string_view bytes) -> std::string {
+    if (is_ping(bytes)) return "+PONG\r\n";
+    rest += bytes;
+    std::string answers;
+    const std::string command = redis_command({"A"});
+    while (rest.size() >= command.size()) {
+      inside = rest[command.size() - 3] == 'A' ? 0 : inside + 1;
+      answers += ":" + std::to_string(inside) + "\r\n";
+      rest.erase(0, command.size());
+    }
+    return answers;
+  });
+  RunningClient client(redis.url());
+  REQUIRE(comes_true([&] { return client->connected(); }));
+  const std::string group = redis_command({"A"}) + redis_command({"B"}) + redis_command({"B"}) + redis_command({"B"});
+  std::mutex mutex;
+  std::vector<std::vector<std::int64_t>> heard;
+  std::vector<std::thread> senders;
+  for (int i = 0; i < 2; ++i) {
+    senders.emplace_back([&] {
+      for (int sent = 0; sent < 200;) {
+        const auto answers = std::make_shared<std::vector<std::int64_t>>();
+        sent += client->send(group, 4, [&, answers](const RedisReply* reply) {
+          answers->push_back(reply == nullptr ? -1 : reply->integer);
+          const std::lock_guard lock(mutex);
+          if (answers->size() == 4) heard.push_back(*answers);
+        });
+      }
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  CHECK(comes_true([&] {
+    const std::lock_guard lock(mutex);
+    return heard.size() == 400;
+  }));
+  for (const auto& answers : heard) CHECK(answers == std::vector<std::int64_t>{0, 1, 2, 3});
+  CHECK_EQ(client->state().waiting, 0);
+  // All of them or none.
+  CHECK_FALSE(client->send(group, 101, [](const RedisReply*) {}));
+}
+
+TEST_CASE("RedisClient.NullIsTheLastAnswerToCommandsThatAreSentAsOne") {
+  bool is_first = true;  // of the server's thread
+  FakeRedis redis([&](std::string_view bytes) -> std::string {
+    if (is_ping(bytes)) return "+PONG\r\n";
+    return std::exchange(is_first, false) ? ":1\r\n:2\r\n?\r\n" : "";
+  });
+  std::atomic<int> answers{0}, nulls{0}, after{0};
+  {
+    RunningClient client(redis.url());
+    REQUIRE(comes_true([&] { return client->connected(); }));
+    REQUIRE(client->send(redis_command({"A"}) + redis_command({"B"}) + redis_command({"C"}), 3,
+                         [&](const RedisReply* reply) {
+                           if (nulls != 0) ++after;
+                           ++(reply == nullptr ? nulls : answers);
+                         }));
+    CHECK(comes_true([&] { return nulls == 1; }));
+    CHECK_EQ(client->state().waiting, 0);
+  }
+  CHECK_EQ(answers, 2);
+  CHECK_EQ(nulls, 1);
+  CHECK_EQ(after, 0);
 }

@@ -222,6 +222,7 @@ int run(ServeOptions& options, net::Signals& signals) {
   if (*redis != nullptr) {
     options.service.bus = &(*redis)->bus();
     options.service.shared_states = &(*redis)->states();
+    options.service.redis = &(*redis)->deliveries();
   }
   options.service.subscriptions.secrets_folder = keys;
   net::AddressGuard guard = options.callback_guard;
