@@ -4,9 +4,9 @@
 
 #include <utility>
 
+#include "api/endpoint/own_event_reader.h"
 #include "api/endpoint/own_events.h"
 #include "api/json/json_writer.h"
-#include "api/endpoint/own_event_reader.h"
 
 namespace stele::api {
 

@@ -5,7 +5,6 @@
 
 #include "api/endpoint/visible_event.h"
 #include "api/http/parameters.h"
-#include "api/json/json_writer.h"
 #include "api/subscriptions/list_request.h"
 #include "api/subscriptions/subscription_access.h"
 #include "api/subscriptions/subscription_json.h"
@@ -17,10 +16,9 @@ using CallPtr = std::shared_ptr<Call>;
 }  // namespace
 
 std::vector<Endpoint> DeliveryEndpoints::endpoints() {
-  const EndpointLimits newest{.query = QueryUse::Read};
   const EndpointLimits list{.answer = AnswerForm::JsonOrLines, .query = QueryUse::Read};
   return {
-      {Method::Get, "/v1/subscriptions/{subscriptionId}/deliveries", Permission::Read, newest, RunsOn::ReadPool,
+      {Method::Get, "/v1/subscriptions/{subscriptionId}/deliveries", Permission::Read, list, RunsOn::ReadPool,
        [this](const CallPtr& call) { of_subscription(*call); }},
       {Method::Get, "/v1/events/{eventId}/deliveries", Permission::Read, list, RunsOn::ReadPool,
        [this](const CallPtr& call) { of_event(*call); }},
@@ -29,19 +27,24 @@ std::vector<Endpoint> DeliveryEndpoints::endpoints() {
 
 void DeliveryEndpoints::of_subscription(Call& call) {
   Parameters parameters(call.request().query(), {"limit"});
-  const auto limit = parameters.integer("limit", 1, call.options().limits.page_max);
-  if (const auto problem = parameters.problem()) return call.fail(*problem);
+  const auto request = parse_list(parameters, call, CursorKind::Subscriptions, store_.store_id());
+  if (const auto* const problem = std::get_if<Problem>(&request)) return call.fail(*problem);
   const std::string& id = call.parameter("subscriptionId");
   const auto found = find_to_look_at(room_, call.caller(), id);
   if (const auto* const problem = std::get_if<Problem>(&found)) return call.fail(*problem);
-  const auto attempts = room_.attempts(id);
-  const std::size_t count = std::min<std::size_t>(attempts.size(), limit.value_or(call.options().limits.page_default));
-  Response response;
-  JsonWriter json(response.body);
-  json.begin_object().key("deliveries").begin_array();
-  for (std::size_t i = 0; i < count; ++i) append_attempt_json(json.value(), attempts[attempts.size() - 1 - i]);
-  json.end_array().key("nextCursor").null().end_object();
-  call.send(std::move(response));
+  // So few are remembered that all of them are one piece, the newest first.
+  const auto read = [this, id](const std::optional<Cursor>&, std::size_t limit,
+                               const std::function<void(std::string_view)>& take) {
+    const auto attempts = room_.attempts(id);
+    std::string text;
+    for (std::size_t i = 0; i < std::min(attempts.size(), limit); ++i) {
+      text.clear();
+      append_attempt_json(text, attempts[attempts.size() - 1 - i]);
+      take(text);
+    }
+    return ListPiece{};
+  };
+  call.send(answer_list(std::get<ListRequest>(request), "deliveries", call.request(), read));
 }
 
 void DeliveryEndpoints::of_event(Call& call) {

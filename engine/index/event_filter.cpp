@@ -33,8 +33,7 @@ bool is_about(const RecordHeader& header, std::string_view resource) {
 bool matches(const EventQuery& query, const RecordHeader& header) {
   const std::optional<std::string_view>& type = header.aggregate_type;
   return is_any_of(query.event_types, header.event_type) && is_same(query.aggregate_id, header.aggregate_id) &&
-         is_any_of(query.aggregate_ids, header.aggregate_id) &&
-         is_same(query.aggregate_type, type) &&
+         is_any_of(query.aggregate_ids, header.aggregate_id) && is_same(query.aggregate_type, type) &&
          (query.aggregate_types.empty() || (type && is_any_of(query.aggregate_types, *type))) &&
          is_same(query.user_id, header.user_id) && is_same(query.correlation_id, header.correlation_id) &&
          is_same(query.principal, header.principal) &&

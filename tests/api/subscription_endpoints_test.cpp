@@ -421,6 +421,10 @@ TEST_CASE("SubscriptionEndpoints.AttemptsAndTheFateOfAnEventAreOneCall") {
   wait_until([&] { return f.get(path + "/deliveries?limit=1", f.ada).at("/deliveries/0/delivered") == "true"; });
   CHECK(f.get(path + "/deliveries?limit=1", f.ada).at("/deliveries/1") == "none");
   CHECK(f.get(path + "/deliveries?limit=0", f.ada).slug() == "invalid-parameter");
+  CHECK(f.get(path + "/deliveries?cursor=x", f.ada).slug() == "unknown-parameter");
+  const Answer lines =
+      f.service.get(path + "/deliveries", {{"Authorization", "Bearer " + f.ada}, {"Accept", "application/x-ndjson"}});
+  CHECK(std::count(lines.body.begin(), lines.body.end(), '\n') == 2);
 
   // Each sees the subscriptions that it may see.
   const Answer mine = f.get(fates, f.ada);
@@ -589,4 +593,22 @@ TEST_CASE("SubscriptionEndpoints.SoManyMayWaitAndNoMore") {
     REQUIRE(pulling[i].wait_for(std::chrono::seconds(60)) == std::future_status::ready);
     CHECK(pulling[i].get().slug() == "subscription-not-found");
   }
+}
+
+TEST_CASE("SubscriptionEndpoints.WhoHasLeftIsGivenNoEvents") {
+  Endpoints f;
+  const std::string path = f.pulled(f.ada);
+  const auto leaving = std::make_shared<TestRequest>(Method::Post, path + "/pull", R"({"wait":"30s"})",
+                                                     Endpoints::headers(f.ada, true), f.service.scheduler());
+  auto left = f.service.begin(leaving);
+  // Behind it in the line of those who wait.
+  auto waiting = f.begin(Method::Post, path + "/pull", f.ada, R"({"wait":"30s"})");
+  leaving->is_abandoned = true;
+  f.append("a");
+  REQUIRE(waiting.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+  const Answer pulled = waiting.get();
+  CHECK(pulled.text("/events/0/eventId") == f.last_event_id);
+  CHECK(pulled.at("/events/0/deliveryCount") == "1");
+  REQUIRE(left.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+  CHECK(left.get().at("/events") == "[]");
 }

@@ -255,7 +255,8 @@ TEST_CASE("HttpSubscriptions.NoSecretIsInTheDataOrTheLog") {
   Inbox inbox;
   test::TempFolder folder;
   const std::string data = folder.file("data"), keys = folder.file("keys");
-  ServerProcess server = ServerProcess::start({data, {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32"}, {}, 0});
+  ServerProcess server =
+      ServerProcess::start({data, {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32"}, {}, 0});
   HttpClient client(server.port());
   const Json made = subscribed(
       client, R"({"delivery":{"type":"webhook","url":")" + inbox.url() + R"(","headers":{"X-Key":"topsecretvalue"}}})");
