@@ -1,5 +1,7 @@
 #include "api/subscriptions/delivery_threads.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 namespace stele::api {
@@ -13,6 +15,7 @@ void DeliveryThreads::post(DeliveryLane lane, std::function<void()> work) {
   if (queue.idle < queue.work.size() && queue.threads.size() < threads_max) {
     try {
       queue.threads.emplace_back([this, &queue] { run(queue); });
+      (void)::pthread_setname_np(queue.threads.back().native_handle(), "stele-deliver");
     } catch (...) {
       // With one thread at least it only takes longer.
       if (queue.threads.empty()) {

@@ -169,9 +169,10 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] bool delivers() const;  // with the mutex
   [[nodiscard]] SubscriptionStatus status_locked() const;
   [[nodiscard]] SubscriptionPlace place_locked() const;
-  void deliver(Ready ready);
+  void deliver(Ready ready, const ReadView& view);
   void lease(Ready ready, std::vector<std::shared_ptr<const Record>> records);
-  [[nodiscard]] Result<std::vector<std::shared_ptr<const Record>>> read_events(std::span<const Position> positions);
+  [[nodiscard]] Result<std::vector<std::shared_ptr<const Record>>> read_events(const ReadView& view,
+                                                                               std::span<const Position> positions);
   void durable(std::uint64_t ticket, bool good) noexcept;
   void answered(Mail& mail) noexcept;
   [[nodiscard]] Timestamp now() const { return shared_.clock.now(); }

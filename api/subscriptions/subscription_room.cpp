@@ -179,14 +179,21 @@ void SubscriptionRoom::Impl::load() {
     Subscription::Start start{found.key, std::move(found.definition), std::move(found.standing), {}, found.begun};
     start.failing_since = found.place.failing_since;
     const auto known = states.find(found.key);
-    const bool is_known = known != states.end() && known->second.generation >= found.place.generation;
+    // One that is beyond the log is of a log that has gone on in another way.
+    const bool is_known =
+        known != states.end() && known->second.generation >= found.place.generation && known->second.end <= view->end();
     if (is_known) {
       start.state = std::move(known->second);
     } else {
       // It was lost, or a seek was not journaled any more: at the place that the log has. Batches get numbers of a
       // generation of their own, since those that were used are not known.
-      const bool is_lost = known == states.end();
-      const std::uint32_t generation = found.place.generation + (is_lost ? 1 : 0);
+      const bool is_lost = known == states.end() || known->second.generation >= found.place.generation;
+      std::uint32_t generation = found.place.generation;
+      if (is_lost) {
+        if (known != states.end()) generation = std::max(generation, known->second.generation);
+        journal.forget(found.key);
+        ++generation;
+      }
       std::vector<DeliveryStep> steps{DeliveryBegun{generation, found.place.end, start.state.last_batch}};
       if (is_lost) {
         auto letters = read_logged_dead_letters(*view, start.definition.id);
@@ -210,6 +217,7 @@ void SubscriptionRoom::Impl::load() {
     begin(std::move(start));
   }
   // Of those that were deleted while the journal could not be told.
+  if (unreadable > 0) return;
   for (const auto& [key, state] : states) journal.forget(key);
 }
 

@@ -404,24 +404,26 @@ Subscription::Next Subscription::send(Lane lane) {
       pending_.pop_front();
     }
   }
-  for (Ready& next : ready) deliver(std::move(next));
+  if (ready.empty()) return Next::Rest;
+  const auto view = shared_.store.view();
+  for (Ready& next : ready) deliver(std::move(next), *view);
   return Next::Rest;
 }
 
-Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(std::span<const Position> positions) {
+Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(const ReadView& view,
+                                                                             std::span<const Position> positions) {
   std::vector<std::shared_ptr<const Record>> records;
   records.reserve(positions.size());
-  const auto view = shared_.store.view();
   for (const Position position : positions) {
     auto record = std::make_shared<Record>();
-    STELE_TRY(view->read(position, *record));
+    STELE_TRY(view.read(position, *record));
     records.push_back(std::move(record));
   }
   return records;
 }
 
-void Subscription::deliver(Ready ready) {
-  auto records = read_events(ready.attempt.positions);
+void Subscription::deliver(Ready ready, const ReadView& view) {
+  auto records = read_events(view, ready.attempt.positions);
   if (ready.waiter) {
     if (records) return lease(std::move(ready), *std::move(records));
     {

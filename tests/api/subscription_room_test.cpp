@@ -129,6 +129,31 @@ TEST_CASE("SubscriptionRoom.AfterARestartItGoesOnWhereItWas") {
   }
 }
 
+TEST_CASE("SubscriptionRoom.DeliveriesThatAreBeyondARestoredLogBeginWhereThatSays") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::webhook());
+  fixture.close();
+  const std::string data = fixture.folder() + "/data";
+  std::filesystem::copy(data, fixture.folder() + "/backup", std::filesystem::copy_options::recursive);
+  fixture.open();
+  for (int i = 0; i < 5; ++i) {
+    fixture.append("a");
+    fixture.sender.next().answer(200);
+  }
+  fixture.wait_done(id);
+  fixture.close();
+  std::filesystem::copy(data + "/deliveries", fixture.folder() + "/backup/deliveries",
+                        std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove_all(data);
+  std::filesystem::rename(fixture.folder() + "/backup", data);
+  fixture.open();
+  fixture.append("b");
+  auto sent = fixture.sender.next();
+  CHECK(sent.outline() == "b:1");
+  sent.answer(200);
+  fixture.wait_done(id);
+}
+
 TEST_CASE("SubscriptionRoom.APoisonousEventOfABatchIsOneDeadLetter") {
   RoomFixture fixture;
   SubscribeRequest request = RoomFixture::webhook();
