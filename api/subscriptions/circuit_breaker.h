@@ -23,6 +23,8 @@ class CircuitBreaker {
     return !is_open() || (under_way == 0 && now >= next_);
   }
   void outage(Timestamp now) {
+    // Those that were under way together are one.
+    if (is_open() && now < next_) return;
     if (++outages_ < kOutagesMax) return;
     pause_ = outages_ == kOutagesMax ? kPauseFirst : std::min(2 * pause_, kPauseLast);
     next_ = {now.micros + std::chrono::microseconds(pause_).count()};

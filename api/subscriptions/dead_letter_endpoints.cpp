@@ -91,7 +91,8 @@ void DeadLetterEndpoints::redrive(Call& call) {
   const auto found = find_to_change(room_, call.caller(), id);
   if (const auto* const problem = std::get_if<Problem>(&found)) return call.fail(*problem);
   call.has_acted();
-  const auto redriven = room_.redrive(id, request.filter, request.per_second_max, request.dry_run);
+  const auto redriven = room_.redrive(id, request.filter, request.per_second_max, request.dry_run,
+                                      [&call] { return call.request().abandoned(); });
   if (const auto* const problem = std::get_if<Problem>(&redriven)) return call.fail(*problem);
   Response response;
   JsonWriter json(response.body);

@@ -141,6 +141,7 @@ class DefinitionBody {
     };
     if (is_new() && is_redis(definition.kind)) definition.batch_events = kRedisBatchEvents;
     number("batchSize", kBatchEventsMax, definition.batch_events);
+    if (is_new() && definition.kind == DeliveryKind::Pull) definition.in_flight_max = kLeasesMax;
     number("maxInFlight", kInFlightMax, definition.in_flight_max);
     if (clears(*delivery, "maxPerSecond")) {
       definition.per_second_max = 0;
@@ -178,6 +179,10 @@ class DefinitionBody {
     if (definition.kind == DeliveryKind::Webhook) {
       if (auto url = delivery.text(name, kUrlBytesMax)) set_url(*std::move(url), "/delivery/url");
     } else if (auto text = delivery.text(name)) {
+      // What the server itself says to a Redis is nobody else's to say.
+      if (text->starts_with("stele.") || text->starts_with("stele:")) {
+        delivery.refuse(name, "Must not begin with 'stele.' or 'stele:', which are the server's own.");
+      }
       definition.redis_name = *std::move(text);
     }
   }

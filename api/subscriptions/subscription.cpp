@@ -39,6 +39,10 @@ Subscription::Subscription(const SubscriptionShared& shared, Start start)
       failing_since_(start.failing_since) {
   restart(std::move(start.state));
   place_told_ = letters_told_ = now();
+  if (failing_since_) last_failure_ = now();
+  if (start.letters_untold) {
+    for (const auto& [position, letter] : queue_->state().dead_letters) letters_added_.push_back({position, letter});
+  }
 }
 
 Subscription::~Subscription() { end(End::Shutdown); }
@@ -164,7 +168,10 @@ void Subscription::change(SubscriptionDefinition definition, std::shared_ptr<Del
     const std::lock_guard lock(mutex_);
     if (definition.per_second_max != definition_.per_second_max) rate_ = DeliveryRate(definition.per_second_max);
     // Another receiver is another chance.
-    if (definition.url != definition_.url) breaker_ = CircuitBreaker();
+    if (definition.url != definition_.url) {
+      breaker_ = CircuitBreaker();
+      attempt_again_ = {};
+    }
     definition_ = std::move(definition);
     sink_ = std::move(sink);
     restart_due_ = true;
@@ -178,7 +185,9 @@ void Subscription::stand(SubscriptionStanding standing) {
     if (standing.state == SubscriptionState::Active) {
       queue_->resume();
       breaker_ = CircuitBreaker();
+      attempt_again_ = {};
       failing_since_.reset();
+      has_failed_too_long_ = false;
     }
     standing_ = std::move(standing);
     standing_untold_ = false;
@@ -189,8 +198,8 @@ void Subscription::stand(SubscriptionStanding standing) {
 void Subscription::seek(std::uint32_t generation, Position end) {
   {
     const std::lock_guard lock(mutex_);
-    shared_.journal.append(key_, queue_->take_steps());
-    DeliveryState state = queue_->state();
+    if (!restart_from_journal_) shared_.journal.append(key_, queue_->take_steps());
+    DeliveryState state = shared_.journal.state(key_);
     const DeliveryBegun begun{generation, end, state.last_batch};
     STELE_CHECK(apply_step(state, begun));
     shared_.journal.append(key_, {begun});
@@ -212,6 +221,7 @@ void Subscription::restart(DeliveryState state) {
   }
   pending_.clear();
   leases_.clear();
+  redrives_.assign(redrives_wanted_.begin(), redrives_wanted_.end());
 }
 
 // Looks.
@@ -239,6 +249,11 @@ SubscriptionPlace Subscription::place() const {
 SubscriptionPlace Subscription::place_locked() const {
   const DeliveryState& state = queue_->state();
   SubscriptionPlace place{state.generation, state.end, state.end_time};
+  for (const auto& [aggregate, held] : state.held) {
+    if (held.from >= place.end) continue;
+    place.end = held.from;
+    place.end_time = {};
+  }
   place.failing_since = failing_since_;
   return place;
 }
@@ -339,7 +354,9 @@ SubscriptionRoom::Fate Subscription::fate_of(const Record& record) const {
 void Subscription::redrive(const std::vector<Position>& positions, std::uint32_t per_second) {
   {
     const std::lock_guard lock(mutex_);
-    redrives_.assign(positions.begin(), positions.end());
+    for (const Position position : positions) {
+      if (redrives_wanted_.insert(position).second) redrives_.push_back(position);
+    }
     redrive_rate_ = DeliveryRate(per_second);
   }
   wake();
@@ -349,7 +366,7 @@ Subscription::Dropped Subscription::drop(Position position) {
   {
     const std::lock_guard lock(mutex_);
     if (!queue_->state().dead_letters.contains(position)) return Dropped::None;
-    if (!queue_->drop(position)) return Dropped::Busy;
+    if (restart_from_journal_ || !queue_->drop(position)) return Dropped::Busy;
     keep_steps(now(), false);
   }
   wake();
@@ -435,9 +452,12 @@ PullLeases::Answer Subscription::ack(const std::string& lease, const std::option
     const Timestamp time = now();
     leases_.expire(*queue_, time);
     const std::size_t before = leases_.events();
-    answer = leases_.ack(*queue_, lease, events, time);
+    answer = restart_from_journal_ ? PullLeases::Answer::Expired : leases_.ack(*queue_, lease, events, time);
     delivered_ += before - leases_.events();
-    if (answer == PullLeases::Answer::Done) failing_since_.reset();
+    if (answer == PullLeases::Answer::Done) {
+      failing_since_.reset();
+      place_untold_ = true;
+    }
     keep_steps(time, false);
   }
   wake();
@@ -451,7 +471,9 @@ PullLeases::Answer Subscription::nack(const std::string& lease, const std::optio
     const std::lock_guard lock(mutex_);
     const Timestamp time = now();
     leases_.expire(*queue_, time);
-    answer = leases_.nack(*queue_, lease, events, {.error = "nacked", .retry_after = delay}, time);
+    answer = restart_from_journal_
+                 ? PullLeases::Answer::Expired
+                 : leases_.nack(*queue_, lease, events, {.error = "nacked", .retry_after = delay}, time);
     if (answer == PullLeases::Answer::Done) ++failures_;
     keep_steps(time, false);
   }

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +64,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
     Position begun;       ///< where its generation has begun
     std::optional<Timestamp> failing_since{};
     std::shared_ptr<DeliverySink> sink{};  ///< null: it is pulled
+    bool letters_untold = false;           ///< the log does not know the dead letters of the state
   };
   Subscription(const SubscriptionShared& shared, Start start);
   ~Subscription();
@@ -83,6 +85,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] SubscriptionKey key() const { return key_; }
   [[nodiscard]] SubscriptionDefinition definition() const;
   [[nodiscard]] SubscriptionStanding standing() const;
+  /// For the log: everything before it is done or a dead letter, and nothing is held back there.
   [[nodiscard]] SubscriptionPlace place() const;
   [[nodiscard]] SubscriptionStatus status() const;
   [[nodiscard]] std::vector<ListedDeadLetter> dead_letters(Position from, std::size_t limit) const;
@@ -169,8 +172,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] bool delivers() const;  // with the mutex
   [[nodiscard]] SubscriptionStatus status_locked() const;
   [[nodiscard]] SubscriptionPlace place_locked() const;
-  void deliver(Ready ready, const ReadView& view);
-  void lease(Ready ready, std::vector<std::shared_ptr<const Record>> records);
+  void deliver(Ready& ready, const ReadView& view);
+  void give_back(Ready& ready) noexcept;
+  void lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records);
   [[nodiscard]] Result<std::vector<std::shared_ptr<const Record>>> read_events(const ReadView& view,
                                                                                std::span<const Position> positions);
   void durable(std::uint64_t ticket, bool good) noexcept;
@@ -209,13 +213,16 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   PullLeases leases_;
   std::deque<Waiter> waiters_;
   std::vector<AckWaiter> ack_waiters_;
-  std::deque<Position> redrives_;
+  std::set<Position> redrives_wanted_;  ///< dead letters that are to be tried once more, and were not yet
+  std::deque<Position> redrives_;       ///< those of them that the queue does not know yet
   DeliveryRate redrive_rate_{0};
   DeliveryTrace trace_;
   std::uint64_t delivered_ = 0, failures_ = 0;
   std::optional<SubscriptionStatus::LastError> last_error_;
   std::optional<Timestamp> failing_since_;
   std::string read_trouble_;
+  std::optional<Timestamp> last_failure_;
+  bool has_failed_too_long_ = false;
   Timestamp read_again_{}, attempt_again_{}, log_again_{}, checkpoint_at_{};
   bool at_head_ = false;
   // What the log is to be told.

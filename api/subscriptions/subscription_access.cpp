@@ -12,7 +12,7 @@ namespace {
 
 bool is_owner(const Caller& caller, const SubscriptionOwner& owner) {
   if (caller.principal() == nullptr) return true;  // anyone is everyone
-  if (caller.name() != owner.name) return false;
+  if (caller.name() != owner.name || caller.principal()->has_key != owner.has_key) return false;
   if (!caller.is_limited()) return true;
   return !owner.aggregate_types.empty() &&
          std::all_of(owner.aggregate_types.begin(), owner.aggregate_types.end(),

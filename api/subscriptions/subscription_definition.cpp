@@ -85,9 +85,7 @@ DeliverySettings settings_of(const SubscriptionDefinition& definition) {
   settings.batch_events_max = definition.batch_events;
   settings.in_flight_max = definition.in_flight_max;
   if (definition.kind == DeliveryKind::Pull) {
-    // Whoever pulls says how many.
-    settings.batch_events_max = kBatchEventsMax;
-    settings.in_flight_max = kLeasesMax;
+    settings.batch_events_max = kBatchEventsMax;  // whoever pulls says how many
   }
   if (is_redis(definition.kind)) {
     settings.on_dead_letter = OnDeadLetter::Stop;

@@ -35,8 +35,11 @@ Result<std::optional<LoggedSubscription>> read_one(const ReadView& view, const s
   const Error unreadable{.kind = ErrorKind::Corrupt, .message = "events of a subscription cannot be understood"};
   LoggedSubscription found;
   Record record;
+  // Something that it told of itself may have come behind its end.
+  STELE_ASSIGN(const bool deleted, read_newest(view, aggregate_id, {type::kDeleted}, record));
+  if (deleted) return std::optional<LoggedSubscription>();
   STELE_ASSIGN(const bool any, read_newest(view, aggregate_id, {}, record));
-  if (!any || record.header().event_type == type::kDeleted) return std::optional<LoggedSubscription>();
+  if (!any) return unreadable;
   auto newest = parse_subscription_event(record);
   if (!newest) return unreadable;
   found.place = newest->place;

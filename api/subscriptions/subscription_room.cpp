@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <shared_mutex>
 #include <stdexcept>
 #include <utility>
@@ -42,6 +43,16 @@ SubscriptionOwner owner_of(const Caller& caller) {
   owner.role = principal->role;
   owner.aggregate_types = principal->aggregate_types;
   return owner;
+}
+
+/// Whether all of it is about a log that ends there.
+bool is_of_log(const DeliveryState& state, Position end) {
+  const auto is_before = [&](const auto& entry) { return entry.first < end; };
+  return state.end <= end && (state.settled.empty() || *state.settled.rbegin() < end) &&
+         std::all_of(state.batches.begin(), state.batches.end(),
+                     [&](const auto& batch) { return batch.second.positions.back() < end; }) &&
+         std::all_of(state.held.begin(), state.held.end(), [&](const auto& held) { return held.second.from <= end; }) &&
+         std::all_of(state.dead_letters.begin(), state.dead_letters.end(), is_before);
 }
 
 }  // namespace
@@ -94,7 +105,7 @@ class SubscriptionRoom::Impl : public std::enable_shared_from_this<SubscriptionR
                                             OwnEventPlace* place = nullptr) const;
   [[nodiscard]] std::variant<SubscriptionStatus, Problem> stand(const std::string& id, SubscriptionState state,
                                                                 std::string reason, const SubscriptionChanger& by);
-  [[nodiscard]] bool owner_is_there(const SubscriptionOwner& owner) const;
+  [[nodiscard]] bool owner_is_there(const SubscriptionDefinition& definition) const;
   void forget(const SubscriptionPtr& subscription);
 
   Store& store;
@@ -180,8 +191,8 @@ void SubscriptionRoom::Impl::load() {
     start.failing_since = found.place.failing_since;
     const auto known = states.find(found.key);
     // One that is beyond the log is of a log that has gone on in another way.
-    const bool is_known =
-        known != states.end() && known->second.generation >= found.place.generation && known->second.end <= view->end();
+    const bool is_known = known != states.end() && known->second.generation >= found.place.generation &&
+                          is_of_log(known->second, view->end());
     if (is_known) {
       start.state = std::move(known->second);
     } else {
@@ -198,10 +209,19 @@ void SubscriptionRoom::Impl::load() {
       if (is_lost) {
         auto letters = read_logged_dead_letters(*view, start.definition.id);
         if (!letters) fail(letters.error());
-        for (auto& [position, letter] : *letters) steps.emplace_back(DeadLetterAdded{position, std::move(letter)});
+        for (auto& [position, letter] : *letters) {
+          if (start.definition.on_dead_letter == OnDeadLetter::Park) {
+            steps.emplace_back(AggregateHeld{letter.aggregate_id, {.from = position.next(), .parked = true}});
+          }
+          steps.emplace_back(DeadLetterAdded{position, std::move(letter)});
+        }
       }
       journal.append(found.key, steps);
       start.state = journal.state(found.key);
+      // No other loss shall use this generation again. Where the log takes nothing, nothing can be told.
+      SubscriptionEventData data;
+      data.place = {generation, found.place.end, found.place.end_time, found.place.failing_since};
+      (void)append_subscription_event(store, start.definition, type::kCheckpoint, data, Caller(), {}, clock);
     }
     states.erase(found.key);
     const auto kept = secrets_of(start.definition);
@@ -262,10 +282,15 @@ std::optional<Problem> SubscriptionRoom::Impl::tell(const Subscription& subscrip
   return std::nullopt;
 }
 
-bool SubscriptionRoom::Impl::owner_is_there(const SubscriptionOwner& owner) const {
+bool SubscriptionRoom::Impl::owner_is_there(const SubscriptionDefinition& definition) const {
+  const SubscriptionOwner& owner = definition.owner;
   if (owner.name.empty() || !owner.has_key || !options.authenticator) return true;
   const std::vector<Role> known = options.authenticator->roles_of_keys(owner.name);
-  return std::any_of(known.begin(), known.end(), [](Role role) { return grants(role, Permission::Subscribe); });
+  const bool of_store = std::any_of(definition.event_types.begin(), definition.event_types.end(),
+                                    [](const std::string& name) { return name.starts_with('$'); });
+  return std::any_of(known.begin(), known.end(), [&](Role role) {
+    return grants(role, Permission::Subscribe) && (!of_store || grants(role, Permission::Audit));
+  });
 }
 
 std::variant<SubscriptionStatus, Problem> SubscriptionRoom::Impl::stand(const std::string& id, SubscriptionState state,
@@ -311,9 +336,13 @@ void SubscriptionRoom::Impl::watch_owners() {
 void SubscriptionRoom::Impl::check_owners() {
   for (const SubscriptionPtr& subscription : everyone()) {
     const SubscriptionState state = subscription->standing().state;
-    if (state == SubscriptionState::Suspended || owner_is_there(subscription->definition().owner)) continue;
-    (void)stand(subscription->definition().id, SubscriptionState::Suspended,
-                "its owner has no key any more that may subscribe", {});
+    if (state == SubscriptionState::Suspended || owner_is_there(subscription->definition())) continue;
+    const std::string reason = "its owner has no key any more that may have it";
+    const auto stood = stand(subscription->definition().id, SubscriptionState::Suspended, reason, {});
+    // Whether the log takes it or not.
+    if (std::holds_alternative<Problem>(stood)) {
+      subscription->stand({SubscriptionState::Suspended, reason, clock.now()});
+    }
   }
 }
 
@@ -405,8 +434,16 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
   start.definition.created = start.standing.since = place.time;
   start.begun = from.value_or(place.position.next());
   const DeliveryBegun begun{1, start.begun, BatchNumber{0}};
-  STELE_CHECK(apply_step(start.state, begun));
-  impl_->shared->journal.append(start.key, {begun});
+  std::vector<DeliveryStep> steps{begun};
+  if (replaced) {
+    // What the other one has given up is still to be had.
+    for (ListedDeadLetter& listed : replaced->dead_letters(Position{0}, SIZE_MAX)) {
+      if (listed.position < start.begun) steps.emplace_back(DeadLetterAdded{listed.position, std::move(listed.letter)});
+    }
+    start.letters_untold = true;
+  }
+  for (const DeliveryStep& step : steps) STELE_CHECK(apply_step(start.state, step));
+  impl_->shared->journal.append(start.key, steps);
   start.sink = impl_->sink_of(definition, secrets);
   impl_->begin(std::move(start));
   if (replaced) impl_->forget(replaced);
@@ -423,6 +460,7 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::change(const std::st
   if (auto taken = impl_->taken_stream(definition, subscription.get())) return *std::move(taken);
   auto secrets = impl_->secrets_of(definition);
   if (!secrets) return no_secrets();
+  const SubscriptionSecrets before = *secrets;
   if (request.secrets.headers || request.secrets.tls) {
     if (request.secrets.headers) secrets->headers = *std::move(request.secrets.headers);
     if (request.secrets.tls) secrets->tls = std::move(request.secrets.tls);
@@ -430,7 +468,10 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::change(const std::st
   }
   SubscriptionEventData data;
   data.definition = definition;
-  if (auto problem = impl_->tell(*subscription, type::kChanged, data, by)) return *std::move(problem);
+  if (auto problem = impl_->tell(*subscription, type::kChanged, data, by)) {
+    (void)impl_->secrets.put(id, before);
+    return *std::move(problem);
+  }
   subscription->change(definition, impl_->sink_of(definition, *secrets));
   return subscription->status();
 }
@@ -451,7 +492,7 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::resume(const std::st
     if (state == SubscriptionState::Stalled) return subscription->status();
     auto secrets = impl_->secrets_of(definition);
     if (!secrets) return no_secrets();
-    if (!impl_->owner_is_there(definition.owner)) {
+    if (!impl_->owner_is_there(definition)) {
       if (!by.caller.may(Permission::Administer)) {
         return Problem("subscription-not-active", "Its owner has no key any more; an administrator can take it over.")
             .member("state", "\"suspended\"");
@@ -513,6 +554,7 @@ std::variant<std::string, Problem> SubscriptionRoom::rotate_secret(const std::st
   }
   auto secrets = impl_->secrets_of(definition);
   if (!secrets) return no_secrets();
+  const SubscriptionSecrets former = *secrets;
   const Timestamp now = impl_->clock.now();
   std::vector<SubscriptionSecrets::Signing>& signing = secrets->signing;
   // The one before goes on for a while, those before that no more: two signatures at most.
@@ -524,7 +566,10 @@ std::variant<std::string, Problem> SubscriptionRoom::rotate_secret(const std::st
   signing.insert(signing.begin(), {WebhookSecret::make(), std::nullopt});
   std::string shown = signing.front().secret.text();
   if (!impl_->secrets.put(id, *secrets)) return no_secrets();
-  if (auto problem = impl_->tell(*subscription, type::kSecretRotated, {}, by)) return *std::move(problem);
+  if (auto problem = impl_->tell(*subscription, type::kSecretRotated, {}, by)) {
+    (void)impl_->secrets.put(id, former);
+    return *std::move(problem);
+  }
   subscription->change(definition, impl_->sink_of(definition, *secrets));
   return shown;
 }
@@ -583,32 +628,33 @@ SubscriptionRoom::Fate SubscriptionRoom::fate_of(std::string_view id, const Reco
 
 std::variant<SubscriptionRoom::Redriven, Problem> SubscriptionRoom::redrive(const std::string& id,
                                                                             const DeadLetterFilter& filter,
-                                                                            std::uint32_t per_second, bool dry_run) {
+                                                                            std::uint32_t per_second, bool dry_run,
+                                                                            const std::function<bool()>& gone) {
   const auto subscription = impl_->find(id);
   if (!subscription) return no_subscription();
   const auto is_one_of = [](const std::vector<std::string>& names, std::string_view name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
   };
   Redriven redriven;
+  std::optional<std::set<Position>> only;
+  if (filter.positions) only.emplace(filter.positions->begin(), filter.positions->end());
   const auto view = impl_->store.view();
   for (const ListedDeadLetter& listed : subscription->dead_letters(Position{0}, SIZE_MAX)) {
     const DeadLetter& letter = listed.letter;
-    if (filter.positions &&
-        std::find(filter.positions->begin(), filter.positions->end(), listed.position) == filter.positions->end()) {
-      continue;
-    }
+    if (only && !only->contains(listed.position)) continue;
     if (filter.error && *filter.error != letter.error) continue;
     if (filter.status && *filter.status != letter.status) continue;
     if (filter.before && letter.time >= *filter.before) continue;
     if (!is_one_of(filter.aggregate_ids, letter.aggregate_id)) continue;
     if (!filter.event_types.empty()) {
+      if (gone()) break;
       Record record;
       if (!view->read(listed.position, record)) return read_failed();
       if (!is_one_of(filter.event_types, record.header().event_type)) continue;
     }
     redriven.positions.push_back(listed.position);
   }
-  if (!dry_run) subscription->redrive(redriven.positions, per_second);
+  if (!dry_run && !gone()) subscription->redrive(redriven.positions, per_second);
   return redriven;
 }
 

@@ -95,9 +95,11 @@ class SubscriptionRoom : public SubscribeChecks {
   struct Redriven {
     std::vector<Position> positions;  ///< that are tried again, or would be, in the order of the log
   };
-  /// May read the log. `per_second`: 0 = as fast as the subscription goes.
+  /// May read the log; ends early, and does nothing, once `gone` says that nobody waits for it. `per_second`: 0 = as
+  /// fast as the subscription goes.
   [[nodiscard]] std::variant<Redriven, Problem> redrive(const std::string& id, const DeadLetterFilter& filter,
-                                                        std::uint32_t per_second, bool dry_run);
+                                                        std::uint32_t per_second, bool dry_run,
+                                                        const std::function<bool()>& gone);
   /// 404 `dead-letter-not-found`; 409 while it is being tried again.
   [[nodiscard]] std::optional<Problem> drop(const std::string& id, Position position);
 

@@ -26,10 +26,12 @@ constexpr std::chrono::seconds kTellLettersEvery{1};
 constexpr std::chrono::hours kTellPlaceEvery{1};
 constexpr std::size_t kLettersAnEvent = 1'000;
 constexpr std::chrono::hours kFailingMax{5 * 24};
+constexpr std::chrono::hours kFailuresApart{25};  ///< the longest delay between two attempts, and some
 constexpr std::size_t kAnswerBytesKept = 1024;
 constexpr std::size_t kEnvelopeBytes = 300;  ///< of an event's JSON beside its data, about
 
 Timestamp after(Timestamp time, std::chrono::microseconds delay) { return {time.micros + delay.count()}; }
+std::int64_t in_micros(std::chrono::microseconds time) { return time.count(); }
 
 }  // namespace
 
@@ -47,11 +49,19 @@ Subscription::Next Subscription::turn(Lane lane) {
   }
   Calls calls;
   // What is decided already comes first, so that reading of old events holds up none that is to be sent.
-  if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) && !needs_slow(take(lane, calls)) &&
-      !needs_slow(send(lane))) {
-    needs_slow(tell_log(lane));
+  const auto make_calls = [&] {
+    for (const auto& call : std::exchange(calls, {})) call();
+  };
+  try {
+    if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) &&
+        !needs_slow(take(lane, calls)) && !needs_slow(send(lane))) {
+      needs_slow(tell_log(lane));
+    }
+  } catch (...) {
+    make_calls();
+    throw;
   }
-  for (const auto& call : calls) call();
+  make_calls();
   const std::lock_guard lock(mutex_);
   if (!ended_) schedule(now());
   return next;
@@ -78,7 +88,7 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   const Timestamp time = now();
   const bool counts = under_way.epoch == epoch_;
   if (outcome.abandoned) {
-    attempt_again_ = after(time, kTryAgain);
+    attempt_again_ = std::max(attempt_again_, after(time, kTryAgain));
     if (counts) queue_->abandoned(under_way.attempt.number);
     return;
   }
@@ -108,9 +118,15 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
     breaker_.in_order();
   }
   if (!outcome.delivered) {
-    if (!failing_since_) failing_since_ = time;
+    // Failures that lie far apart are no failure that lasts.
+    const bool lasts =
+        failing_since_ && last_failure_ && time.micros - last_failure_->micros <= in_micros(kFailuresApart);
+    if (!lasts) failing_since_ = time;
+    last_failure_ = time;
+    has_failed_too_long_ = time.micros - failing_since_->micros >= in_micros(kFailingMax);
   } else if (outcome.refused.size() < under_way.attempt.positions.size()) {
     failing_since_.reset();
+    has_failed_too_long_ = false;
     delivered_ += under_way.attempt.positions.size() - outcome.refused.size();
   }
   if (!counts) return;
@@ -226,12 +242,18 @@ Subscription::Next Subscription::look(Lane lane) {
       query = query_of(definition_, behind);
     }
     if (lane == Lane::Quick) return Next::Slow;
+    // After a change it may not be meant any more.
+    const auto& ids = query.aggregate_ids;
+    const bool is_meant = ids.empty() || std::find(ids.begin(), ids.end(), look->aggregate_id) != ids.end();
     query.aggregate_ids.clear();
     query.aggregate_id = look->aggregate_id;
     const auto view = shared_.store.view();
-    const auto events = view->query(query);
     Record record;
-    const auto found = events ? (*events)->next(record) : Result<bool>(events.error());
+    Result<bool> found = false;
+    if (is_meant) {
+      const auto events = view->query(query);
+      found = events ? (*events)->next(record) : Result<bool>(events.error());
+    }
     const std::lock_guard lock(mutex_);
     if (!found) {
       read_trouble_ = found.error().describe();
@@ -263,7 +285,8 @@ Subscription::Next Subscription::take(Lane /*lane*/, Calls& calls) {
   keep_steps(time, pending_.size() > before);
   stand_as_queue(time);
   collect_acked(time, calls);
-  return Next::Rest;
+  // What has just failed may be due already.
+  return delivers() && queue_->next_look(time) ? Next::Again : Next::Rest;
 }
 
 void Subscription::take_attempts(Timestamp time, Calls& calls) {
@@ -309,15 +332,17 @@ void Subscription::take_attempts(Timestamp time, Calls& calls) {
 /// Has the journal keep what has changed. What was taken is attempted once that is durable, even if nothing has
 /// changed: earlier steps may not be durable yet.
 void Subscription::keep_steps(Timestamp time, bool any_new) {
-  if (ended_) return;
+  if (ended_ || restart_from_journal_) return;
   const bool checkpoint = time >= checkpoint_at_ || !ack_waiters_.empty();
   if (time >= checkpoint_at_) checkpoint_at_ = after(time, kCheckpointEvery);
   const std::vector<DeliveryStep> steps = queue_->take_steps(checkpoint);
   for (const DeliveryStep& step : steps) {
     if (const auto* added = std::get_if<DeadLetterAdded>(&step)) {
       letters_added_.push_back({added->position, added->letter});
+      redrives_wanted_.erase(added->position);
     } else if (const auto* removed = std::get_if<DeadLetterRemoved>(&step)) {
       letters_removed_.push_back(removed->position);
+      redrives_wanted_.erase(removed->position);
     }
   }
   const bool again = journal_again_ && *journal_again_ <= time && !pending_.empty();
@@ -349,7 +374,7 @@ void Subscription::stand_as_queue(Timestamp time) {
     return become(SubscriptionState::Stopped,
                   why.error + (why.status == 0 ? std::string() : " " + std::to_string(why.status)));
   }
-  if (failing_since_ && time.micros - failing_since_->micros >= std::chrono::microseconds(kFailingMax).count()) {
+  if (has_failed_too_long_) {
     return become(SubscriptionState::Disabled, "nothing but failure for 5 days");
   }
   const bool stalled = queue_->stalled();
@@ -405,8 +430,15 @@ Subscription::Next Subscription::send(Lane lane) {
     }
   }
   if (ready.empty()) return Next::Rest;
-  const auto view = shared_.store.view();
-  for (Ready& next : ready) deliver(std::move(next), *view);
+  std::shared_ptr<const ReadView> view;
+  for (Ready& next : ready) {
+    try {
+      if (!view) view = shared_.store.view();
+      deliver(next, *view);
+    } catch (const std::bad_alloc&) {
+      give_back(next);
+    }
+  }
   return Next::Rest;
 }
 
@@ -422,15 +454,28 @@ Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(con
   return records;
 }
 
-void Subscription::deliver(Ready ready, const ReadView& view) {
+/// It was not attempted, for want of memory.
+void Subscription::give_back(Ready& ready) noexcept {
+  const std::lock_guard lock(mutex_);
+  under_way_.erase(ready.id);
+  attempt_again_ = std::max(attempt_again_, after(now(), kTryAgain));
+  try {
+    if (ready.epoch == epoch_) queue_->abandoned(ready.attempt.number);
+    if (ready.waiter && ready.waiter->pulled) waiters_.push_front(*std::move(ready.waiter));
+  } catch (const std::bad_alloc&) {
+    restart_due_ = restart_from_journal_ = true;
+  }
+}
+
+void Subscription::deliver(Ready& ready, const ReadView& view) {
   auto records = read_events(view, ready.attempt.positions);
   if (ready.waiter) {
-    if (records) return lease(std::move(ready), *std::move(records));
+    if (records) return lease(ready, *std::move(records));
     {
       const std::lock_guard lock(mutex_);
       if (ready.epoch == epoch_) queue_->failed(ready.attempt.number, {.error = "log-unreadable"}, now());
     }
-    ready.waiter->pulled(read_failed());
+    std::exchange(ready.waiter->pulled, {})(read_failed());
     return wake();
   }
   auto mail = std::make_shared<Mail>(1);
@@ -459,7 +504,7 @@ void Subscription::deliver(Ready ready, const ReadView& view) {
   }
 }
 
-void Subscription::lease(Ready ready, std::vector<std::shared_ptr<const Record>> records) {
+void Subscription::lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records) {
   PulledBatch batch;
   std::vector<std::pair<Uuid, Position>> events;
   for (auto& record : records) {
@@ -481,7 +526,7 @@ void Subscription::lease(Ready ready, std::vector<std::shared_ptr<const Record>>
       batch.lease_id = leases_.grant(ready.attempt.number, std::move(events), after(now(), ready.waiter->lease));
     }
   }
-  ready.waiter->pulled(std::move(batch));
+  std::exchange(ready.waiter->pulled, {})(std::move(batch));
   wake();
 }
 
@@ -526,9 +571,9 @@ Subscription::Next Subscription::tell_log(Lane lane) {
   place_told_ = time;
   place_untold_ = false;
   if (type == subscription_event::kStateChanged) {
-    standing_told_ = time;
-    // It may have changed meanwhile.
-    if (standing_.since == data.standing->since) standing_untold_ = false;
+    // If it has changed meanwhile, the log has that, perhaps before this.
+    standing_untold_ = standing_.since != data.standing->since;
+    standing_told_ = standing_untold_ ? Timestamp{} : time;
   } else if (type == subscription_event::kDeadLetters) {
     letters_told_ = time;
     letters_added_.erase(letters_added_.begin(), letters_added_.begin() + static_cast<std::ptrdiff_t>(added));
@@ -552,7 +597,6 @@ void Subscription::schedule(Timestamp time) {
     consider(attempt_again_);
     if (breaker_.is_open()) consider(breaker_.next());
     consider(rate_.next(time));
-    if (failing_since_) consider(after(*failing_since_, kFailingMax));
   }
   if (!redrives_.empty()) consider(redrive_rate_.next(time));
   if (restart_due_) consider(attempt_again_);
@@ -565,11 +609,11 @@ void Subscription::schedule(Timestamp time) {
   if (!letters_added_.empty() || !letters_removed_.empty()) consider(after(letters_told_, kTellLettersEvery));
   if (place_untold_ || failing_since_) consider(after(place_told_, kTellPlaceEvery));
   if (!due || (timer_ && *timer_ <= *due)) return;
-  timer_ = due;
   const auto delay = std::chrono::microseconds(due->micros - time.micros);
   shared_.scheduler.after(std::chrono::ceil<std::chrono::milliseconds>(delay), [weak = weak_from_this(), at = *due] {
     if (const auto self = weak.lock()) self->ring(at);
   });
+  timer_ = due;
 }
 
 }  // namespace stele::api

@@ -4,6 +4,7 @@
 
 #include "api/subscriptions/circuit_breaker.h"
 #include "api/subscriptions/delivery_rate.h"
+#include "api/subscriptions/subscription_log.h"
 #include "tests/api/room_fixture.h"
 #include "tests/support/fake_clock.h"
 
@@ -193,11 +194,11 @@ TEST_CASE("SubscriptionRoom.APoisonousEventOfABatchIsOneDeadLetter") {
   for (const auto& [aggregate, last] : delivered) CHECK(last == 10);
 
   SUBCASE("that can be delivered after all") {
-    auto redriven = fixture.room().redrive(id, {.error = "other"}, 0, false);
+    auto redriven = fixture.room().redrive(id, {.error = "other"}, 0, false, [] { return false; });
     CHECK(std::get<SubscriptionRoom::Redriven>(redriven).positions.empty());
-    redriven = fixture.room().redrive(id, {.status = std::uint16_t{500}}, 0, true);
+    redriven = fixture.room().redrive(id, {.status = std::uint16_t{500}}, 0, true, [] { return false; });
     CHECK(std::get<SubscriptionRoom::Redriven>(redriven).positions.size() == 1);
-    redriven = fixture.room().redrive(id, {}, 0, false);
+    redriven = fixture.room().redrive(id, {}, 0, false, [] { return false; });
     auto sent = fixture.sender.next();
     CHECK(sent.outline() == "m7:3");
     CHECK(slug_of(fixture.room().drop(id, letters.front().position)) == "delivery-in-progress");
@@ -524,13 +525,14 @@ TEST_CASE("SubscriptionRoom.FiveDaysOfNothingButFailureDisableIt") {
   // A restart does not forget since when.
   wait_until([&] { return fixture.logged(subscription_event::kDeadLetters) == 1; });
   fixture.reopen();
-  later(std::chrono::hours(5 * 24 - 3));
-  fail_one("c");
-  CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
-  later(std::chrono::hours(2));
-  fixture.append("d");
+  for (int day = 1; day <= 5; ++day) {
+    CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
+    later(std::chrono::hours(24));
+    fail_one("c" + std::to_string(day));
+  }
   fixture.wait_for_state(id, SubscriptionState::Disabled);
-  CHECK(fixture.status(id).dead_letters >= 3);
+  CHECK(fixture.status(id).dead_letters == 7);
+  fixture.append("d");
   REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
   fixture.append("e");
   std::set<std::string> left{"d:1", "e:1"};
@@ -539,6 +541,24 @@ TEST_CASE("SubscriptionRoom.FiveDaysOfNothingButFailureDisableIt") {
     left.erase(sent.outline());
     sent.answer(200);
   }
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
+}
+
+TEST_CASE("SubscriptionRoom.FailuresThatLieFarApartDisableNothing") {
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock);
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.attempts_max = 1;
+  const std::string id = fixture.subscribe(std::move(request));
+  for (std::uint64_t n = 1; n <= 2; ++n) {
+    fixture.append("a" + std::to_string(n));
+    fixture.sender.next().answer(500);
+    wait_until([&] { return fixture.status(id).dead_letters == n; });
+    clock.wall += std::chrono::microseconds(std::chrono::hours(6 * 24)).count();
+  }
+  fixture.append("b");
+  fixture.sender.next().answer(200);
   fixture.wait_done(id);
   CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
 }
@@ -587,6 +607,91 @@ TEST_CASE("SubscriptionRoom.AtTheBoundOfHeldAggregatesItStallsAndNothingIsDroppe
   fixture.wait_done(id);
   fixture.wait_for_state(id, SubscriptionState::Active);
   CHECK(fixture.status(id).dead_letters == bound - 1);
+}
+
+TEST_CASE("SubscriptionRoom.WhatIsHeldBackIsNotLostWithTheFilesOfDeliveriesNorByAReplacement") {
+  RoomFixture fixture;
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.initial_delay = request.definition.delay_max = std::chrono::hours(1);
+  const std::string id = fixture.subscribe(std::move(request));
+  fixture.append("a");
+  fixture.sender.next().answer(500);
+  wait_until([&] { return fixture.status(id).held_back == 1; });
+  fixture.append("a");
+  fixture.append("b");
+  fixture.sender.next().answer(200);
+  fixture.wait_done(id);
+  std::set<std::string> left{"a:1", "a:2"};
+  SUBCASE("the files") {
+    REQUIRE(slug_of(fixture.room().pause(id, {})).empty());
+    fixture.close();
+    std::filesystem::remove_all(fixture.folder() + "/data/deliveries");
+    fixture.open();
+    REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
+  }
+  SUBCASE("a replacement") {
+    SubscribeRequest other = RoomFixture::webhook();
+    other.replaces = id;
+    (void)fixture.subscribe(std::move(other));
+  }
+  while (!left.empty()) {
+    auto sent = fixture.sender.next();
+    left.erase(sent.outline());
+    sent.answer(200);
+  }
+}
+
+TEST_CASE("SubscriptionRoom.ARedriveOutlivesAPauseAndAnotherOne") {
+  RoomFixture fixture;
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.attempts_max = 1;
+  const std::string id = fixture.subscribe(std::move(request));
+  for (const char* aggregate : {"a", "b", "c"}) fixture.append(aggregate);
+  for (int i = 0; i < 3; ++i) fixture.sender.next().answer(500);
+  wait_until([&] { return fixture.status(id).dead_letters == 3; });
+  REQUIRE(slug_of(fixture.room().pause(id, {})).empty());
+  const auto here = [] { return false; };
+  REQUIRE(slug_of(fixture.room().redrive(id, {}, 0, false, here)).empty());
+  const Position first = fixture.room().dead_letters(id, Position{0}, 1).front().position;
+  REQUIRE(slug_of(fixture.room().redrive(id, {.positions = std::vector{first}}, 0, false, here)).empty());
+  REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
+  for (int i = 0; i < 3; ++i) fixture.sender.next().answer(200);
+  wait_until([&] { return fixture.status(id).dead_letters == 0; });
+}
+
+TEST_CASE("SubscriptionRoom.ANewAddressIsTriedAtOnceWhateverTheOldOneAskedFor") {
+  RoomFixture fixture;
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.in_flight_max = 1;
+  request.definition.delay_max = std::chrono::hours(1);
+  const std::string id = fixture.subscribe(std::move(request));
+  fixture.append("a");
+  WebhookAnswer busy;
+  busy.outcome = Outcome::Answered;
+  busy.status = 503;
+  busy.retry_after = std::chrono::hours(1);
+  fixture.sender.next().done(busy);
+  wait_until([&] { return fixture.status(id).failures == 1; });
+  fixture.append("b");
+  ChangeRequest change;
+  change.definition = fixture.status(id).definition;
+  change.definition.url = "https://other.example/";
+  REQUIRE(slug_of(fixture.room().change(id, std::move(change), {})).empty());
+  auto sent = fixture.sender.next();
+  CHECK(sent.outline() == "b:1");
+  sent.answer(200);
+}
+
+TEST_CASE("SubscriptionRoom.ADeletedOneStaysDeletedWhateverItTellsOfItself") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  const SubscriptionDefinition definition = fixture.status(id).definition;
+  REQUIRE(slug_of(fixture.room().remove(id, {})).empty());
+  const auto told = append_subscription_event(fixture.store(), definition, subscription_event::kCheckpoint, {}, {}, {},
+                                              system_clock());
+  REQUIRE(slug_of(told).empty());
+  fixture.reopen();
+  CHECK(fixture.room().list("", 10).empty());
 }
 
 TEST_CASE("SubscriptionRoom.Pull.WhoWaitsAtTheEndOfTheServerGetsNothing") {
