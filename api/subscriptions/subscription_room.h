@@ -29,7 +29,7 @@
 
 namespace stele::api {
 
-class Subscription;
+class SubscriptionRegistry;
 
 /// Who asks for a change, for the event that says so.
 struct SubscriptionChanger {
@@ -138,8 +138,7 @@ class SubscriptionRoom : public SubscribeChecks {
   void begin_shutdown();
 
  private:
-  class Impl;
-  const std::shared_ptr<Impl> impl_;
+  const std::shared_ptr<SubscriptionRegistry> registry_;
 };
 
 }  // namespace stele::api
