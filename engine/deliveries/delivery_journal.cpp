@@ -95,17 +95,16 @@ bool apply_steps(DeliveryState& state, std::string_view payload) {
 /// What the whole frames come to; none if they do not tell all (the file was not finished). `doubt` is set where one
 /// makes no sense although it is whole.
 std::optional<States> states_of(std::string_view frames, std::uint64_t number, bool& doubt) {
+  const std::string_view all = frames;
+  std::string_view frames_read = all.substr(0, 0);
   States states;
   bool complete = false;
   while (const auto frame = take_frame(frames, number)) {
     bool good = true;
     switch (frame->kind) {
-      case FrameKind::Steps: {
-        DeliveryState changed = states[frame->subscription];
-        good = apply_steps(changed, frame->payload);
-        if (good) states[frame->subscription] = std::move(changed);
+      case FrameKind::Steps:
+        good = apply_steps(states[frame->subscription], frame->payload);
         break;
-      }
       case FrameKind::Forgotten:
         states.erase(frame->subscription);
         break;
@@ -116,9 +115,11 @@ std::optional<States> states_of(std::string_view frames, std::uint64_t number, b
         good = false;
     }
     if (!good) {
+      // Some of its steps may have been applied: once more, without it.
       doubt = true;
-      break;
+      return states_of(frames_read, number, doubt);
     }
+    frames_read = all.substr(0, all.size() - frames.size());
   }
   if (!complete) return std::nullopt;
   return states;
@@ -193,15 +194,13 @@ Status DeliveryJournal::load() {
   std::sort(numbers.rbegin(), numbers.rend());
   number_ = numbers.empty() ? 0 : numbers.front();
   for (const std::uint64_t number : numbers) {
-    std::string bytes;
     const auto file = disk.open(path(number), OpenMode::Read);
-    const auto size = file ? (*file)->size() : Result<std::uint64_t>(file.error());
-    if (size) bytes.resize(*size);
-    const Status read = size ? (*file)->read_at(ByteOffset{0}, bytes) : Status(size.error());
-    if (!read) {
-      notes_.push_back(read.error().describe());
-      continue;
-    }
+    if (!file && file.error().kind == ErrorKind::NotFound) continue;
+    // What cannot be read now may be whole all the same: it is not to be replaced by something older.
+    if (!file) return file.error();
+    STELE_ASSIGN(const std::uint64_t size, (*file)->size());
+    std::string bytes(size, '\0');
+    STELE_TRY((*file)->read_at(ByteOffset{0}, bytes));
     if (bytes.size() < kHeaderBytes || !std::string_view(bytes).starts_with(kMagic)) continue;  // not finished
     if (xxh3(std::string_view(bytes).substr(0, kHeaderBytes - 8)) != get_at<std::uint64_t>(bytes.data() + 40)) {
       notes_.push_back("the header of a journal of deliveries is damaged [" + path(number) + "]");
@@ -250,8 +249,12 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
         append_step(payload, step);
       }
       metrics_.steps += steps.size();
-      if (waiting_.empty()) waiting_since_ = options_.clock->monotonic_micros();
-      append_frame(waiting_, FrameKind::Steps, subscription, payload);
+      if (waiting_.empty() && !outgrown_) waiting_since_ = options_.clock->monotonic_micros();
+      if (payload.size() <= kPayloadBytesMax) {
+        append_frame(waiting_, FrameKind::Steps, subscription, payload);
+      } else {
+        outgrown_ = true;  // the states have it
+      }
       if (durable) {
         callbacks_.push_back(std::move(durable));
         urgent_ = true;
@@ -270,7 +273,7 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
 void DeliveryJournal::forget(SubscriptionKey subscription) {
   const MutexLock lock(mutex_);
   if (closed_ || states_.erase(subscription) == 0) return;
-  if (waiting_.empty()) waiting_since_ = options_.clock->monotonic_micros();
+  if (waiting_.empty() && !outgrown_) waiting_since_ = options_.clock->monotonic_micros();
   append_frame(waiting_, FrameKind::Forgotten, subscription, {});
   if (!options_.background) {
     write_group();
@@ -286,7 +289,7 @@ void DeliveryJournal::run() {
     const std::int64_t delay = std::chrono::microseconds(options_.sync_delay).count();
     std::optional<std::int64_t> due;
     if (!last_) due = retry_at_;
-    if (!waiting_.empty()) due = std::max(waiting_since_ + delay, retry_at_);
+    if (!waiting_.empty() || outgrown_) due = std::max(waiting_since_ + delay, retry_at_);
     if (urgent_) due = now;  // whoever waits is told of trouble, and waits no longer
     if (due && *due <= now) {
       write_group();
@@ -307,10 +310,11 @@ void DeliveryJournal::write_group() {
     for (Durable& callback : callbacks_) callbacks.push_back(std::move(callback));
     callbacks_.clear();
     urgent_ = false;
+    outgrown_ = false;
     return std::exchange(waiting_, {});
   };
   const std::uint64_t room = std::max(options_.rewrite_bytes_min, 2 * anew_size_);
-  bool anew = file_ == nullptr || size_ + waiting_.size() > room;
+  bool anew = file_ == nullptr || outgrown_ || size_ + waiting_.size() > room;
   if (!anew) {
     std::string frames = take();
     const MutexUnlock unlocked(mutex_);

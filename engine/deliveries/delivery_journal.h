@@ -46,7 +46,8 @@ class DeliveryJournal {
   /// not call the journal.
   using Durable = std::function<void(const Status&)>;
 
-  /// Reads what is there, as far as it is whole, and writes it anew. Foreign, NewerFormat: nothing was changed.
+  /// Reads what is there, as far as it is whole, and writes it anew. Foreign, NewerFormat,
+  /// and those of a file that cannot be read: nothing was changed.
   [[nodiscard]] static Result<std::unique_ptr<DeliveryJournal>> open(DeliveryJournalOptions options);
   ~DeliveryJournal();
   DeliveryJournal(const DeliveryJournal&) = delete;
@@ -92,7 +93,8 @@ class DeliveryJournal {
   std::map<SubscriptionKey, DeliveryState> states_ GUARDED_BY(mutex_);  ///< with all that was appended
   std::string waiting_ GUARDED_BY(mutex_);                              ///< frames that are not in the file
   std::vector<Durable> callbacks_ GUARDED_BY(mutex_);
-  bool urgent_ GUARDED_BY(mutex_) = false;  ///< somebody waits
+  bool urgent_ GUARDED_BY(mutex_) = false;    ///< somebody waits
+  bool outgrown_ GUARDED_BY(mutex_) = false;  ///< what waits is more than a frame holds: all is written anew
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closed_ GUARDED_BY(mutex_) = false;
   std::int64_t waiting_since_ GUARDED_BY(mutex_) = 0;  ///< monotonic, microseconds

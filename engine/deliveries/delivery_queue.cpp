@@ -19,6 +19,7 @@ Timestamp plus(Timestamp time, std::chrono::milliseconds delay) {
 DeliveryQueue::DeliveryQueue(const DeliverySettings& settings, DeliveryState state, std::uint64_t seed)
     : settings_(settings), state_(std::move(state)), random_(seed), read_end_(state_.end), read_time_(state_.end_time) {
   STELE_CHECK(settings_.batch_events_max > 0 && settings_.in_flight_max > 0 && settings_.attempts_max > 0);
+  STELE_CHECK(settings_.batch_events_max <= kDeliveryPositionsMax && settings_.settled_max > 0);
   STELE_CHECK(!settings_.one_by_one || settings_.on_dead_letter == OnDeadLetter::Stop);
   for (const auto& [number, batch] : state_.batches) {
     Known& known = known_[number];
@@ -57,8 +58,13 @@ void DeliveryQueue::remove_busy(const std::string& aggregate_id) {
 // The front.
 
 std::size_t DeliveryQueue::room() const {
+  // After a start what was read once is read again, or what is to be settled first would not come.
+  if (is_full() && front_was_read() && *state_.settled.rbegin() < read_end_) return 0;
   return settings_.waiting_max - std::min(settings_.waiting_max, waiting_.size());
 }
+
+/// After a start it is not known which aggregates are busy until the batches of the front were read again.
+bool DeliveryQueue::front_was_read() const { return front_.empty() || front_.rbegin()->first < read_end_; }
 
 void DeliveryQueue::offer(Position position, Timestamp time, std::string_view aggregate_id, std::size_t bytes) {
   STELE_CHECK(position >= read_end_);
@@ -119,6 +125,7 @@ void DeliveryQueue::hold(const std::string& aggregate_id, const HeldAggregate& h
     // They are behind the front now, where they are looked up.
     std::erase_if(waiting_, [&](const auto& waiting) { return waiting.second.aggregate_id == aggregate_id; });
   }
+  found_.erase(aggregate_id);  // it may have an earlier one by now
   step(AggregateHeld{aggregate_id, held});
   if (!held.parked && !held_batches_.contains(aggregate_id)) due_looks_.emplace(held.not_before, aggregate_id);
 }
@@ -167,13 +174,13 @@ std::optional<DeliveryQueue::Attempt> DeliveryQueue::take(Timestamp now, std::si
   }
   if (auto again = take_redrive()) return again;
   if (auto held = take_found()) return held;
-  if (stalled() || (settings_.one_by_one && !state_.batches.empty())) return std::nullopt;
+  hold_slow(now);
+  if (!cramped_.empty() || (settings_.one_by_one && !state_.batches.empty())) return std::nullopt;
   return take_new(events_max);
 }
 
 std::optional<DeliveryQueue::Attempt> DeliveryQueue::take_redrive() {
-  // After a start it is not known which aggregates are busy until the batches of the front were read again.
-  if (!front_.empty() && front_.rbegin()->first >= read_end_) return std::nullopt;
+  if (!front_was_read()) return std::nullopt;
   for (auto at = redrives_.begin(); at != redrives_.end();) {
     const Position position = *at;
     const auto letter = state_.dead_letters.find(position);
@@ -194,8 +201,11 @@ std::optional<DeliveryQueue::Attempt> DeliveryQueue::take_redrive() {
 }
 
 std::optional<DeliveryQueue::Attempt> DeliveryQueue::take_found() {
-  // It may be busy with a dead letter that is tried again.
-  const auto free = std::find_if(found_.begin(), found_.end(), [this](const auto& at) { return !is_busy(at.first); });
+  if (!front_was_read()) return std::nullopt;
+  // It may be busy with a dead letter that is tried again, or with what it had at the front when it was held.
+  const auto free = std::find_if(found_.begin(), found_.end(), [this](const auto& at) {
+    return !is_busy(at.first) && (at.second < state_.end || !is_full());
+  });
   if (free == found_.end()) return std::nullopt;
   const auto [aggregate, position] = *free;
   found_.erase(free);
@@ -205,6 +215,11 @@ std::optional<DeliveryQueue::Attempt> DeliveryQueue::take_found() {
 }
 
 std::optional<DeliveryQueue::Attempt> DeliveryQueue::take_new(std::size_t events_max) {
+  // Only what keeps the watermark back.
+  if (is_full() && !waiting_.empty()) {
+    const auto& [first, event] = *waiting_.begin();
+    if (is_busy(event.aggregate_id) || (!front_.empty() && front_.begin()->first < first)) return std::nullopt;
+  }
   Known known;
   std::size_t bytes = 0;
   for (auto at = waiting_.begin(); at != waiting_.end() && known.events.size() < events_max;) {
@@ -219,6 +234,29 @@ std::optional<DeliveryQueue::Attempt> DeliveryQueue::take_new(std::size_t events
   }
   if (known.events.empty()) return std::nullopt;
   return begin(decide(std::move(known)));
+}
+
+void DeliveryQueue::hold_slow(Timestamp now) {
+  for (auto at = waiting_.lower_bound(waited_end_); at != waiting_.end(); ++at) at->second.since = now;
+  waited_end_ = read_end_;
+  if (settings_.one_by_one) return;
+  const std::size_t most = waiting_most();
+  if (waiting_.size() <= most || plus(waiting_.begin()->second.since, settings_.busy_waiting_time) > now) return;
+  struct Line {
+    Position first;
+    Timestamp since;
+    std::size_t events = 0;
+  };
+  std::map<std::string, Line> lines;
+  for (const auto& [position, event] : waiting_) {
+    if (!is_busy(event.aggregate_id)) continue;
+    Line& line = lines.try_emplace(event.aggregate_id, Line{position, event.since}).first->second;
+    ++line.events;
+  }
+  for (const auto& [aggregate, line] : lines) {
+    const bool slow = line.events > most && plus(line.since, settings_.busy_waiting_time) <= now;
+    if (slow && state_.held.size() < settings_.held_max) hold(aggregate, {.from = line.first});
+  }
 }
 
 void DeliveryQueue::forget(BatchNumber number) {
@@ -528,7 +566,7 @@ std::pair<Position, Timestamp> DeliveryQueue::settled_end() const {
 
 std::vector<DeliveryStep> DeliveryQueue::take_steps(bool checkpoint) {
   const auto [end, time] = settled_end();
-  if (end > state_.end && (checkpoint || !steps_.empty() || end.since(state_.end) >= kAdvanceEvery)) {
+  if (end > state_.end && (checkpoint || !steps_.empty() || is_full() || end.since(state_.end) >= kAdvanceEvery)) {
     step(DeliveryAdvanced{end, time});
   }
   return std::exchange(steps_, {});
@@ -541,6 +579,14 @@ std::optional<Timestamp> DeliveryQueue::next_due(Timestamp now) const {
   };
   if (!due_batches_.empty()) consider(due_batches_.begin()->first);
   if (!due_looks_.empty()) consider(due_looks_.begin()->first);
+  if (!settings_.one_by_one && waiting_.size() > waiting_most()) {
+    // Events wait in the order in which they came.
+    for (const auto& [position, event] : waiting_) {
+      const Timestamp slow = plus(event.since, settings_.busy_waiting_time);
+      if (position < waited_end_) consider(slow);
+      if (position >= waited_end_ || slow > now) break;
+    }
+  }
   return due;
 }
 

@@ -6,8 +6,9 @@
 // The front is where events come in the order of the log. An event waits while an earlier one of its aggregate is
 // under way. A batch that fails is tried again whole once, then by aggregate, then event by event: from there on its
 // aggregate is *held*, behind the front, and the watermark passes it. The events of a held aggregate are looked up one
-// by one; once it has caught up with the front it is released. An event that fails for good becomes a dead letter:
-// skipped, or with its aggregate parked behind it, or the queue stops at it.
+// by one, and attempted when it has no batch at the front; once it has caught up it is released. A slow aggregate is
+// held too, or those behind it would have to wait. An event that fails for good becomes a dead letter: skipped, or with
+// its aggregate parked behind it, or the queue stops at it.
 //
 // A batch of one event keeps its number over all its attempts, a larger one until it is split. Nothing is attempted
 // while a step is not durable: neither a batch whose decision it is, nor any other as long as the journal is in
@@ -48,6 +49,12 @@ struct DeliverySettings {
   std::size_t waiting_max = 1'000;  ///< events that were read ahead
   std::size_t held_max = 10'000;
   std::size_t dead_letters_max = 100'000;
+  /// Events that were delivered while one before them was not. Then nothing behind that one is begun.
+  std::size_t settled_max = 100'000;
+  /// An aggregate of which more events than this wait, the first of them for longer than this, while it has a batch
+  /// under way, is held, so that the front goes on without it; if `waiting_max` is reached, whatever their number.
+  std::size_t busy_waiting_max = 100;
+  std::chrono::milliseconds busy_waiting_time{60'000};
 };
 
 struct DeliveryFailure {
@@ -71,7 +78,7 @@ class DeliveryQueue {
 
   // The front. Events that match are offered in the order of the log, from read_end() on.
   [[nodiscard]] Position read_end() const { return read_end_; }
-  /// How many events may be offered now; 0: when something was delivered.
+  /// How many events may be offered now; 0: when something was delivered, or taken.
   [[nodiscard]] std::size_t room() const;
   void offer(Position position, Timestamp time, std::string_view aggregate_id, std::size_t bytes);
   /// Everything before `end` was read, and offered if it matches; `time` is that of the newest record before it.
@@ -124,8 +131,8 @@ class DeliveryQueue {
   [[nodiscard]] bool stopped() const { return stopped_.has_value(); }
   [[nodiscard]] const std::optional<DeliveryFailure>& why_stopped() const { return stopped_; }
   void resume() { stopped_.reset(); }
-  /// A bound is reached: of held aggregates or dead letters. Nothing is lost, and nothing new is begun.
-  [[nodiscard]] bool stalled() const { return !cramped_.empty(); }
+  /// A bound is reached: of held aggregates, dead letters or settled events. Nothing is lost, and nothing new is begun.
+  [[nodiscard]] bool stalled() const { return !cramped_.empty() || is_full(); }
 
   [[nodiscard]] const DeliveryState& state() const { return state_; }
   [[nodiscard]] std::size_t in_flight() const { return under_way_.size(); }
@@ -136,6 +143,7 @@ class DeliveryQueue {
     std::string aggregate_id;
     Timestamp time;
     std::size_t bytes = 0;
+    Timestamp since;  ///< when it was first waiting in take()
   };
   /// What is known of a batch in this process.
   struct Known {
@@ -146,6 +154,8 @@ class DeliveryQueue {
   void step(DeliveryStep step);
   [[nodiscard]] bool is_held(std::string_view aggregate_id) const { return state_.held.contains(aggregate_id); }
   [[nodiscard]] bool is_busy(std::string_view aggregate_id) const { return busy_.contains(aggregate_id); }
+  [[nodiscard]] bool is_full() const { return state_.settled.size() >= settings_.settled_max; }
+  [[nodiscard]] bool front_was_read() const;
   [[nodiscard]] bool is_whole(BatchNumber number) const;
   void add_busy(const std::string& aggregate_id);
   void remove_busy(const std::string& aggregate_id);
@@ -170,6 +180,11 @@ class DeliveryQueue {
   [[nodiscard]] std::optional<Attempt> take_redrive();
   [[nodiscard]] std::optional<Attempt> take_found();
   [[nodiscard]] std::optional<Attempt> take_new(std::size_t events_max);
+  /// That may wait of one busy aggregate.
+  [[nodiscard]] std::size_t waiting_most() const {
+    return waiting_.size() < settings_.waiting_max ? settings_.busy_waiting_max : 0;
+  }
+  void hold_slow(Timestamp now);
 
   const DeliverySettings settings_;
   DeliveryState state_;
@@ -179,6 +194,7 @@ class DeliveryQueue {
   Position read_end_;
   Timestamp read_time_;
   std::map<Position, Event> waiting_;      ///< offered, not decided
+  Position waited_end_;                    ///< those before have a `since`
   std::map<BatchNumber, Known> known_;     ///< of each batch of the state
   std::map<Position, BatchNumber> front_;  ///< batches of the front by their events that are not settled
   std::set<BatchNumber> under_way_;

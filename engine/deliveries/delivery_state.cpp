@@ -117,12 +117,22 @@ bool apply_step(DeliveryState& state, const DeliveryStep& step) {
   return std::visit(change, step);
 }
 
+namespace {
+/// As far as the number of positions is not given: far less than a step may hold.
+constexpr std::size_t kPositionsAStep = 1U << 16;
+}  // namespace
+
 std::vector<DeliveryStep> steps_to(const DeliveryState& state) {
   std::vector<DeliveryStep> steps;
   const BatchNumber first = state.batches.empty() ? state.last_batch.next() : state.batches.begin()->first;
   steps.emplace_back(DeliveryBegun{state.generation, state.end, BatchNumber{first.value() - 1}});
   if (state.end_time != Timestamp{}) steps.emplace_back(DeliveryAdvanced{state.end, state.end_time});
-  if (!state.settled.empty()) steps.emplace_back(EventsSettled{{state.settled.begin(), state.settled.end()}});
+  std::vector<Position> settled;
+  for (const Position position : state.settled) {
+    settled.push_back(position);
+    if (settled.size() == kPositionsAStep) steps.emplace_back(EventsSettled{std::exchange(settled, {})});
+  }
+  if (!settled.empty()) steps.emplace_back(EventsSettled{std::move(settled)});
   for (const auto& [number, batch] : state.batches) {
     steps.emplace_back(BatchDecided{number, batch.positions, batch.place, batch.aggregate_id});
     if (batch.attempts > 0) steps.emplace_back(BatchFailed{number, batch.attempts, batch.not_before});
@@ -139,9 +149,8 @@ std::vector<DeliveryStep> steps_to(const DeliveryState& state) {
 
 namespace {
 
-constexpr std::size_t kPositionsMax = 1U << 20;
-
 void put_positions(std::string& to, const std::vector<Position>& positions) {
+  STELE_CHECK(positions.size() <= kDeliveryPositionsMax);  // or it could not be read
   put<std::uint32_t>(to, static_cast<std::uint32_t>(positions.size()));
   for (const Position position : positions) put<std::uint64_t>(to, position.value());
 }
@@ -153,7 +162,7 @@ void put_short_text(std::string& to, std::string_view text) {
 
 bool take_positions(ByteReader& in, std::vector<Position>& positions) {
   const auto count = in.take<std::uint32_t>();
-  if (count > kPositionsMax || in.left() / sizeof(std::uint64_t) < count) return false;
+  if (count > kDeliveryPositionsMax || in.left() / sizeof(std::uint64_t) < count) return false;
   positions.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) positions.emplace_back(in.take<std::uint64_t>());
   return is_ascending(positions);

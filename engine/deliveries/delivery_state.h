@@ -58,6 +58,8 @@ struct DeadLetter {
   bool operator==(const DeadLetter&) const = default;
 };
 inline constexpr std::size_t kDeliveryErrorBytesMax = 64;
+/// Of one step, so that a step is at most 8 MiB and a bit.
+inline constexpr std::size_t kDeliveryPositionsMax = 1U << 20;
 
 struct DeliveryState {
   std::uint32_t generation = 1;  ///< counts how often the place was set anew

@@ -29,7 +29,7 @@ namespace {
 const SubscriptionKey kSubscription{7};
 
 struct Outcomes {
-  std::uint64_t attempts = 0, delivered = 0, again = 0, dead = 0, crashes = 0, redriven = 0;
+  std::uint64_t attempts = 0, delivered = 0, again = 0, dead = 0, crashes = 0, redriven = 0, slow = 0, full = 0;
 };
 
 class DeliveryTrial {
@@ -46,6 +46,9 @@ class DeliveryTrial {
     settings_.on_dead_letter = settings_.one_by_one ? OnDeadLetter::Stop : static_cast<OnDeadLetter>(below(3));
     settings_.held_max = chance(20) ? below(3) : 1'000;
     settings_.dead_letters_max = chance(10) ? 2 : 1'000;
+    settings_.settled_max = chance(30) ? 1 + below(20) : 1'000;
+    settings_.busy_waiting_max = below(10);
+    settings_.busy_waiting_time = std::chrono::milliseconds(chance(70) ? below(5'000) : 3'600'000);
     const std::uint64_t aggregates = 1 + below(12);
     for (std::uint64_t i = 0, n = 50 + below(200); i < n; ++i) {
       log_.push_back({"a" + std::to_string(below(aggregates)), chance(80), below(400)});
@@ -108,6 +111,7 @@ class DeliveryTrial {
     if (state != states.end()) begun = state->second;
     queue_ = std::make_unique<DeliveryQueue>(settings_, std::move(begun), random_());
     under_way_.clear();
+    slow_.clear();
     in_doubt_ = false;
   }
 
@@ -122,6 +126,16 @@ class DeliveryTrial {
   /// False: what was decided may not be attempted.
   bool keep_steps(bool checkpoint = false) {
     const auto steps = queue_->take_steps(checkpoint);
+    for (const DeliveryStep& step : steps) {
+      const auto* held = std::get_if<AggregateHeld>(&step);
+      if (held != nullptr && is_under_way(held->aggregate_id)) ++outcomes_.slow;
+    }
+    if (queue_->state().settled.size() >= settings_.settled_max) {
+      ++outcomes_.full;
+      CHECK(queue_->stalled());
+    }
+    CHECK(queue_->state().settled.size() <
+          settings_.settled_max + settings_.waiting_max + settings_.in_flight_max * settings_.batch_events_max);
     if (!steps.empty()) {
       bool told = false;
       journal_->append(kSubscription, steps, [&](const Status& status) {
@@ -223,7 +237,17 @@ class DeliveryTrial {
     }
     under_way_.emplace(attempt->number, attempt->positions);
     CHECK(under_way_.size() <= settings_.in_flight_max);
+    if (slow_.size() + 1 < settings_.in_flight_max && chance(10)) slow_.insert(attempt->number);
     if (settings_.one_by_one) CHECK(under_way_.size() == 1);
+  }
+
+  bool is_under_way(const std::string& aggregate_id) const {
+    for (const auto& [number, positions] : under_way_) {
+      for (const Position position : positions) {
+        if (log_[position.value()].aggregate_id == aggregate_id) return true;
+      }
+    }
+    return false;
   }
 
   void accept(Position position) { ++(delivered_.insert(position).second ? outcomes_.delivered : outcomes_.again); }
@@ -233,6 +257,8 @@ class DeliveryTrial {
     auto at = under_way_.begin();
     std::advance(at, static_cast<std::ptrdiff_t>(below(under_way_.size())));
     const auto [number, positions] = *at;
+    if (slow_.contains(number) && !lenient_ && !chance(5)) return;
+    slow_.erase(number);
     under_way_.erase(at);
     const Timestamp now = clock_.now();
     if (!lenient_ && !settings_.one_by_one && positions.size() > 1 && chance(30)) {
@@ -337,6 +363,7 @@ class DeliveryTrial {
   std::unique_ptr<DeliveryJournal> journal_;
   std::unique_ptr<DeliveryQueue> queue_;
   std::map<BatchNumber, std::vector<Position>> under_way_;
+  std::set<BatchNumber> slow_;                         ///< of those under way
   std::map<BatchNumber, std::vector<Position>> sets_;  ///< that were attempted
   std::set<Position> delivered_;
   std::set<Position> given_up_;
@@ -357,6 +384,10 @@ TEST_CASE("DeliveryCrash.EveryEventIsDeliveredInOrderOrADeadLetter") {
   }
   MESSAGE(seeds << " seeds, " << outcomes.crashes << " crashes, " << outcomes.attempts << " attempts, "
                 << outcomes.delivered << " events delivered, " << outcomes.again << " again, " << outcomes.dead
-                << " dead letters, " << outcomes.redriven << " redriven, 0 lost, 0 out of order");
+                << " dead letters, " << outcomes.redriven << " redriven, " << outcomes.slow << " slow aggregates held, "
+                << outcomes.full << " times as many settled as may be, 0 lost, 0 out of order");
   CHECK(outcomes.delivered > 0);
+  if (seeds < 100) return;
+  CHECK(outcomes.slow > 0);
+  CHECK(outcomes.full > 0);
 }

@@ -92,6 +92,71 @@ TEST_CASE("DeliveryJournal.WhatCannotBeWrittenIsSaidAndWrittenLater") {
   CHECK(folder.open()->states().size() == 2);
 }
 
+TEST_CASE("DeliveryJournal.AnyNumberOfSettledEventsComesBack") {
+  Folder folder;
+  auto journal = folder.open();
+  journal->append(kSecond, decided(1));
+  std::vector<DeliveryStep> steps;
+  for (std::uint64_t piece = 0; piece < 3; ++piece) {
+    EventsSettled settled;
+    for (std::uint64_t i = 0; i < 500'000; ++i) settled.positions.emplace_back(1 + piece * 500'000 + i);
+    steps.emplace_back(std::move(settled));
+  }
+  journal->append(kFirst, steps);
+  const auto states = journal->states();
+  for (int i = 0; i < 2; ++i) {
+    journal.reset();
+    journal = folder.open();
+    CHECK(journal->notes().empty());
+    REQUIRE(journal->states() == states);
+  }
+}
+
+TEST_CASE("DeliveryJournal.StepsThatFitNoFrameAreKeptTogetherAllTheSame") {
+  Folder folder;
+  auto journal = folder.open();
+  const std::uint64_t rewrites = journal->metrics().rewrites;
+  std::vector<Position> positions;
+  for (std::uint64_t i = 1; i <= kDeliveryPositionsMax; ++i) positions.emplace_back(i);
+  std::vector<DeliveryStep> steps(8, EventsSettled{positions});
+  steps.emplace_back(DeliveryAdvanced{Position{kDeliveryPositionsMax}, Timestamp{4}});
+  Status told = Error{.kind = ErrorKind::Closed, .message = "not called"};
+  journal->append(kFirst, steps, [&](const Status& status) { told = status; });
+  CHECK(told);
+  CHECK(journal->metrics().rewrites == rewrites + 1);
+  journal->append(kFirst, decided(1));
+  const auto states = journal->states();
+  folder.disk.cut_power();
+  journal.reset();
+  folder.disk.crash();
+  journal = folder.open();
+  CHECK(journal->notes().empty());
+  CHECK(journal->states() == states);
+}
+
+TEST_CASE("DeliveryJournal.AFileThatCannotBeReadIsNotLost") {
+  Folder folder;
+  auto journal = folder.open();
+  journal->append(kFirst, decided(1));
+  const auto states = journal->states();
+  REQUIRE(journal->close());
+  journal.reset();
+  const std::string file = folder.file();
+  for (const SimulatedCall call : {SimulatedCall::Open, SimulatedCall::Read, SimulatedCall::Lookup}) {
+    for (std::uint64_t nth = 1; nth <= 2; ++nth) {
+      if (call != SimulatedCall::Lookup && nth > 1) continue;  // the first: of the list
+      folder.disk.fail_call(call, nth, SimulatedFailure::Io);
+      const auto opened = DeliveryJournal::open(folder.options);
+      REQUIRE_FALSE(opened);
+      CHECK(opened.error().kind == ErrorKind::Io);
+      folder.disk.stop_failing();
+      CHECK(folder.file() == file);
+    }
+  }
+  journal = folder.open();
+  CHECK(journal->states() == states);
+}
+
 TEST_CASE("DeliveryJournal.OneSyncIsForAllThatWait") {
   Folder folder;
   folder.options.background = true;

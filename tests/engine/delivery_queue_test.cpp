@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -255,6 +258,177 @@ TEST_CASE("DeliveryQueue.AtABoundItStallsAndDropsNothing") {
   }
   CHECK_FALSE(receiver.queue.stalled());
   CHECK(receiver.take() == Positions{2});
+}
+
+TEST_CASE("DeliveryQueue.BehindOneThatIsNotDoneOnlySoManyAreDelivered") {
+  Receiver receiver({.in_flight_max = 2, .settled_max = 3});
+  for (std::uint64_t i = 0; i < 5; ++i) receiver.offer(i, "a" + std::to_string(i));
+  CHECK(receiver.take() == Positions{0});
+  const BatchNumber first = receiver.number;
+  for (std::uint64_t i = 1; i < 4; ++i) {
+    CHECK(receiver.queue.room() > 0);
+    CHECK_FALSE(receiver.queue.stalled());
+    CHECK(receiver.take() == Positions{i});
+    receiver.accept();
+    (void)receiver.queue.take_steps();
+  }
+  CHECK(receiver.queue.stalled());
+  CHECK(receiver.queue.room() == 0);
+  CHECK(receiver.take().empty());
+
+  // A start changes nothing of that: it reads again what keeps the others back.
+  DeliveryQueue again(receiver.settings, receiver.queue.state(), 1);
+  CHECK(again.stalled());
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    REQUIRE(again.room() > 0);
+    again.offer(Position{i}, {}, "a" + std::to_string(i), 1);
+  }
+  CHECK(again.room() == 0);
+  const auto attempt = again.take(receiver.now);
+  REQUIRE(attempt);
+  CHECK(attempt->number == first);
+  again.delivered(first, {}, receiver.now);
+  (void)again.take_steps();
+  CHECK_FALSE(again.stalled());
+  CHECK(again.state().end == Position{4});
+  CHECK(again.state().settled.empty());
+
+  receiver.queue.delivered(first, {}, receiver.now);
+  (void)receiver.queue.take_steps();
+  CHECK_FALSE(receiver.queue.stalled());
+  CHECK(receiver.take() == Positions{4});
+}
+
+TEST_CASE("DeliveryQueue.AtTheBoundOfSettledEventsHeldAggregatesWaitToo") {
+  Receiver receiver({.settled_max = 2});
+  receiver.offer(0, "slow");
+  receiver.offer(1, "held");
+  receiver.offer(2, "held");
+  receiver.offer(3, "other");
+  CHECK(receiver.take() == Positions{0});
+  const BatchNumber slow = receiver.number;
+  CHECK(receiver.take() == Positions{1});
+  receiver.fail();
+  CHECK(receiver.take() == Positions{3});
+  receiver.accept();
+  receiver.later();
+  CHECK(receiver.take() == Positions{1});
+  receiver.accept();
+  (void)receiver.queue.take_steps();
+  receiver.look(2);
+  CHECK(receiver.queue.stalled());
+  CHECK(receiver.take().empty());
+  receiver.queue.delivered(slow, {}, receiver.now);
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.take() == Positions{2});
+}
+
+/// 0 is of a slow aggregate and under way; 1 to 3 are of it too.
+struct SlowAggregate : Receiver {
+  explicit SlowAggregate(DeliverySettings given = {}) : Receiver(with_bounds(given)) {
+    for (std::uint64_t i = 0; i < 4; ++i) offer(i, "slow");
+    CHECK(take() == Positions{0});
+    slow = number;
+    CHECK(take().empty());
+    CHECK(queue.room() == 0);
+  }
+  static DeliverySettings with_bounds(DeliverySettings settings) {
+    settings.waiting_max = 3;
+    settings.busy_waiting_max = 2;
+    settings.busy_waiting_time = 5s;
+    return settings;
+  }
+  /// It is held, and the others go on.
+  void wait() {
+    CHECK(queue.next_due(now)->micros == now.micros + 5'000'000);
+    later(5s);
+    CHECK(take().empty());
+    REQUIRE(queue.state().held.contains("slow"));
+    CHECK(queue.state().held.at("slow").from == Position{1});
+    CHECK(queue.room() == 3);
+    offer(4, "b");
+    offer(5, "slow");
+    CHECK(take() == Positions{4});
+    accept();
+    look(1);
+    CHECK(take().empty());
+    (void)queue.take_steps();
+    CHECK(queue.state().end == Position{0});
+  }
+  BatchNumber slow;
+};
+
+TEST_CASE("DeliveryQueue.ASlowAggregateIsHeldAndTheOthersGoOn") {
+  SlowAggregate receiver;
+  receiver.wait();
+  receiver.queue.delivered(receiver.slow, {}, receiver.now);
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{6});
+  for (const auto& [position, next] : std::map<std::uint64_t, std::optional<std::uint64_t>>{{1, 2}, {2, 5}}) {
+    CHECK(receiver.take() == Positions{position});
+    receiver.accept();
+    receiver.look(next);
+  }
+  CHECK(receiver.take() == Positions{5});
+  receiver.accept();
+  receiver.look(std::nullopt);
+  CHECK(receiver.queue.state().held.empty());
+}
+
+TEST_CASE("DeliveryQueue.WhatASlowAggregateHadAtTheFrontFailsBeforeTheRest") {
+  SlowAggregate receiver;
+  receiver.wait();
+  receiver.queue.failed(receiver.slow, {.error = "timeout"}, receiver.now);
+  CHECK(receiver.queue.state().held.at("slow").from == Position{0});
+  CHECK(receiver.take().empty());
+  receiver.later();
+  CHECK(receiver.take() == Positions{0});
+  receiver.accept();
+  CHECK(receiver.take().empty());  // what was found before is not known any more
+  receiver.look(1);
+  CHECK(receiver.take() == Positions{1});
+}
+
+TEST_CASE("DeliveryQueue.ASlowAggregateIsParkedWhereItsDeadLetterIs") {
+  SlowAggregate receiver({.attempts_max = 1, .on_dead_letter = OnDeadLetter::Park});
+  receiver.wait();
+  receiver.queue.failed(receiver.slow, {.error = "timeout"}, receiver.now);
+  CHECK(receiver.queue.state().dead_letters.contains(Position{0}));
+  CHECK(receiver.queue.state().held.at("slow").parked);
+  receiver.later();
+  CHECK(receiver.take().empty());
+  CHECK(receiver.queue.drop(Position{0}));
+  receiver.look(1);
+  CHECK(receiver.take() == Positions{1});
+}
+
+TEST_CASE("DeliveryQueue.AfterAStartASlowAggregateStillWaitsForItsBatch") {
+  SlowAggregate before;
+  before.wait();
+  DeliveryQueue queue(before.settings, before.queue.state(), 1);
+  const auto look = queue.next_look(before.now);
+  REQUIRE(look);
+  queue.looked(*look, Position{6}, Position{1});
+  CHECK_FALSE(queue.take(before.now));
+  for (std::uint64_t i = 0; i < 4; ++i) queue.offer(Position{i}, {}, "slow", 1);
+  const auto again = queue.take(before.now);
+  REQUIRE(again);
+  CHECK(again->number == before.slow);
+  CHECK_FALSE(queue.take(before.now));
+  queue.delivered(before.slow, {}, before.now);
+  const auto next = queue.take(before.now);
+  REQUIRE(next);
+  CHECK(next->positions == std::vector<Position>{Position{1}});
+}
+
+TEST_CASE("DeliveryQueue.ASlowAggregateStaysWhereNoMoreMayBeHeld") {
+  SlowAggregate receiver({.held_max = 0});
+  receiver.later(5s);
+  CHECK(receiver.take().empty());
+  CHECK(receiver.queue.room() == 0);
+  CHECK_FALSE(receiver.queue.stalled());
+  receiver.queue.delivered(receiver.slow, {}, receiver.now);
+  CHECK(receiver.take() == Positions{1});
 }
 
 TEST_CASE("DeliveryQueue.OneByOneKeepsTheOrderOfTheLogAndTriesForEver") {

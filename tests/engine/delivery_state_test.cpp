@@ -79,6 +79,21 @@ TEST_CASE("DeliveryState.ItsOwnStepsLeadToIt") {
   CHECK(after(steps_to(state)) == state);
 }
 
+TEST_CASE("DeliveryState.ItsStepsCanBeReadHoweverManyEventsAreSettled") {
+  DeliveryState state;
+  for (std::uint64_t i = 1; i <= kDeliveryPositionsMax + 1; ++i) state.settled.insert(state.settled.end(), Position{i});
+  DeliveryState again;
+  for (const DeliveryStep& step : steps_to(state)) {
+    std::string bytes;
+    append_step(bytes, step);
+    std::string_view rest = bytes;
+    const auto read = take_step(rest);
+    REQUIRE(read);
+    REQUIRE(apply_step(again, *read));
+  }
+  CHECK(again == state);
+}
+
 TEST_CASE("DeliveryState.WhatDoesNotFitChangesNothing") {
   const DeliveryState state = after(sample_steps());
   for (const DeliveryStep& step : std::vector<DeliveryStep>{
