@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "net/webhook/fair_share.h"
 
 namespace stele::net {
 
 void ConnectionPool::take(Waiter& waiter) {
   STELE_CHECK(!waiter.has_seat && waiter.ticket_ == 0);
   const auto at = endpoints_.try_emplace(waiter.endpoint).first;
-  if (at->second.waiting.empty() && seat(waiter, at->second)) return;
+  if (at->second.waiting.empty() && has_room(at->second)) return seat(waiter, at->second);
   at->second.waiting.push_back(&waiter);
   waiter.ticket_ = ++tickets_;
   ++waiting_;
@@ -28,6 +29,7 @@ void ConnectionPool::leave(Waiter& waiter) {
 void ConnectionPool::give_back(Waiter& waiter, std::unique_ptr<WebhookConnection> connection) {
   STELE_CHECK(waiter.has_seat);
   waiter.has_seat = false;
+  --in_use_;
   const auto at = endpoints_.find(waiter.endpoint);
   const std::size_t kept_before = at->second.kept.size();
   try {
@@ -39,45 +41,48 @@ void ConnectionPool::give_back(Waiter& waiter, std::unique_ptr<WebhookConnection
     --at->second.connections;
     --all_;
   }
+  // Nobody was in line for whom there was room, and one more is room for one at most.
   seat_next();
   forget_if_unused(at);
 }
 
-bool ConnectionPool::seat(Waiter& waiter, Endpoint& endpoint) {
+bool ConnectionPool::has_room(const Endpoint& endpoint) const {
+  const std::size_t here = endpoint.in_use();
+  return here < bounds_.endpoint_max && here < fair_share(bounds_.all_max, in_use_ - here, bounds_.endpoint_parts);
+}
+
+void ConnectionPool::seat(Waiter& waiter, Endpoint& endpoint) {
+  waiter.has_seat = true;
+  ++in_use_;
   while (!endpoint.kept.empty()) {
     std::unique_ptr<WebhookConnection> connection = std::move(endpoint.kept.back().connection);
     endpoint.kept.pop_back();
     if (connection->is_usable()) {
       waiter.kept = std::move(connection);
-      waiter.has_seat = true;
-      return true;
+      return;
     }
     connection->close();
     --endpoint.connections;
     --all_;
   }
-  if (endpoint.connections >= bounds_.endpoint_max) return false;
-  if (all_ >= bounds_.all_max && !drop_oldest_kept()) return false;
+  if (all_ >= bounds_.all_max) drop_oldest_kept();
   ++endpoint.connections;
   ++all_;
-  waiter.has_seat = true;
-  return true;
 }
 
-bool ConnectionPool::drop_oldest_kept() {
+void ConnectionPool::drop_oldest_kept() {
   auto oldest = endpoints_.end();
   for (auto at = endpoints_.begin(); at != endpoints_.end(); ++at) {
     if (at->second.kept.empty()) continue;
     if (oldest == endpoints_.end() || at->second.kept.front().since < oldest->second.kept.front().since) oldest = at;
   }
-  if (oldest == endpoints_.end()) return false;
+  STELE_CHECK(oldest != endpoints_.end());  // not all are in use, where there is room for one more
   oldest->second.kept.front().connection->close();
   oldest->second.kept.erase(oldest->second.kept.begin());
   --oldest->second.connections;
   --all_;
   // Not forgotten here, though it may be unused now: the caller holds a reference to another, or to this one. sweep()
   // does.
-  return true;
 }
 
 void ConnectionPool::seat_next() {
@@ -85,13 +90,13 @@ void ConnectionPool::seat_next() {
   auto next = endpoints_.end();
   for (auto at = endpoints_.begin(); at != endpoints_.end(); ++at) {
     const Endpoint& endpoint = at->second;
-    if (endpoint.waiting.empty() || (endpoint.kept.empty() && endpoint.connections >= bounds_.endpoint_max)) continue;
+    if (endpoint.waiting.empty() || !has_room(endpoint)) continue;
     if (next == endpoints_.end() || endpoint.waiting.front()->ticket_ < next->second.waiting.front()->ticket_)
       next = at;
   }
   if (next == endpoints_.end()) return;
   Waiter* const waiter = next->second.waiting.front();
-  if (!seat(*waiter, next->second)) return;
+  seat(*waiter, next->second);
   next->second.waiting.pop_front();
   waiter->ticket_ = 0;
   --waiting_;

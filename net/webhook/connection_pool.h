@@ -16,7 +16,8 @@ namespace stele::net {
 
 struct ConnectionBounds {
   std::size_t all_max = 1024;
-  std::size_t endpoint_max = 32;               ///< to one receiver: one that hangs must not take them all
+  std::size_t endpoint_max = 32;               ///< to one receiver: one that hangs must not take them all …
+  std::size_t endpoint_parts = 8;              ///< … nor many that do: its share of those in use, see fair_share()
   std::chrono::milliseconds idle_max{30'000};  ///< a kept connection without a request
 };
 
@@ -68,18 +69,22 @@ class ConnectionPool {
     std::size_t connections = 0;  ///< in use and kept
     std::vector<Kept> kept;       ///< the one used last is at the end
     std::list<Waiter*> waiting;
+
+    [[nodiscard]] std::size_t in_use() const { return connections - kept.size(); }
   };
   using Endpoints = std::map<std::string, Endpoint>;
 
-  /// False if there is no room.
-  [[nodiscard]] bool seat(Waiter& waiter, Endpoint& endpoint);
-  [[nodiscard]] bool drop_oldest_kept();
+  /// Whether one more there can be in use; kept ones do not count, since they give way.
+  [[nodiscard]] bool has_room(const Endpoint& endpoint) const;
+  void seat(Waiter& waiter, Endpoint& endpoint);
+  void drop_oldest_kept();
   void seat_next();
   void forget_if_unused(Endpoints::iterator at);
 
   const ConnectionBounds bounds_;
   Endpoints endpoints_;
   std::size_t all_ = 0;      ///< connections in use and kept
+  std::size_t in_use_ = 0;   ///< those with a seat
   std::size_t waiting_ = 0;  ///< waiters in line
   std::uint64_t tickets_ = 0;
 };

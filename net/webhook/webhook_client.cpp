@@ -53,8 +53,7 @@ class WebhookClient::Impl {
   mutable Mutex mutex_;
   bool stopping_ GUARDED_BY(mutex_) = false;
   WebhookExchange::Exchanges arrivals_ GUARDED_BY(mutex_);
-  std::size_t requests_ GUARDED_BY(mutex_) = 0;
-  std::size_t body_bytes_ GUARDED_BY(mutex_) = 0;
+  WebhooksUnderWay under_way_ GUARDED_BY(mutex_);
   AddressGuard guard_ GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> connections_{0};
 
@@ -71,6 +70,7 @@ WebhookClient::Impl::Impl(WebhookClientOptions options)
     : options_(std::move(options)),
       resolver_(options_.resolver ? options_.resolver : std::make_shared<SystemResolver>()),
       core_(std::make_shared<WebhookCore>(options_.connections)),
+      under_way_(options_.bounds),
       guard_(options_.guard),
       work_(core_->context.get_executor()),
       timer_(core_->context) {
@@ -78,10 +78,9 @@ WebhookClient::Impl::Impl(WebhookClientOptions options)
   core_->guard = options_.guard;
   core_->connect_time_max = options_.connect_time_max;
   core_->on_end = [this](WebhookExchange& exchange) {
-    {
+    if (!exchange.is_beyond_bounds) {
       const MutexLock lock(mutex_);
-      --requests_;
-      body_bytes_ -= exchange.charged_bytes;
+      under_way_.remove(exchange.host, exchange.body_bytes);
     }
     ended_.splice(ended_.end(), running_, exchange.place);
     if (ended_.size() > 1) return;
@@ -109,19 +108,21 @@ void WebhookClient::Impl::run() {
 }
 
 void WebhookClient::Impl::send(api::WebhookRequest request, Done done) {
+  Result<CallbackUrl> url = CallbackUrl::parse(request.url);
+  const std::string host = url ? url->host : std::string();
   const std::size_t bytes = request.body.size();
   MutexLock lock(mutex_);
   if (!stopping_) {
-    const bool is_busy = requests_ >= options_.requests_max || bytes > options_.body_bytes_max - body_bytes_;
+    const bool is_busy = !under_way_.has_room(host, bytes);
     WebhookExchange::Exchanges one;
     one.push_back(std::make_shared<WebhookExchange>(core_, is_busy ? api::WebhookRequest{} : std::move(request),
-                                                    std::move(done)));
+                                                    std::move(url), std::move(done)));
     one.front()->place = one.begin();
-    one.front()->charged_bytes = is_busy ? 0 : bytes;
     one.front()->is_beyond_bounds = is_busy;
+    one.front()->host = host;
+    one.front()->body_bytes = bytes;
     if (arrivals_.empty()) asio::post(core_->context, [this] { look(); });
-    ++requests_;
-    body_bytes_ += one.front()->charged_bytes;
+    if (!is_busy) under_way_.add(host, bytes);
     arrivals_.splice(arrivals_.end(), one);
     return;
   }
@@ -153,7 +154,7 @@ void WebhookClient::Impl::take_arrivals() {
     if (is_cancelling_) {
       exchange.refuse(Outcome::Cancelled, "the server stops");
     } else if (exchange.is_beyond_bounds) {
-      exchange.refuse(Outcome::Busy, "too many webhooks are under way");
+      exchange.refuse(Outcome::Busy, "too many webhooks are under way to this receiver or to all of them");
     } else {
       exchange.start();
     }
@@ -215,7 +216,7 @@ WebhookClientMetrics WebhookClient::Impl::metrics() const {
   metrics.connections = connections_.load(std::memory_order_relaxed);
   metrics.connections_started = core_->connections_started.load(std::memory_order_relaxed);
   const MutexLock lock(mutex_);
-  metrics.requests = requests_;
+  metrics.requests = under_way_.requests();
   return metrics;
 }
 

@@ -18,6 +18,7 @@
 #include "net/webhook/address_guard.h"
 #include "net/webhook/connection_pool.h"
 #include "net/webhook/name_resolver.h"
+#include "net/webhook/webhooks_under_way.h"
 
 namespace stele::net {
 
@@ -25,13 +26,12 @@ struct WebhookClientOptions {
   AddressGuard guard{};
   ConnectionBounds connections{};
   std::chrono::milliseconds connect_time_max{5'000};
-  std::size_t requests_max = 4096;              ///< under way at once; more are answered Busy
-  std::size_t body_bytes_max = 256U << 20;      ///< of all of them; more likewise
+  WebhookBounds bounds{};                       ///< more is answered Busy
   std::shared_ptr<NameResolver> resolver = {};  ///< null = the system's
 };
 
 struct WebhookClientMetrics {
-  std::uint64_t requests = 0;             ///< under way now
+  std::uint64_t requests = 0;             ///< under way now, without those that are about to be answered Busy
   std::uint64_t connections = 0;          ///< open now, or being opened, kept ones with them; some moments old
   std::uint64_t connections_started = 0;  ///< since the start
 };

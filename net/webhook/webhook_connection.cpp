@@ -108,8 +108,10 @@ Task<AnswerReader::State> WebhookConnection::exchange(std::string_view head, std
 }
 
 bool WebhookConnection::is_usable() {
-  if (!transport_.socket().is_open() || transport_.peer() != Transport::Peer::There) return false;
-  // Over TLS this also takes in what is no data, such as a ticket.
+  if (!transport_.socket().is_open()) return false;
+  // Over TLS what follows also takes in what is no data, such as a ticket, and may end with that, before the end that
+  // lies behind it. Without TLS it hears of an end itself.
+  if (tls_ && transport_.peer() != Transport::Peer::There) return false;
   char unasked = 0;
   error_code ec;
   (void)transport_.read_now(asio::buffer(&unasked, 1), ec);

@@ -27,10 +27,11 @@ constexpr std::size_t addresses_tried_max = 8;
 }  // namespace
 
 WebhookExchange::WebhookExchange(const std::shared_ptr<WebhookCore>& core, api::WebhookRequest request,
-                                 api::WebhookSender::Done done)
+                                 Result<CallbackUrl> url, api::WebhookSender::Done done)
     : core_(*core),
       weak_core_(core),
       request_(std::move(request)),
+      parsed_url_(std::move(url)),
       done_(std::move(done)),
       timeout_(std::clamp(request_.timeout, timeout_min, timeout_max)),
       timer_(core->context) {}
@@ -125,12 +126,11 @@ Task<> WebhookExchange::attempt() {
 
 /// False if no attempt can be made.
 bool WebhookExchange::prepare() {
-  auto url = CallbackUrl::parse(request_.url);
-  if (!url) {
-    fail(Outcome::Unsendable, url.error().message);
+  if (!parsed_url_) {
+    fail(Outcome::Unsendable, parsed_url_.error().message);
     return false;
   }
-  url_ = std::move(url).value();
+  url_ = std::move(parsed_url_).value();
   endpoint = (url_.tls ? "https " : "http ") + url_.host + " " + std::to_string(url_.port);
   if (url_.tls) {
     const std::string key = TlsContexts::key_of(request_.tls);

@@ -48,8 +48,9 @@ class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_
   using Outcome = api::WebhookAnswer::Outcome;
   using Exchanges = std::list<std::shared_ptr<WebhookExchange>>;
 
-  /// Any thread. `core` outlives it.
-  WebhookExchange(const std::shared_ptr<WebhookCore>& core, api::WebhookRequest request, api::WebhookSender::Done done);
+  /// Any thread. `core` outlives it. `url` is the request's.
+  WebhookExchange(const std::shared_ptr<WebhookCore>& core, api::WebhookRequest request, Result<CallbackUrl> url,
+                  api::WebhookSender::Done done);
 
   void start();
   /// Instead of start(): answers without an attempt.
@@ -57,9 +58,11 @@ class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_
   /// Answers soon, with Cancelled if it is not too late.
   void stop();
 
-  Exchanges::iterator place{};    ///< the client's
-  std::size_t charged_bytes = 0;  ///< the same
-  bool is_beyond_bounds = false;  ///< the same
+  // The client's.
+  Exchanges::iterator place{};
+  bool is_beyond_bounds = false;
+  std::string host;
+  std::size_t body_bytes = 0;
 
  private:
   using Clock = ConnectionPool::Clock;
@@ -97,6 +100,7 @@ class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_
   WebhookCore& core_;
   const std::weak_ptr<WebhookCore> weak_core_;
   api::WebhookRequest request_;
+  Result<CallbackUrl> parsed_url_;
   api::WebhookSender::Done done_;
   const Clock::time_point began_ = Clock::now();
   std::chrono::milliseconds timeout_{0};

@@ -27,7 +27,7 @@ int status_of(const TestServer& server, std::string_view bytes) {
   return got.status;
 }
 
-const std::string start = "POST /e HTTP/1.1\r\nHost: a\r\n";
+const std::string opening = "POST /e HTTP/1.1\r\nHost: a\r\n";
 }  // namespace
 
 TEST_CASE("ServerLimits.RefusalsAreProblemsAndEndTheConnection") {
@@ -45,29 +45,29 @@ TEST_CASE("ServerLimits.RefusalsAreProblemsAndEndTheConnection") {
     int status;
   };
   const Case cases[] = {
-      {"fine", start + "Content-Length: 1\r\n\r\nx", 200},
+      {"fine", opening + "Content-Length: 1\r\n\r\nx", 200},
       {"garbage", "hello\r\n\r\n", 400},
       {"TLS", "\x16\x03\x01\x02", 400},
       {"no version", "GET /\r\n\r\n", 400},
       {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
-      {"two hosts", start + "Host: b\r\n\r\n", 400},
-      {"length and chunked", start + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"unknown encoding", start + "Transfer-Encoding: gzip\r\n\r\n", 400},
+      {"two hosts", opening + "Host: b\r\n\r\n", 400},
+      {"length and chunked", opening + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"unknown encoding", opening + "Transfer-Encoding: gzip\r\n\r\n", 400},
       {"chunked in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"trailer", start + "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", 400},
-      {"bad chunk", start + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
-      {"folded", start + "X: a\r\n b\r\n\r\n", 400},
+      {"trailer", opening + "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", 400},
+      {"bad chunk", opening + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
+      {"folded", opening + "X: a\r\n b\r\n\r\n", 400},
       {"version", "GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505},
       {"long target", "GET /" + std::string(2000, 'a'), 414},
-      {"long header", start + "X: " + std::string(2000, 'a'), 431},
-      {"long finished header", start + "X: " + std::string(1000, 'a') + "\r\n\r\n", 431},
-      {"many fields", start + many + "\r\n", 431},
-      {"announced body", start + "Content-Length: 1001\r\n\r\n", 413},
-      {"announced and sent body", start + "Content-Length: 9000\r\n\r\n" + std::string(9000, 'x'), 413},
-      {"exact body", start + "Content-Length: 1000\r\n\r\n" + std::string(1000, 'x'), 200},
-      {"chunked body", start + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk + chunk, 413},
-      {"exact chunked body", start + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk + "0\r\n\r\n", 200},
-      {"expectation", start + "Expect: x\r\n\r\n", 417},
+      {"long header", opening + "X: " + std::string(2000, 'a'), 431},
+      {"long finished header", opening + "X: " + std::string(1000, 'a') + "\r\n\r\n", 431},
+      {"many fields", opening + many + "\r\n", 431},
+      {"announced body", opening + "Content-Length: 1001\r\n\r\n", 413},
+      {"announced and sent body", opening + "Content-Length: 9000\r\n\r\n" + std::string(9000, 'x'), 413},
+      {"exact body", opening + "Content-Length: 1000\r\n\r\n" + std::string(1000, 'x'), 200},
+      {"chunked body", opening + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk + chunk, 413},
+      {"exact chunked body", opening + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk + "0\r\n\r\n", 200},
+      {"expectation", opening + "Expect: x\r\n\r\n", 417},
   };
   for (const Case& c : cases) {
     CAPTURE(c.what);
@@ -77,12 +77,12 @@ TEST_CASE("ServerLimits.RefusalsAreProblemsAndEndTheConnection") {
 
 TEST_CASE("ServerLimits.ABodyOfUnknownLengthHasTheLimitOfItsEndpoint") {
   TestServer server(quick());
-  const std::string start = "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  CHECK(status_of(server, start + "a\r\n0123456789\r\n0\r\n\r\n") == 200);
-  CHECK(status_of(server, start + "a\r\n0123456789\r\n1\r\n0\r\n") == 413);
+  const std::string opening = "POST /small HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(status_of(server, opening + "a\r\n0123456789\r\n0\r\n\r\n") == 200);
+  CHECK(status_of(server, opening + "a\r\n0123456789\r\n1\r\n0\r\n") == 413);
   // It is not that of the next request.
   HttpClient client = server.client();
-  REQUIRE(client.send_raw(start +
+  REQUIRE(client.send_raw(opening +
                           "1\r\n0\r\n0\r\n\r\nPOST /wide HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
                           "14\r\n01234567890123456789\r\n0\r\n\r\n"));
   CHECK(client.read_response().status == 200);
@@ -101,8 +101,8 @@ TEST_CASE("ServerLimits.RefusalsCarryWhatTheHandlerAddsToEveryAnswer") {
     int status;
   };
   for (const Case& c :
-       {Case{start + origin + "Host: b\r\n\r\n", 400}, Case{start + origin + "X: " + std::string(2000, 'a'), 431},
-        Case{start + origin + "Content-Length: 1001\r\n\r\n", 413},
+       {Case{opening + origin + "Host: b\r\n\r\n", 400}, Case{opening + origin + "X: " + std::string(2000, 'a'), 431},
+        Case{opening + origin + "Content-Length: 1001\r\n\r\n", 413},
         Case{"GET /throw HTTP/1.1\r\nHost: a\r\n" + origin + "\r\n", 500},
         Case{"GET / HTTP/1.1\r\n" + origin + "Host: a\r\n", 408}}) {
     CAPTURE(c.status);
@@ -156,7 +156,7 @@ TEST_CASE("ServerLimits.AConnectionForWhichThereIsNoMemoryLeavesNoTrace") {
 TEST_CASE("ServerLimits.NothingBehindARefusedRequestIsServed") {
   TestServer server(quick());
   HttpClient client = server.client();
-  REQUIRE(client.send_raw("GET /one HTTP/1.1\r\nHost: a\r\n\r\n" + start +
+  REQUIRE(client.send_raw("GET /one HTTP/1.1\r\nHost: a\r\n\r\n" + opening +
                           "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
                           "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"));
   CHECK(client.read_response().body == "/one?:");
@@ -225,7 +225,7 @@ TEST_CASE("ServerLimits.ASlowBodyIsA408") {
   TestServer server(options);
   for (const char* framing : {"Content-Length: 10\r\n\r\nabc", "Content-Length: 100000\r\n\r\nabc",
                               "Transfer-Encoding: chunked\r\n\r\n5\r\nab"}) {
-    CHECK(status_of(server, start + framing) == 408);
+    CHECK(status_of(server, opening + framing) == 408);
   }
 }
 
