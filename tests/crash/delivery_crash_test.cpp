@@ -193,7 +193,7 @@ class DeliveryTrial {
   void look() {
     const auto look = queue_->next_look(clock_.now());
     if (!look) return;
-    const Position until = queue_->read_end();
+    const Position until = chance(50) ? queue_->read_end() : Position{log_.size()};
     std::optional<Position> found;
     for (std::uint64_t i = look->from.value(); i < until.value() && !found; ++i) {
       if (log_[i].matches && log_[i].aggregate_id == look->aggregate_id) found = Position{i};
