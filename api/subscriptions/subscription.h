@@ -225,6 +225,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   bool has_failed_too_long_ = false;
   Timestamp read_again_{}, attempt_again_{}, log_again_{}, checkpoint_at_{};
   bool at_head_ = false;
+  bool had_no_room_ = false;                         ///< when it was read last
+  static constexpr std::size_t kBatchesMax = 1'000;  ///< under way, whatever is asked for
+  std::size_t attempts_max_ = kBatchesMax;           ///< the same, as far as the sink takes them
   // What the log is to be told.
   bool standing_untold_ = false;
   Timestamp standing_told_{};

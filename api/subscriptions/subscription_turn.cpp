@@ -88,7 +88,9 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   const Timestamp time = now();
   const bool counts = under_way.epoch == epoch_;
   if (outcome.abandoned) {
-    attempt_again_ = std::max(attempt_again_, after(time, kTryAgain));
+    // As many as are under way could be taken, perhaps; if none is, nothing tells when one can.
+    attempts_max_ = std::max<std::size_t>(under_way_.size(), 1);
+    if (under_way_.empty()) attempt_again_ = std::max(attempt_again_, after(time, kTryAgain));
     if (counts) queue_->abandoned(under_way.attempt.number);
     return;
   }
@@ -127,6 +129,7 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   } else if (outcome.refused.size() < under_way.attempt.positions.size()) {
     failing_since_.reset();
     has_failed_too_long_ = false;
+    if (attempts_max_ < kBatchesMax) ++attempts_max_;
     delivered_ += under_way.attempt.positions.size() - outcome.refused.size();
   }
   if (!counts) return;
@@ -162,7 +165,8 @@ Subscription::Next Subscription::read(Lane lane) {
     }
     if (!delivers() || read_again_ > now()) return Next::Rest;
     room = std::min(queue_->room(), kReadsATurn);
-    if (room == 0) return Next::Rest;
+    had_no_room_ = room == 0;
+    if (had_no_room_) return Next::Rest;
     from = queue_->read_end();
     if (!follower_) definition = definition_;
   }
@@ -285,14 +289,16 @@ Subscription::Next Subscription::take(Lane /*lane*/, Calls& calls) {
   keep_steps(time, pending_.size() > before);
   stand_as_queue(time);
   collect_acked(time, calls);
-  // What has just failed may be due already.
-  return delivers() && queue_->next_look(time) ? Next::Again : Next::Rest;
+  // What has just failed may be due already, and there may be room again for what was not read.
+  const bool is_due = queue_->next_look(time).has_value() || (had_no_room_ && queue_->room() > 0);
+  return delivers() && is_due && read_again_ <= time ? Next::Again : Next::Rest;
 }
 
 void Subscription::take_attempts(Timestamp time, Calls& calls) {
   const bool may = delivers() && attempt_again_ <= time;
   if (definition_.kind != DeliveryKind::Pull) {
-    while (may && breaker_.admits(time, under_way_.size() + pending_.size())) {
+    while (may && under_way_.size() + pending_.size() < attempts_max_ &&
+           breaker_.admits(time, under_way_.size() + pending_.size())) {
       const std::uint64_t rate = rate_.available(time);
       if (rate == 0) return;
       Pending& pending = pending_.emplace_back();
@@ -379,7 +385,8 @@ void Subscription::stand_as_queue(Timestamp time) {
   }
   const bool stalled = queue_->stalled();
   if (stalled && standing_.state == SubscriptionState::Active) {
-    become(SubscriptionState::Stalled, "as many aggregates are held back, or dead letters kept, as may be");
+    become(SubscriptionState::Stalled,
+           "as many aggregates are held back, dead letters kept, or events delivered before earlier ones as may be");
   } else if (!stalled && standing_.state == SubscriptionState::Stalled) {
     become(SubscriptionState::Active, "");
   }
