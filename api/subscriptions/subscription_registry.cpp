@@ -258,6 +258,8 @@ void SubscriptionRegistry::stop() {
   }
   if (options.webhooks != nullptr) options.webhooks->stop();
   for (const SubscriptionPtr& subscription : everyone()) subscription->end(Subscription::End::Shutdown);
+  // From here on nothing is asked of the scheduler.
+  threads.stop();
 }
 
 }  // namespace stele::api

@@ -51,7 +51,6 @@ SubscriptionRoom::SubscriptionRoom(Store& store, EventHub& hub, Scheduler& sched
 
 SubscriptionRoom::~SubscriptionRoom() {
   registry_->stop();
-  registry_->threads.stop();
 }
 
 void SubscriptionRoom::begin_shutdown() { registry_->stop(); }
