@@ -439,6 +439,7 @@ void Subscription::pull(std::size_t limit, std::chrono::milliseconds wait, std::
                     .header("Retry-After", "1");
     } else {
       waiters_.push_back({limit, plus(now(), wait), lease, std::move(gone), std::move(pulled)});
+      pulled = {};
     }
   }
   if (refusal) return pulled(*std::move(refusal));
