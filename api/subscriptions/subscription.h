@@ -158,7 +158,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   void settle_restart();                                 // with the mutex
   [[nodiscard]] Next read(Lane lane);
   [[nodiscard]] Next look(Lane lane);
-  [[nodiscard]] Next take(Lane lane, Calls& calls);
+  [[nodiscard]] Next take(Calls& calls);
   [[nodiscard]] Next send(Lane lane);
   [[nodiscard]] Next tell_log(Lane lane);
   void take_attempts(Timestamp now, Calls& calls);  // with the mutex
@@ -220,7 +220,6 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   std::uint64_t delivered_ = 0, failures_ = 0;
   std::optional<SubscriptionStatus::LastError> last_error_;
   std::optional<Timestamp> failing_since_;
-  std::string read_trouble_;
   std::optional<Timestamp> last_failure_;
   bool has_failed_too_long_ = false;
   Timestamp read_again_{}, attempt_again_{}, log_again_{}, checkpoint_at_{};
@@ -239,7 +238,6 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
 
   // Of whoever has the turn.
   std::unique_ptr<EventFollower> follower_;
-  std::uint64_t follower_epoch_ = 0;
 };
 
 }  // namespace stele::api

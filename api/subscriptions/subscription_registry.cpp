@@ -9,7 +9,6 @@
 #include "api/subscriptions/redis_sink.h"
 #include "api/subscriptions/subscription_log.h"
 #include "api/subscriptions/webhook_sink.h"
-#include "engine/base/check.h"
 
 namespace stele::api {
 
@@ -79,6 +78,9 @@ void SubscriptionRegistry::begin(Subscription::Start start) {
     all.insert_or_assign(id, subscription);
   }
   subscription->wake();
+  // Nobody else would answer who waits there.
+  const std::lock_guard lock(stopping_mutex_);
+  if (stopping_) subscription->end(Subscription::End::Shutdown);
 }
 
 void SubscriptionRegistry::load() {
@@ -176,10 +178,8 @@ std::variant<std::optional<Position>, Problem> SubscriptionRegistry::place_of(co
 std::optional<Problem> SubscriptionRegistry::tell(const Subscription& subscription, std::string_view event_type,
                                                   SubscriptionEventData data, const SubscriptionChanger& by,
                                                   OwnEventPlace* place) const {
-  const std::uint32_t generation = data.place.generation;
-  const bool has_place = event_type == type::kSought;
-  if (!has_place) data.place = subscription.place();
-  STELE_CHECK(data.place.generation >= generation || !has_place);
+  // A seek says itself where it leads.
+  if (event_type != type::kSought) data.place = subscription.place();
   auto told =
       append_subscription_event(store, subscription.definition(), event_type, data, by.caller, by.correlation, clock);
   if (auto* const problem = std::get_if<Problem>(&told)) return std::move(*problem);

@@ -49,9 +49,7 @@ SubscriptionRoom::SubscriptionRoom(Store& store, EventHub& hub, Scheduler& sched
   registry_->watch_owners();
 }
 
-SubscriptionRoom::~SubscriptionRoom() {
-  registry_->stop();
-}
+SubscriptionRoom::~SubscriptionRoom() { registry_->stop(); }
 
 void SubscriptionRoom::begin_shutdown() { registry_->stop(); }
 

@@ -53,8 +53,8 @@ Subscription::Next Subscription::turn(Lane lane) {
     for (const auto& call : std::exchange(calls, {})) call();
   };
   try {
-    if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) &&
-        !needs_slow(take(lane, calls)) && !needs_slow(send(lane))) {
+    if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) && !needs_slow(take(calls)) &&
+        !needs_slow(send(lane))) {
       needs_slow(tell_log(lane));
     }
   } catch (...) {
@@ -215,7 +215,6 @@ Subscription::Next Subscription::read(Lane lane) {
   }
 
   const std::lock_guard lock(mutex_);
-  read_trouble_ = trouble;
   if (!trouble.empty()) {
     read_again_ = after(now(), kTryAgain);
     last_error_ = {"log-unreadable", 0, "Events cannot be read from the log.", now()};
@@ -260,7 +259,6 @@ Subscription::Next Subscription::look(Lane lane) {
     }
     const std::lock_guard lock(mutex_);
     if (!found) {
-      read_trouble_ = found.error().describe();
       read_again_ = after(now(), kTryAgain);
       return Next::Rest;
     }
@@ -272,7 +270,7 @@ Subscription::Next Subscription::look(Lane lane) {
 
 // Decisions.
 
-Subscription::Next Subscription::take(Lane /*lane*/, Calls& calls) {
+Subscription::Next Subscription::take(Calls& calls) {
   const std::lock_guard lock(mutex_);
   if (ended_) return Next::Rest;
   const Timestamp time = now();
