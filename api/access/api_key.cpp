@@ -8,7 +8,7 @@
 #include <array>
 #include <cstring>
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
 #include "engine/base/digest.h"

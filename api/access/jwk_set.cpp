@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "api/json/json_text.h"
 
 namespace stele::api {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 
 namespace stele::api {
 

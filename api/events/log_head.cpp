@@ -1,6 +1,6 @@
 #include "api/events/log_head.h"
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "api/http/problem.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"

@@ -1,6 +1,6 @@
 #include "api/http/cursor.h"
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "engine/base/digest.h"
 
 namespace stele::api {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <new>
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "engine/base/check.h"
 #include "engine/base/uuid.h"
 

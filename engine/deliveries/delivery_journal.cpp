@@ -7,6 +7,7 @@
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
+#include "engine/base/numbered_file.h"
 
 namespace stele {
 namespace {
@@ -17,9 +18,8 @@ constexpr std::size_t kHeaderBytes = 48;
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::size_t kPayloadBytesMax = 64U << 20;
 constexpr std::string_view kSuffix = ".journal";
-constexpr std::size_t kDigits = 16;
 
-enum class FrameKind : std::uint32_t {
+enum class JournalFrameKind : std::uint32_t {
   Steps = 1,
   Forgotten = 2,
   Complete = 3,  ///< behind the states that a file begins with: it replaces the one before
@@ -44,7 +44,7 @@ std::uint64_t checksum_of(std::string_view head, std::uint64_t number, std::stri
 }
 
 /// Its checksum is that of no file yet; see seal_frames().
-void append_frame(std::string& to, FrameKind kind, SubscriptionKey subscription, std::string_view payload) {
+void append_frame(std::string& to, JournalFrameKind kind, SubscriptionKey subscription, std::string_view payload) {
   STELE_CHECK(payload.size() <= kPayloadBytesMax);
   put<std::uint32_t>(to, static_cast<std::uint32_t>(payload.size()));
   put<std::uint32_t>(to, static_cast<std::uint32_t>(kind));
@@ -64,7 +64,7 @@ void seal_frames(std::string& frames, std::uint64_t number) {
 }
 
 struct Frame {
-  FrameKind kind = FrameKind::Steps;
+  JournalFrameKind kind = JournalFrameKind::Steps;
   SubscriptionKey subscription;
   std::string_view payload;
 };
@@ -73,7 +73,7 @@ std::optional<Frame> take_frame(std::string_view& bytes, std::uint64_t number) {
   if (bytes.size() < kFrameHeaderBytes) return std::nullopt;
   const std::size_t payload = get_at<std::uint32_t>(bytes.data());
   if (payload > kPayloadBytesMax || bytes.size() - kFrameHeaderBytes < payload) return std::nullopt;
-  Frame frame{static_cast<FrameKind>(get_at<std::uint32_t>(bytes.data() + 4)),
+  Frame frame{static_cast<JournalFrameKind>(get_at<std::uint32_t>(bytes.data() + 4)),
               SubscriptionKey{get_at<std::uint64_t>(bytes.data() + 8)}, bytes.substr(kFrameHeaderBytes, payload)};
   if (get_at<std::uint64_t>(bytes.data() + 16) != checksum_of(bytes.substr(0, 16), number, frame.payload)) {
     return std::nullopt;
@@ -102,13 +102,13 @@ std::optional<States> states_of(std::string_view frames, std::uint64_t number, b
   while (const auto frame = take_frame(frames, number)) {
     bool good = true;
     switch (frame->kind) {
-      case FrameKind::Steps:
+      case JournalFrameKind::Steps:
         good = apply_steps(states[frame->subscription], frame->payload);
         break;
-      case FrameKind::Forgotten:
+      case JournalFrameKind::Forgotten:
         states.erase(frame->subscription);
         break;
-      case FrameKind::Complete:
+      case JournalFrameKind::Complete:
         complete = true;
         break;
       default:
@@ -132,23 +132,13 @@ std::string frames_of(const States& states) {
     for (const DeliveryStep& step : steps_to(state)) {
       append_step(steps, step);
       if (steps.size() < kPayloadBytesMax / 4) continue;
-      append_frame(frames, FrameKind::Steps, subscription, steps);
+      append_frame(frames, JournalFrameKind::Steps, subscription, steps);
       steps.clear();
     }
-    append_frame(frames, FrameKind::Steps, subscription, steps);
+    append_frame(frames, JournalFrameKind::Steps, subscription, steps);
   }
-  append_frame(frames, FrameKind::Complete, SubscriptionKey{}, {});
+  append_frame(frames, JournalFrameKind::Complete, SubscriptionKey{}, {});
   return frames;
-}
-
-std::optional<std::uint64_t> number_of(std::string_view name) {
-  if (!name.ends_with(kSuffix) || name.size() != kDigits + kSuffix.size()) return std::nullopt;
-  std::uint64_t number = 0;
-  for (const char c : name.substr(0, kDigits)) {
-    if (c < '0' || c > '9') return std::nullopt;
-    number = number * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  return number;
 }
 
 Error closed_error() { return Error{.kind = ErrorKind::Closed, .message = "the journal of deliveries is closed"}; }
@@ -177,9 +167,7 @@ Result<std::unique_ptr<DeliveryJournal>> DeliveryJournal::open(DeliveryJournalOp
 DeliveryJournal::~DeliveryJournal() { (void)close(); }
 
 std::string DeliveryJournal::path(std::uint64_t number) const {
-  const std::string digits = std::to_string(number);
-  return options_.folder + "/" + std::string(kDigits - std::min(kDigits, digits.size()), '0') + digits +
-         std::string(kSuffix);
+  return options_.folder + "/" + numbered_file_name(number, kSuffix);
 }
 
 Status DeliveryJournal::load() {
@@ -189,7 +177,7 @@ Status DeliveryJournal::load() {
   STELE_ASSIGN(const std::vector<std::string> names, disk.list(options_.folder));
   std::vector<std::uint64_t> numbers;
   for (const std::string& name : names) {
-    if (const auto number = number_of(name)) numbers.push_back(*number);
+    if (const auto number = parse_numbered_file_name(name, kSuffix)) numbers.push_back(*number);
   }
   std::sort(numbers.rbegin(), numbers.rend());
   number_ = numbers.empty() ? 0 : numbers.front();
@@ -251,7 +239,7 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
       metrics_.steps += steps.size();
       if (waiting_.empty() && !outgrown_) waiting_since_ = options_.clock->monotonic_micros();
       if (payload.size() <= kPayloadBytesMax) {
-        append_frame(waiting_, FrameKind::Steps, subscription, payload);
+        append_frame(waiting_, JournalFrameKind::Steps, subscription, payload);
       } else {
         outgrown_ = true;  // the states have it
       }
@@ -274,7 +262,7 @@ void DeliveryJournal::forget(SubscriptionKey subscription) {
   const MutexLock lock(mutex_);
   if (closed_ || states_.erase(subscription) == 0) return;
   if (waiting_.empty() && !outgrown_) waiting_since_ = options_.clock->monotonic_micros();
-  append_frame(waiting_, FrameKind::Forgotten, subscription, {});
+  append_frame(waiting_, JournalFrameKind::Forgotten, subscription, {});
   if (!options_.background) {
     write_group();
   } else {
@@ -370,7 +358,7 @@ void DeliveryJournal::remove_files_before(std::uint64_t number) {
   const auto names = options_.file_system->list(options_.folder);
   if (!names) return;
   for (const std::string& name : *names) {
-    const auto old = number_of(name);
+    const auto old = parse_numbered_file_name(name, kSuffix);
     if (old && *old < number) (void)options_.file_system->remove(path(*old));
   }
 }

@@ -21,6 +21,8 @@
 
 namespace stele {
 
+class CheckpointFolder;
+
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
  public:
@@ -67,6 +69,10 @@ class Store {
   /// that succeeds. Lives as long as the store and is closed by it. Errors as of DeliveryJournal::open(); Closed. May
   /// wait for the disk.
   [[nodiscard]] virtual Result<DeliveryJournal*> deliveries() = 0;
+
+  /// The checkpoints that were signed over this log, kept in `checkpoints` in the data folder; opened by the first call
+  /// that succeeds. Lives as long as the store. Errors as of CheckpointFolder::open(); Closed. May wait for the disk.
+  [[nodiscard]] virtual Result<CheckpointFolder*> checkpoints() = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual StoreMetrics metrics() const = 0;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/audit/checkpoint_folder.h"
 #include "engine/audit/merkle_frontier.h"
 #include "engine/base/mutex.h"
 #include "engine/commit/commit_machine.h"
@@ -69,6 +70,7 @@ class StoreImpl final : public Store {
   SnapshotStore* snapshots() override { return snapshots_.get(); }
 
   Result<DeliveryJournal*> deliveries() override;
+  Result<CheckpointFolder*> checkpoints() override;
 
   StoreHealth health() const override;
   StoreMetrics metrics() const override;
@@ -112,6 +114,8 @@ class StoreImpl final : public Store {
   std::unique_ptr<SnapshotStore> snapshots_;
   mutable Mutex deliveries_mutex_;
   std::unique_ptr<DeliveryJournal> deliveries_ GUARDED_BY(deliveries_mutex_);  // null until somebody asks for it
+  mutable Mutex checkpoints_mutex_;
+  std::unique_ptr<CheckpointFolder> checkpoints_ GUARDED_BY(checkpoints_mutex_);  // null until somebody asks for it
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<CommitMachine> machine_;
   std::unique_ptr<LogWriter> writer_;

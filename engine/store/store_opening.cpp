@@ -67,6 +67,20 @@ Result<DeliveryJournal*> StoreImpl::deliveries() {
   return deliveries_.get();
 }
 
+Result<CheckpointFolder*> StoreImpl::checkpoints() {
+  const MutexLock lock(checkpoints_mutex_);
+  if (closing_.load(std::memory_order_acquire)) {
+    return Error{.kind = ErrorKind::Closed, .message = "the store is closing"};
+  }
+  if (!checkpoints_) {
+    STELE_ASSIGN(checkpoints_, CheckpointFolder::open({.file_system = options_.file_system,
+                                                       .folder = options_.folder + "/checkpoints",
+                                                       .store_id = genesis_.store_id,
+                                                       .in_place = [this] { return guard_->look(); }}));
+  }
+  return checkpoints_.get();
+}
+
 Status StoreImpl::start() {
   FileSystem& files = *options_.file_system;
   const std::string log_folder = options_.folder + "/log";

@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "api/http/field_list.h"
 #include "engine/base/check.h"
 
@@ -206,7 +206,7 @@ std::string web_socket_accept(std::string_view key) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
   unsigned int size = 0;
   STELE_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) == 1);
-  return api::base64_encode({reinterpret_cast<const char*>(digest.data()), size});
+  return base64_encode({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 bool WebSocketFraming::is_wanted(const api::Request& request) const { return request.may_upgrade_to("websocket"); }

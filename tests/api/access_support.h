@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "api/access/authenticator.h"
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 
 namespace stele::api::test {
 

@@ -2,7 +2,7 @@
 
 #include "api/http/cursor.h"
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
 #include "tests/fuzz/fuzz_target.h"

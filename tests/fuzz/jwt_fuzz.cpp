@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 #include "engine/base/check.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -1,9 +1,8 @@
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 
 #include <doctest/doctest.h>
 
 using namespace stele;
-using namespace stele::api;
 
 TEST_CASE("Base64.KnownValues") {
   CHECK(base64_encode("") == "");

@@ -1,8 +1,8 @@
-#include "api/http/base64.h"
+#include "engine/base/base64.h"
 
 #include <cstdint>
 
-namespace stele::api {
+namespace stele {
 
 namespace {
 
@@ -61,4 +61,4 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return decode(text, kStandard);
 }
 
-}  // namespace stele::api
+}  // namespace stele

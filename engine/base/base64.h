@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace stele::api {
+namespace stele {
 
 [[nodiscard]] std::string base64url_encode(std::string_view bytes);
 /// None for anything base64url_encode() does not produce.
@@ -16,4 +16,4 @@ namespace stele::api {
 /// None for anything base64_encode() does not produce.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
 
-}  // namespace stele::api
+}  // namespace stele
