@@ -160,10 +160,10 @@ std::optional<T> optional_if(bool has, T value) {
 
 }  // namespace
 
-std::array<std::uint8_t, 16> member_salt(const Seed& seed, BodyMember member) {
+Salt member_salt(const Seed& seed, BodyMember member) {
   const char tag = static_cast<char>(member);
   const Digest digest = sha256({"stele/salt/v1", std::string_view(&tag, 1), as_text(seed)});
-  std::array<std::uint8_t, 16> salt;
+  Salt salt;
   std::copy_n(digest.begin(), salt.size(), salt.begin());
   return salt;
 }
@@ -361,23 +361,57 @@ Seed Record::seed() const {
   return seed;
 }
 
-Digest Record::body_digest() const {
-  if (redacted_ == 0) return stele::body_digest(seed(), body_);
+std::optional<std::string_view> Record::bytes_of(BodyMember member) const {
+  switch (member) {
+    case BodyMember::Data:
+      return body_.data;
+    case BodyMember::Metadata:
+      return body_.metadata;
+    case BodyMember::Private:
+      return body_.private_fields;
+  }
+  return std::nullopt;
+}
+
+/// Of a record with redacted members, one that is present: its salt, or its digest if it is redacted itself.
+std::string_view Record::secret_of(BodyMember member) const {
   const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length,
                                                    header_.private_length};
-  const std::optional<std::string_view> members[3] = {body_.data, body_.metadata, body_.private_fields};
   ByteReader secrets(secrets_);
-  Digest digests[3] = {};
-  for (int member = 0; member < 3; ++member) {
-    if (!lengths[member]) continue;
-    if ((redacted_ >> member) & 1) {
-      const std::string_view stored = secrets.take_bytes(kDigestBytes);
-      std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(digests[member].data()));
-    } else {
-      digests[member] = sha256({secrets.take_bytes(kSeedBytes), *members[member]});
-    }
+  for (int before = 0;; ++before) {
+    if (!lengths[before]) continue;
+    const std::string_view secret = secrets.take_bytes((redacted_ >> before) & 1 ? kDigestBytes : kSeedBytes);
+    if (before == static_cast<int>(member)) return secret;
   }
-  return sha256({as_bytes(digests[0]), as_bytes(digests[1]), as_bytes(digests[2])});
+}
+
+std::optional<Salt> Record::salt(BodyMember member) const {
+  if (!bytes_of(member)) return std::nullopt;
+  if (redacted_ == 0) return member_salt(seed(), member);
+  Salt salt;
+  const std::string_view stored = secret_of(member);
+  std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(salt.data()));
+  return salt;
+}
+
+Digest Record::member_digest(BodyMember member) const {
+  Digest digest{};
+  if (const auto bytes = bytes_of(member)) {
+    const Salt with = *salt(member);
+    return sha256({as_text(with), *bytes});
+  }
+  if (!redacted(member)) return digest;
+  const std::string_view stored = secret_of(member);
+  std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(digest.data()));
+  return digest;
+}
+
+Digest Record::body_digest() const {
+  if (redacted_ == 0) return stele::body_digest(seed(), body_);
+  const Digest data = member_digest(BodyMember::Data);
+  const Digest metadata = member_digest(BodyMember::Metadata);
+  const Digest private_fields = member_digest(BodyMember::Private);
+  return sha256({as_bytes(data), as_bytes(metadata), as_bytes(private_fields)});
 }
 
 }  // namespace stele

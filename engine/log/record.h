@@ -91,8 +91,9 @@ struct RecordBody {
 
 enum class BodyMember : std::uint8_t { Data = 0, Metadata = 1, Private = 2 };
 
+using Salt = std::array<std::uint8_t, 16>;
 /// Salt of one member, derived from the record's seed so that showing one salt tells nothing about the others.
-[[nodiscard]] std::array<std::uint8_t, 16> member_salt(const Seed& seed, BodyMember member);
+[[nodiscard]] Salt member_salt(const Seed& seed, BodyMember member);
 [[nodiscard]] Digest body_digest(const Seed& seed, const RecordBody& body);
 [[nodiscard]] Digest leaf_hash(std::string_view header, const Digest& body);
 
@@ -125,9 +126,15 @@ class Record {
   [[nodiscard]] const RecordBody& body() const { return body_; }
   [[nodiscard]] bool redacted(BodyMember member) const { return (redacted_ >> static_cast<int>(member)) & 1; }
   [[nodiscard]] bool any_redacted() const { return redacted_ != 0; }
+  /// The bytes of a member; none if it is absent or redacted.
+  [[nodiscard]] std::optional<std::string_view> bytes_of(BodyMember member) const;
   [[nodiscard]] std::string_view header_bytes() const { return header_bytes_; }
   /// Of a record that is not redacted; zeros without a body.
   [[nodiscard]] Seed seed() const;
+  /// Salt of a member whose bytes are there; none otherwise.
+  [[nodiscard]] std::optional<Salt> salt(BodyMember member) const;
+  /// D(x) of a member; zeros if it is absent. Recomputed from the stored bytes, unless it is redacted.
+  [[nodiscard]] Digest member_digest(BodyMember member) const;
   /// Recomputed from the stored bytes, except for members that are redacted.
   [[nodiscard]] Digest body_digest() const;
   [[nodiscard]] Digest leaf() const { return leaf_hash(header_bytes_, body_digest()); }
@@ -139,6 +146,8 @@ class Record {
   [[nodiscard]] Status decode();
 
  private:
+  [[nodiscard]] std::string_view secret_of(BodyMember member) const;
+
   std::string bytes_;
   RecordHeader header_;
   RecordBody body_;
