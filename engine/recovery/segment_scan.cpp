@@ -13,17 +13,6 @@ Error corrupt_at(std::uint64_t offset, std::string what) {
   return Error{.kind = ErrorKind::Corrupt, .message = std::move(what), .offset = offset};
 }
 
-/// The whole frame at `offset` if one with a valid checksum stands there; otherwise nullopt.
-Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment, std::uint64_t offset) {
-  using Found = std::optional<FrameHeader>;
-  if (in.file_size() - offset < kFrameBytes) return Found{};
-  STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, kFrameBytes));
-  const Found header = parse_frame_header(bytes, segment.store_id, segment.segment);
-  if (!header || header->total_bytes() > in.file_size() - offset) return Found{};
-  STELE_ASSIGN(const std::string_view frame, in.bytes(offset, header->total_bytes()));
-  return frame_checksum_holds(frame) ? header : Found{};
-}
-
 Result<Timestamp> time_of_record(WindowReader& in, std::uint64_t offset, Record& record) {
   const auto outside = [&](std::uint64_t length) {
     return offset > in.file_size() || length > in.file_size() - offset;
@@ -68,6 +57,16 @@ bool is_zero(std::string_view bytes) {
 }
 
 }  // namespace
+
+Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment, std::uint64_t offset) {
+  using Found = std::optional<FrameHeader>;
+  if (in.file_size() - offset < kFrameBytes) return Found{};
+  STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, kFrameBytes));
+  const Found header = parse_frame_header(bytes, segment.store_id, segment.segment);
+  if (!header || header->total_bytes() > in.file_size() - offset) return Found{};
+  STELE_ASSIGN(const std::string_view frame, in.bytes(offset, header->total_bytes()));
+  return frame_checksum_holds(frame) ? header : Found{};
+}
 
 Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment, LogEnd& chain, const ScanStart* start,
                                  LogVisitor& visitor) {
@@ -168,6 +167,27 @@ Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const Lo
          point.last_group.plus(group->total_bytes()) == point.offset;
 }
 
+Result<std::optional<ByteOffset>> find_group_beyond(WindowReader& in, const SegmentHeader& segment, GroupNumber number,
+                                                    std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t kStep = 256 * 1024;
+  using Found = std::optional<ByteOffset>;
+  char magic[4];
+  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
+  const std::string_view pattern(magic, sizeof magic);
+  for (std::uint64_t at = from; at + kFrameBytes <= to;) {
+    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, in.file_size() - at)));
+    const std::size_t found = bytes.find(pattern);
+    if (found == std::string_view::npos) {
+      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
+      continue;
+    }
+    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
+    if (whole && whole->group > number) return Found(ByteOffset{at + found});
+    at += found + 1;
+  }
+  return Found{};
+}
+
 Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segment, const SegmentScan& scan,
                                      const LogEnd& chain) {
   constexpr std::uint64_t kStep = 256 * 1024;
@@ -200,23 +220,8 @@ Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segm
     if (whole) seen.flags |= kFrameWhole;
   }
 
-  char magic[4];
-  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
-  const std::string_view pattern(magic, sizeof magic);
-  for (std::uint64_t at = end; at + kFrameBytes <= seen.bytes_end.value();) {
-    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, size - at)));
-    const std::size_t found = bytes.find(pattern);
-    if (found == std::string_view::npos) {
-      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
-      continue;
-    }
-    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
-    if (whole && whole->group > chain.last_group.next()) {
-      seen.flags |= kLaterGroup;
-      break;
-    }
-    at += found + 1;
-  }
+  STELE_ASSIGN(const auto later, find_group_beyond(in, segment, chain.last_group.next(), end, seen.bytes_end.value()));
+  if (later) seen.flags |= kLaterGroup;
   return seen;
 }
 

@@ -34,6 +34,7 @@ const std::vector<Folder>& folders() {
       {"engine/snapshots/", {"engine/base/", "engine/log/", "engine/table/"}},
       {"engine/recovery/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
       {"engine/commit/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
+      {"engine/verify/", {"engine/base/", "engine/log/", "engine/audit/", "engine/recovery/", "engine/commit/"}},
       {"engine/store/",
        {"engine/base/", "engine/log/", "engine/table/", "engine/index/", "engine/audit/", "engine/snapshots/",
         "engine/feed/", "engine/deliveries/", "engine/recovery/", "engine/commit/"}},

@@ -1,0 +1,78 @@
+#pragma once
+// Compares signed checkpoints with the tree that is grown from the log's own leaves, and judges their signatures.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/audit/checkpoint_folder.h"
+#include "engine/audit/merkle_frontier.h"
+#include "engine/audit/note_key.h"
+#include "engine/verify/finding.h"
+
+namespace stele {
+
+/// A key, and from which size of the log on it signs, up to which.
+struct DatedKey {
+  NoteVerifier key;
+  Position from;
+  std::optional<Position> until{};
+};
+
+/// One thread.
+class CheckpointCheck {
+ public:
+  /// `kept`: those of the folder; `held`: one that came from outside.
+  CheckpointCheck(std::vector<KeptCheckpoint> kept, const std::optional<SignedNote>& held, Checkpoint held_checkpoint);
+
+  /// The leaf of the next position.
+  void append(const Digest& leaf) {
+    if (is_broken_) return;
+    tree_.append(leaf);
+    if (tree_.size() >= next_size_) compare();
+  }
+  /// Leaves that cannot be had: nothing is known of any tree behind them.
+  void skip() { is_broken_ = true; }
+
+  struct Ending {
+    std::string origin;              ///< of the log; empty if it is not known
+    Position end;                    ///< of the log
+    bool was_cut = false;            ///< what is missing at its end was here once
+    std::span<const DatedKey> keys;  ///< those that may sign; empty: signatures are not judged
+    std::size_t threads = 1;
+  };
+  struct Outcome {
+    std::uint64_t checkpoints = 0;  ///< all of them
+    std::uint64_t agreeing = 0;     ///< signed as they should be, and of this very tree
+    std::uint64_t unjudged = 0;     ///< whose leaves are not all there
+    std::uint64_t witnessed = 0;    ///< of those that agree
+    /// Size of the greatest that agrees: everything before was signed.
+    std::optional<std::uint64_t> proven;
+  };
+  /// Once, behind the last leaf.
+  [[nodiscard]] Outcome finish(const Ending& ending, Findings& findings);
+
+  [[nodiscard]] const MerkleFrontier& tree() const { return tree_; }
+  [[nodiscard]] bool is_broken() const { return is_broken_; }
+
+ private:
+  enum class Tree : std::uint8_t { NotReached, Agrees, Differs };
+  struct Entry {
+    KeptCheckpoint kept;
+    bool is_held = false;
+    Tree tree = Tree::NotReached;
+    std::string complaint;  ///< why no valid key has signed it; empty if one has
+  };
+  void compare();
+  void judge_signatures(const Ending& ending);
+
+  MerkleFrontier tree_;
+  bool is_broken_ = false;
+  std::vector<Entry> entries_;  // by size
+  std::size_t compared_ = 0;
+  std::uint64_t next_size_ = 0;
+};
+
+}  // namespace stele
