@@ -27,6 +27,7 @@
 #include "tools/commands/subscriptions.h"
 #include "tools/commands/tail.h"
 #include "tools/commands/token.h"
+#include "tools/commands/verify.h"
 #include "tools/commands/worker.h"
 
 namespace {
@@ -59,6 +60,7 @@ constexpr std::array kCommands{
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
     Command{"handler", "register and show the scripts that fold events", &handler_command},
     Command{"token", "make, list and revoke API keys", &token_command},
+    Command{"verify", "verify a log from its files: is it the one that was signed?", &verify_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},
 };
@@ -73,7 +75,7 @@ std::string help() {
   }
   return text +
          "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
-         "Exit status: 0 success, 1 failure, 2 wrong usage.\n";
+         "Exit status: 0 success, 1 failure, 2 wrong usage, 3 what was to be verified does not hold.\n";
 }
 
 }  // namespace

@@ -20,13 +20,8 @@ std::string complaint_about(const KeptCheckpoint& kept, const CheckpointCheck::E
   if (!ending.origin.empty() && kept.checkpoint.origin != ending.origin) {
     return "it is of the log \"" + kept.checkpoint.origin + "\", this one is \"" + ending.origin + "\"";
   }
-  if (ending.keys.empty()) return {};
-  std::vector<NoteVerifier> keys;
-  for (const DatedKey& dated : ending.keys) {
-    if (kept.checkpoint.size < dated.from.value()) continue;
-    if (dated.until && kept.checkpoint.size > dated.until->value()) continue;
-    keys.push_back(dated.key);
-  }
+  if (!ending.notices.has_keys()) return {};
+  const std::vector<NoteVerifier> keys = ending.notices.keys_at(kept.checkpoint.size);
   const auto signers = verified_by(kept.note, keys);
   if (!signers) return signers.error().message;
   return signers->empty() ? "no key that is valid there has signed it" : "";

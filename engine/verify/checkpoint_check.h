@@ -3,23 +3,15 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/audit/checkpoint_folder.h"
 #include "engine/audit/merkle_frontier.h"
-#include "engine/audit/note_key.h"
 #include "engine/verify/finding.h"
+#include "engine/verify/log_notices.h"
 
 namespace stele {
-
-/// A key, and from which size of the log on it signs, up to which.
-struct DatedKey {
-  NoteVerifier key;
-  Position from;
-  std::optional<Position> until{};
-};
 
 /// One thread.
 class CheckpointCheck {
@@ -37,10 +29,10 @@ class CheckpointCheck {
   void skip() { is_broken_ = true; }
 
   struct Ending {
-    std::string origin;              ///< of the log; empty if it is not known
-    Position end;                    ///< of the log
-    bool was_cut = false;            ///< what is missing at its end was here once
-    std::span<const DatedKey> keys;  ///< those that may sign; empty: signatures are not judged
+    std::string origin;    ///< of the log; empty if it is not known
+    Position end;          ///< of the log
+    bool was_cut = false;  ///< what is missing at its end was here once
+    const LogNotices& notices;
     std::size_t threads = 1;
   };
   struct Outcome {

@@ -44,6 +44,12 @@ class LogVerifier {
     }
   }
 
+  /// Something was redacted, and nothing that was read says so: it may be said behind.
+  [[nodiscard]] bool has_unexplained() const {
+    return std::any_of(redacted_.begin(), redacted_.end(),
+                       [&](const RedactedRecord& record) { return !options_.notices->explains(record); });
+  }
+
   LogVerification finish() {
     seen_.store_id = walk_.store_id();
     seen_.size = walk_.end().next.value();
@@ -51,13 +57,18 @@ class LogVerifier {
     seen_.bytes = walk_.bytes_total();
     if (!checkpoints_.is_broken()) seen_.root = checkpoints_.tree().root();
     seen_.notes.insert(seen_.notes.end(), walk_.notes().begin(), walk_.notes().end());
-    std::vector<DatedKey> keys;
-    if (options_.key) keys.push_back(DatedKey{*options_.key, Position{0}});
-    seen_.signatures_judged = !keys.empty();
+    seen_.redacted = redacted_.size();
+    for (const RedactedRecord& record : redacted_) {
+      if (options_.notices->explains(record)) continue;
+      seen_.findings.add({.verdict = Verdict::RedactedWithoutRecord,
+                          .text = "members of the record were taken out, and the log does not say by whom and why",
+                          .position = record.position});
+    }
+    seen_.signatures_judged = options_.notices->has_keys();
     const auto outcome = checkpoints_.finish({.origin = seen_.origin,
                                               .end = walk_.end().next,
                                               .was_cut = walk_.was_cut(),
-                                              .keys = keys,
+                                              .notices = *options_.notices,
                                               .threads = threads_},
                                              seen_.findings);
     seen_.checkpoints = outcome.checkpoints;
@@ -112,14 +123,7 @@ class LogVerifier {
       complain("the record is number " + std::to_string(record.sequence.value()) +
                " of its aggregate, which does not follow the one before");
     }
-    if (record.is_redacted) {
-      ++seen_.redacted;
-      seen_.findings.add({.verdict = Verdict::RedactedWithoutRecord,
-                          .text = "members of the record were taken out, and the log does not say who did it and why",
-                          .position = next_,
-                          .file = piece.path,
-                          .offset = record.offset});
-    }
+    if (record.redacted != 0) redacted_.push_back(RedactedRecord{next_, record.aggregate, record.redacted});
     last_time_ = record.time;
     checkpoints_.append(record.leaf);
     next_ = next_.next();
@@ -135,6 +139,7 @@ class LogVerifier {
   void take_notice(const LogPiece& piece, std::string_view bytes) {
     std::copy(bytes.begin(), bytes.end(), notice_.prepare(bytes.size()).data());
     if (!notice_.decode()) return;  // it was decoded before
+    options_.notices->take(notice_);
     if (notice_.header().kind != RecordKind::Genesis) return;
     const auto genesis = decode_genesis(notice_.header());
     const bool is_first = notice_.header().position == Position{0} && piece.segment == SegmentId{1};
@@ -160,12 +165,14 @@ class LogVerifier {
   SegmentId segment_;
   std::unique_ptr<Xxh3> offsets_hash_ = std::make_unique<Xxh3>();
   std::vector<std::uint32_t> offsets_;
+  std::vector<RedactedRecord> redacted_;
   Record notice_;
 };
 
 }  // namespace
 
 Result<LogVerification> verify_log(LogVerifierOptions options) {
+  STELE_CHECK(options.notices != nullptr);
   if (options.file_system == nullptr) options.file_system = &posix_file_system();
   FileSystem& files = *options.file_system;
   const std::string lock_path = options.folder + "/lock";
@@ -193,6 +200,11 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
       options.threads != 0 ? options.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   LogVerifier verifier(options, *walk, checkpoints, threads);
   STELE_TRY(verifier.run());
+  if (beside_owner && verifier.has_unexplained()) {
+    // The server may have redacted what was read, after it had said so behind the end of what was to be read.
+    if (const auto now = read_state(files, state_path)) STELE_TRY(walk->extend(*now));
+    STELE_TRY(verifier.run());
+  }
   LogVerification seen = verifier.finish();
   seen.beside_server = beside_owner;
   // A crash may leave one that is not whole.

@@ -8,19 +8,18 @@
 #include <string>
 #include <vector>
 
-#include "engine/audit/note_key.h"
 #include "engine/audit/signed_note.h"
 #include "engine/base/file_system.h"
 #include "engine/base/result.h"
 #include "engine/verify/finding.h"
+#include "engine/verify/log_notices.h"
 
 namespace stele {
 
 struct LogVerifierOptions {
   std::string folder;
   FileSystem* file_system = nullptr;  ///< none = posix_file_system()
-  /// The key that is trusted, from which others follow by what the log says. None: those that the folder names.
-  std::optional<NoteVerifier> key;
+  LogNotices* notices = nullptr;      ///< never null; must outlive the call
   /// A checkpoint that was kept elsewhere; it must be one.
   std::optional<SignedNote> since;
   std::size_t threads = 0;  ///< that hash; 0 = one for each processor

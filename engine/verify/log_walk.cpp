@@ -90,6 +90,18 @@ Result<bool> LogWalk::next(LogPiece& piece) {
   return !piece.findings.empty();
 }
 
+Status LogWalk::extend(const DurableState& state) {
+  if (!options_.beside_owner || !reached_bound() || state.store_id != store_id_) return {};
+  for (SegmentId id = segments_.back().next(); id <= state.segment; id = id.next()) {
+    STELE_ASSIGN(const bool exists, options_.file_system->exists(options_.folder + "/" + segment_name(id)));
+    if (!exists) break;
+    segments_.push_back(id);
+  }
+  options_.state = state;
+  ended_ = false;
+  return {};
+}
+
 bool LogWalk::reached_bound() const {
   return options_.beside_owner && options_.state && chain_.next >= options_.state->end;
 }
@@ -140,14 +152,23 @@ void LogWalk::end_segment() {
   ++index_;
 }
 
-Result<bool> LogWalk::load(LogPiece& piece, std::uint64_t length) const {
-  if (length > size_ - at_) return false;
+Result<bool> LogWalk::load(LogPiece& piece, std::uint64_t length) {
+  if (at_ > size_ || length > size_ - at_) return false;
   const std::uint64_t needed = at_ - piece.offset + length;
   if (needed <= piece.bytes.size()) return true;
   const std::size_t old = piece.bytes.size();
-  piece.bytes.resize(std::max(needed, std::min(options_.piece_bytes, size_ - piece.offset)));
-  const std::span<char> behind(piece.bytes.data() + old, piece.bytes.size() - old);
-  if (Status read = file_->read_at(ByteOffset{piece.offset + old}, behind); !read) return read.error();
+  const auto read = [&]() -> Status {
+    piece.bytes.resize(std::max(needed, std::min(options_.piece_bytes, size_ - piece.offset)));
+    return file_->read_at(ByteOffset{piece.offset + old}, {piece.bytes.data() + old, piece.bytes.size() - old});
+  };
+  Status done = read();
+  if (!done && done.error().kind == ErrorKind::Corrupt) {
+    // The owner has sealed the segment meanwhile, and cut off what was empty.
+    STELE_ASSIGN(size_, file_->size());
+    if (size_ < at_ || length > size_ - at_) return false;
+    done = read();
+  }
+  if (!done) return done.error();
   return true;
 }
 
@@ -236,6 +257,7 @@ void LogWalk::jump_to(LogPiece& piece, const FrameHeader& header, std::uint64_t 
 }
 
 Status LogWalk::pass_trouble(LogPiece& piece) {
+  at_ = std::min(at_, size_);  // the file may have been cut meanwhile
   WindowReader in(*file_, size_);
   const GroupNumber next = chain_.last_group.next();
   const auto is_later = [&](const FrameHeader& frame) {

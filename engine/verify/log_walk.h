@@ -59,6 +59,9 @@ class LogWalk {
   /// The next piece; false if there is none. Io and NewerFormat end the walk.
   [[nodiscard]] Result<bool> next(LogPiece& piece);
 
+  /// Beside an owner: what has become durable since, for next() to go on with.
+  [[nodiscard]] Status extend(const DurableState& state);
+
   [[nodiscard]] const Uuid& store_id() const { return store_id_; }
   [[nodiscard]] std::size_t segments() const { return segments_.size(); }
   [[nodiscard]] std::uint64_t bytes_total() const { return bytes_total_; }
@@ -79,7 +82,7 @@ class LogWalk {
   /// Takes whole groups that continue the log, and the footer.
   [[nodiscard]] Status take_groups(LogPiece& piece);
   /// Whether the file has so many bytes at `at_`; then they are in the piece.
-  [[nodiscard]] Result<bool> load(LogPiece& piece, std::uint64_t length) const;
+  [[nodiscard]] Result<bool> load(LogPiece& piece, std::uint64_t length);
   [[nodiscard]] bool is_next(const FrameHeader& group) const;
   [[nodiscard]] bool is_end(const FrameHeader& footer) const;
   /// Goes on behind what does not continue the log at `at_`.
@@ -92,7 +95,7 @@ class LogWalk {
   [[nodiscard]] bool is_last() const { return index_ + 1 == segments_.size(); }
   [[nodiscard]] bool reached_bound() const;
 
-  const Options options_;
+  Options options_;
   Uuid store_id_;
   std::vector<SegmentId> segments_;
   std::uint64_t bytes_total_ = 0;

@@ -89,9 +89,29 @@ const SignedStore& signed_store() {
   return store;
 }
 
+/// One key for all of the log, or none.
+class OneKey final : public LogNotices {
+ public:
+  explicit OneKey(std::optional<NoteVerifier> key, Position redacted = {})
+      : key_(std::move(key)), redacted_(redacted) {}
+  void take(const Record& record) override { taken.push_back(record.header().position.value()); }
+  [[nodiscard]] std::vector<NoteVerifier> keys_at(std::uint64_t) const override {
+    return key_ ? std::vector{*key_} : std::vector<NoteVerifier>{};
+  }
+  [[nodiscard]] bool has_keys() const override { return key_.has_value(); }
+  [[nodiscard]] bool explains(const RedactedRecord& record) const override { return record.position == redacted_; }
+
+  std::vector<std::uint64_t> taken;
+
+ private:
+  const std::optional<NoteVerifier> key_;
+  const Position redacted_;
+};
+
 struct Verifying {
   std::optional<SignedNote> since;
   std::optional<NoteVerifier> key = signed_store().signer.verifier();
+  Position redacted{};  ///< that the log tells of
 };
 
 LogVerification verify(const FileContents& files, Verifying how = {}) {
@@ -100,7 +120,8 @@ LogVerification verify(const FileContents& files, Verifying how = {}) {
   LogVerifierOptions options;
   options.folder = "/store";
   options.file_system = &disk;
-  options.key = how.key;
+  OneKey notices(how.key, how.redacted);
+  options.notices = &notices;
   options.since = how.since;
   options.threads = 2;
   auto seen = verify_log(options);
@@ -187,7 +208,10 @@ TEST_CASE("LogVerifier.ChangesNothingAndLocksNothing") {
   LogVerifierOptions options;
   options.folder = "/store";
   options.file_system = &disk;
+  OneKey notices(std::nullopt);
+  options.notices = &notices;
   REQUIRE(verify_log(options));
+  CHECK(notices.taken == std::vector<std::uint64_t>{0});  // the genesis record
   CHECK(changing_calls() == before);
 }
 
@@ -435,6 +459,9 @@ TEST_CASE("LogVerifier.ABodyThatWasTakenOutByHandIsFound") {
   CHECK(seen.findings.count() == 1);
   CHECK(seen.root == store.root);
   CHECK(seen.proven == kVerifiedEvents);
+  const LogVerification told = verify(files, {.redacted = *seen.findings.list().front().position});
+  CHECK_VERDICT(told, Ok);
+  CHECK(told.redacted == 1);
 }
 
 TEST_CASE("LogVerifier.WhatACrashLeavesIsNoFault") {
