@@ -102,9 +102,14 @@ void StoreImpl::publish_state(bool closed_cleanly) {
                                     .closed_cleanly = closed_cleanly});
 }
 
-void StoreImpl::close_deliveries() {
-  const MutexLock lock(deliveries_mutex_);
-  if (deliveries_) (void)deliveries_->close();  // what cannot be written is delivered again
+void StoreImpl::close_folders() {
+  if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
+  {
+    const MutexLock lock(deliveries_mutex_);
+    if (deliveries_) (void)deliveries_->close();  // what cannot be written is delivered again
+  }
+  const MutexLock lock(checkpoints_mutex_);
+  if (checkpoints_) checkpoints_->close();
 }
 
 Status StoreImpl::close() {
@@ -119,8 +124,7 @@ Status StoreImpl::close() {
   guard_->stop();  // it stops the others too
   if (scrubber_) scrubber_->stop();
   compactor_->stop();
-  if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
-  close_deliveries();
+  close_folders();
   if (!committer_->poisoned() && guard_->look()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();

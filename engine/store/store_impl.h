@@ -84,7 +84,8 @@ class StoreImpl final : public Store {
   [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
   void remove_unused(const RunList& unused);
   void open_snapshots();
-  void close_deliveries();
+  /// What is kept beside the log: nothing of it is written any more.
+  void close_folders();
   [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
     const MutexLock lock(segments_mutex_);
     return segments_;

@@ -206,8 +206,7 @@ Status StoreImpl::start() {
       // What they would write, remove or find damaged may be another store's.
       scrubber_->stop();
       compactor_->stop();
-      if (snapshots_) (void)snapshots_->close();
-      close_deliveries();
+      close_folders();
     });
   }
   return {};
