@@ -28,6 +28,7 @@
 #include "tools/commands/tail.h"
 #include "tools/commands/token.h"
 #include "tools/commands/verify.h"
+#include "tools/commands/verify_proof.h"
 #include "tools/commands/worker.h"
 
 namespace {
@@ -61,6 +62,8 @@ constexpr std::array kCommands{
     Command{"handler", "register and show the scripts that fold events", &handler_command},
     Command{"token", "make, list and revoke API keys", &token_command},
     Command{"verify", "verify a log from its files: is it the one that was signed?", &verify_command},
+    Command{"verify-proof", "verify that a record stands in a signed log", &verify_proof_command},
+    Command{"verify-consistency", "verify that a signed log continues an earlier one", &verify_consistency_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},
 };
@@ -71,7 +74,7 @@ std::string help() {
       "[OPTIONS]\n\nCommands:\n",
       kVersion);
   for (const auto& command : kCommands) {
-    if (!command.summary.empty()) text += fmt::format("  {:<15}{}\n", command.name, command.summary);
+    if (!command.summary.empty()) text += fmt::format("  {:<20}{}\n", command.name, command.summary);
   }
   return text +
          "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
