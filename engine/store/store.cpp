@@ -75,6 +75,8 @@ void StoreImpl::index_group(const Group& group, const RecordLocations& places) {
 
 void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   const LogPoint point = writer.point();
+  // Before anybody sees the root that has them.
+  tree_->append(group.headers.front().position, group.leaves);
   {
     const MutexLock lock(head_mutex_);
     frontier_ = next_frontier_;
@@ -89,6 +91,7 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not
   // durable.
   index_->freeze(ReplayPoint{point, next_frontier_.subtrees()});
+  tree_->want_sync();
   compactor_->work();
 }
 
@@ -123,6 +126,7 @@ Status StoreImpl::close() {
   feed_.close();
   guard_->stop();  // it stops the others too
   if (scrubber_) scrubber_->stop();
+  tree_->stop();
   compactor_->stop();
   close_folders();
   if (!committer_->poisoned() && guard_->look()) publish_state(true);

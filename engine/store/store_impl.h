@@ -11,6 +11,7 @@
 
 #include "engine/audit/checkpoint_folder.h"
 #include "engine/audit/merkle_frontier.h"
+#include "engine/audit/merkle_tree.h"
 #include "engine/base/mutex.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/committer.h"
@@ -71,6 +72,7 @@ class StoreImpl final : public Store {
 
   Result<DeliveryJournal*> deliveries() override;
   Result<CheckpointFolder*> checkpoints() override;
+  MerkleTree& tree() override { return *tree_; }
 
   StoreHealth health() const override;
   StoreMetrics metrics() const override;
@@ -112,6 +114,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<IndexSet> index_;
   std::unique_ptr<IndexCompactor> compactor_;
   std::unique_ptr<Scrubber> scrubber_;
+  std::unique_ptr<MerkleTree> tree_;
   std::unique_ptr<SnapshotStore> snapshots_;
   mutable Mutex deliveries_mutex_;
   std::unique_ptr<DeliveryJournal> deliveries_ GUARDED_BY(deliveries_mutex_);  // null until somebody asks for it

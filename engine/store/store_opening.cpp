@@ -105,6 +105,23 @@ Status StoreImpl::start() {
                open_index(run_files, log_folder, options_.index_part_records_max, RunAccess::TidyUp));
   index_ = std::move(opened.set);
   next_frontier_ = std::move(opened.frontier);
+  tree_ =
+      std::make_unique<MerkleTree>(MerkleTreeOptions{.files = {.file_system = &files,
+                                                               .folder = options_.folder + "/tiles",
+                                                               .store_id = store_id,
+                                                               .in_place = [this] { return guard_->look(); }},
+                                                     .head =
+                                                         [this] {
+                                                           const LogHead now = head();
+                                                           return TreeHead{now.size, now.root};
+                                                         },
+                                                     .read_leaf = [this](Position position) -> Result<Digest> {
+                                                       thread_local Record record;
+                                                       STELE_TRY(read_record(*segments(), position, record));
+                                                       return record.leaf();
+                                                     },
+                                                     .rebuild_bytes_per_second = options_.compaction_bytes_per_second},
+                                   next_frontier_);
   KnownOfLog& known = opened.known;
   known.state = read_state(files, state_path);
   compactor_ = std::make_unique<IndexCompactor>(
@@ -198,6 +215,7 @@ Status StoreImpl::start() {
       ScrubberOptions{&files, options_.scrub_bytes_per_second}, [this] { return segments(); },
       [this] { return index_->view(); });
   scrubber_->start();
+  tree_->start();
   compactor_->start();
   committer_->start();
   if (options_.guard_interval.count() > 0) {
@@ -205,6 +223,7 @@ Status StoreImpl::start() {
       committer_->poison(displaced);
       // What they would write, remove or find damaged may be another store's.
       scrubber_->stop();
+      tree_->stop();
       compactor_->stop();
       close_folders();
     });

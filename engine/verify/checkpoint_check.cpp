@@ -15,18 +15,6 @@ std::string name_of_checkpoint(std::uint64_t size, bool is_held) {
          std::to_string(size);
 }
 
-/// Why no key that may sign a tree of this size has signed the note.
-std::string complaint_about(const KeptCheckpoint& kept, const CheckpointCheck::Ending& ending) {
-  if (!ending.origin.empty() && kept.checkpoint.origin != ending.origin) {
-    return "it is of the log \"" + kept.checkpoint.origin + "\", this one is \"" + ending.origin + "\"";
-  }
-  if (!ending.notices.has_keys()) return {};
-  const std::vector<NoteVerifier> keys = ending.notices.keys_at(kept.checkpoint.size);
-  const auto signers = verified_by(kept.note, keys);
-  if (!signers) return signers.error().message;
-  return signers->empty() ? "no key that is valid there has signed it" : "";
-}
-
 }  // namespace
 
 CheckpointCheck::CheckpointCheck(std::vector<KeptCheckpoint> kept, const std::optional<SignedNote>& held,
@@ -58,16 +46,30 @@ void CheckpointCheck::compare() {
   next_size_ = compared_ == entries_.size() ? kNoSize : entries_[compared_].kept.checkpoint.size;
 }
 
+void CheckpointCheck::judge(Entry& entry, const Ending& ending) {
+  const KeptCheckpoint& kept = entry.kept;
+  if (!ending.origin.empty() && kept.checkpoint.origin != ending.origin) {
+    entry.complaint = "it is of the log \"" + kept.checkpoint.origin + "\", this one is \"" + ending.origin + "\"";
+    return;
+  }
+  if (!ending.notices.has_keys()) return;
+  const auto signers = verified_by(kept.note, ending.notices.keys_at(kept.checkpoint.size));
+  if (!signers) {
+    entry.complaint = signers.error().message;
+  } else if (signers->empty()) {
+    entry.complaint = "no key that is trusted and valid there has signed it";
+    entry.is_unknown = true;
+  }
+}
+
 void CheckpointCheck::judge_signatures(const Ending& ending) {
   const std::size_t threads = std::clamp<std::size_t>(ending.threads, 1, 64);
-  const auto judge = [&](std::size_t first) {
-    for (std::size_t i = first; i < entries_.size(); i += threads) {
-      entries_[i].complaint = complaint_about(entries_[i].kept, ending);
-    }
+  const auto judge_every = [&](std::size_t first) {
+    for (std::size_t i = first; i < entries_.size(); i += threads) judge(entries_[i], ending);
   };
   std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads && i < entries_.size(); ++i) others.emplace_back(judge, i);
-  judge(0);
+  for (std::size_t i = 1; i < threads && i < entries_.size(); ++i) others.emplace_back(judge_every, i);
+  judge_every(0);
   for (std::thread& other : others) other.join();
 }
 
@@ -90,7 +92,10 @@ CheckpointCheck::Outcome CheckpointCheck::finish(const Ending& ending, Findings&
   for (const Entry& entry : entries_) {
     const std::uint64_t size = entry.kept.checkpoint.size;
     const std::string name = name_of_checkpoint(size, entry.is_held);
-    if (!is_signed(entry)) {
+    if (entry.is_unknown && entry.tree == Tree::Agrees && agrees_from(size)) {
+      // An earlier key, say: whoever has signed it, it is the tree that a trusted key has signed.
+      ++outcome.agreeing;
+    } else if (!is_signed(entry)) {
       findings.add({.verdict = Verdict::Forged, .text = name + " is not to be trusted: " + entry.complaint});
     } else if (entry.tree == Tree::Agrees) {
       good = size;

@@ -55,9 +55,11 @@ class CheckpointCheck {
     KeptCheckpoint kept;
     bool is_held = false;
     Tree tree = Tree::NotReached;
-    std::string complaint;  ///< why no valid key has signed it; empty if one has
+    std::string complaint;    ///< why no valid key has signed it; empty if one has
+    bool is_unknown = false;  ///< it is that nobody who is known has signed it
   };
   void compare();
+  static void judge(Entry& entry, const Ending& ending);
   void judge_signatures(const Ending& ending);
 
   MerkleFrontier tree_;

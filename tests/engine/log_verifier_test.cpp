@@ -421,7 +421,12 @@ TEST_CASE("LogVerifier.CheckpointsThatNoKeyHasSignedAreForged") {
     CHECK_VERDICT(verify(store.files, {.since = note}), Forged);
   }
   SUBCASE("by another key of the same name") {
-    CHECK_VERDICT(verify(store.files, {.since = sign_tree(tree_of(store.files, 500), make_signer())}), Forged);
+    CHECK_VERDICT(verify(store.files, {.since = sign_tree(tree_of(store.files, 901), make_signer())}), Forged);
+    // An earlier key may have signed it: it is a tree that the trusted one has signed as well.
+    CHECK_VERDICT(verify(store.files, {.since = sign_tree(tree_of(store.files, 500), make_signer())}), Ok);
+    MerkleFrontier other = tree_of(store.files, 500);
+    other.append(Digest{});
+    CHECK_VERDICT(verify(store.files, {.since = sign_tree(other, make_signer())}), Forged);
     CHECK_VERDICT(verify(store.files, {.key = make_signer().verifier()}), Forged);
   }
   SUBCASE("of another log") {

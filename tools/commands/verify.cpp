@@ -55,7 +55,7 @@ struct VerifyFlags {
 };
 
 /// What has to be known to judge the verdict, and is no fault.
-std::vector<std::string> caveats(const VerifyFlags& flags, const LogVerification& seen) {
+std::vector<std::string> caveats(const VerifyFlags& flags, const LogTrust& trust, const LogVerification& seen) {
   std::vector<std::string> words;
   if (flags.key.empty()) {
     words.emplace_back(seen.signatures_judged
@@ -63,6 +63,8 @@ std::vector<std::string> caveats(const VerifyFlags& flags, const LogVerification
                              "which proves nothing "
                              "against whoever holds the folder"
                            : "no --key was given, and the log names none: signatures were not judged");
+  } else if (!trust.names_trusted()) {
+    words.emplace_back("the log does not name the key that was given");
   }
   if (seen.checkpoints == 0) {
     words.emplace_back("there is no signed checkpoint: the log may be another one than yesterday");
@@ -162,7 +164,7 @@ int verify_command(int argc, const char* const* argv) {
     say("{}: {}\n", kVerifyCommand, seen.error().describe());
     return kExitFailure;
   }
-  const std::vector<std::string> words = caveats(flags, *seen);
+  const std::vector<std::string> words = caveats(flags, trust, *seen);
   put(flags.json ? verification_json(*seen, words) : verification_text(*seen));
   if (!flags.json) {
     for (const std::string& word : words) say("{}: {}\n", kVerifyCommand, word);
