@@ -41,7 +41,14 @@ void CheckpointCheck::compare() {
   const Digest root = tree_.root();
   for (; compared_ < entries_.size() && entries_[compared_].kept.checkpoint.size == tree_.size(); ++compared_) {
     Entry& entry = entries_[compared_];
-    entry.tree = entry.kept.checkpoint.root == root ? Tree::Agrees : Tree::Differs;
+    const bool agrees = entry.kept.checkpoint.root == root;
+    if (agrees) {
+      entry.tree = Tree::Agrees;
+    } else if (!is_supposed_) {
+      entry.tree = Tree::Differs;
+    } else {
+      is_broken_ = true;  // it may be that leaf that is wrong
+    }
   }
   next_size_ = compared_ == entries_.size() ? kNoSize : entries_[compared_].kept.checkpoint.size;
 }

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/audit/checkpoint_folder.h"
-#include "engine/audit/merkle_frontier.h"
 #include "engine/verify/finding.h"
 #include "engine/verify/log_notices.h"
+#include "engine/verify/tile_tree.h"
 
 namespace stele {
 
@@ -19,11 +20,17 @@ class CheckpointCheck {
   /// `kept`: those of the folder; `held`: one that came from outside.
   CheckpointCheck(std::vector<KeptCheckpoint> kept, const std::optional<SignedNote>& held, Checkpoint held_checkpoint);
 
-  /// The leaf of the next position.
-  void append(const Digest& leaf) {
+  /// The leaf of the next position; `show` as TileTree::append() has it.
+  template <class Show>
+  void append(const Digest& leaf, Show&& show) {
     if (is_broken_) return;
-    tree_.append(leaf);
+    tree_.append(leaf, std::forward<Show>(show));
     if (tree_.size() >= next_size_) compare();
+  }
+  /// A leaf that is only said to be that of the next position: a root that agrees proves it, one that differs nothing.
+  void suppose(const Digest& leaf) {
+    is_supposed_ = true;
+    append(leaf, [](unsigned, std::uint64_t, const Digest&) {});
   }
   /// Leaves that cannot be had: nothing is known of any tree behind them.
   void skip() { is_broken_ = true; }
@@ -46,7 +53,7 @@ class CheckpointCheck {
   /// Once, behind the last leaf.
   [[nodiscard]] Outcome finish(const Ending& ending, Findings& findings);
 
-  [[nodiscard]] const MerkleFrontier& tree() const { return tree_; }
+  [[nodiscard]] const TileTree& tree() const { return tree_; }
   [[nodiscard]] bool is_broken() const { return is_broken_; }
 
  private:
@@ -62,8 +69,9 @@ class CheckpointCheck {
   static void judge(Entry& entry, const Ending& ending);
   void judge_signatures(const Ending& ending);
 
-  MerkleFrontier tree_;
+  TileTree tree_;
   bool is_broken_ = false;
+  bool is_supposed_ = false;    ///< some leaves since the last root that agreed
   std::vector<Entry> entries_;  // by size
   std::size_t compared_ = 0;
   std::uint64_t next_size_ = 0;

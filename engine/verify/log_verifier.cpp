@@ -12,6 +12,7 @@
 #include "engine/verify/log_walk.h"
 #include "engine/verify/piece_crew.h"
 #include "engine/verify/sequence_table.h"
+#include "engine/verify/tile_check.h"
 
 namespace stele {
 
@@ -19,8 +20,9 @@ namespace {
 
 class LogVerifier {
  public:
-  LogVerifier(const LogVerifierOptions& options, LogWalk& walk, CheckpointCheck& checkpoints, std::size_t threads)
-      : options_(options), walk_(walk), checkpoints_(checkpoints), threads_(threads) {}
+  LogVerifier(const LogVerifierOptions& options, LogWalk& walk, CheckpointCheck& checkpoints, TileCheck& tiles,
+              std::size_t threads)
+      : options_(options), walk_(walk), checkpoints_(checkpoints), tiles_(tiles), threads_(threads) {}
 
   Status run() {
     PieceCrew crew(threads_);
@@ -55,7 +57,7 @@ class LogVerifier {
     seen_.size = walk_.end().next.value();
     seen_.segments = walk_.segments();
     seen_.bytes = walk_.bytes_total();
-    if (!checkpoints_.is_broken()) seen_.root = checkpoints_.tree().root();
+    if (!checkpoints_.is_broken() && seen_.supposed == 0) seen_.root = checkpoints_.tree().root();
     seen_.notes.insert(seen_.notes.end(), walk_.notes().begin(), walk_.notes().end());
     seen_.redacted = redacted_.size();
     for (const RedactedRecord& record : redacted_) {
@@ -125,15 +127,30 @@ class LogVerifier {
     }
     if (record.redacted != 0) redacted_.push_back(RedactedRecord{next_, record.aggregate, record.redacted});
     last_time_ = record.time;
-    checkpoints_.append(record.leaf);
+    checkpoints_.append(record.leaf, [&](unsigned level, std::uint64_t index, const Digest& hash) {
+      if (!tiles_.differs(level, index, hash)) return;
+      seen_.findings.add({.verdict = Verdict::Damaged,
+                          .text = level == 0 ? "the leaf that the tiles have of the record is not that of its bytes"
+                                             : "the tiles of level " + std::to_string(level) +
+                                                   " have another hash than follows from the log",
+                          .position = next_,
+                          .file = options_.folder + "/tiles"});
+    });
     next_ = next_.next();
   }
 
   void miss(std::uint64_t records) {
     seen_.unreadable += records;
-    next_ = next_.plus(records);
     sequences_.gap();
-    checkpoints_.skip();
+    for (std::uint64_t i = 0; i < records && !checkpoints_.is_broken(); ++i) {
+      if (const auto leaf = tiles_.stored(0, next_.value() + i)) {
+        checkpoints_.suppose(*leaf);
+        ++seen_.supposed;
+      } else {
+        checkpoints_.skip();
+      }
+    }
+    next_ = next_.plus(records);
   }
 
   void take_notice(const LogPiece& piece, std::string_view bytes) {
@@ -157,6 +174,7 @@ class LogVerifier {
   const LogVerifierOptions& options_;
   LogWalk& walk_;
   CheckpointCheck& checkpoints_;
+  TileCheck& tiles_;
   const std::size_t threads_;
   LogVerification seen_;
   Position next_;
@@ -198,7 +216,8 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
   CheckpointCheck checkpoints(std::move(kept.all), options.since, std::move(held));
   const std::size_t threads =
       options.threads != 0 ? options.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  LogVerifier verifier(options, *walk, checkpoints, threads);
+  TileCheck tiles(files, options.folder + "/tiles", walk->store_id());
+  LogVerifier verifier(options, *walk, checkpoints, tiles, threads);
   STELE_TRY(verifier.run());
   if (beside_owner && verifier.has_unexplained()) {
     // The server may have redacted what was read, after it had said so behind the end of what was to be read.
@@ -207,6 +226,8 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
   }
   LogVerification seen = verifier.finish();
   seen.beside_server = beside_owner;
+  seen.tile_hashes = tiles.compared();
+  seen.notes.insert(seen.notes.end(), tiles.notes().begin(), tiles.notes().end());
   // A crash may leave one that is not whole.
   seen.notes.insert(seen.notes.end(), kept.notes.begin(), kept.notes.end());
   if (!beside_owner && seen.findings.verdict() != Verdict::Ok) {

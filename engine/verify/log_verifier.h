@@ -34,8 +34,10 @@ struct LogVerification {
   std::optional<Digest> root;  ///< none if leaves are missing
   std::uint64_t segments = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t unreadable = 0;  ///< records
-  std::uint64_t redacted = 0;    ///< records
+  std::uint64_t unreadable = 0;   ///< records
+  std::uint64_t redacted = 0;     ///< records
+  std::uint64_t supposed = 0;     ///< of those that are not readable: their leaves were taken from the tiles
+  std::uint64_t tile_hashes = 0;  ///< hashes in tiles that were compared
   std::uint64_t checkpoints = 0;
   std::uint64_t agreeing_checkpoints = 0;
   std::uint64_t witnessed_checkpoints = 0;  ///< of those that agree

@@ -21,6 +21,9 @@
 #include "tools/cli/verdict_report.h"
 #include "tools/client/answers.h"
 #include "tools/client/note_file.h"
+#include "tools/client/remote_log.h"
+#include "tools/client/remote_verifier.h"
+#include "tools/client/server_flags.h"
 #include "tools/offline/log_trust.h"
 
 namespace stele::tools {
@@ -30,14 +33,19 @@ namespace {
 constexpr const char* kVerifyCommand = "stele verify";
 
 struct VerifyFlags {
-  std::string folder;
+  std::string folder;  ///< empty: a server
+  ServerFlags server;
   std::string key;
   std::string since;
   bool json = false;
   bool quiet = false;
 
   void declare(CommandLine& app) {
-    app.add_text("DIR", folder, "The data folder; nothing in it is changed, and a server may use it").required();
+    app.add_text(
+        "DIR", folder,
+        "A data folder; nothing in it is changed, and a server may use it. Without one: what the server at --url "
+        "shows, for which --key is needed");
+    server.declare(app);
     app.add_text("--key", key, "The log's verifier key, as `stele key show` prints it and as it was kept elsewhere")
         .type("VKEY")
         .group("What is trusted");
@@ -96,7 +104,9 @@ std::string verification_json(const LogVerification& seen, const std::vector<std
   json.key("segments").number(seen.segments);
   json.key("bytes").number(seen.bytes);
   json.key("unreadable").number(seen.unreadable);
+  json.key("supposed").number(seen.supposed);
   json.key("redacted").number(seen.redacted);
+  json.key("tileHashes").number(seen.tile_hashes);
   json.key("checkpoints").number(seen.checkpoints);
   json.key("agreeingCheckpoints").number(seen.agreeing_checkpoints);
   json.key("witnessedCheckpoints").number(seen.witnessed_checkpoints);
@@ -131,27 +141,11 @@ std::string verification_text(const LogVerification& seen) {
   return findings.empty() ? text : text + "\n" + findings;
 }
 
-}  // namespace
-
-int verify_command(int argc, const char* const* argv) {
-  VerifyFlags flags;
-  CommandLine app("verify",
-                  "Verifies a log from its bytes: checksums, leaves, tree, and the checkpoints signed over it.");
-  flags.declare(app);
-  if (const auto code = app.parse(argc, argv)) return *code;
-  std::optional<NoteVerifier> key;
-  if (!flags.key.empty()) {
-    auto parsed = NoteVerifier::parse(flags.key);
-    if (!parsed) return wrong_usage(kVerifyCommand, "--key: " + parsed.error().message);
-    key = std::move(*parsed);
-  }
+int verify_folder(const VerifyFlags& flags, std::optional<NoteVerifier> key,
+                  const std::optional<CheckpointFile>& since) {
   LogVerifierOptions options;
   options.folder = flags.folder;
-  if (!flags.since.empty()) {
-    auto held = read_checkpoint_file(flags.since);
-    if (!held) return wrong_usage(kVerifyCommand, "--since: " + held.error().describe());
-    options.since = std::move(held->note);
-  }
+  if (since) options.since = since->note;
   LogTrust trust(std::move(key));
   options.notices = &trust;
   Progress progress(flags.quiet ? Progress::Mode::Quiet : Progress::mode_for_stderr());
@@ -171,6 +165,89 @@ int verify_command(int argc, const char* const* argv) {
   }
   const int written = finish_output(kVerifyCommand);
   return written != kExitOk ? written : exit_code_for(seen->findings.verdict());
+}
+
+std::string remote_json(const RemoteVerification& seen) {
+  const Checkpoint& checkpoint = seen.checkpoint.checkpoint;
+  std::string text;
+  api::JsonWriter json(text);
+  json.begin_object();
+  json.key("verdict").plain(verdict_name(seen.findings.verdict()));
+  json.key("origin").string(checkpoint.origin);
+  json.key("size").number(checkpoint.size);
+  json.key("root").plain(base64_encode(as_bytes(checkpoint.root)));
+  json.key("leaves").number(seen.leaves);
+  json.key("entries").number(seen.entries);
+  write_findings(json, seen.findings);
+  json.key("notes").begin_array();
+  for (const std::string& word : seen.notes) json.string(word);
+  json.end_array();
+  json.end_object();
+  return text + "\n";
+}
+
+std::string remote_text(const RemoteVerification& seen) {
+  const Verdict verdict = seen.findings.verdict();
+  const Checkpoint& checkpoint = seen.checkpoint.checkpoint;
+  const std::string text =
+      columns({{"verdict", fmt::format("{}: {}", verdict_name(verdict), meaning_of(verdict))},
+               {"log", checkpoint.origin},
+               {"signed", fmt::format("{} records", with_thousands(checkpoint.size))},
+               {"root", base64_encode(as_bytes(checkpoint.root))},
+               {"looked at", fmt::format("{} leaves, {} of them from entries", with_thousands(seen.leaves),
+                                         with_thousands(seen.entries))}});
+  const std::string findings = finding_lines(seen.findings);
+  return findings.empty() ? text : text + "\n" + findings;
+}
+
+int verify_server(const VerifyFlags& flags, const std::optional<NoteVerifier>& key,
+                  const std::optional<CheckpointFile>& since) {
+  if (!key)
+    return wrong_usage(kVerifyCommand, "a server is verified by a key that is trusted: give --key, or a folder");
+  const auto client = flags.server.client();
+  if (!client) return wrong_usage(kVerifyCommand, client.error().describe());
+  RemoteLog log(**client);
+  Progress progress(flags.quiet ? Progress::Mode::Quiet : Progress::mode_for_stderr());
+  auto seen = verify_remote_log(log, *key, since, [&](std::uint64_t records, std::uint64_t size) {
+    progress.update({.events = records, .bytes = records, .bytes_total = size});
+  });
+  progress.clear();
+  if (!seen) {
+    say("{}: {}\n", kVerifyCommand, seen.error().describe());
+    return kExitFailure;
+  }
+  if (!since)
+    seen->notes.emplace_back(
+        "no checkpoint that was kept was given (--since): the log may be another one than yesterday");
+  put(flags.json ? remote_json(*seen) : remote_text(*seen));
+  if (!flags.json) {
+    for (const std::string& word : seen->notes) say("{}: {}\n", kVerifyCommand, word);
+  }
+  const int written = finish_output(kVerifyCommand);
+  return written != kExitOk ? written : exit_code_for(seen->findings.verdict());
+}
+
+}  // namespace
+
+int verify_command(int argc, const char* const* argv) {
+  VerifyFlags flags;
+  CommandLine app("verify",
+                  "Verifies a log from its bytes: checksums, leaves, tree, and the checkpoints signed over it.");
+  flags.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
+  std::optional<NoteVerifier> key;
+  if (!flags.key.empty()) {
+    auto parsed = NoteVerifier::parse(flags.key);
+    if (!parsed) return wrong_usage(kVerifyCommand, "--key: " + parsed.error().message);
+    key = std::move(*parsed);
+  }
+  std::optional<CheckpointFile> since;
+  if (!flags.since.empty()) {
+    auto held = read_checkpoint_file(flags.since);
+    if (!held) return wrong_usage(kVerifyCommand, "--since: " + held.error().describe());
+    since = std::move(*held);
+  }
+  return flags.folder.empty() ? verify_server(flags, key, since) : verify_folder(flags, std::move(key), since);
 }
 
 }  // namespace stele::tools
