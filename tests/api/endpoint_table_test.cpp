@@ -75,6 +75,28 @@ TEST_CASE("EndpointTable.ALiteralWinsOverAParameterFromTheLeft") {
   CHECK(found(table, "/v1/a/deliveries/deliveries") == "/v1/a/{id}/{x} deliveries deliveries");
 }
 
+TEST_CASE("EndpointTable.TheLastParameterMayStandForAllThatFollows") {
+  EndpointTable table;
+  fill(table, {"/log/{level}/{tile...}", "/log/entries/{tile...}", "/log/{level}/{tile}/x/{y}", "/log/keys"});
+  CHECK(found(table, "/log/0/7") == "/log/{level}/{tile...} 0 7");
+  CHECK(found(table, "/log/0/x001/x234/067.p/3") == "/log/{level}/{tile...} 0 x001/x234/067.p/3");
+  CHECK(found(table, "/log/0/a//b/") == "/log/{level}/{tile...} 0 a//b/");
+  CHECK(found(table, "/log/entries/a/b") == "/log/entries/{tile...} a/b");
+  CHECK(found(table, "/log/keys/a/b") == "/log/{level}/{tile...} keys a/b");
+  CHECK(found(table, "/log/0/a/x/b") == "/log/{level}/{tile}/x/{y} 0 a b");
+  CHECK(found(table, "/log/0/a/x/b/c") == "/log/{level}/{tile...} 0 a/x/b/c");
+  for (const char* path : {"/log/0", "/log/0/", "/log/entries", "/log/entries/", "/log//a/b"}) {
+    CAPTURE(path);
+    CHECK(found(table, path) == "none");
+  }
+  CHECK(!table.objection(line("/a/{b...}/c")).empty());
+  CHECK(!table.objection(line("/a/{...}")).empty());
+  CHECK(!table.objection(line("/a/{b}/{b...}")).empty());
+  CHECK(!table.objection(line("/log/keys...}")).empty());
+  CHECK(!table.objection(line("/log/{level}/{other}")).empty());
+  CHECK(table.objection(line("/a/{b...}")).empty());
+}
+
 TEST_CASE("EndpointTable.ALiteralThatLeadsNowhereLeavesItToTheParameter") {
   EndpointTable table;
   fill(table, {"/a/b/c", "/a/{x}/d", "/{w}/b/{y}/e", "/{w}/{x}/{y}/{z}"});
