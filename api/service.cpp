@@ -86,6 +86,7 @@ SubjectReport Service::report() const {
   };
   add(live_.report());
   add(subscription_room_.report());
+  add(tree_endpoints_.report());
   if (bus_) add(bus_->report());
   if (checkpoints_) add(checkpoints_->report());
   return all;

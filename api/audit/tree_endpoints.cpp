@@ -38,7 +38,7 @@ void add_hashes(JsonWriter& json, const std::vector<Digest>& hashes) {
   json.end_array();
 }
 
-/// Of what is asked for by number, one that may be left out.
+/// A number that must not be left out.
 std::optional<std::uint64_t> needed(Parameters& parameters, std::string_view name, std::uint64_t min) {
   if (!parameters.has(name)) parameters.refuse(name, "The parameter is required.");
   return parameters.integer(name, min, kNumberMax);
@@ -61,6 +61,20 @@ std::vector<Endpoint> TreeEndpoints::endpoints() {
       line("/v1/audit/inclusion", Permission::Audit, proof, &TreeEndpoints::inclusion),
       line("/v1/audit/consistency", Permission::Audit, proof, &TreeEndpoints::consistency),
   };
+}
+
+SubjectReport TreeEndpoints::report() const {
+  const TreeProgress progress = store_.tree().progress();
+  SubjectReport report;
+  report.metrics.push_back({.kind = SubjectMetric::Kind::Gauge,
+                            .name = "stele_tree_size",
+                            .help = "Leaves of the Merkle tree whose hashes are in its files.",
+                            .samples = {{"", progress.size}}});
+  report.metrics.push_back({.kind = SubjectMetric::Kind::Gauge,
+                            .name = "stele_tree_rebuilding",
+                            .help = "1 while hashes are made again from the log, and there are no proofs.",
+                            .samples = {{"", progress.rebuilding ? 1U : 0U}}});
+  return report;
 }
 
 Problem TreeEndpoints::refusal(const Error& error) const {

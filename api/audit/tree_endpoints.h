@@ -6,6 +6,7 @@
 
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
+#include "api/endpoint/subject_report.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -16,6 +17,8 @@ class TreeEndpoints {
   TreeEndpoints(Store& store, const ServiceOptions& options) : store_(store), options_(options) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
+  /// For /metrics.
+  [[nodiscard]] SubjectReport report() const;
 
  private:
   void tile(Call& call) const;

@@ -59,7 +59,7 @@ void append_events(TestService& service, std::size_t count) {
 /// Asks again while the tree is being made.
 Answer get_ready(TestService& service, const std::string& target, const TestService::Headers& headers = {}) {
   Answer answer;
-  REQUIRE(stele::test::eventually([&] {
+  REQUIRE(stele::tests::eventually([&] {
     answer = service.get(target, headers);
     return answer.slug() != "tree-rebuilding";
   }));

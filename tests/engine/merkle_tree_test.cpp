@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
-#include <set>
+#include <optional>
+#include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/audit/merkle_proof.h"
@@ -24,6 +27,7 @@ struct TreeOfLeaves {
   SimulatedFileSystem disk{1};
   std::vector<Digest> leaves;
   MerkleFrontier frontier;
+  std::map<std::uint64_t, Digest> roots;   ///< by size
   std::uint64_t reads = 0;                 ///< of leaves from the log
   std::optional<std::uint64_t> changed{};  ///< position of a record that is another one now
   Uuid store_id{{7}};
@@ -61,10 +65,14 @@ struct TreeOfLeaves {
     tree->append(Position{first}, std::span(leaves).subspan(first));
   }
 
-  [[nodiscard]] Digest root_of(std::uint64_t size) const {
-    MerkleFrontier edge;
-    for (std::uint64_t i = 0; i < size; ++i) edge.append(leaves[i]);
-    return edge.root();
+  [[nodiscard]] Digest root_of(std::uint64_t size) {
+    const auto [known, is_new] = roots.try_emplace(size);
+    if (is_new) {
+      MerkleFrontier edge;
+      for (std::uint64_t i = 0; i < size; ++i) edge.append(leaves[i]);
+      known->second = edge.root();
+    }
+    return known->second;
   }
   /// The tree may say that it is not ready, a few times.
   template <class Ask>
@@ -339,7 +347,7 @@ TEST_CASE("MerkleTree.InTheBackgroundItCatchesUpByItself") {
     const MutexLock lock(mutex);
     for (const Digest& leaf : more) frontier.append(leaf);
   }
-  CHECK(test::eventually([&] { return !tree.progress().rebuilding && tree.root(20'000); }));
+  CHECK(stele::tests::eventually([&] { return !tree.progress().rebuilding && tree.root(20'000); }));
   CHECK(*tree.root(20'000) == head().root);
   const auto path = tree.inclusion(Position{15'000}, 20'000);
   REQUIRE(path);
