@@ -14,6 +14,7 @@
 #include "tools/cli/output.h"
 #include "tools/cli/version.h"
 #include "tools/commands/append.h"
+#include "tools/commands/audit_bundle.h"
 #include "tools/commands/dead_letters.h"
 #include "tools/commands/handler.h"
 #include "tools/commands/import.h"
@@ -66,6 +67,7 @@ constexpr std::array kCommands{
     Command{"verify", "verify a log from its files: is it the one that was signed?", &verify_command},
     Command{"verify-proof", "verify that a record stands in a signed log", &verify_proof_command},
     Command{"verify-consistency", "verify that a signed log continues an earlier one", &verify_consistency_command},
+    Command{"verify-bundle", "verify a file of events and their proofs", &verify_bundle_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},
 };
