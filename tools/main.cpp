@@ -14,6 +14,7 @@
 #include "tools/cli/output.h"
 #include "tools/cli/version.h"
 #include "tools/commands/append.h"
+#include "tools/commands/audit.h"
 #include "tools/commands/audit_bundle.h"
 #include "tools/commands/dead_letters.h"
 #include "tools/commands/handler.h"
@@ -64,6 +65,7 @@ constexpr std::array kCommands{
     Command{"handler", "register and show the scripts that fold events", &handler_command},
     Command{"key", "make, show and rotate the key that signs checkpoints", &key_command},
     Command{"token", "make, list and revoke API keys", &token_command},
+    Command{"audit", "take out of the log what proves it: bundles of events", &audit_command},
     Command{"verify", "verify a log from its files: is it the one that was signed?", &verify_command},
     Command{"verify-proof", "verify that a record stands in a signed log", &verify_proof_command},
     Command{"verify-consistency", "verify that a signed log continues an earlier one", &verify_consistency_command},

@@ -6,6 +6,7 @@
 
 #include "engine/audit/checkpoint_folder.h"
 #include "engine/audit/merkle_frontier.h"
+#include "engine/audit/merkle_tree.h"
 #include "engine/base/bytes.h"
 #include "engine/log/frame.h"
 #include "engine/log/log_folder.h"
@@ -60,6 +61,7 @@ struct SignedStore {
       auto store = Store::open(sample_options(disk)).value();
       append_sample(*store, events);
       root = store->head().root;
+      REQUIRE(store->tree().root(store->head().size).value() == root);  // whoever asks has the tiles written
       REQUIRE(store->close());
       FileContents now;
       read_folder(disk, "/store", now);
@@ -244,6 +246,10 @@ TEST_CASE("LogVerifier.DamageIsNamedAndTheRestIsStillRead") {
   CHECK_VERDICT(seen, Damaged);
   CHECK(seen.unreadable == 2);
   CHECK(seen.size == kVerifiedEvents + 1);
+  // The tiles have the leaves of these, and the checkpoints prove all others.
+  CHECK(seen.supposed == 2);
+  CHECK(seen.agreeing_checkpoints == 6);
+  CHECK(seen.proven == kVerifiedEvents);
   CHECK_FALSE(seen.root);
   std::vector<std::uint64_t> records;
   for (const Finding& finding : seen.findings.list()) {
@@ -327,6 +333,8 @@ TEST_CASE("LogVerifier.ARepairedLogIsNotTheOneThatWasSigned") {
     const Finding finding = seen.findings.list().front();
     CHECK(finding.position == Position{0});
     CHECK(finding.text.find("before position 401 are not those that were signed") != std::string::npos);
+    // The tiles, which nobody has put right, say which record it is.
+    CHECK(seen.findings.list().back().position == Position{position});
   }
   SUBCASE("a byte of an event behind a checkpoint that still holds") {
     records[650]->back() ^= 1;
@@ -375,7 +383,9 @@ TEST_CASE("LogVerifier.ARepairedLogIsNotTheOneThatWasSigned") {
   SUBCASE("all of it is signed anew by whoever has the key, and an old checkpoint is held") {
     records[position]->back() ^= 1;
     FileContents files = with_log(store.files, log);
-    std::erase_if(files, [](const auto& file) { return file.first.starts_with("/store/checkpoints/"); });
+    std::erase_if(files, [](const auto& file) {
+      return file.first.starts_with("/store/checkpoints/") || file.first.starts_with("/store/tiles/");
+    });
     SimulatedFileSystem disk(5);
     write_files(disk, files);
     const Uuid id = decode_segment_header(files.at(segment_path(1)).substr(0, kSegmentHeaderBytes))->store_id;
@@ -495,4 +505,44 @@ TEST_CASE("LogVerifier.ManyFindingsAreCountedAndAFewAreListed") {
   CHECK(seen.unreadable == 50);
   CHECK(seen.findings.list().size() == Findings::kKeptOfEach);
   CHECK(seen.findings.left_out() >= 50 - Findings::kKeptOfEach);
+}
+
+TEST_CASE("LogVerifier.TilesAreComparedWithTheLog") {
+  const SignedStore& store = signed_store();
+  REQUIRE(verify(store.files).tile_hashes == kVerifiedEvents + 1 + (kVerifiedEvents + 1) / 256);
+  const std::string leaves = "/store/tiles/0.tiles";
+  const auto hash_at = [](std::uint64_t index) { return 64 + 32 * index; };
+  SUBCASE("a hash that is another one is damage") {
+    FileContents files = store.files;
+    files[leaves][hash_at(77) + 5] ^= 1;
+    const LogVerification seen = verify(files);
+    CHECK_VERDICT(seen, Damaged);
+    CHECK(seen.findings.list().front().position == Position{77});
+    CHECK(seen.proven == kVerifiedEvents);
+  }
+  SUBCASE("so it is on a higher level") {
+    FileContents files = store.files;
+    files["/store/tiles/1.tiles"][hash_at(1)] ^= 1;
+    CHECK_VERDICT(verify(files), Damaged);
+  }
+  SUBCASE("what was never written is none") {
+    FileContents files = store.files;
+    std::fill_n(files[leaves].begin() + static_cast<std::ptrdiff_t>(hash_at(800)), 64, '\0');
+    files[leaves].resize(hash_at(880) + 3);
+    CHECK_VERDICT(verify(files), Ok);
+    std::erase_if(files, [](const auto& file) { return file.first.starts_with("/store/tiles/"); });
+    const LogVerification seen = verify(files);
+    CHECK_VERDICT(seen, Ok);
+    CHECK(seen.tile_hashes == 0);
+  }
+  SUBCASE("a wrong one in place of a record that cannot be read proves nothing") {
+    FileContents files = store.files;
+    const Place place = place_of(files, 650);
+    files[place.path][place.offset + place.length - 1] ^= 1;
+    files[leaves][hash_at(650)] ^= 1;
+    const LogVerification seen = verify(files);
+    CHECK_VERDICT(seen, Damaged);
+    CHECK(seen.supposed == 1);
+    CHECK(seen.proven == 600);
+  }
 }
