@@ -153,6 +153,26 @@ Digest member_digest(const Seed& seed, BodyMember member, const std::optional<st
   return sha256({as_text(member_salt(seed, member)), *bytes});
 }
 
+const std::optional<std::string_view>& member_of(const RecordBody& body, BodyMember member) {
+  switch (member) {
+    case BodyMember::Data:
+      return body.data;
+    case BodyMember::Metadata:
+      return body.metadata;
+    case BodyMember::Private:
+      break;
+  }
+  return body.private_fields;
+}
+
+/// Length and checksum of the record that `to` ends with.
+void finish_record(std::string& to, std::size_t begin) {
+  const std::size_t length = to.size() - begin;
+  char* const frame = to.data() + begin;
+  put_at<std::uint32_t>(frame, static_cast<std::uint32_t>(length));
+  put_at<std::uint64_t>(frame + 8, xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}));
+}
+
 template <class T>
 std::optional<T> optional_if(bool has, T value) {
   return has ? std::optional<T>(value) : std::nullopt;
@@ -160,10 +180,10 @@ std::optional<T> optional_if(bool has, T value) {
 
 }  // namespace
 
-std::array<std::uint8_t, 16> member_salt(const Seed& seed, BodyMember member) {
+Salt member_salt(const Seed& seed, BodyMember member) {
   const char tag = static_cast<char>(member);
   const Digest digest = sha256({"stele/salt/v1", std::string_view(&tag, 1), as_text(seed)});
-  std::array<std::uint8_t, 16> salt;
+  Salt salt;
   std::copy_n(digest.begin(), salt.size(), salt.begin());
   return salt;
 }
@@ -220,10 +240,7 @@ EncodedRecord append_record(std::string& to, const RecordHeader& header, const S
   if (body.data) to.append(*body.data);
   if (body.metadata) to.append(*body.metadata);
   if (body.private_fields) to.append(*body.private_fields);
-  const std::size_t length = to.size() - begin;
-  char* frame = to.data() + begin;
-  put_at<std::uint32_t>(frame, static_cast<std::uint32_t>(length));
-  put_at<std::uint64_t>(frame + 8, xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}));
+  finish_record(to, begin);
   return EncodedRecord{begin, header_begin, header_end - header_begin};
 }
 
@@ -248,8 +265,9 @@ Status Record::decode() {
   const bool intact = xxh3({frame + 8, length - 8}) == checksum;
   put_at<std::uint64_t>(frame + 8, checksum);
   if (!intact) return corrupt("checksum mismatch");
-  redacted_ = get_at<std::uint8_t>(frame + 4);
-  if ((redacted_ & ~0x07U) != 0 || get_at<std::uint8_t>(frame + 5) != 0 || get_at<std::uint16_t>(frame + 6) != 0) {
+  redacted_.bits = get_at<std::uint8_t>(frame + 4);
+  if (!redacted_.without(BodyMemberSet::all()).empty() || get_at<std::uint8_t>(frame + 5) != 0 ||
+      get_at<std::uint16_t>(frame + 6) != 0) {
     return corrupt("unknown frame flags");
   }
 
@@ -337,7 +355,7 @@ Status Record::decode() {
       !count_secret(BodyMember::Private, header_.private_length)) {
     return corrupt("an absent member is marked as redacted");
   }
-  if (redacted_ == 0) secret_bytes = std::min(secret_bytes, kSeedBytes);
+  if (redacted_.empty()) secret_bytes = std::min(secret_bytes, kSeedBytes);
   secrets_ = rest.take_bytes(secret_bytes);
   const auto take = [&](BodyMember member, const std::optional<std::uint32_t>& bytes,
                         std::optional<std::string_view>& to) {
@@ -355,29 +373,81 @@ Status Record::decode() {
 }
 
 Seed Record::seed() const {
-  STELE_CHECK(redacted_ == 0);
+  STELE_CHECK(redacted_.empty());
   Seed seed{};
   std::copy_n(secrets_.begin(), secrets_.size(), reinterpret_cast<char*>(seed.data()));
   return seed;
 }
 
-Digest Record::body_digest() const {
-  if (redacted_ == 0) return stele::body_digest(seed(), body_);
-  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length,
-                                                   header_.private_length};
-  const std::optional<std::string_view> members[3] = {body_.data, body_.metadata, body_.private_fields};
+BodyMemberSet Record::members() const {
+  BodyMemberSet present;
+  if (header_.data_length) present.add(BodyMember::Data);
+  if (header_.metadata_length) present.add(BodyMember::Metadata);
+  if (header_.private_length) present.add(BodyMember::Private);
+  return present;
+}
+
+/// The salt or the digest that is stored for a member of a redacted record.
+std::string_view Record::secret(BodyMember member) const {
   ByteReader secrets(secrets_);
-  Digest digests[3] = {};
-  for (int member = 0; member < 3; ++member) {
-    if (!lengths[member]) continue;
-    if ((redacted_ >> member) & 1) {
-      const std::string_view stored = secrets.take_bytes(kDigestBytes);
-      std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(digests[member].data()));
-    } else {
-      digests[member] = sha256({secrets.take_bytes(kSeedBytes), *members[member]});
+  const BodyMemberSet present = members();
+  std::string_view found;
+  for (const BodyMember each : kBodyMembers) {
+    if (each > member) break;
+    if (present.has(each)) found = secrets.take_bytes(redacted(each) ? kDigestBytes : kSeedBytes);
+  }
+  return found;
+}
+
+Salt Record::salt(BodyMember member) const {
+  STELE_CHECK(members().without(redacted_).has(member));
+  if (redacted_.empty()) return member_salt(seed(), member);
+  Salt salt{};
+  const std::string_view stored = secret(member);
+  std::copy_n(stored.begin(), salt.size(), reinterpret_cast<char*>(salt.data()));
+  return salt;
+}
+
+Digest Record::digest(BodyMember member) const {
+  Digest digest{};
+  if (!members().has(member)) return digest;
+  if (redacted(member)) {
+    const std::string_view stored = secret(member);
+    std::copy_n(stored.begin(), digest.size(), reinterpret_cast<char*>(digest.data()));
+    return digest;
+  }
+  return sha256({as_text(salt(member)), *member_of(body_, member)});
+}
+
+Digest Record::body_digest() const {
+  if (redacted_.empty()) return stele::body_digest(seed(), body_);
+  const Digest data = digest(BodyMember::Data);
+  const Digest metadata = digest(BodyMember::Metadata);
+  const Digest private_fields = digest(BodyMember::Private);
+  return sha256({as_bytes(data), as_bytes(metadata), as_bytes(private_fields)});
+}
+
+void append_redacted_record(std::string& to, const Record& record, BodyMemberSet members) {
+  const BodyMemberSet present = record.members();
+  const BodyMemberSet redacted = record.redacted_members().with(members).common(present);
+  STELE_CHECK(!redacted.empty());
+  const std::size_t begin = to.size();
+  put<std::uint32_t>(to, 0);  // its length, patched below
+  put<std::uint8_t>(to, redacted.bits);
+  to.append(3, '\0');
+  put<std::uint64_t>(to, 0);  // its checksum, likewise
+  to.append(record.header_bytes());
+  for (const BodyMember member : kBodyMembers) {
+    if (redacted.has(member)) {
+      to.append(as_bytes(record.digest(member)));
+    } else if (present.has(member)) {
+      to.append(as_text(record.salt(member)));
     }
   }
-  return sha256({as_bytes(digests[0]), as_bytes(digests[1]), as_bytes(digests[2])});
+  for (const BodyMember member : kBodyMembers) {
+    if (present.without(redacted).has(member)) to.append(*member_of(record.body(), member));
+  }
+  finish_record(to, begin);
 }
 
 }  // namespace stele
