@@ -60,6 +60,18 @@ struct SubscriptionSettings {
   std::chrono::milliseconds old_secret_time{86'400'000};  ///< how long a secret signs after it was rotated
 };
 
+/// Where the keys are that sign checkpoints, and how often they do.
+struct CheckpointSettings {
+  /// The key store; the key is made there when the log has none yet. Empty: nothing is signed.
+  std::string keys_folder;
+  std::string signing_key;      ///< file of the private key (PEM); empty = in the key store
+  FileSystem* files = nullptr;  ///< none = posix_file_system(); must outlive the service
+  bool in_background = true;    ///< false: no thread; for tests, which say when
+  std::chrono::milliseconds interval{1000};
+  std::chrono::seconds key_overlap{30 * 86'400};  ///< how long the key before signs as well
+  bool is_public = false;                         ///< checkpoint, hash tiles and keys are shown to anyone
+};
+
 class Bus;
 class MessageFraming;
 class RedisSender;
@@ -81,6 +93,7 @@ struct ServiceOptions {
   Bus* bus = nullptr;
   SharedStateCache* shared_states = nullptr;
   SubscriptionSettings subscriptions;
+  CheckpointSettings checkpoints;
   /// What sends webhooks, and what delivers to a Redis; must outlive the service. None: no such subscription delivers.
   WebhookSender* webhooks = nullptr;
   RedisSender* redis = nullptr;

@@ -21,7 +21,7 @@ EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const Service
       scheduler_(scheduler),
       options_(options),
       appender_(store, scheduler, options, std::move(on_append)),
-      waiters_(PositionWaiters::attach(store, scheduler, options.min_position_waiters_max)) {}
+      waiters_(PositionWaiters::attach(store.feed(), scheduler, options.min_position_waiters_max)) {}
 
 std::vector<Endpoint> EventEndpoints::endpoints() {
   const EndpointLimits one;

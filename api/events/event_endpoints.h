@@ -8,7 +8,7 @@
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/events/appender.h"
-#include "api/events/position_waiters.h"
+#include "api/endpoint/position_waiters.h"
 #include "engine/store/store.h"
 
 namespace stele::api {

@@ -153,18 +153,6 @@ Digest member_digest(const Seed& seed, BodyMember member, const std::optional<st
   return sha256({as_text(member_salt(seed, member)), *bytes});
 }
 
-const std::optional<std::string_view>& member_of(const RecordBody& body, BodyMember member) {
-  switch (member) {
-    case BodyMember::Data:
-      return body.data;
-    case BodyMember::Metadata:
-      return body.metadata;
-    case BodyMember::Private:
-      break;
-  }
-  return body.private_fields;
-}
-
 /// Length and checksum of the record that `to` ends with.
 void finish_record(std::string& to, std::size_t begin) {
   const std::size_t length = to.size() - begin;
@@ -387,43 +375,56 @@ BodyMemberSet Record::members() const {
   return present;
 }
 
-/// The salt or the digest that is stored for a member of a redacted record.
-std::string_view Record::secret(BodyMember member) const {
-  ByteReader secrets(secrets_);
-  const BodyMemberSet present = members();
-  std::string_view found;
-  for (const BodyMember each : kBodyMembers) {
-    if (each > member) break;
-    if (present.has(each)) found = secrets.take_bytes(redacted(each) ? kDigestBytes : kSeedBytes);
+std::optional<std::string_view> Record::bytes_of(BodyMember member) const {
+  switch (member) {
+    case BodyMember::Data:
+      return body_.data;
+    case BodyMember::Metadata:
+      return body_.metadata;
+    case BodyMember::Private:
+      return body_.private_fields;
   }
-  return found;
+  return std::nullopt;
 }
 
-Salt Record::salt(BodyMember member) const {
-  STELE_CHECK(members().without(redacted_).has(member));
+/// Of a record with redacted members, one that is present: its salt, or its digest if it is redacted itself.
+std::string_view Record::secret_of(BodyMember member) const {
+  const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length,
+                                                   header_.private_length};
+  ByteReader secrets(secrets_);
+  for (std::size_t before = 0;; ++before) {
+    if (!lengths[before]) continue;
+    const std::string_view secret = secrets.take_bytes(redacted(kBodyMembers[before]) ? kDigestBytes : kSeedBytes);
+    if (kBodyMembers[before] == member) return secret;
+  }
+}
+
+std::optional<Salt> Record::salt(BodyMember member) const {
+  if (!bytes_of(member)) return std::nullopt;
   if (redacted_.empty()) return member_salt(seed(), member);
-  Salt salt{};
-  const std::string_view stored = secret(member);
-  std::copy_n(stored.begin(), salt.size(), reinterpret_cast<char*>(salt.data()));
+  Salt salt;
+  const std::string_view stored = secret_of(member);
+  std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(salt.data()));
   return salt;
 }
 
-Digest Record::digest(BodyMember member) const {
+Digest Record::member_digest(BodyMember member) const {
   Digest digest{};
-  if (!members().has(member)) return digest;
-  if (redacted(member)) {
-    const std::string_view stored = secret(member);
-    std::copy_n(stored.begin(), digest.size(), reinterpret_cast<char*>(digest.data()));
-    return digest;
+  if (const auto bytes = bytes_of(member)) {
+    const Salt with = *salt(member);
+    return sha256({as_text(with), *bytes});
   }
-  return sha256({as_text(salt(member)), *member_of(body_, member)});
+  if (!redacted(member)) return digest;
+  const std::string_view stored = secret_of(member);
+  std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(digest.data()));
+  return digest;
 }
 
 Digest Record::body_digest() const {
   if (redacted_.empty()) return stele::body_digest(seed(), body_);
-  const Digest data = digest(BodyMember::Data);
-  const Digest metadata = digest(BodyMember::Metadata);
-  const Digest private_fields = digest(BodyMember::Private);
+  const Digest data = member_digest(BodyMember::Data);
+  const Digest metadata = member_digest(BodyMember::Metadata);
+  const Digest private_fields = member_digest(BodyMember::Private);
   return sha256({as_bytes(data), as_bytes(metadata), as_bytes(private_fields)});
 }
 
@@ -439,13 +440,13 @@ void append_redacted_record(std::string& to, const Record& record, BodyMemberSet
   to.append(record.header_bytes());
   for (const BodyMember member : kBodyMembers) {
     if (redacted.has(member)) {
-      to.append(as_bytes(record.digest(member)));
+      to.append(as_bytes(record.member_digest(member)));
     } else if (present.has(member)) {
-      to.append(as_text(record.salt(member)));
+      to.append(as_text(*record.salt(member)));
     }
   }
   for (const BodyMember member : kBodyMembers) {
-    if (present.without(redacted).has(member)) to.append(*member_of(record.body(), member));
+    if (present.without(redacted).has(member)) to.append(*record.bytes_of(member));
   }
   finish_record(to, begin);
 }

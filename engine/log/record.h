@@ -112,8 +112,8 @@ struct BodyMemberSet {
   bool operator==(const BodyMemberSet&) const = default;
 };
 
-/// Salt of one member, derived from the record's seed so that showing one salt tells nothing about the others.
 using Salt = std::array<std::uint8_t, 16>;
+/// Salt of one member, derived from the record's seed so that showing one salt tells nothing about the others.
 [[nodiscard]] Salt member_salt(const Seed& seed, BodyMember member);
 [[nodiscard]] Digest body_digest(const Seed& seed, const RecordBody& body);
 [[nodiscard]] Digest leaf_hash(std::string_view header, const Digest& body);
@@ -150,13 +150,15 @@ class Record {
   [[nodiscard]] BodyMemberSet redacted_members() const { return redacted_; }
   /// Those that were not absent when the record was made, redacted or not.
   [[nodiscard]] BodyMemberSet members() const;
+  /// The bytes of a member; none if it is absent or redacted.
+  [[nodiscard]] std::optional<std::string_view> bytes_of(BodyMember member) const;
   [[nodiscard]] std::string_view header_bytes() const { return header_bytes_; }
   /// Of a record that is not redacted; zeros without a body.
   [[nodiscard]] Seed seed() const;
-  /// Of a member whose bytes are there.
-  [[nodiscard]] Salt salt(BodyMember member) const;
-  /// D of the member: recomputed from its bytes, or as it is stored if it is redacted; zeros if it is absent.
-  [[nodiscard]] Digest digest(BodyMember member) const;
+  /// Salt of a member whose bytes are there; none otherwise.
+  [[nodiscard]] std::optional<Salt> salt(BodyMember member) const;
+  /// D(x) of a member; zeros if it is absent. Recomputed from the stored bytes, unless it is redacted.
+  [[nodiscard]] Digest member_digest(BodyMember member) const;
   /// Recomputed from the stored bytes, except for members that are redacted.
   [[nodiscard]] Digest body_digest() const;
   [[nodiscard]] Digest leaf() const { return leaf_hash(header_bytes_, body_digest()); }
@@ -168,7 +170,7 @@ class Record {
   [[nodiscard]] Status decode();
 
  private:
-  [[nodiscard]] std::string_view secret(BodyMember member) const;
+  [[nodiscard]] std::string_view secret_of(BodyMember member) const;
 
   std::string bytes_;
   RecordHeader header_;

@@ -156,6 +156,7 @@ Status StoreImpl::start() {
   }
   segments_.assign(std::move(log.sealed));
   durable_end_.store(log.end.next.value(), std::memory_order_release);
+  feed_.publish(log.end.next);
   active_bytes_.store(writer_->active_offset().value(), std::memory_order_relaxed);
 
   {

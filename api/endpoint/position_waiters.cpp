@@ -1,4 +1,4 @@
-#include "api/events/position_waiters.h"
+#include "api/endpoint/position_waiters.h"
 
 #include <algorithm>
 #include <utility>
@@ -12,9 +12,10 @@ constexpr std::chrono::milliseconds kSweepEvery{50};
 
 }  // namespace
 
-std::shared_ptr<PositionWaiters> PositionWaiters::attach(Store& store, Scheduler& scheduler, std::size_t waiters_max) {
-  std::shared_ptr<PositionWaiters> waiters(new PositionWaiters(store, scheduler, waiters_max));
-  waiters->subscription_ = store.feed().subscribe([w = waiters.get()](Position end) { w->advance(end); });
+std::shared_ptr<PositionWaiters> PositionWaiters::attach(DurableFeed& feed, Scheduler& scheduler,
+                                                         std::size_t waiters_max) {
+  std::shared_ptr<PositionWaiters> waiters(new PositionWaiters(feed, scheduler, waiters_max));
+  waiters->subscription_ = feed.subscribe([w = waiters.get()](Position end) { w->advance(end); });
   return waiters;
 }
 
@@ -34,7 +35,7 @@ bool PositionWaiters::wait(Position position, std::chrono::milliseconds at_most,
   }
   if (begin_sweeping) schedule_sweep(std::min(kSweepEvery, at_most));
   // The position may have been reached between the caller's look and our entry.
-  advance(store_.durable_end());
+  advance(feed_.end());
   return true;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Requests that wait until a position is readable. They hold no thread; their number and their time are bounded.
+// Requests that wait until a feed has reached a position: until that is readable, or covered by a checkpoint. They hold
+// no thread; their number and their time are bounded.
 
 #include <atomic>
 #include <chrono>
@@ -10,7 +11,7 @@
 #include <mutex>
 
 #include "api/http/http.h"
-#include "engine/store/store.h"
+#include "engine/feed/durable_feed.h"
 
 namespace stele::api {
 
@@ -18,11 +19,11 @@ namespace stele::api {
 class PositionWaiters : public std::enable_shared_from_this<PositionWaiters> {
  public:
   enum class Outcome { Reached, TimedOut, Closing };
-  /// Called once, on the committer's thread, a timer's, or inside wait() or close(). Must be quick.
+  /// Called once, on the thread that publishes, a timer's, or inside wait() or close(). Must be quick.
   using Callback = std::function<void(Outcome)>;
 
-  /// Listens to `store`. Both must outlive the last wait.
-  [[nodiscard]] static std::shared_ptr<PositionWaiters> attach(Store& store, Scheduler& scheduler,
+  /// Both must outlive the last wait.
+  [[nodiscard]] static std::shared_ptr<PositionWaiters> attach(DurableFeed& feed, Scheduler& scheduler,
                                                                std::size_t waiters_max);
 
   /// False, without a call, if too many wait already.
@@ -36,13 +37,13 @@ class PositionWaiters : public std::enable_shared_from_this<PositionWaiters> {
     Callback callback;
   };
 
-  PositionWaiters(Store& store, Scheduler& scheduler, std::size_t waiters_max)
-      : store_(store), scheduler_(scheduler), waiters_max_(waiters_max) {}
+  PositionWaiters(DurableFeed& feed, Scheduler& scheduler, std::size_t waiters_max)
+      : feed_(feed), scheduler_(scheduler), waiters_max_(waiters_max) {}
   void advance(Position end);
   void sweep();
   void schedule_sweep(std::chrono::milliseconds delay);
 
-  Store& store_;
+  DurableFeed& feed_;
   Scheduler& scheduler_;
   const std::size_t waiters_max_;
   std::mutex mutex_;
