@@ -18,6 +18,10 @@ const Endpoint* endpoint_of(const RouteMatch& match, Method method) {
   return match.route == nullptr ? nullptr : match.route->endpoint(method);
 }
 
+const Clock& clock_of(const ServiceOptions& options) {
+  return options.clock != nullptr ? *options.clock : system_clock();
+}
+
 Response allowed(const std::string& methods) {
   Response response;
   response.status = 204;
@@ -32,14 +36,23 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
       options_(std::move(options)),
       hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),
+      checkpoints_(options_.checkpoints.keys_folder.empty()
+                       ? nullptr
+                       : std::make_unique<CheckpointKeeper>(store, options_.checkpoints, clock_of(options_))),
+      prover_(checkpoints_ == nullptr
+                  ? nullptr
+                  : std::make_unique<EventProver>(store, *checkpoints_, scheduler, options_.min_position_waiters_max)),
+      checkpoint_endpoints_(store, scheduler, checkpoints_.get(), prover_.get(), options_),
       replay_room_(store, options_),
       replays_(replay_room_),
       snapshots_(replay_room_),
       handlers_(replay_room_),
-      events_(store, scheduler, options_,
-              [this](const Proposal& proposal, const AppendOutcome& stored) {
-                replay_room_.snapshotter.appended(proposal, stored);
-              }),
+      events_(
+          store, scheduler, options_,
+          [this](const Proposal& proposal, const AppendOutcome& stored) {
+            replay_room_.snapshotter.appended(proposal, stored);
+          },
+          prover_.get()),
       live_(store, hub_, options_),
       subscription_room_(store, hub_, scheduler, options_),
       subscriptions_(subscription_room_, store),
@@ -49,6 +62,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
+  endpoints_.add(checkpoint_endpoints_.endpoints());
   endpoints_.add(events_.endpoints());
   endpoints_.add(replays_.endpoints());
   endpoints_.add(snapshots_.endpoints());
@@ -71,6 +85,7 @@ SubjectReport Service::report() const {
   add(live_.report());
   add(subscription_room_.report());
   if (bus_) add(bus_->report());
+  if (checkpoints_) add(checkpoints_->report());
   return all;
 }
 
@@ -112,6 +127,7 @@ void Service::begin_shutdown() {
   operations_.begin_shutdown();
   replay_room_.snapshotter.begin_stop();
   events_.begin_shutdown();
+  if (prover_) prover_->begin_shutdown();
   subscription_room_.begin_shutdown();
 }
 

@@ -5,6 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "api/audit/checkpoint_endpoints.h"
+#include "api/audit/checkpoint_keeper.h"
+#include "api/audit/event_prover.h"
 #include "api/bus/event_bus.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint_table.h"
@@ -52,6 +55,9 @@ class Service : public Handler {
   Scheduler& scheduler_;
   const ServiceOptions options_;
   EventHub hub_;
+  const std::unique_ptr<CheckpointKeeper> checkpoints_;  // null: nothing is signed
+  const std::unique_ptr<EventProver> prover_;            // null with it
+  CheckpointEndpoints checkpoint_endpoints_;
   std::optional<EventBus> bus_;
   ReplayRoom replay_room_;
   ReplayEndpoints replays_;

@@ -17,6 +17,7 @@
 #include "tools/commands/dead_letters.h"
 #include "tools/commands/handler.h"
 #include "tools/commands/import.h"
+#include "tools/commands/key.h"
 #include "tools/commands/listen.h"
 #include "tools/commands/pull.h"
 #include "tools/commands/query.h"
@@ -58,6 +59,7 @@ constexpr std::array kCommands{
     Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
     Command{"handler", "register and show the scripts that fold events", &handler_command},
+    Command{"key", "make, show and rotate the key that signs checkpoints", &key_command},
     Command{"token", "make, list and revoke API keys", &token_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},

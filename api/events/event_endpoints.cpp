@@ -16,17 +16,18 @@ using CallPtr = std::shared_ptr<Call>;
 }  // namespace
 
 EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options,
-                               AppendListener on_append)
+                               AppendListener on_append, EventProofs* proofs)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
-      appender_(store, scheduler, options, std::move(on_append)),
+      appender_(store, scheduler, options, std::move(on_append), proofs),
       waiters_(PositionWaiters::attach(store.feed(), scheduler, options.min_position_waiters_max)) {}
 
 std::vector<Endpoint> EventEndpoints::endpoints() {
   const EndpointLimits one;
   const EndpointLimits list{.answer = AnswerForm::JsonOrLines, .query = QueryUse::Read};
-  const EndpointLimits append{.body = BodyForm::Events, .body_bytes_max = options_.limits.body_bytes_max};
+  const EndpointLimits append{
+      .body = BodyForm::Events, .body_bytes_max = options_.limits.body_bytes_max, .query = QueryUse::Read};
   return {
       {Method::Post, "/v1/events", Permission::Append, append, RunsOn::IoThread,
        [this](const CallPtr& call) { appender_.handle(call); }, &Appender::make_call},

@@ -57,6 +57,9 @@ constexpr std::array kKinds{
                 "No handler of this name, or none with this version, is registered for the aggregate type."},
     ProblemKind{"snapshot-not-found", 404, "Snapshot not found",
                 "No state of this aggregate is kept, or none at or before that sequence number."},
+    ProblemKind{"not-yet-covered", 404, "Not yet covered",
+                "No signed checkpoint covers this yet. One is signed each second while the log grows: try again, or ask "
+                "with `wait=checkpoint`."},
     ProblemKind{"policy-not-found", 404, "Policy not found", "No snapshot policy is set for this aggregate type."},
     ProblemKind{"subscription-not-found", 404, "Subscription not found",
                 "No subscription has this id, or it is not the caller's."},
@@ -183,6 +186,9 @@ constexpr std::array kKinds{
         "A write failed on the way to the disk, or memory ran out for the answer, so the events may or may not be "
         "stored. Send the same request with the same event ids (or the same Idempotency-Key) again, after the server's "
         "restart if a write failed: it is stored exactly once."},
+    ProblemKind{"tree-rebuilding", 503, "The tree is being rebuilt",
+                "Hashes of the Merkle tree that were missing or damaged are being made again; until then there are no "
+                "proofs. `progress` says how far that is."},
     ProblemKind{"worker-died", 503, "The worker died",
                 "The process that ran the handler ended for a reason that is not the handler's. Another one serves the "
                 "next request: try again."},

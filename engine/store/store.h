@@ -26,6 +26,7 @@ struct RedactionTarget;
 struct RedactionWatch;
 struct RedactionCounts;
 class CheckpointFolder;
+class MerkleTree;
 
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
@@ -73,6 +74,10 @@ class Store {
   /// that succeeds. Lives as long as the store and is closed by it. Errors as of DeliveryJournal::open(); Closed. May
   /// wait for the disk.
   [[nodiscard]] virtual Result<DeliveryJournal*> deliveries() = 0;
+
+  /// The Merkle tree of what is durable, to be asked for proofs. Lives as long as the store. Opening, appends, reads
+  /// and head() never wait for it.
+  [[nodiscard]] virtual MerkleTree& tree() = 0;
 
   /// The checkpoints that were signed over this log, kept in `checkpoints` in the data folder; opened by the first call
   /// that succeeds. Lives as long as the store. Errors as of CheckpointFolder::open(); Closed. May wait for the disk.

@@ -38,6 +38,9 @@ StoreHealth StoreImpl::health() const {
     }
   }
   if (health.reason.empty()) warn(compactor_->trouble());
+  if (const std::string trouble = tree_->trouble(); !trouble.empty()) {
+    warn("the hashes of the Merkle tree cannot be kept, so that there are no proofs: " + trouble);
+  }
   if (snapshots_) {
     const SnapshotHealth snapshots = snapshots_->health();
     if (health.reason.empty() && !snapshots.trouble.empty()) {

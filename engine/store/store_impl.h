@@ -11,6 +11,7 @@
 
 #include "engine/audit/checkpoint_folder.h"
 #include "engine/audit/merkle_frontier.h"
+#include "engine/audit/merkle_tree.h"
 #include "engine/base/mutex.h"
 #include "engine/commit/commit_machine.h"
 #include "engine/commit/committer.h"
@@ -73,6 +74,7 @@ class StoreImpl final : public Store {
 
   Result<DeliveryJournal*> deliveries() override;
   Result<CheckpointFolder*> checkpoints() override;
+  MerkleTree& tree() override { return *tree_; }
 
   Result<RedactionCounts> redact(std::span<const RedactionTarget> targets, const RedactionWatch& watch) override {
     return redactor_->redact(targets, watch);
@@ -90,7 +92,8 @@ class StoreImpl final : public Store {
   [[nodiscard]] bool propose(Proposal& proposal, AppendCallback& callback, DiskWait wait);
   void remove_unused(const RunList& unused);
   void open_snapshots();
-  void close_deliveries();
+  /// What is kept beside the log: nothing of it is written any more.
+  void close_folders();
   void index_group(const Group& group, const RecordLocations& places);
   void publish(const Group& group, const LogWriter& writer);
   void publish_state(bool closed_cleanly);
@@ -107,6 +110,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<IndexSet> index_;
   std::unique_ptr<IndexCompactor> compactor_;
   std::unique_ptr<Scrubber> scrubber_;
+  std::unique_ptr<MerkleTree> tree_;
   std::unique_ptr<Redactor> redactor_;
   std::unique_ptr<SnapshotStore> snapshots_;
   mutable Mutex deliveries_mutex_;

@@ -105,6 +105,23 @@ Status StoreImpl::start() {
                open_index(run_files, log_folder, options_.index_part_records_max, RunAccess::TidyUp));
   index_ = std::move(opened.set);
   next_frontier_ = std::move(opened.frontier);
+  tree_ =
+      std::make_unique<MerkleTree>(MerkleTreeOptions{.files = {.file_system = &files,
+                                                               .folder = options_.folder + "/tiles",
+                                                               .store_id = store_id,
+                                                               .in_place = [this] { return guard_->look(); }},
+                                                     .head =
+                                                         [this] {
+                                                           const LogHead now = head();
+                                                           return TreeHead{now.size, now.root};
+                                                         },
+                                                     .read_leaf = [this](Position position) -> Result<Digest> {
+                                                       thread_local Record record;
+                                                       STELE_TRY(read_record(*segments_.list(), position, record));
+                                                       return record.leaf();
+                                                     },
+                                                     .rebuild_bytes_per_second = options_.compaction_bytes_per_second},
+                                   next_frontier_);
   KnownOfLog& known = opened.known;
   known.state = read_state(files, state_path);
   compactor_ = std::make_unique<IndexCompactor>(
@@ -201,6 +218,7 @@ Status StoreImpl::start() {
       RedactorParts{&files, log_folder, guard_.get(), options_.compaction_bytes_per_second, segments_,
                     [this] { return durable_end(); }, [this](SegmentId segment) { return committer_->seal(segment); }});
   scrubber_->start();
+  tree_->start();
   compactor_->start();
   committer_->start();
   if (options_.guard_interval.count() > 0) {
@@ -209,9 +227,9 @@ Status StoreImpl::start() {
       // What they would write, remove or find damaged may be another store's.
       redactor_->stop();
       scrubber_->stop();
+      tree_->stop();
       compactor_->stop();
-      if (snapshots_) (void)snapshots_->close();
-      close_deliveries();
+      close_folders();
     });
   }
   return {};

@@ -75,6 +75,7 @@ const std::vector<std::string_view>& engine_headers_for_api() {
   static const std::vector<std::string_view> table{
       "engine/audit/checkpoint.h",
       "engine/audit/checkpoint_folder.h",
+      "engine/audit/merkle_tree.h",
       "engine/audit/note_key.h",
       "engine/audit/signed_note.h",
       "engine/base/base64.h",

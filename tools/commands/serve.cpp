@@ -225,6 +225,7 @@ int run(ServeOptions& options, net::Signals& signals) {
     options.service.redis = &(*redis)->deliveries();
   }
   options.service.subscriptions.secrets_folder = keys;
+  options.service.checkpoints.keys_folder = keys;
   net::AddressGuard guard = options.callback_guard;
   if (options.listen.port != 0) guard.own_ports.push_back(options.listen.port);
   net::WebhookClient webhooks({.guard = std::move(guard)});

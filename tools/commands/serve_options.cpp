@@ -33,6 +33,7 @@ ServeOptions::ServeOptions() {
   position_wait = service.min_position_wait;
   handler_call_timeout = service.replay.call_time;
   replay_timeout = service.replay.replay_time;
+  key_overlap = service.checkpoints.key_overlap;
   depth_max = service.limits.depth_max;
   service.version = kVersion;
 }
@@ -110,6 +111,18 @@ void ServeOptions::declare(CommandLine& app) {
       .group(group);
 
   access.declare(app);
+
+  group = "Audit";
+  auto& checkpoints = service.checkpoints;
+  app.add_text("--signing-key", checkpoints.signing_key,
+               "Private key that signs checkpoints, in a folder of its own; checkpoint.key in the key store, where it is\n"
+               "made, if not given. Whoever holds it can rewrite what came after the last checkpoint kept elsewhere")
+      .type("FILE")
+      .group(group);
+  app.add_duration("--key-overlap", key_overlap, std::chrono::microseconds{0}, std::chrono::hours{24 * 3650},
+                   "How long the key before signs as well after a rotation")
+      .group(group);
+  app.add_switch("--public-log", checkpoints.is_public, "Show checkpoint, hash tiles and keys to anyone").group(group);
 
   group = "Limits";
   auto& http = server.limits;
@@ -262,6 +275,7 @@ std::string ServeOptions::apply() {
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);
   service.replay.replay_time = std::chrono::duration_cast<milliseconds>(replay_timeout);
+  service.checkpoints.key_overlap = std::chrono::duration_cast<std::chrono::seconds>(key_overlap);
   workers.trusted = handlers == "trusted";
   // There may be fewer of them than replays: their threads wait for each other.
   workers.busy_wait = std::min(service.replay.replay_time, milliseconds{5'000});

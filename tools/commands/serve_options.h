@@ -47,6 +47,7 @@ struct ServeOptions {
   std::chrono::microseconds position_wait{};
   std::chrono::microseconds handler_call_timeout{};
   std::chrono::microseconds replay_timeout{};
+  std::chrono::microseconds key_overlap{};
   std::uint64_t depth_max = 0;
   std::string log_format_name = "text";
 
