@@ -222,6 +222,27 @@ Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const Lo
          point.last_group.plus(group->total_bytes()) == point.offset;
 }
 
+Result<std::optional<ByteOffset>> find_group_beyond(WindowReader& in, const SegmentHeader& segment, GroupNumber number,
+                                                    std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t kStep = 256 * 1024;
+  using Found = std::optional<ByteOffset>;
+  char magic[4];
+  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
+  const std::string_view pattern(magic, sizeof magic);
+  for (std::uint64_t at = from; at + kFrameBytes <= to;) {
+    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, in.file_size() - at)));
+    const std::size_t found = bytes.find(pattern);
+    if (found == std::string_view::npos) {
+      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
+      continue;
+    }
+    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
+    if (whole && whole->group > number) return Found(ByteOffset{at + found});
+    at += found + 1;
+  }
+  return Found{};
+}
+
 Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segment, const SegmentScan& scan,
                                      const LogEnd& chain) {
   constexpr std::uint64_t kStep = 256 * 1024;
@@ -254,23 +275,8 @@ Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segm
     if (whole) seen.flags |= kFrameWhole;
   }
 
-  char magic[4];
-  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
-  const std::string_view pattern(magic, sizeof magic);
-  for (std::uint64_t at = end; at + kFrameBytes <= seen.bytes_end.value();) {
-    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, size - at)));
-    const std::size_t found = bytes.find(pattern);
-    if (found == std::string_view::npos) {
-      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
-      continue;
-    }
-    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
-    if (whole && whole->group > chain.last_group.next()) {
-      seen.flags |= kLaterGroup;
-      break;
-    }
-    at += found + 1;
-  }
+  STELE_ASSIGN(const auto later, find_group_beyond(in, segment, chain.last_group.next(), end, seen.bytes_end.value()));
+  if (later) seen.flags |= kLaterGroup;
   return seen;
 }
 

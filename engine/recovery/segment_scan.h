@@ -74,6 +74,14 @@ struct SealedStart {
 /// the point was taken.
 [[nodiscard]] Result<bool> point_fits(WindowReader& in, const SegmentHeader& header, const LogPoint& point);
 
+/// The frame at `offset`, which lies in the file, if a whole one with a good checksum stands there.
+[[nodiscard]] Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment,
+                                                             std::uint64_t offset);
+/// Where the first whole group with a number beyond `number` stands that begins in [from, to).
+[[nodiscard]] Result<std::optional<ByteOffset>> find_group_beyond(WindowReader& in, const SegmentHeader& segment,
+                                                                  GroupNumber number, std::uint64_t from,
+                                                                  std::uint64_t to);
+
 /// What stands behind the end of a scan, as TailFlags, and how far it reaches.
 struct TailObservation {
   std::uint32_t flags = 0;

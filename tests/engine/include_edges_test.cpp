@@ -35,6 +35,7 @@ const std::vector<Folder>& folders() {
       {"engine/recovery/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
       {"engine/redaction/", {"engine/base/", "engine/log/", "engine/recovery/"}},
       {"engine/commit/", {"engine/base/", "engine/log/", "engine/index/", "engine/audit/", "engine/snapshots/"}},
+      {"engine/verify/", {"engine/base/", "engine/log/", "engine/audit/", "engine/recovery/", "engine/commit/"}},
       {"engine/store/",
        {"engine/base/", "engine/log/", "engine/table/", "engine/index/", "engine/audit/", "engine/snapshots/",
         "engine/feed/", "engine/deliveries/", "engine/recovery/", "engine/commit/", "engine/redaction/"}},
@@ -75,6 +76,7 @@ const std::vector<std::string_view>& engine_headers_for_api() {
   static const std::vector<std::string_view> table{
       "engine/audit/checkpoint.h",
       "engine/audit/checkpoint_folder.h",
+      "engine/audit/merkle_proof.h",
       "engine/audit/merkle_tree.h",
       "engine/audit/note_key.h",
       "engine/audit/signed_note.h",
