@@ -43,6 +43,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
                   ? nullptr
                   : std::make_unique<EventProver>(store, *checkpoints_, scheduler, options_.min_position_waiters_max)),
       checkpoint_endpoints_(store, scheduler, checkpoints_.get(), prover_.get(), options_),
+      tree_endpoints_(store, options_),
       replay_room_(store, options_),
       replays_(replay_room_),
       snapshots_(replay_room_),
@@ -63,6 +64,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
   endpoints_.add(checkpoint_endpoints_.endpoints());
+  endpoints_.add(tree_endpoints_.endpoints());
   endpoints_.add(events_.endpoints());
   endpoints_.add(replays_.endpoints());
   endpoints_.add(snapshots_.endpoints());
@@ -84,6 +86,7 @@ SubjectReport Service::report() const {
   };
   add(live_.report());
   add(subscription_room_.report());
+  add(tree_endpoints_.report());
   if (bus_) add(bus_->report());
   if (checkpoints_) add(checkpoints_->report());
   return all;

@@ -8,6 +8,7 @@
 #include "api/audit/checkpoint_endpoints.h"
 #include "api/audit/checkpoint_keeper.h"
 #include "api/audit/event_prover.h"
+#include "api/audit/tree_endpoints.h"
 #include "api/bus/event_bus.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint_table.h"
@@ -58,6 +59,7 @@ class Service : public Handler {
   const std::unique_ptr<CheckpointKeeper> checkpoints_;  // null: nothing is signed
   const std::unique_ptr<EventProver> prover_;            // null with it
   CheckpointEndpoints checkpoint_endpoints_;
+  TreeEndpoints tree_endpoints_;
   std::optional<EventBus> bus_;
   ReplayRoom replay_room_;
   ReplayEndpoints replays_;

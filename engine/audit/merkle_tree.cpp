@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "engine/audit/merkle_proof.h"
@@ -134,8 +135,9 @@ Result<bool> MerkleTree::work_once() {
 }
 
 Status MerkleTree::look_through() {
+  // Again after damage was found: the files may be others now.
+  STELE_TRY(files_.open());
   if (!opened_) {
-    STELE_TRY(files_.open());
     opened_ = true;
     STELE_ASSIGN(const std::uint64_t there, files_.count(0));
     // What stands behind the position that is known may be from before a crash, and is made again.
@@ -166,19 +168,19 @@ Status MerkleTree::mend(std::uint64_t size) {
     for (std::uint64_t tile = 0; tile < tiles; ++tile) {
       if (!limiter_.take(kTileWidth * sizeof(Digest))) return Error{.kind = ErrorKind::Closed, .message = "stopped"};
       std::vector<Digest> hashes(kTileWidth);
-      STELE_TRY(files_.read(level, tile * kTileWidth, hashes));
-      Digest root = root_over(hashes);
-      if (tile < roots) {
-        Digest above{};
-        STELE_TRY(files_.read(level + 1, tile, {&above, 1}));
-        if (above == root) continue;
-        if (level == 0) {
-          STELE_ASSIGN(hashes, leaves_of_log(tile * kTileWidth, kTileWidth));
-          STELE_TRY(files_.write(0, tile * kTileWidth, hashes));
-          root = root_over(hashes);
-        }
+      const Status read = files_.read(level, tile * kTileWidth, hashes);
+      // The file was cut. Those above have been completed from the level below.
+      const bool is_lost = !read && level == 0 && read.error().kind == ErrorKind::Corrupt;
+      if (!read && !is_lost) return read.error();
+      std::optional<Digest> above;
+      if (tile < roots) STELE_TRY(files_.read(level + 1, tile, {&above.emplace(), 1}));
+      if (!is_lost && above == root_over(hashes)) continue;
+      if (level == 0 && (is_lost || above)) {
+        STELE_ASSIGN(hashes, leaves_of_log(tile * kTileWidth, kTileWidth));
+        STELE_TRY(files_.write(0, tile * kTileWidth, hashes));
       }
-      STELE_TRY(files_.write(level + 1, tile, {&root, 1}));
+      const Digest root = root_over(std::move(hashes));
+      if (above != root) STELE_TRY(files_.write(level + 1, tile, {&root, 1}));
     }
   }
   // Leaves behind the last full tile have nothing above them that tells.
@@ -227,7 +229,10 @@ Status MerkleTree::catch_up() {
 Status MerkleTree::check_root(const TreeHead& head) {
   STELE_ASSIGN(const Digest root,
                merkle_root(head.size, [this](unsigned level, std::uint64_t index) { return read_node(level, index); }));
-  if (root == head.root) return {};
+  if (root == head.root) {
+    from_log_ = false;
+    return {};
+  }
   if (from_log_) {
     state_.store(State::Refuted);
     return Error{.kind = ErrorKind::Corrupt,
@@ -269,7 +274,9 @@ Status MerkleTree::write_leaves(std::span<const Digest> leaves) {
     const std::uint64_t first_above = first / kTileWidth;
     for (std::uint64_t tile = first_above; tile < (first + hashes.size()) / kTileWidth; ++tile) {
       std::vector<Digest> whole(kTileWidth);
-      STELE_TRY(files_.read(level, tile * kTileWidth, whole));
+      const Status read = files_.read(level, tile * kTileWidth, whole);
+      if (!read && read.error().kind == ErrorKind::Corrupt) state_.store(State::Doubtful);  // the file was cut
+      STELE_TRY(read);
       above.push_back(root_over(std::move(whole)));
     }
     first = first_above;
@@ -294,9 +301,10 @@ Result<TreeHead> MerkleTree::ready_head() {
   {
     const MutexLock writing(writing_);
     if (!ready()) return not_ready();
-    STELE_TRY(write_recent());
+    const Status written = write_recent();
+    note(written);
     if (size_.load() >= head.size) return head;
-    state_.store(State::Behind);
+    if (written) state_.store(State::Behind);
   }
   wake();
   return not_ready();

@@ -112,7 +112,7 @@ class MerkleTree {
   mutable Mutex writing_;  // held by whoever writes tiles, and while it reads what is being written
   bool opened_ GUARDED_BY(writing_) = false;
   bool known_is_checked_ GUARDED_BY(writing_) = false;
-  bool from_log_ GUARDED_BY(writing_) = false;  // all of it is what the log has now
+  bool from_log_ GUARDED_BY(writing_) = false;  // begun anew, and the root was not right since
 
   mutable Mutex mutex_;
   ConditionVariable changed_;

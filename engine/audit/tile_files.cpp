@@ -38,6 +38,8 @@ std::shared_ptr<File> TileFiles::file(unsigned level) const {
 }
 
 Status TileFiles::open() {
+  if (options_.in_place) STELE_TRY(options_.in_place());
+  std::array<std::shared_ptr<File>, kTileLevels> found;
   for (unsigned level = 0; level < kTileLevels; ++level) {
     STELE_ASSIGN(const bool exists, options_.file_system->exists(path_of(level)));
     if (!exists) continue;
@@ -46,10 +48,10 @@ Status TileFiles::open() {
     if (size < kHeaderBytes) continue;
     std::string header(kHeaderBytes, '\0');
     STELE_TRY(opened->read_at(ByteOffset{0}, header));
-    if (header != header_of(options_.store_id, level)) continue;
-    const MutexLock lock(mutex_);
-    files_[level] = std::move(opened);
+    if (header == header_of(options_.store_id, level)) found[level] = std::move(opened);
   }
+  const MutexLock lock(mutex_);
+  files_.swap(found);
   return {};
 }
 
@@ -93,8 +95,9 @@ Status TileFiles::write(unsigned level, std::uint64_t first, std::span<const Dig
 
 Status TileFiles::sync() {
   for (unsigned level = 0; level < kTileLevels; ++level) {
-    if (!unsynced_[level]) continue;
-    STELE_TRY(file(level)->sync_data());
+    const auto open = file(level);
+    if (!unsynced_[level] || open == nullptr) continue;
+    STELE_TRY(open->sync_data());
     unsynced_[level] = false;
   }
   return {};

@@ -23,7 +23,7 @@ struct TileFilesOptions {
   FileSystem* file_system = nullptr;  ///< must outlive it
   std::string folder;                 ///< made with the first file
   Uuid store_id;
-  /// The folder is still the one that the log is in; asked before files are made or removed.
+  /// The folder is still the one that the log is in; asked before files are opened, made or removed.
   std::function<Status()> in_place;
 };
 
@@ -33,8 +33,8 @@ class TileFiles {
   explicit TileFiles(TileFilesOptions options) : options_(std::move(options)) {}
   TileFiles(const TileFiles&) = delete;
 
-  /// Opens what there is. A file of another store, of a newer format or with a damaged header is as if it were not
-  /// there, and replaced when it is written.
+  /// Opens what there is, anew if it was open. A file of another store, of a newer format or with a damaged header is
+  /// as if it were not there, and replaced when it is written.
   [[nodiscard]] Status open();
   /// Hashes that the file of a level has room for, as its length says.
   [[nodiscard]] Result<std::uint64_t> count(unsigned level) const;
