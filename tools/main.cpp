@@ -28,6 +28,7 @@
 #include "tools/commands/subscriptions.h"
 #include "tools/commands/tail.h"
 #include "tools/commands/token.h"
+#include "tools/commands/witness.h"
 #include "tools/commands/worker.h"
 
 namespace {
@@ -60,6 +61,7 @@ constexpr std::array kCommands{
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
     Command{"handler", "register and show the scripts that fold events", &handler_command},
     Command{"key", "make, show and rotate the key that signs checkpoints", &key_command},
+    Command{"witness", "cosign checkpoints of other logs", &witness_command},
     Command{"token", "make, list and revoke API keys", &token_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},
