@@ -38,6 +38,16 @@ void add_hashes(JsonWriter& json, const std::vector<Digest>& hashes) {
   json.end_array();
 }
 
+Response immutable_bytes(std::string body, bool is_public) {
+  Response response;
+  response.content_type = "application/octet-stream";
+  // What anyone may see is good for caches that several share.
+  response.headers.emplace_back("Cache-Control",
+                                std::string(is_public ? "public" : "private") + ", max-age=31536000, immutable");
+  response.body = std::move(body);
+  return response;
+}
+
 /// A number that must not be left out.
 std::optional<std::uint64_t> needed(Parameters& parameters, std::string_view name, std::uint64_t min) {
   if (!parameters.has(name)) parameters.refuse(name, "The parameter is required.");
@@ -82,16 +92,6 @@ Problem TreeEndpoints::refusal(const Error& error) const {
   return tree_refusal(error, store_.tree().progress());
 }
 
-Response TreeEndpoints::immutable(std::string body, bool is_public) const {
-  Response response;
-  response.content_type = "application/octet-stream";
-  // What anyone may see is good for caches that several share.
-  response.headers.emplace_back("Cache-Control",
-                                std::string(is_public ? "public" : "private") + ", max-age=31536000, immutable");
-  response.body = std::move(body);
-  return response;
-}
-
 void TreeEndpoints::tile(Call& call) const {
   // As sent: a spelling with escapes is another one.
   const std::string_view path = call.request().path().substr(kTilePrefix.size());
@@ -104,7 +104,7 @@ void TreeEndpoints::tile(Call& call) const {
   std::string body;
   body.reserve(hashes->size() * sizeof(Digest));
   for (const Digest& hash : *hashes) body += as_bytes(hash);
-  call.send(immutable(std::move(body), options_.checkpoints.is_public));
+  call.send(immutable_bytes(std::move(body), options_.checkpoints.is_public));
 }
 
 void TreeEndpoints::entries(Call& call) const {
@@ -126,7 +126,7 @@ void TreeEndpoints::entries(Call& call) const {
     body.push_back(static_cast<char>(length & 0xFF));
     body.append(record.header_bytes()).append(as_bytes(digest));
   }
-  call.send(immutable(std::move(body), false));
+  call.send(immutable_bytes(std::move(body), false));
 }
 
 void TreeEndpoints::inclusion(Call& call) const {

@@ -165,7 +165,7 @@ struct Signing {
   }
   /// The tree's own thread may have to catch up first.
   void work_until_signed() {
-    for (int i = 0; i < 1000 && warnings().find("rebuil") != std::string::npos; ++i) {
+    for (int i = 0; i < 1000 && warnings().find("being made again") != std::string::npos; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
       keeper->work();
     }

@@ -187,9 +187,10 @@ TEST_CASE("TreeEndpoints.EveryRecordStandsInEveryTreeThatHasIt") {
     CAPTURE(query);
     CHECK(service.get("/v1/audit/inclusion" + query).status == 400);
   }
-  for (const std::string query : {"?position=" + std::to_string(end), "?position=0&treeSize=" + std::to_string(end + 1),
-                                  std::string("?position=18446744073709551614&treeSize=18446744073709551615"),
-                                  std::string("?position=18446744073709551615")}) {
+  for (const std::string& query :
+       {"?position=" + std::to_string(end), "?position=0&treeSize=" + std::to_string(end + 1),
+        std::string("?position=18446744073709551614&treeSize=18446744073709551615"),
+        std::string("?position=18446744073709551615")}) {
     CAPTURE(query);
     CHECK(service.get("/v1/audit/inclusion" + query).slug() == "not-found");
   }
@@ -218,8 +219,8 @@ TEST_CASE("TreeEndpoints.EveryTreeContinuesTheSmallerOnes") {
     CAPTURE(query);
     CHECK(service.get("/v1/audit/consistency" + std::string(query)).status == 400);
   }
-  for (const std::string query : {"?from=1&to=" + std::to_string(end + 1), "?from=" + std::to_string(end + 1),
-                                  std::string("?from=18446744073709551615&to=18446744073709551615")}) {
+  for (const std::string& query : {"?from=1&to=" + std::to_string(end + 1), "?from=" + std::to_string(end + 1),
+                                   std::string("?from=18446744073709551615&to=18446744073709551615")}) {
     CAPTURE(query);
     CHECK(service.get("/v1/audit/consistency" + query).slug() == "not-found");
   }

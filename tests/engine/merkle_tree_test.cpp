@@ -31,6 +31,7 @@ struct TreeOfLeaves {
   std::uint64_t reads = 0;                 ///< of leaves from the log
   std::optional<std::uint64_t> changed{};  ///< position of a record that is another one now
   Uuid store_id{{7}};
+  bool is_displaced = false;  ///< the folder is another one than the log's
   std::unique_ptr<MerkleTree> tree;
 
   explicit TreeOfLeaves(std::uint64_t count) {
@@ -39,22 +40,27 @@ struct TreeOfLeaves {
   }
   void open() {
     tree.reset();
-    tree = std::make_unique<MerkleTree>(
-        MerkleTreeOptions{.files = {.file_system = &disk, .folder = "/tiles", .store_id = store_id, .in_place = {}},
-                          .head =
-                              [this] {
-                                return TreeHead{frontier.size(), frontier.root()};
-                              },
-                          .read_leaf = [this](Position position) -> Result<Digest> {
-                            ++reads;
-                            Digest leaf = leaves[position.value()];
-                            if (changed == position.value()) leaf[0] ^= 1;
-                            return leaf;
-                          },
-                          .rebuild_bytes_per_second = 0},
-        frontier);
+    tree = std::make_unique<MerkleTree>(MerkleTreeOptions{.files = {.file_system = &disk,
+                                                                    .folder = "/tiles",
+                                                                    .store_id = store_id,
+                                                                    .in_place = [this] { return in_place(); }},
+                                                          .head =
+                                                              [this] {
+                                                                return TreeHead{frontier.size(), frontier.root()};
+                                                              },
+                                                          .read_leaf = [this](Position position) -> Result<Digest> {
+                                                            ++reads;
+                                                            Digest leaf = leaves[position.value()];
+                                                            if (changed == position.value()) leaf[0] ^= 1;
+                                                            return leaf;
+                                                          },
+                                                          .rebuild_bytes_per_second = 0},
+                                        frontier);
     tree->start();
     reads = 0;
+  }
+  [[nodiscard]] Status in_place() const {
+    return is_displaced ? Status(Error{.kind = ErrorKind::Displaced, .message = "moved away"}) : Status();
   }
   void append(std::uint64_t count) {
     const std::uint64_t first = leaves.size();
@@ -298,6 +304,25 @@ TEST_CASE("MerkleTree.AFullDiskIsToldAndTriedAgain") {
   log.disk.set_capacity(std::nullopt);
   log.check_all();
   CHECK(log.tree->trouble().empty());
+}
+
+TEST_CASE("MerkleTree.NothingIsMadeOrOpenedInAFolderThatIsAnothersNow") {
+  TreeOfLeaves log(300);
+  log.check_all();
+  const auto before = log.disk.live_contents(log.path(0));
+  log.is_displaced = true;
+  log.flip(0, 64);
+  CHECK(!log.tree->inclusion(Position{0}, 300));
+  CHECK(!log.tree->inclusion(Position{0}, 300));
+  CHECK(log.tree->trouble().find("moved away") != std::string::npos);
+  log.flip(0, 64);
+  CHECK(log.disk.live_contents(log.path(0)) == before);
+  log.store_id = Uuid{{8}};
+  log.open();
+  CHECK(!log.tree->inclusion(Position{0}, 300));
+  CHECK(log.disk.live_contents(log.path(0)) == before);
+  log.is_displaced = false;
+  log.check_all();
 }
 
 TEST_CASE("MerkleTree.AFailedReadIsNotTakenForDamage") {
