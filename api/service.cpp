@@ -22,6 +22,10 @@ const Clock& clock_of(const ServiceOptions& options) {
   return options.clock != nullptr ? *options.clock : system_clock();
 }
 
+FileSystem& files_of(const ServiceOptions& options) {
+  return options.checkpoints.files != nullptr ? *options.checkpoints.files : posix_file_system();
+}
+
 Response allowed(const std::string& methods) {
   Response response;
   response.status = 204;
@@ -64,10 +68,14 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       checkpoints_(options_.checkpoints.keys_folder.empty()
                        ? nullptr
                        : std::make_unique<CheckpointKeeper>(store, options_.checkpoints, clock_of(options_))),
+      witnesses_(checkpoints_ == nullptr
+                     ? nullptr
+                     : std::make_unique<Witnesses>(store, *checkpoints_, options_.witness_sender, options_.redis,
+                                                   options_.witnesses, files_of(options_), clock_of(options_))),
       prover_(checkpoints_ == nullptr
                   ? nullptr
                   : std::make_unique<EventProver>(store, *checkpoints_, scheduler, options_.min_position_waiters_max)),
-      checkpoint_endpoints_(store, scheduler, checkpoints_.get(), prover_.get(), options_),
+      checkpoint_endpoints_(store, scheduler, checkpoints_.get(), witnesses_.get(), prover_.get(), options_),
       tree_endpoints_(store, options_),
       replay_room_(store, options_),
       replays_(replay_room_),
@@ -118,6 +126,7 @@ SubjectReport Service::report() const {
   add(tree_endpoints_.report());
   if (bus_) add(bus_->report());
   if (checkpoints_) add(checkpoints_->report());
+  if (witnesses_) add(witnesses_->report());
   return all;
 }
 

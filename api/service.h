@@ -11,6 +11,7 @@
 #include "api/audit/redaction_endpoints.h"
 #include "api/audit/redaction_room.h"
 #include "api/audit/tree_endpoints.h"
+#include "api/audit/witnesses.h"
 #include "api/bus/event_bus.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint_table.h"
@@ -61,7 +62,8 @@ class Service : public Handler {
   const ServiceOptions options_;
   EventHub hub_;
   const std::unique_ptr<CheckpointKeeper> checkpoints_;  // null: nothing is signed
-  const std::unique_ptr<EventProver> prover_;            // null with it
+  const std::unique_ptr<Witnesses> witnesses_;           // null with it
+  const std::unique_ptr<EventProver> prover_;            // the same
   CheckpointEndpoints checkpoint_endpoints_;
   TreeEndpoints tree_endpoints_;
   std::optional<EventBus> bus_;
