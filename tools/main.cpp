@@ -32,6 +32,7 @@
 #include "tools/commands/token.h"
 #include "tools/commands/verify.h"
 #include "tools/commands/verify_proof.h"
+#include "tools/commands/witness.h"
 #include "tools/commands/worker.h"
 
 namespace {
@@ -64,6 +65,7 @@ constexpr std::array kCommands{
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
     Command{"handler", "register and show the scripts that fold events", &handler_command},
     Command{"key", "make, show and rotate the key that signs checkpoints", &key_command},
+    Command{"witness", "cosign checkpoints of other logs", &witness_command},
     Command{"token", "make, list and revoke API keys", &token_command},
     Command{"audit", "take out of the log what proves it: bundles of events", &audit_command},
     Command{"verify", "verify a log from its files: is it the one that was signed?", &verify_command},

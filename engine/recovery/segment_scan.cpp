@@ -68,6 +68,21 @@ Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHe
   return frame_checksum_holds(frame) ? header : Found{};
 }
 
+Result<LogEnd> chain_before(WindowReader& in, const SegmentHeader& segment, Position first) {
+  std::optional<FrameHeader> header;
+  if (in.file_size() >= kSegmentHeaderBytes + kFrameBytes) {
+    STELE_ASSIGN(const std::string_view frame, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
+    header = parse_frame_header(frame, segment.store_id, segment.segment);
+  }
+  if (!header || header->kind != FrameKind::Group || header->first != first || header->group == GroupNumber{0}) {
+    return corrupt_at(kSegmentHeaderBytes, "the segment does not begin with its first group");
+  }
+  return LogEnd{.next = first,
+                .last_group = GroupNumber{header->group.value() - 1},
+                .last_link = header->previous_link,
+                .last_time = Timestamp{INT64_MIN}};
+}
+
 Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment, LogEnd& chain, const ScanStart* start,
                                  LogVisitor& visitor) {
   SegmentScan scan;
@@ -154,6 +169,46 @@ Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const Segment
   chain = end;
   return Found(SealedEnd{.footer_end = ByteOffset{size},
                          .offset_table = ByteOffset{offset->value() + kFrameBytes + kFooterFixedBytes}});
+}
+
+Result<SealedStart> find_sealed_start(WindowReader& in, const SegmentHeader& segment, Position first,
+                                      const LogPoint& point) {
+  const std::uint64_t size = in.file_size();
+  SealedStart found;
+  if (size < kSegmentHeaderBytes + kFrameBytes + kFooterFixedBytes + kFooterTrailerBytes) return found;
+  STELE_ASSIGN(const std::string_view trailer, in.few_bytes(size - kFooterTrailerBytes, kFooterTrailerBytes));
+  const auto offset = decode_trailer(trailer);
+  if (!offset || offset->value() < kSegmentHeaderBytes || offset->value() > size - kFooterTrailerBytes) return found;
+  STELE_ASSIGN(const std::optional<FrameHeader> footer, whole_frame(in, segment, offset->value()));
+  if (!footer || footer->kind != FrameKind::Footer ||
+      footer->payload_length != kFooterFixedBytes + 4ULL * footer->record_count ||
+      offset->value() + footer->total_bytes() + kFooterTrailerBytes != size) {
+    return found;
+  }
+  found.sealed = true;
+  const Position end = first.plus(footer->record_count);
+  const Position next = point.end.next;
+  if (segment.segment != point.segment || footer->first != first || next <= first || next > end) return found;
+  ScanStart start{point, {}};
+  start.offsets.resize(next.since(first));
+  STELE_ASSIGN(const std::string_view table,
+               in.bytes(offset->value() + kFrameBytes + kFooterFixedBytes, 4ULL * footer->record_count));
+  std::memcpy(start.offsets.data(), table.data(), 4 * start.offsets.size());
+  FrameHeader behind = *footer;
+  std::uint64_t at = offset->value();
+  if (next < end) {
+    const auto record = get_at<std::uint32_t>(table.data() + 4 * start.offsets.size());
+    if (record < kSegmentHeaderBytes + kFrameBytes || record > at) return found;
+    at = record - kFrameBytes;
+    STELE_ASSIGN(const std::optional<FrameHeader> group, whole_frame(in, segment, at));
+    if (!group || group->kind != FrameKind::Group || group->first != next) return found;
+    behind = *group;
+    behind.group = GroupNumber{group->group.value() - 1};
+  }
+  if (behind.previous_link != point.end.last_link || behind.group != point.end.last_group) return found;
+  start.point.offset = ByteOffset{at};
+  found.start = std::move(start);
+  return found;
 }
 
 Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const LogPoint& point) {
