@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "api/audit/action_recorder.h"
+#include "api/audit/audit_endpoints.h"
 #include "api/bus/event_bus.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint_table.h"
@@ -19,6 +21,7 @@
 #include "api/replay/snapshot_endpoints.h"
 #include "api/subscriptions/dead_letter_endpoints.h"
 #include "api/subscriptions/delivery_endpoints.h"
+#include "api/subscriptions/delivery_records.h"
 #include "api/subscriptions/pull_endpoints.h"
 #include "api/subscriptions/subscription_endpoints.h"
 #include "api/subscriptions/subscription_room.h"
@@ -43,6 +46,7 @@ class Service : public Handler {
   [[nodiscard]] const EndpointTable& endpoints() const { return endpoints_; }
 
  private:
+  void record_deliveries();
   /// Null if the request is answered already.
   [[nodiscard]] const Endpoint* admit(Call& call, const RouteMatch& match) const;
   void run(const Endpoint& endpoint, const std::shared_ptr<Call>& call);
@@ -51,6 +55,7 @@ class Service : public Handler {
 
   Scheduler& scheduler_;
   const ServiceOptions options_;
+  const std::unique_ptr<ActionRecorder> recorder_;  // begins first and ends last; null = nothing is recorded
   EventHub hub_;
   std::optional<EventBus> bus_;
   ReplayRoom replay_room_;
@@ -60,10 +65,12 @@ class Service : public Handler {
   EventEndpoints events_;
   LiveEndpoints live_;
   SubscriptionRoom subscription_room_;
+  std::optional<DeliveryRecords> delivery_records_;
   SubscriptionEndpoints subscriptions_;
   DeadLetterEndpoints dead_letters_;
   DeliveryEndpoints deliveries_;
   PullEndpoints pulls_;
+  AuditEndpoints audit_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };
