@@ -14,6 +14,7 @@
 #include "tools/cli/output.h"
 #include "tools/cli/version.h"
 #include "tools/commands/append.h"
+#include "tools/commands/audit.h"
 #include "tools/commands/dead_letters.h"
 #include "tools/commands/handler.h"
 #include "tools/commands/import.h"
@@ -54,6 +55,7 @@ constexpr std::array kCommands{
     Command{"dead-letters", "list what deliveries have given up, try it again, or drop it", &dead_letters_command},
     Command{"pull", "fetch events of a subscription and acknowledge them", &pull_command},
     Command{"listen", "receive webhooks: verify and print them", &listen_command},
+    Command{"audit", "search who did what", &audit_command},
     Command{"import", "append a file of events (NDJSON, also .zst); safe to run again", &import_command},
     Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
