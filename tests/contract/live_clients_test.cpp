@@ -76,7 +76,7 @@ TEST_CASE("LiveClients.AnEventSourceMissesNothingOverAKillAndARestart") {
 TEST_CASE("LiveClients.AnEventSourceThatHasSeenNothingYetComesBackToWhereItBegan") {
   Api api;
   const std::uint64_t before = append_some(api, 3).back();
-  const auto script = start_client_script("event_source", {stream_url(api, "http", "?start=now"), "5"});
+  const auto script = start_client_script("event_source", {stream_url(api, "http", "?start=now"), "2"});
   wait_for_script(*script, "caught-up " + std::to_string(before) + "\n");
   api.kill_and_restart();
   const std::vector<std::uint64_t> after = append_some(api, 2);  // before it is back, most likely
