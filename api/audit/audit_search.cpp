@@ -21,12 +21,16 @@ namespace stele::api {
 
 namespace {
 
+void append_item(std::string& to, const Record& record, const RedactionNotes* /*notes*/) {
+  append_audit_json(to, record);
+}
+
 constexpr RecordList kAuditRecords{
     .cursors = CursorKind::AuditRecords,
     .path = "/v1/events/audit",
     .member = "records",
-    .page_item = &append_audit_json,
-    .line_item = &append_audit_json,
+    .page_item = &append_item,
+    .line_item = &append_item,
 };
 
 /// The longest resource that a record has.
@@ -141,7 +145,7 @@ std::variant<RecordListRequest, Problem> parse_audit_search(const Request& reque
 
 std::variant<Response, Problem> search_audit(const Store& store, const RecordListRequest& request, const Request& asker,
                                              ReadLimits limits) {
-  return list_records(store, kAuditRecords, request, asker, limits);
+  return list_records(store, kAuditRecords, request, asker, limits, nullptr);
 }
 
 }  // namespace stele::api

@@ -58,7 +58,7 @@ using CallMaker = std::shared_ptr<Call> (*)(const Request&, Reply, const Service
 
 struct Endpoint {
   Method method;             ///< not Head, which follows Get, nor Options
-  std::string_view pattern;  ///< `{name}` stands for one segment; static storage
+  std::string_view pattern;  ///< `{name}` is one segment, `{name...}` all that follow; static storage
   Permission permission;
   EndpointLimits limits;
   RunsOn runs_on;

@@ -21,6 +21,17 @@ std::string_view take_segment(std::string_view& path) {
 
 bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
 
+constexpr std::string_view kRestMark = "...}";
+
+/// Whether the last segment of a pattern, or the only one, stands for all that follows.
+bool takes_rest(std::string_view pattern) { return pattern.ends_with(kRestMark); }
+
+/// Of a segment that is a parameter.
+std::string_view name_of_parameter(std::string_view segment) {
+  const std::string_view name = segment.substr(1, segment.size() - 2);
+  return takes_rest(segment) ? name.substr(0, segment.size() - 1 - kRestMark.size()) : name;
+}
+
 /// The value of Allow for what has an endpoint for the methods that `has` is true for.
 template <class Has>
 std::string allow_of(Has has) {
@@ -44,8 +55,11 @@ std::string error_of(std::string_view pattern) {
     if (segment.size() < 3 || segment.front() != '{' || segment.find_first_of("{}", 1) != segment.size() - 1) {
       return "has a parameter that is not a whole segment, or has no name";
     }
-    if (std::find(names.begin(), names.end(), segment) != names.end()) return "has two parameters of one name";
-    names.push_back(segment);
+    if (takes_rest(segment) && !pattern.empty()) return "goes on behind a parameter for all that follows";
+    const std::string_view name = name_of_parameter(segment);
+    if (name.empty()) return "has a parameter that is not a whole segment, or has no name";
+    if (std::find(names.begin(), names.end(), name) != names.end()) return "has two parameters of one name";
+    names.push_back(name);
   }
   return names.size() > kPathParametersMax ? "has too many parameters" : "";
 }
@@ -119,7 +133,7 @@ void EndpointTable::add(std::vector<Endpoint> lines) {
       route.number = routes_.size();
       for (std::string_view rest = endpoint.pattern; !rest.empty();) {
         const std::string_view segment = take_segment(rest);
-        if (is_parameter(segment)) route.parameters.push_back(segment.substr(1, segment.size() - 2));
+        if (is_parameter(segment)) route.parameters.push_back(name_of_parameter(segment));
         route.label.append("/").append(is_parameter(segment) ? "{}" : segment);
       }
       node.route = &route;
@@ -137,6 +151,7 @@ void EndpointTable::add(std::vector<Endpoint> lines) {
 const Route* EndpointTable::match(const Node& node, std::string_view rest, RouteMatch& found,
                                   std::size_t parameters) noexcept {
   if (rest.empty()) return node.route;
+  const std::string_view all = rest.substr(1);
   const std::string_view segment = take_segment(rest);
   for (const Node& literal : node.literals) {
     if (literal.segment != segment) continue;
@@ -145,7 +160,11 @@ const Route* EndpointTable::match(const Node& node, std::string_view rest, Route
   }
   if (node.parameter == nullptr || segment.empty()) return nullptr;
   found.segments[parameters] = segment;
-  return match(*node.parameter, rest, found, parameters + 1);
+  if (const Route* const route = match(*node.parameter, rest, found, parameters + 1)) return route;
+  const Route* const route = node.parameter->route;
+  if (route == nullptr || !takes_rest(route->pattern)) return nullptr;
+  found.segments[parameters] = all;
+  return route;
 }
 
 RouteMatch EndpointTable::find(std::string_view path) const noexcept {

@@ -52,8 +52,8 @@ class EndpointTable {
   [[nodiscard]] std::string objection(const Endpoint& line) const;
 
   /// Segment by segment from the left, and at each a literal wins over a parameter; if nothing follows behind the
-  /// literal, the parameter has its turn. A parameter is never empty. Takes no memory; its time is bounded by the
-  /// patterns and the length of the path.
+  /// literal, the parameter has its turn, and last `{name...}`. A parameter is never empty. Takes no memory; its time
+  /// is bounded by the patterns and the length of the path.
   [[nodiscard]] RouteMatch find(std::string_view path) const noexcept;
 
   [[nodiscard]] const std::deque<Route>& routes() const { return routes_; }

@@ -13,6 +13,7 @@
 
 #include "api/access/host_guard.h"
 #include "api/endpoint/certificate_term.h"
+#include "engine/audit/note_key.h"
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
 #include "engine/base/read_budget.h"
@@ -93,8 +94,23 @@ struct AuditSettings {
   std::vector<std::pair<std::string, std::string>> server_settings;
 };
 
+/// Who cosigns checkpoints, and where they are written outside of this server.
+struct WitnessSettings {
+  struct Address {
+    std::string url;        ///< what `/add-checkpoint` is put behind
+    NoteVerifier verifier;  ///< of its cosignatures
+  };
+  std::vector<Address> witnesses;
+  std::chrono::milliseconds interval{10'000};  ///< how often they are asked, if there is something new
+  std::chrono::milliseconds timeout{5'000};    ///< of one request
+  std::vector<std::string> anchor_files;
+  std::vector<std::string> anchor_streams;  ///< keys of streams in the Redis
+  bool in_background = true;                ///< false: no threads; for tests, which say when
+};
+
 class Bus;
 class MessageFraming;
+class RedactionNotes;
 class RedisSender;
 class ScriptHost;
 class SharedStateCache;
@@ -116,9 +132,15 @@ struct ServiceOptions {
   SubscriptionSettings subscriptions;
   CheckpointSettings checkpoints;
   std::optional<AuditSettings> audit;  ///< none: nothing is recorded but events
+  WitnessSettings witnesses;
+  /// What asks witnesses; must outlive the service. Needed if there are any: they are where the operator says, so that
+  /// no address is refused.
+  WebhookSender* witness_sender = nullptr;
   /// What sends webhooks, and what delivers to a Redis; must outlive the service. None: no such subscription delivers.
   WebhookSender* webhooks = nullptr;
   RedisSender* redis = nullptr;
+  /// What the log says about redactions; the service sets it.
+  const RedactionNotes* redactions = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

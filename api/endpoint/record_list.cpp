@@ -83,14 +83,15 @@ void apply_cursor(EventQuery& query, Position last) {
 class RecordLines : public BodySource {
  public:
   RecordLines(const Store& store, const RecordList& list, EventQuery query, Position end, std::size_t limit,
-              const Request& asker, ReadLimits limits)
+              const Request& asker, ReadLimits limits, const RedactionNotes* notes)
       : store_(store),
         list_(list),
         query_(std::move(query)),
         end_(end),
         left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
         asker_(asker),
-        limits_(limits) {}
+        limits_(limits),
+        notes_(notes) {}
 
   Result<bool> next(std::string& to) override {
     if (left_ == 0) return false;
@@ -106,7 +107,7 @@ class RecordLines : public BodySource {
         last = stream->rest_behind();
         break;
       }
-      list_.line_item(to, record_);
+      list_.line_item(to, record_, notes_);
       to += '\n';
       --left_;
       last = record_.header().position;
@@ -125,11 +126,12 @@ class RecordLines : public BodySource {
   std::size_t left_;
   const Request& asker_;
   const ReadLimits limits_;
+  const RedactionNotes* const notes_;
   Record record_;
 };
 
 std::variant<Response, Problem> page_of(const ReadView& view, const RecordList& list, const RecordListRequest& request,
-                                        ReadBudget budget) {
+                                        ReadBudget budget, const RedactionNotes* notes) {
   auto stream = view.query(request.query, &budget);
   if (!stream) return read_failed();
   Response response;
@@ -146,7 +148,7 @@ std::variant<Response, Problem> page_of(const ReadView& view, const RecordList& 
     if (!found) return read_failed();
     if (!*found) last = (*stream)->rest_behind();
     if (!*found || count == request.limit || body.size() >= kPageBytesMax) break;
-    list.page_item(json.value(), record);
+    list.page_item(json.value(), record, notes);
     last = record.header().position;
     response.shown.add(*last);
     ++count;
@@ -201,13 +203,14 @@ std::optional<Problem> read_record_list(Parameters& parameters, const RecordList
 }
 
 std::variant<Response, Problem> list_records(const Store& store, const RecordList& list,
-                                             const RecordListRequest& request, const Request& asker,
-                                             ReadLimits limits) {
-  if (request.format == BodyFormat::Json) return page_of(*store.view(), list, request, read_budget(asker, limits));
+                                             const RecordListRequest& request, const Request& asker, ReadLimits limits,
+                                             const RedactionNotes* notes) {
+  if (request.format == BodyFormat::Json)
+    return page_of(*store.view(), list, request, read_budget(asker, limits), notes);
   Response response;
   response.content_type = request.type;
-  response.source =
-      std::make_unique<RecordLines>(store, list, request.query, store.durable_end(), request.limit, asker, limits);
+  response.source = std::make_unique<RecordLines>(store, list, request.query, store.durable_end(), request.limit, asker,
+                                                  limits, notes);
   return response;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/access/append_authorization.h"
+#include "api/endpoint/proof_wait.h"
 #include "api/endpoint/store_refusal.h"
 #include "api/events/append_refusal.h"
 #include "api/events/event_reads.h"
@@ -23,7 +24,8 @@ namespace {
 constexpr std::size_t kInlineReceiptEventsMax = 64;
 /// A compressed body that is larger, or becomes larger, is decompressed on the read pool.
 constexpr std::size_t kInlineDecompressedMax = 64U << 10;
-constexpr std::size_t kBodyPadding = 64;  // as Request::body() has it
+constexpr std::size_t kProvenEventsMax = 1000;  ///< a proof has up to some kilobytes
+constexpr std::size_t kBodyPadding = 64;        // as Request::body() has it
 
 }  // namespace
 
@@ -32,14 +34,17 @@ struct AppendCall : Call {
   std::string decompressed;  ///< a small body
   Proposal proposal;         ///< until it is proposed
   bool sealed = false;       ///< its events are
+  bool wants_proofs = false;
   Decision decision;
 };
 
-Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append)
+Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append,
+                   EventProofs* proofs)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
       on_append_(std::move(on_append)),
+      proofs_(proofs),
       clock_(options.clock ? *options.clock : system_clock()) {}
 
 std::shared_ptr<Call> Appender::make_call(const Request& request, Reply reply, const ServiceOptions& options) {
@@ -59,6 +64,12 @@ void Appender::handle(const std::shared_ptr<Call>& any) {
       return call->fail(
           Problem("invalid-header", "Idempotency-Key: " + detail).error({"header", "Idempotency-Key", detail, {}}));
     }
+  }
+  if (!request.query().empty()) {
+    Parameters parameters(request.query(), {"wait"});
+    call->wants_proofs = read_proof_wait(parameters);
+    if (call->wants_proofs && proofs_ == nullptr) parameters.refuse("wait", "This server signs no checkpoints.");
+    if (const auto problem = parameters.problem()) return call->fail(*problem);
   }
   if (context.correlation_id.empty()) context.correlation_id = to_string(make_uuid_v7(clock_));
 
@@ -117,6 +128,11 @@ void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view
   if (const auto problem = parse_append(body, format, options_.limits, context, clock_, call->proposal)) {
     return call->fail(*problem);
   }
+  if (call->wants_proofs && call->proposal.events.size() > kProvenEventsMax) {
+    return call->fail(Problem("payload-too-large", "With wait=checkpoint a request has at most " +
+                                                       std::to_string(kProvenEventsMax) +
+                                                       " events. Nothing was stored."));
+  }
   if (submit(call, body, format, wait)) return;
   const bool taken = scheduler_.run_on_read_pool([this, call, body, format] {
     answer_exceptions(*call, [&] { (void)submit(call, body, format, DiskWait::Allowed); });
@@ -162,31 +178,45 @@ void Appender::decided(const std::shared_ptr<AppendCall>& call) {
                                    [](const auto& at) { return at.has_value(); });
   const bool reads = repeats || kind == Kind::Replayed || kind == Kind::SequenceConflict ||
                      kind == Kind::ConditionFailed || decision.proposal.events.size() > kInlineReceiptEventsMax;
-  if (!reads) return answer(*call);
+  if (!reads) return answer(call);
   const bool taken = scheduler_.run_on_read_pool([this, call] {
     call->on_read_pool();
-    answer_exceptions(*call, [&] { answer(*call); });
+    answer_exceptions(*call, [&] { answer(call); });
   });
   if (taken) return;
   // What is stored must be answered; its records were written a moment ago and are in memory.
-  if (!repeats && kind == Kind::Stored) return answer(*call);
+  if (!repeats && kind == Kind::Stored) return answer(call);
   call->fail(Problem("busy", "Too many reads wait for the disk. Nothing was stored.")
                  .header("Retry-After", std::string(kRetrySoon)));
 }
 
-void Appender::answer(AppendCall& call) {
-  const AppendOutcome outcome = store_.finish(call.decision);
-  if (outcome.kind == AppendOutcome::Kind::Stored && on_append_) on_append_(call.decision.proposal, outcome);
+void Appender::answer(const std::shared_ptr<AppendCall>& call) {
+  const AppendOutcome outcome = store_.finish(call->decision);
+  if (outcome.kind == AppendOutcome::Kind::Stored && on_append_) on_append_(call->decision.proposal, outcome);
   if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Replayed) {
-    call.send(receipt(call, outcome));
+    if (call->wants_proofs) return answer_with_proofs(call, outcome);
+    call->send(receipt(*call, outcome, false));
   } else {
     const auto view = store_.view();
-    ReadBudget budget = read_budget(call.request(), options_.read_limits);
-    call.fail(append_refusal(call.decision.proposal, outcome, call.caller(), *view, budget));
+    ReadBudget budget = read_budget(call->request(), options_.read_limits);
+    call->fail(append_refusal(call->decision.proposal, outcome, call->caller(), *view, budget));
   }
 }
 
-Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const {
+void Appender::answer_with_proofs(const std::shared_ptr<AppendCall>& call, const AppendOutcome& outcome) {
+  const auto go_on = [this, call, outcome](PositionWaiters::Outcome) {
+    const bool taken = scheduler_.run_on_read_pool([this, call, outcome] {
+      call->on_read_pool();
+      answer_exceptions(*call, [&] { call->send(receipt(*call, outcome, true)); });
+    });
+    // What is stored must be answered, with proofs or without.
+    if (!taken) answer_exceptions(*call, [&] { call->send(receipt(*call, outcome, false)); });
+  };
+  const Position last = outcome.first.plus(outcome.count - 1);
+  if (!proofs_->wait_covered(last, kProofWait, go_on)) call->send(receipt(*call, outcome, false));
+}
+
+Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome, bool with_proofs) const {
   const bool replayed = outcome.kind == AppendOutcome::Kind::Replayed;
   const Proposal& proposal = call.decision.proposal;
   const bool is_list = proposal.is_list;
@@ -196,6 +226,18 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const
   body.reserve(320 * outcome.count + 16);
   response.headers.reserve(4);
   if (is_list) body += "{\"events\":[";
+  const auto view = with_proofs || replayed ? store_.view() : nullptr;
+  thread_local Record record;
+  thread_local Record proven;
+  const auto add_proof = [&](std::string& receipt_json, Position position) {
+    if (!view->read(position, proven)) return;
+    const auto proof = proofs_->proof_json(proven);
+    // Without one it is a receipt all the same; the event's own `proof` says why there is none.
+    if (const auto* json = std::get_if<std::string>(&proof)) {
+      receipt_json.back() = ',';
+      receipt_json.append("\"proof\":").append(*json).append("}");
+    }
+  };
   const auto add = [&](std::uint32_t i, const RecordHeader& header) {
     if (i > 0) {
       body += ',';
@@ -203,11 +245,10 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome) const
       call.correlate(std::string(*header.correlation_id));
     }
     append_receipt_json(body, header);
+    if (with_proofs) add_proof(body, outcome.first.plus(i));
     if (!is_list) response.headers.emplace_back("Location", "/v1/events/" + to_string(header.event_id));
   };
   if (replayed) {
-    const auto view = store_.view();
-    thread_local Record record;
     for (std::uint32_t i = 0; i < outcome.count; ++i) {
       if (const Status read = view->read(outcome.first.plus(i), record); !read) {
         return Problem("storage-error", "The events are stored, but the receipt cannot be read back.")

@@ -5,6 +5,7 @@
 
 #include "api/endpoint/append_listener.h"
 #include "api/endpoint/call.h"
+#include "api/endpoint/event_proofs.h"
 #include "api/events/append_parser.h"
 #include "api/http/content_coding.h"
 #include "engine/store/store.h"
@@ -18,7 +19,9 @@ struct AppendCall;
 /// conflicts, long lists) is answered from there.
 class Appender {
  public:
-  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append);
+  /// `proofs`: what receipts may be asked to prove; null = nothing. All must outlive it.
+  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append,
+           EventProofs* proofs);
 
   /// The kind of call that handle() takes.
   [[nodiscard]] static std::shared_ptr<Call> make_call(const Request& request, Reply reply,
@@ -34,13 +37,16 @@ class Appender {
   [[nodiscard]] bool submit(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
                             DiskWait wait);
   void decided(const std::shared_ptr<AppendCall>& call);
-  void answer(AppendCall& call);
-  [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome) const;
+  void answer(const std::shared_ptr<AppendCall>& call);
+  /// Answers once a checkpoint covers what is stored, or after some time.
+  void answer_with_proofs(const std::shared_ptr<AppendCall>& call, const AppendOutcome& outcome);
+  [[nodiscard]] Response receipt(AppendCall& call, const AppendOutcome& outcome, bool with_proofs) const;
 
   Store& store_;
   Scheduler& scheduler_;
   const ServiceOptions& options_;
   const AppendListener on_append_;
+  EventProofs* const proofs_;
   const Clock& clock_;
 };
 

@@ -16,24 +16,27 @@ using CallPtr = std::shared_ptr<Call>;
 }  // namespace
 
 EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options,
-                               AppendListener on_append)
+                               AppendListener on_append, EventProofs* proofs)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
-      appender_(store, scheduler, options, std::move(on_append)),
+      appender_(store, scheduler, options, std::move(on_append), proofs),
       waiters_(PositionWaiters::attach(store.feed(), scheduler, options.min_position_waiters_max)) {}
 
 std::vector<Endpoint> EventEndpoints::endpoints() {
   const EndpointLimits one;
   const EndpointLimits list{.answer = AnswerForm::JsonOrLines, .query = QueryUse::Read};
-  const EndpointLimits append{.body = BodyForm::Events, .body_bytes_max = options_.limits.body_bytes_max};
+  const EndpointLimits append{
+      .body = BodyForm::Events, .body_bytes_max = options_.limits.body_bytes_max, .query = QueryUse::Read};
   return {
       {Method::Post, "/v1/events", Permission::Append, append, RunsOn::IoThread,
        [this](const CallPtr& call) { appender_.handle(call); }, audited_as("event.append"), &Appender::make_call},
       {Method::Get, "/v1/events", Permission::Read, list, RunsOn::IoThread,
        [this](const CallPtr& call) { list_of_events(call); }, audited_as("events.query")},
       {Method::Get, "/v1/events/{eventId}", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { call->send(show_event(store_, call->caller(), call->parameter("eventId"))); },
+       [this](const CallPtr& call) {
+         call->send(show_event(store_, call->caller(), call->parameter("eventId"), options_.redactions));
+       },
        audited_as("event.show")},
       {Method::Get, "/v1/events/{eventId}/data", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) { call->send(show_event_data(store_, call->caller(), call->parameter("eventId"))); },
@@ -58,7 +61,7 @@ void EventEndpoints::list_of_events(const CallPtr& call) {
   if (!may_list(*call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
   auto list = [this, request = std::get<EventListRequest>(std::move(parsed))](const CallPtr& c) {
-    c->send(list_events(store_, request, c->request(), options_.read_limits));
+    c->send(list_events(store_, request, c->request(), options_));
   };
   if (!min_position || store_.durable_end() > *min_position) return run_on_read_pool(scheduler_, call, std::move(list));
 

@@ -7,8 +7,9 @@
 #include "api/endpoint/append_listener.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
-#include "api/events/appender.h"
+#include "api/endpoint/event_proofs.h"
 #include "api/endpoint/position_waiters.h"
+#include "api/events/appender.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -16,7 +17,9 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class EventEndpoints {
  public:
-  EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append);
+  /// `proofs`: what receipts may be asked to prove; null = nothing. All must outlive it.
+  EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append,
+                 EventProofs* proofs);
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   /// Requests that wait for a position are answered. Idempotent.

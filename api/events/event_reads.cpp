@@ -13,8 +13,10 @@ constexpr RecordList kEvents{
     .cursors = CursorKind::Events,
     .path = "/v1/events",
     .member = "events",
-    .page_item = [](std::string& to, const Record& record) { append_event_json(to, record, DataForm::AsSent); },
-    .line_item = [](std::string& to, const Record& record) { append_event_json(to, record, DataForm::Minified); },
+    .page_item = [](std::string& to, const Record& record,
+                    const RedactionNotes* notes) { append_event_json(to, record, DataForm::AsSent, notes); },
+    .line_item = [](std::string& to, const Record& record,
+                    const RedactionNotes* notes) { append_event_json(to, record, DataForm::Minified, notes); },
 };
 
 }  // namespace
@@ -30,16 +32,17 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
 }
 
 std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request, const Request& asker,
-                                            ReadLimits limits) {
-  return list_records(store, kEvents, request, asker, limits);
+                                            const ServiceOptions& options) {
+  return list_records(store, kEvents, request, asker, options.read_limits, options.redactions);
 }
 
-std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id) {
+std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id,
+                                           const RedactionNotes* notes) {
   thread_local Record record;
   if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   Response response;
   response.shown.add(record.header().position);
-  append_event_json(response.body, record, DataForm::AsSent);
+  append_event_json(response.body, record, DataForm::AsSent, notes);
   return response;
 }
 

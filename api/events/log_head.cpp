@@ -1,9 +1,9 @@
 #include "api/events/log_head.h"
 
-#include "engine/base/base64.h"
 #include "api/http/problem.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "engine/base/base64.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 

@@ -131,6 +131,8 @@ std::uint64_t bytes_of(const Merged& all) {
   return bytes;
 }
 
+Error closed_error() { return Error{.kind = ErrorKind::Closed, .message = "the folder of checkpoints is closed"}; }
+
 }  // namespace
 
 Result<KeptCheckpoints> read_checkpoints(FileSystem& files, const std::string& folder, const Uuid& store_id) {
@@ -175,6 +177,12 @@ std::optional<KeptCheckpoint> CheckpointFolder::newest() const {
   return newest_;
 }
 
+void CheckpointFolder::close() {
+  const MutexLock lock(mutex_);
+  closed_ = true;
+  file_.reset();
+}
+
 Status CheckpointFolder::begin_file(Timestamp time) {
   FileSystem& files = *options_.file_system;
   if (options_.in_place) STELE_TRY(options_.in_place());
@@ -198,6 +206,7 @@ Status CheckpointFolder::add(const SignedNote& note, Timestamp time, bool witnes
   STELE_ASSIGN(Checkpoint checkpoint, parse_checkpoint(note.text));
   KeptCheckpoint kept{.time = time, .witnessed = witnessed, .checkpoint = std::move(checkpoint), .note = note};
   const MutexLock lock(mutex_);
+  if (closed_) return closed_error();
   if (newest_ && newest_->note.text == note.text) {
     Merged both;
     merge_into(both, *newest_);
@@ -223,6 +232,7 @@ Status CheckpointFolder::add(const SignedNote& note, Timestamp time, bool witnes
 Status CheckpointFolder::thin(Timestamp now) {
   FileSystem& files = *options_.file_system;
   const MutexLock lock(mutex_);
+  if (closed_) return closed_error();
   STELE_ASSIGN(auto numbers, numbers_in(files, options_.folder));
   if (file_ && !numbers.empty()) numbers.pop_back();
   Merged all;

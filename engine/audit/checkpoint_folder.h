@@ -59,6 +59,8 @@ class CheckpointFolder {
   /// Removes those that need not be kept, as of `now`. To be called once an hour or so; what one call reads and writes
   /// is bounded by about a day's checkpoints.
   [[nodiscard]] Status thin(Timestamp now);
+  /// Nothing is written any more: Closed. Idempotent.
+  void close();
   /// What was not whole when the folder was opened.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
@@ -76,6 +78,7 @@ class CheckpointFolder {
   std::int64_t file_hour_ GUARDED_BY(mutex_) = 0;
   std::uint64_t file_end_ GUARDED_BY(mutex_) = 0;
   std::uint64_t last_number_ GUARDED_BY(mutex_) = 0;
+  bool closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace stele

@@ -45,6 +45,8 @@ const char* name_of(ErrorKind kind) {
       return "poisoned";
     case ErrorKind::Closed:
       return "closed";
+    case ErrorKind::NotReady:
+      return "not ready";
     case ErrorKind::WouldWait:
       return "would wait";
   }

@@ -27,6 +27,7 @@ enum class ErrorKind {
   Busy,             ///< A bounded queue is full: try again later.
   Poisoned,         ///< A write or sync of the log failed: only a restart leaves this state.
   Closed,           ///< The store is shutting down.
+  NotReady,         ///< What it takes is being made in the background: try again later.
   WouldWait,  ///< The bytes are on the disk, and the call was not to wait for it: call again where that is allowed.
 };
 

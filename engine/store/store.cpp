@@ -60,13 +60,6 @@ bool StoreImpl::propose(Proposal& proposal, AppendCallback& callback, DiskWait w
   return refuse(commit->proposal, commit->callback, Kind::Busy, "the commit queue is full");
 }
 
-void StoreImpl::segment_begun(const LogWriter::Rolled& rolled) {
-  SegmentList next = *segments();
-  if (rolled.sealed) next.back() = rolled.sealed;
-  next.push_back(rolled.active);
-  set_segments(std::move(next));
-}
-
 /// Readers do not see it yet: they stop at the durable end.
 void StoreImpl::index_group(const Group& group, const RecordLocations& places) {
   index_->insert(group.headers, places);
@@ -75,6 +68,8 @@ void StoreImpl::index_group(const Group& group, const RecordLocations& places) {
 
 void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   const LogPoint point = writer.point();
+  // Before anybody sees the root that has them.
+  tree_->append(group.headers.front().position, group.leaves);
   {
     const MutexLock lock(head_mutex_);
     frontier_ = next_frontier_;
@@ -89,6 +84,7 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not
   // durable.
   index_->freeze(ReplayPoint{point, next_frontier_.subtrees()});
+  tree_->want_sync();
   compactor_->work();
 }
 
@@ -102,9 +98,14 @@ void StoreImpl::publish_state(bool closed_cleanly) {
                                     .closed_cleanly = closed_cleanly});
 }
 
-void StoreImpl::close_deliveries() {
-  const MutexLock lock(deliveries_mutex_);
-  if (deliveries_) (void)deliveries_->close();  // what cannot be written is delivered again
+void StoreImpl::close_folders() {
+  if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
+  {
+    const MutexLock lock(deliveries_mutex_);
+    if (deliveries_) (void)deliveries_->close();  // what cannot be written is delivered again
+  }
+  const MutexLock lock(checkpoints_mutex_);
+  if (checkpoints_) checkpoints_->close();
 }
 
 Status StoreImpl::close() {
@@ -117,10 +118,11 @@ Status StoreImpl::close() {
   committer_->join();
   feed_.close();
   guard_->stop();  // it stops the others too
+  if (redactor_) redactor_->stop();
   if (scrubber_) scrubber_->stop();
+  tree_->stop();
   compactor_->stop();
-  if (snapshots_) (void)snapshots_->close();  // what cannot be written is folded again
-  close_deliveries();
+  close_folders();
   if (!committer_->poisoned() && guard_->look()) publish_state(true);
   state_file_.reset();
   Status closed = writer_->close();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,11 @@
 
 namespace stele {
 
+struct RedactionTarget;
+struct RedactionWatch;
+struct RedactionCounts;
 class CheckpointFolder;
+class MerkleTree;
 
 /// One open data folder. Thread-safe. One process at a time has a folder open.
 class Store {
@@ -70,9 +75,18 @@ class Store {
   /// wait for the disk.
   [[nodiscard]] virtual Result<DeliveryJournal*> deliveries() = 0;
 
+  /// The Merkle tree of what is durable, to be asked for proofs. Lives as long as the store. Opening, appends, reads
+  /// and head() never wait for it.
+  [[nodiscard]] virtual MerkleTree& tree() = 0;
+
   /// The checkpoints that were signed over this log, kept in `checkpoints` in the data folder; opened by the first call
   /// that succeeds. Lives as long as the store. Errors as of CheckpointFolder::open(); Closed. May wait for the disk.
   [[nodiscard]] virtual Result<CheckpointFolder*> checkpoints() = 0;
+
+  /// Removes members of stored bodies for good: see engine/redaction/redactor.h. For a thread that may take its time;
+  /// one call at a time, the others wait.
+  [[nodiscard]] virtual Result<RedactionCounts> redact(std::span<const RedactionTarget> targets,
+                                                       const RedactionWatch& watch) = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual StoreMetrics metrics() const = 0;

@@ -15,9 +15,11 @@
 
 namespace stele::api::test {
 
-/// `POST /v1/events`
+/// `POST /v1/events`; a parameter that stands for several segments is described as one of one segment.
 inline std::string name_of(Method method, std::string_view pattern) {
-  return std::string(kMethodNames[static_cast<std::size_t>(method)]) + ' ' + std::string(pattern);
+  std::string name = std::string(kMethodNames[static_cast<std::size_t>(method)]) + ' ' + std::string(pattern);
+  if (const std::size_t rest = name.rfind("...}"); rest != std::string::npos) name.erase(rest, 3);
+  return name;
 }
 
 struct Description {
@@ -56,13 +58,17 @@ struct Description {
   }
 };
 
-/// The pattern with `parameters` filled in; "1" for one that is not there.
+/// The pattern with `parameters` filled in; "1" for one that is not there. With the query that it cannot be asked
+/// without.
 inline std::string path_of(const Route& route, const std::map<std::string_view, std::string>& parameters) {
   std::string path(route.pattern);
   for (const std::string_view name : route.parameters) {
     const auto found = parameters.find(name);
-    path.replace(path.find('{'), name.size() + 2, found == parameters.end() ? "1" : found->second);
+    const std::size_t at = path.find('{');
+    path.replace(at, path.find('}') + 1 - at, found == parameters.end() ? "1" : found->second);
   }
+  if (path == "/v1/audit/inclusion") path += "?position=0";
+  if (path == "/v1/audit/consistency") path += "?from=1";
   return path;
 }
 

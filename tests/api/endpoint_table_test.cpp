@@ -57,7 +57,7 @@ TEST_CASE("EndpointTable.FindsTheEndpointsOfTheService") {
     CHECK(found(table, "/v1/events/" + name + "/data") == "/v1/events/{eventId}/data " + name);
   }
   for (const char* path : {"", "/", "*", "/v1", "/v1/", "/v1/events/", "/v1/events//data", "/v1/aggregates/a/b",
-                           "/V1/events", "/v1/eventsx", "/v1/events/abc/proof", "/healthz/", "//v1/events", "v1/events",
+                           "/V1/events", "/v1/eventsx", "/v1/events/abc/none", "/healthz/", "//v1/events", "v1/events",
                            "/v1/%65vents", "/v1/events/abc/data/"}) {
     CAPTURE(path);
     CHECK(found(table, path) == "none");
@@ -73,6 +73,28 @@ TEST_CASE("EndpointTable.ALiteralWinsOverAParameterFromTheLeft") {
   CHECK(found(table, "/v1/a/data/data") == "/v1/a/data/{x} data");
   CHECK(found(table, "/v1/a/data") == "/v1/a/{id} data");
   CHECK(found(table, "/v1/a/deliveries/deliveries") == "/v1/a/{id}/{x} deliveries deliveries");
+}
+
+TEST_CASE("EndpointTable.TheLastParameterMayStandForAllThatFollows") {
+  EndpointTable table;
+  fill(table, {"/log/{level}/{tile...}", "/log/entries/{tile...}", "/log/{level}/{tile}/x/{y}", "/log/keys"});
+  CHECK(found(table, "/log/0/7") == "/log/{level}/{tile...} 0 7");
+  CHECK(found(table, "/log/0/x001/x234/067.p/3") == "/log/{level}/{tile...} 0 x001/x234/067.p/3");
+  CHECK(found(table, "/log/0/a//b/") == "/log/{level}/{tile...} 0 a//b/");
+  CHECK(found(table, "/log/entries/a/b") == "/log/entries/{tile...} a/b");
+  CHECK(found(table, "/log/keys/a/b") == "/log/{level}/{tile...} keys a/b");
+  CHECK(found(table, "/log/0/a/x/b") == "/log/{level}/{tile}/x/{y} 0 a b");
+  CHECK(found(table, "/log/0/a/x/b/c") == "/log/{level}/{tile...} 0 a/x/b/c");
+  for (const char* path : {"/log/0", "/log/0/", "/log/entries", "/log/entries/", "/log//a/b"}) {
+    CAPTURE(path);
+    CHECK(found(table, path) == "none");
+  }
+  CHECK(!table.objection(line("/a/{b...}/c")).empty());
+  CHECK(!table.objection(line("/a/{...}")).empty());
+  CHECK(!table.objection(line("/a/{b}/{b...}")).empty());
+  CHECK(!table.objection(line("/log/keys...}")).empty());
+  CHECK(!table.objection(line("/log/{level}/{other}")).empty());
+  CHECK(table.objection(line("/a/{b...}")).empty());
 }
 
 TEST_CASE("EndpointTable.ALiteralThatLeadsNowhereLeavesItToTheParameter") {

@@ -91,6 +91,8 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
                                           "stele_recovery_replayed_records",
                                           "stele_recovery_cut_bytes",
                                           "stele_recovery_rewritten_bytes",
+                                          "stele_tree_size",
+                                          "stele_tree_rebuilding",
                                           "stele_http_requests_total",
                                           "stele_http_request_duration_seconds",
                                           "stele_http_problems_total",

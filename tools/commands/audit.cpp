@@ -12,6 +12,7 @@
 #include "tools/client/event_filters.h"
 #include "tools/client/line_printer.h"
 #include "tools/client/server_flags.h"
+#include "tools/commands/audit_bundle.h"
 
 namespace stele::tools {
 
@@ -73,7 +74,10 @@ int list_audit(int argc, const char* const* argv) {
   return print_lines("stele audit list", flags.server, flags.target(), flags.json ? nullptr : &kTable, flags.limit);
 }
 
-constexpr std::array kAuditActions{Action{"list", "list who did what", &list_audit}};
+constexpr std::array kAuditActions{
+    Action{"list", "list who did what", &list_audit},
+    Action{"bundle", "write events and what proves them into one file", &audit_bundle_command},
+};
 
 }  // namespace
 

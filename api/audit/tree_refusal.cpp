@@ -1,0 +1,17 @@
+#include "api/audit/tree_refusal.h"
+
+#include <string>
+
+#include "api/http/bounded_read.h"
+
+namespace stele::api {
+
+Problem tree_refusal(const Error& error, const TreeProgress& progress) {
+  if (error.kind != ErrorKind::NotReady) return read_failed();
+  return Problem("tree-rebuilding", "The hashes of the Merkle tree are being made again from the log.")
+      .member("progress",
+              "{\"size\":" + std::to_string(progress.size) + ",\"of\":" + std::to_string(progress.log_size) + "}")
+      .header("Retry-After", "1");
+}
+
+}  // namespace stele::api

@@ -1,0 +1,13 @@
+#pragma once
+// What is answered where the Merkle tree gives no answer.
+
+#include "api/http/problem.h"
+#include "engine/audit/merkle_tree.h"
+#include "engine/base/result.h"
+
+namespace stele::api {
+
+/// 503 with how far it is while hashes are being made again; else what a failed read is.
+[[nodiscard]] Problem tree_refusal(const Error& error, const TreeProgress& progress);
+
+}  // namespace stele::api
