@@ -35,8 +35,8 @@ std::vector<Endpoint> CheckpointEndpoints::endpoints() {
 }
 
 void CheckpointEndpoints::checkpoint(const CallPtr& call) const {
-  const auto newest = keeper_ != nullptr ? keeper_->newest() : nullptr;
-  if (newest == nullptr) return call->fail(nothing_signed(keeper_ != nullptr));
+  const auto newest = witnesses_ != nullptr ? witnesses_->newest() : nullptr;
+  if (newest == nullptr) return call->fail(nothing_signed(witnesses_ != nullptr));
   Response response;
   response.content_type = kTextType;
   response.headers.emplace_back("Cache-Control", "no-cache");

@@ -6,6 +6,7 @@
 
 #include "api/audit/checkpoint_keeper.h"
 #include "api/audit/event_prover.h"
+#include "api/audit/witnesses.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 
@@ -14,10 +15,15 @@ namespace stele::api {
 /// Must outlive its calls and their answers, and what it is made of must outlive it.
 class CheckpointEndpoints {
  public:
-  /// Without `keeper` and `prover` (both null) nothing is signed, and there is nothing to show.
-  CheckpointEndpoints(Store& store, Scheduler& scheduler, const CheckpointKeeper* keeper, EventProver* prover,
-                      const ServiceOptions& options)
-      : store_(store), scheduler_(scheduler), keeper_(keeper), prover_(prover), options_(options) {}
+  /// Without `keeper`, `witnesses` and `prover` (all null) nothing is signed, and there is nothing to show.
+  CheckpointEndpoints(Store& store, Scheduler& scheduler, const CheckpointKeeper* keeper, const Witnesses* witnesses,
+                      EventProver* prover, const ServiceOptions& options)
+      : store_(store),
+        scheduler_(scheduler),
+        keeper_(keeper),
+        witnesses_(witnesses),
+        prover_(prover),
+        options_(options) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
 
@@ -29,6 +35,7 @@ class CheckpointEndpoints {
   Store& store_;
   Scheduler& scheduler_;
   const CheckpointKeeper* const keeper_;
+  const Witnesses* const witnesses_;
   EventProver* const prover_;
   const ServiceOptions& options_;
 };

@@ -11,6 +11,7 @@
 
 #include "api/access/host_guard.h"
 #include "api/endpoint/certificate_term.h"
+#include "engine/audit/note_key.h"
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
 #include "engine/base/read_budget.h"
@@ -72,8 +73,23 @@ struct CheckpointSettings {
   bool is_public = false;                         ///< checkpoint, hash tiles and keys are shown to anyone
 };
 
+/// Who cosigns checkpoints, and where they are written outside of this server.
+struct WitnessSettings {
+  struct Address {
+    std::string url;        ///< what `/add-checkpoint` is put behind
+    NoteVerifier verifier;  ///< of its cosignatures
+  };
+  std::vector<Address> witnesses;
+  std::chrono::milliseconds interval{10'000};  ///< how often they are asked, if there is something new
+  std::chrono::milliseconds timeout{5'000};    ///< of one request
+  std::vector<std::string> anchor_files;
+  std::vector<std::string> anchor_streams;  ///< keys of streams in the Redis
+  bool in_background = true;                ///< false: no threads; for tests, which say when
+};
+
 class Bus;
 class MessageFraming;
+class RedactionNotes;
 class RedisSender;
 class ScriptHost;
 class SharedStateCache;
@@ -94,9 +110,15 @@ struct ServiceOptions {
   SharedStateCache* shared_states = nullptr;
   SubscriptionSettings subscriptions;
   CheckpointSettings checkpoints;
+  WitnessSettings witnesses;
+  /// What asks witnesses; must outlive the service. Needed if there are any: they are where the operator says, so that
+  /// no address is refused.
+  WebhookSender* witness_sender = nullptr;
   /// What sends webhooks, and what delivers to a Redis; must outlive the service. None: no such subscription delivers.
   WebhookSender* webhooks = nullptr;
   RedisSender* redis = nullptr;
+  /// What the log says about redactions; the service sets it.
+  const RedactionNotes* redactions = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

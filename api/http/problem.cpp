@@ -50,6 +50,8 @@ constexpr std::array kKinds{
                 "type, or of none. Nothing was stored."},
     ProblemKind{"limit-forbids", 403, "The key's limit forbids this",
                 "The caller is limited to aggregate types, and this concerns more than what is of those types."},
+    ProblemKind{"unknown-log-key", 403, "Key of the log is not known",
+                "No key that this witness (`stele witness`) knows of the log has signed the checkpoint."},
     ProblemKind{"not-found", 404, "Not found", "There is no such resource."},
     ProblemKind{"event-not-found", 404, "Event not found", "No event has this id."},
     ProblemKind{"aggregate-not-found", 404, "Aggregate not found", "No event belongs to an aggregate of this id."},
@@ -57,12 +59,14 @@ constexpr std::array kKinds{
                 "No handler of this name, or none with this version, is registered for the aggregate type."},
     ProblemKind{"snapshot-not-found", 404, "Snapshot not found",
                 "No state of this aggregate is kept, or none at or before that sequence number."},
-    ProblemKind{"not-yet-covered", 404, "Not yet covered",
-                "No signed checkpoint covers this yet. One is signed each second while the log grows: try again, or ask "
-                "with `wait=checkpoint`."},
+    ProblemKind{
+        "not-yet-covered", 404, "Not yet covered",
+        "No signed checkpoint covers this yet. One is signed each second while the log grows: try again, or ask "
+        "with `wait=checkpoint`."},
     ProblemKind{"policy-not-found", 404, "Policy not found", "No snapshot policy is set for this aggregate type."},
     ProblemKind{"subscription-not-found", 404, "Subscription not found",
                 "No subscription has this id, or it is not the caller's."},
+    ProblemKind{"redaction-not-found", 404, "Redaction not found", "No redaction has this id."},
     ProblemKind{"dead-letter-not-found", 404, "Dead letter not found",
                 "The subscription has no dead letter at this position."},
     ProblemKind{
@@ -96,6 +100,8 @@ constexpr std::array kKinds{
                 "whoever pulls next. Nothing was acknowledged."},
     ProblemKind{"delivery-in-progress", 409, "Delivery is in progress",
                 "The event is being delivered at this moment. Try again once that has ended."},
+    ProblemKind{"not-redactable", 409, "Not redactable",
+                "The store's own state cannot be redacted: nothing would keep what it says."},
     ProblemKind{"data-redacted", 410, "Data is redacted",
                 "The data of this event was removed. Its header and hashes remain."},
     ProblemKind{"payload-too-large", 413, "Request too large",
@@ -116,6 +122,9 @@ constexpr std::array kKinds{
     ProblemKind{
         "invalid-event", 422, "Invalid event or condition",
         "The body is JSON but not what it should be. `errors` lists what is wrong and where. Nothing was stored."},
+    ProblemKind{"inconsistent-checkpoint", 422, "Checkpoint does not continue the log",
+                "The proof does not lead from the checkpoint that this witness (`stele witness`) has cosigned last to "
+                "this one."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
                 "The type of an aggregate is fixed by its first event. `storedAggregateType` is what it is; null means "
                 "none for ever."},

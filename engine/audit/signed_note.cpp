@@ -41,28 +41,36 @@ Result<SignedNote> parse_note(std::string_view bytes) {
   const auto gap = bytes.rfind("\n\n");
   if (gap == std::string_view::npos || gap == 0)
     return no_note("the note has no text, or no signatures behind an empty line");
-  SignedNote note{.text = std::string(bytes.substr(0, gap + 1)), .signatures = {}};
-  std::string_view rest = bytes.substr(gap + 2);
-  if (rest.empty() || !rest.ends_with('\n')) return no_note("the note has no signature, or its last line does not end");
-  while (!rest.empty()) {
-    if (note.signatures.size() == kNoteSignaturesMax) return no_note("the note has too many signatures");
-    const auto end = rest.find('\n');
-    STELE_ASSIGN(NoteSignature signature, parse_signature(rest.substr(0, end)));
-    note.signatures.push_back(std::move(signature));
-    rest.remove_prefix(end + 1);
-  }
-  return note;
+  STELE_ASSIGN(auto signatures, parse_signatures(bytes.substr(gap + 2)));
+  return SignedNote{.text = std::string(bytes.substr(0, gap + 1)), .signatures = std::move(signatures)};
 }
 
-std::string format_note(const SignedNote& note) {
-  std::string bytes = note.text + "\n";
-  for (const NoteSignature& signature : note.signatures) {
+std::string format_note(const SignedNote& note) { return note.text + "\n" + format_signatures(note.signatures); }
+
+Result<std::vector<NoteSignature>> parse_signatures(std::string_view lines) {
+  if (lines.empty() || !lines.ends_with('\n')) {
+    return no_note("the note has no signature, or its last line does not end");
+  }
+  std::vector<NoteSignature> signatures;
+  while (!lines.empty()) {
+    if (signatures.size() == kNoteSignaturesMax) return no_note("the note has too many signatures");
+    const auto end = lines.find('\n');
+    STELE_ASSIGN(NoteSignature signature, parse_signature(lines.substr(0, end)));
+    signatures.push_back(std::move(signature));
+    lines.remove_prefix(end + 1);
+  }
+  return signatures;
+}
+
+std::string format_signatures(std::span<const NoteSignature> signatures) {
+  std::string lines;
+  for (const NoteSignature& signature : signatures) {
     std::string with_id;
     for (int shift = 24; shift >= 0; shift -= 8) with_id += static_cast<char>(signature.key_id >> shift);
     with_id += signature.signature;
-    bytes.append(kDash).append(signature.key_name).append(" ").append(base64_encode(with_id)).append("\n");
+    lines.append(kDash).append(signature.key_name).append(" ").append(base64_encode(with_id)).append("\n");
   }
-  return bytes;
+  return lines;
 }
 
 void sign_note(SignedNote& note, const NoteSigner& signer, Timestamp time) {

@@ -31,6 +31,9 @@ inline constexpr std::size_t kNoteSignaturesMax = 64;
 /// InvalidArgument: bytes that are no note, or one beyond the bounds above.
 [[nodiscard]] Result<SignedNote> parse_note(std::string_view bytes);
 [[nodiscard]] std::string format_note(const SignedNote& note);
+/// The lines behind the empty one, which travel alone as well. InvalidArgument as above; there is at least one.
+[[nodiscard]] Result<std::vector<NoteSignature>> parse_signatures(std::string_view lines);
+[[nodiscard]] std::string format_signatures(std::span<const NoteSignature> signatures);
 
 /// Puts the signer's signature over note.text, made at `time`, behind the others.
 void sign_note(SignedNote& note, const NoteSigner& signer, Timestamp time = {});

@@ -51,6 +51,7 @@ struct AddressKind {
 struct AddressGuard {
   std::vector<AddressRange> allowed{};     ///< --allow-callback-net
   std::vector<std::uint16_t> own_ports{};  ///< that the server listens on
+  bool is_open = false;                    ///< nothing is refused: for receivers that the operator has named himself
 
   /// Why nothing may connect to `endpoint`, in words; empty if it may. `own`: addresses of this machine. On those the
   /// server's ports are refused whatever is allowed, and the rest is Delicate.

@@ -230,6 +230,10 @@ int run(ServeOptions& options, net::Signals& signals) {
   if (options.listen.port != 0) guard.own_ports.push_back(options.listen.port);
   net::WebhookClient webhooks({.guard = std::move(guard)});
   options.service.webhooks = &webhooks;
+  std::optional<net::WebhookClient> witness_sender;
+  if (!options.service.witnesses.witnesses.empty()) {
+    options.service.witness_sender = &witness_sender.emplace(net::WebhookClientOptions{.guard = {.is_open = true}});
+  }
   std::optional<net::WorkerPool> workers;
   net::WebSocketFraming web_sockets;
   options.service.web_sockets = &web_sockets;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "net/webhook/callback_url.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/version.h"
 #include "tools/cli/web_origin.h"
@@ -17,6 +18,9 @@ using std::chrono::milliseconds;
 
 constexpr microseconds kMillisecond{1'000};
 constexpr microseconds kHour{3'600'000'000};
+
+constexpr std::size_t kWitnessesMax = 16;
+constexpr std::string_view kRedisStream = "redis-stream:";
 
 std::int64_t in_ms(microseconds duration) { return duration.count() / 1000; }
 
@@ -34,6 +38,7 @@ ServeOptions::ServeOptions() {
   handler_call_timeout = service.replay.call_time;
   replay_timeout = service.replay.replay_time;
   key_overlap = service.checkpoints.key_overlap;
+  witness_interval = service.witnesses.interval;
   depth_max = service.limits.depth_max;
   service.version = kVersion;
 }
@@ -114,15 +119,28 @@ void ServeOptions::declare(CommandLine& app) {
 
   group = "Audit";
   auto& checkpoints = service.checkpoints;
-  app.add_text("--signing-key", checkpoints.signing_key,
-               "Private key that signs checkpoints, in a folder of its own; checkpoint.key in the key store, where it is\n"
-               "made, if not given. Whoever holds it can rewrite what came after the last checkpoint kept elsewhere")
+  app.add_text(
+         "--signing-key", checkpoints.signing_key,
+         "Private key that signs checkpoints, in a folder of its own; checkpoint.key in the key store, where it is\n"
+         "made, if not given. Whoever holds it can rewrite what came after the last checkpoint kept elsewhere")
       .type("FILE")
       .group(group);
   app.add_duration("--key-overlap", key_overlap, std::chrono::microseconds{0}, std::chrono::hours{24 * 3650},
                    "How long the key before signs as well after a rotation")
       .group(group);
   app.add_switch("--public-log", checkpoints.is_public, "Show checkpoint, hash tiles and keys to anyone").group(group);
+  app.add_list(
+         "--witness", witnesses, "URL=VKEY",
+         "Have checkpoints cosigned by this witness (C2SP tlog-witness): what /add-checkpoint is put behind, and its\n"
+         "verifier key; may be repeated")
+      .group(group);
+  app.add_duration("--witness-interval", witness_interval, std::chrono::seconds{10}, kHour,
+                   "How often witnesses are asked")
+      .group(group);
+  app.add_list("--anchor", anchors, "PLACE",
+               "Write witnessed checkpoints, else one an hour, to a place outside: a FILE that is appended to, or\n"
+               "redis-stream:KEY in the Redis of --redis; may be repeated")
+      .group(group);
 
   group = "Limits";
   auto& http = server.limits;
@@ -271,6 +289,7 @@ std::string ServeOptions::apply() {
   }
   if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
   if (auto complaint = guard_callbacks(); !complaint.empty()) return complaint;
+  if (auto complaint = take_witnesses(); !complaint.empty()) return complaint;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);
@@ -293,6 +312,40 @@ std::string ServeOptions::apply() {
   http.body_grace_ms = std::min(http.body_grace_ms, http.body_ms);
   http.request_ms = in_ms(request_timeout);
   http.write_ms = in_ms(write_timeout);
+  return {};
+}
+
+std::string ServeOptions::take_witnesses() {
+  api::WitnessSettings& settings = service.witnesses;
+  settings.interval = std::chrono::duration_cast<milliseconds>(witness_interval);
+  for (const std::string& given : witnesses) {
+    // A URL and a key may both have some `=`.
+    auto equals = given.find('=');
+    while (equals != std::string::npos && !NoteVerifier::parse(given.substr(equals + 1)))
+      equals = given.find('=', equals + 1);
+    if (equals == std::string::npos) return fmt::format("--witness '{}' is not URL=VKEY", given);
+    const std::string url = given.substr(0, equals);
+    auto verifier = NoteVerifier::parse(given.substr(equals + 1));
+    if (verifier->kind() != NoteKeyKind::Cosignature) return fmt::format("--witness '{}': no key of a witness", given);
+    if (const auto parsed = net::CallbackUrl::parse(url); !parsed) {
+      return fmt::format("--witness '{}': {}", given, parsed.error().message);
+    }
+    const auto has_name = [&](const auto& other) { return other.verifier.name() == verifier->name(); };
+    if (std::any_of(settings.witnesses.begin(), settings.witnesses.end(), has_name)) {
+      return fmt::format("--witness: there are two of the name {}", verifier->name());
+    }
+    settings.witnesses.push_back({url, *std::move(verifier)});
+  }
+  if (settings.witnesses.size() > kWitnessesMax) return fmt::format("--witness: at most {}", kWitnessesMax);
+  for (const std::string& given : anchors) {
+    if (!given.starts_with(kRedisStream)) {
+      settings.anchor_files.push_back(given);
+      continue;
+    }
+    if (redis.url.empty()) return fmt::format("--anchor '{}' needs --redis", given);
+    if (given.size() == kRedisStream.size()) return fmt::format("--anchor '{}' names no stream", given);
+    settings.anchor_streams.push_back(given.substr(kRedisStream.size()));
+  }
   return {};
 }
 

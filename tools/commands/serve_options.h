@@ -48,6 +48,9 @@ struct ServeOptions {
   std::chrono::microseconds handler_call_timeout{};
   std::chrono::microseconds replay_timeout{};
   std::chrono::microseconds key_overlap{};
+  std::chrono::microseconds witness_interval{};
+  std::vector<std::string> witnesses;  ///< URL=VKEY
+  std::vector<std::string> anchors;
   std::uint64_t depth_max = 0;
   std::string log_format_name = "text";
 
@@ -65,6 +68,7 @@ struct ServeOptions {
  private:
   [[nodiscard]] std::string guard_hosts();
   [[nodiscard]] std::string guard_callbacks();
+  [[nodiscard]] std::string take_witnesses();
 };
 
 }  // namespace stele::tools
