@@ -14,7 +14,7 @@ namespace stele {
 struct RedactedRecord {
   Position position;
   std::uint64_t aggregate = 0;  ///< keyed_hash() of its id
-  std::uint8_t members = 0;     ///< those that are gone: bit 0 data, 1 metadata, 2 private fields
+  BodyMemberSet members;        ///< those that are gone
 };
 
 class LogNotices {

@@ -125,7 +125,7 @@ class LogVerifier {
       complain("the record is number " + std::to_string(record.sequence.value()) +
                " of its aggregate, which does not follow the one before");
     }
-    if (record.redacted != 0) redacted_.push_back(RedactedRecord{next_, record.aggregate, record.redacted});
+    if (!record.redacted.empty()) redacted_.push_back(RedactedRecord{next_, record.aggregate, record.redacted});
     last_time_ = record.time;
     checkpoints_.append(record.leaf, [&](unsigned level, std::uint64_t index, const Digest& hash) {
       if (!tiles_.differs(level, index, hash)) return;

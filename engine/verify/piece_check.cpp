@@ -19,15 +19,6 @@ bool is_notice(const RecordHeader& header) {
           (header.aggregate_id.starts_with("$key/") || header.aggregate_id.starts_with("$redaction/")));
 }
 
-std::uint8_t redacted_members(const Record& record) {
-  std::uint8_t members = 0;
-  if (!record.any_redacted()) return members;
-  for (const BodyMember member : {BodyMember::Data, BodyMember::Metadata, BodyMember::Private}) {
-    if (record.redacted(member)) members = static_cast<std::uint8_t>(members | (1U << static_cast<unsigned>(member)));
-  }
-  return members;
-}
-
 class PieceCheck {
  public:
   PieceCheck(const LogPiece& piece, CheckedPiece& to) : piece_(piece), to_(to) {}
@@ -65,7 +56,7 @@ class PieceCheck {
                                           .aggregate = keyed_hash(header.aggregate_id),
                                           .offset = static_cast<std::uint32_t>(offset),
                                           .is_whole = true,
-                                          .redacted = redacted_members(record_)});
+                                          .redacted = record_.redacted_members()});
       if (header.position != position) {
         add(Verdict::Rewritten, position, offset,
             "the record says that it is the one at position " + std::to_string(header.position.value()));

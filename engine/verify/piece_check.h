@@ -20,7 +20,7 @@ struct CheckedRecord {
   std::uint64_t aggregate = 0;  ///< keyed_hash() of its id
   std::uint32_t offset = 0;     ///< in the file
   bool is_whole = false;        ///< otherwise only its position counts, which follows from its place
-  std::uint8_t redacted = 0;    ///< members that are gone: bit 0 data, 1 metadata, 2 private fields
+  BodyMemberSet redacted;       ///< members that are gone
 };
 
 struct CheckedPiece {

@@ -153,6 +153,31 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.DamageAndOlderCopiesAreFound") {
   CHECK(contains(text.out, first_segment(damaged)));
 }
 
+TEST_CASE_FIXTURE(AuditedServer, "Verify.WhatWasRedactedWithARecordIsNoFault") {
+  const std::string since = keep_checkpoint("old");
+  for (const std::string& target :
+       {"/v1/events/" + last_event + "/redact", percent("mission/1").insert(0, "/v1/aggregates/") + "/redact"}) {
+    add_events(2);
+    const HttpResponse taken = client.post(target, R"({"reason":"asked for"})");
+    REQUIRE_MESSAGE(taken.status == 202, taken.body);
+    const auto is_complete = [&] {
+      return get_json(client, std::string(taken.header("Location"))).text("/state") == "completed";
+    };
+    for (int tries = 0; tries < 600 && !is_complete(); ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
+    REQUIRE(is_complete());
+    const Json seen = verify({api.data(), "--key", vkey(), "--since", since});
+    CHECK(seen.text("/verdict") == "ok");
+    CHECK(seen.number("/redacted") >= 1);
+    CHECK(seen.number("/unreadable") == 0);
+  }
+  // An event that is shown without its data still proves itself.
+  const ProcessResult shown =
+      run({"verify-proof", file("p", client.get("/v1/events/" + last_event + "/proof").body), "--key", vkey()});
+  CHECK(shown.exit_code == 0);
+}
+
 TEST_CASE("Verify.FollowsKeysThatVouchForEachOther") {
   AuditedServer server({"--key-overlap", "1s"});
   const std::string first = server.vkey();

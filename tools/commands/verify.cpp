@@ -134,6 +134,11 @@ std::string verification_text(const LogVerification& seen) {
   lines.push_back({"checkpoints",
                    fmt::format("{}, {} of them agree, {} witnessed", with_thousands(seen.checkpoints),
                                with_thousands(seen.agreeing_checkpoints), with_thousands(seen.witnessed_checkpoints))});
+  if (seen.tile_hashes > 0) lines.push_back({"tiles", with_thousands(seen.tile_hashes) + " hashes compared"});
+  if (seen.supposed > 0) {
+    lines.push_back(
+        {"supposed", with_thousands(seen.supposed) + " leaves of records that cannot be read, from the tiles"});
+  }
   lines.push_back(
       {"signed", seen.proven ? fmt::format("the first {} records", with_thousands(*seen.proven)) : "nothing"});
   std::string text = columns(lines);

@@ -2,10 +2,34 @@
 
 #include <algorithm>
 
+#include "api/audit/redaction_event.h"
+#include "api/endpoint/own_events.h"
+#include "engine/base/keyed_hash.h"
+
 namespace stele::tools {
+
+namespace {
+
+/// Of what clients had folded from an aggregate: it goes with the aggregate's events.
+constexpr std::string_view kClientStatesPrefix = "$snapshot/";
+
+}  // namespace
 
 void LogTrust::take(const Record& record) {
   keys_.take(record);
+  if (record.header().aggregate_id.starts_with(api::kRedactionPrefix) &&
+      record.header().event_type == api::kRedactionRequested) {
+    if (const auto order = api::parse_redaction_order(record)) {
+      if (order->record) {
+        BodyMemberSet& members = record_orders_[order->record->value()];
+        members = members.with(order->members);
+      } else {
+        aggregate_orders_[keyed_hash(order->aggregate_id)].push_back({order->through, order->members});
+      }
+      const std::string states = api::own_aggregate_id(kClientStatesPrefix, order->aggregate_id);
+      aggregate_orders_[keyed_hash(states)].assign(1, {Position{UINT64_MAX}, BodyMemberSet::all()});
+    }
+  }
   const std::vector<api::LogKey>& all = keys_.all();
   while (is_trusted_.size() < all.size()) {
     const api::LogKey& key = all[is_trusted_.size()];
@@ -26,7 +50,18 @@ std::vector<NoteVerifier> LogTrust::keys_at(std::uint64_t size) const {
   return keys;
 }
 
-bool LogTrust::explains(const RedactedRecord&) const { return false; }
+bool LogTrust::explains(const RedactedRecord& record) const {
+  BodyMemberSet explained;
+  if (const auto found = record_orders_.find(record.position.value()); found != record_orders_.end()) {
+    explained = found->second;
+  }
+  if (const auto found = aggregate_orders_.find(record.aggregate); found != aggregate_orders_.end()) {
+    for (const AggregateOrder& order : found->second) {
+      if (record.position <= order.through) explained = explained.with(order.members);
+    }
+  }
+  return record.members.without(explained).empty();
+}
 
 bool LogTrust::names_trusted() const {
   return !trusted_ || std::find(is_trusted_.begin(), is_trusted_.end(), true) != is_trusted_.end();

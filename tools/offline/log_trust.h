@@ -1,11 +1,13 @@
 #pragma once
-// Which keys may sign a log, as its own events say.
+// Which keys may sign a log, and what was redacted in it by somebody who is named, as its own events say.
 
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "api/audit/log_keys.h"
+#include "engine/log/record.h"
 #include "engine/verify/log_notices.h"
 
 namespace stele::tools {
@@ -28,6 +30,13 @@ class LogTrust final : public LogNotices {
   const std::optional<NoteVerifier> trusted_;
   api::LogKeys keys_;
   std::vector<bool> is_trusted_;  // of keys_.all()
+
+  struct AggregateOrder {
+    Position through;
+    BodyMemberSet members;
+  };
+  std::unordered_map<std::uint64_t, BodyMemberSet> record_orders_;                   // by position
+  std::unordered_map<std::uint64_t, std::vector<AggregateOrder>> aggregate_orders_;  // by keyed_hash() of the id
 };
 
 }  // namespace stele::tools
