@@ -86,7 +86,8 @@ bool Anchors::write_one(Lane& lane, std::unique_lock<std::mutex>& lock) {
   lock.lock();
   if (!written) {
     ++lane.failures;
-    lane.trouble = written.error().describe();
+    const Error& error = written.error();
+    lane.trouble = error.os_error != 0 ? error.describe() : error.message;
     return false;
   }
   if (lane.dropped == dropped) lane.waiting.pop_front();
