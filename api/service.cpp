@@ -34,11 +34,36 @@ Response allowed(const std::string& methods) {
   return response;
 }
 
+ServiceOptions with_notes(ServiceOptions options, const RedactionNotes& notes) {
+  options.redactions = &notes;
+  return options;
+}
+
+RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscriptions,
+                                   const ServiceOptions& options) {
+  RedactionReach reach;
+  reach.forget_states = [&replays](const RedactionOrder& order, Timestamp requested) {
+    auto progress = std::make_shared<ReplayRoom::Forgetting>();
+    return [&replays, id = order.aggregate_id, type = order.aggregate_type, requested, progress] {
+      return replays.forget_states(id, type, requested, *progress);
+    };
+  };
+  reach.forget_answers = [&subscriptions](std::span<const Position> events) { subscriptions.forget_answers(events); };
+  reach.delivered_by = [&subscriptions](const RedactionOrder& order) {
+    return subscriptions.concerned_with(order.aggregate_id, order.aggregate_type);
+  };
+  reach.redis_until = [shared = options.shared_states](Timestamp requested) -> std::optional<Timestamp> {
+    if (shared == nullptr) return std::nullopt;
+    return Timestamp{requested.micros + std::chrono::microseconds(shared->time_to_live()).count()};
+  };
+  return reach;
+}
+
 }  // namespace
 
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
-      options_(std::move(options)),
+      options_(with_notes(std::move(options), redaction_notes_)),
       hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),
       checkpoints_(options_.checkpoints.keys_folder.empty()
                        ? nullptr
@@ -68,6 +93,9 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       dead_letters_(subscription_room_, store, options_),
       deliveries_(subscription_room_, store),
       pulls_(subscription_room_, scheduler),
+      redaction_room_(store, redaction_notes_, clock_of(options_),
+                      reach_of_redactions(replay_room_, subscription_room_, options_)),
+      redactions_(redaction_room_, store),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
@@ -82,6 +110,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(dead_letters_.endpoints());
   endpoints_.add(deliveries_.endpoints());
   endpoints_.add(pulls_.endpoints());
+  endpoints_.add(redactions_.endpoints());
   endpoints_.add(operations_.endpoints());
 }
 
@@ -141,6 +170,7 @@ void Service::begin_shutdown() {
   events_.begin_shutdown();
   if (prover_) prover_->begin_shutdown();
   subscription_room_.begin_shutdown();
+  redaction_room_.begin_shutdown();
 }
 
 const Endpoint* Service::admit(Call& call, const RouteMatch& match) const {

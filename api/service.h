@@ -8,6 +8,8 @@
 #include "api/audit/checkpoint_endpoints.h"
 #include "api/audit/checkpoint_keeper.h"
 #include "api/audit/event_prover.h"
+#include "api/audit/redaction_endpoints.h"
+#include "api/audit/redaction_room.h"
 #include "api/audit/tree_endpoints.h"
 #include "api/audit/witnesses.h"
 #include "api/bus/event_bus.h"
@@ -18,6 +20,7 @@
 #include "api/http/http.h"
 #include "api/live/live_endpoints.h"
 #include "api/operations/operations_endpoints.h"
+#include "api/records/redaction_notes.h"
 #include "api/replay/handler_endpoints.h"
 #include "api/replay/replay_endpoints.h"
 #include "api/replay/replay_room.h"
@@ -55,6 +58,7 @@ class Service : public Handler {
   [[nodiscard]] SubjectReport report() const;
 
   Scheduler& scheduler_;
+  RedactionNotes redaction_notes_;
   const ServiceOptions options_;
   EventHub hub_;
   const std::unique_ptr<CheckpointKeeper> checkpoints_;  // null: nothing is signed
@@ -74,6 +78,8 @@ class Service : public Handler {
   DeadLetterEndpoints dead_letters_;
   DeliveryEndpoints deliveries_;
   PullEndpoints pulls_;
+  RedactionRoom redaction_room_;
+  RedactionEndpoints redactions_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };

@@ -14,6 +14,8 @@
 #include "tools/cli/output.h"
 #include "tools/cli/version.h"
 #include "tools/commands/append.h"
+#include "tools/commands/audit.h"
+#include "tools/commands/audit_bundle.h"
 #include "tools/commands/dead_letters.h"
 #include "tools/commands/handler.h"
 #include "tools/commands/import.h"
@@ -28,6 +30,8 @@
 #include "tools/commands/subscriptions.h"
 #include "tools/commands/tail.h"
 #include "tools/commands/token.h"
+#include "tools/commands/verify.h"
+#include "tools/commands/verify_proof.h"
 #include "tools/commands/witness.h"
 #include "tools/commands/worker.h"
 
@@ -63,6 +67,11 @@ constexpr std::array kCommands{
     Command{"key", "make, show and rotate the key that signs checkpoints", &key_command},
     Command{"witness", "cosign checkpoints of other logs", &witness_command},
     Command{"token", "make, list and revoke API keys", &token_command},
+    Command{"audit", "take out of the log what proves it: bundles of events", &audit_command},
+    Command{"verify", "verify a log from its files: is it the one that was signed?", &verify_command},
+    Command{"verify-proof", "verify that a record stands in a signed log", &verify_proof_command},
+    Command{"verify-consistency", "verify that a signed log continues an earlier one", &verify_consistency_command},
+    Command{"verify-bundle", "verify a file of events and their proofs", &verify_bundle_command},
     Command{"version", "print the version", &print_version},
     Command{"worker", "", &worker_command},
 };
@@ -73,11 +82,11 @@ std::string help() {
       "[OPTIONS]\n\nCommands:\n",
       kVersion);
   for (const auto& command : kCommands) {
-    if (!command.summary.empty()) text += fmt::format("  {:<15}{}\n", command.name, command.summary);
+    if (!command.summary.empty()) text += fmt::format("  {:<20}{}\n", command.name, command.summary);
   }
   return text +
          "\n'stele COMMAND --help' explains a command. Data goes to stdout, messages to stderr.\n"
-         "Exit status: 0 success, 1 failure, 2 wrong usage.\n";
+         "Exit status: 0 success, 1 failure, 2 wrong usage, 3 what was to be verified does not hold.\n";
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ packages=(
 )
 # What tests and benchmarks need besides.
 test_packages=(
-  doctest-dev libbenchmark-dev libpq-dev libnats-dev python3-jsonpatch
+  doctest-dev libbenchmark-dev libpq-dev libnats-dev python3-jsonpatch python3-cryptography
   strace e2fsprogs openssl zstd redis-server
 )
 # A Node from elsewhere brings an npm of its own, beside which Debian's cannot be installed.

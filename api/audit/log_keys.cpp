@@ -27,15 +27,24 @@ RecordDraft key_event(std::string_view origin, std::string_view type, std::strin
                    std::move(data), Caller(), {}, clock);
 }
 
-bool is_endorsed(const std::vector<LogKey>& known, const NoteVerifier& key, std::string_view note_text) {
+/// The keys, by their numbers in `known`, that have endorsed `key` while they signed.
+std::vector<std::size_t> endorsers_of(const std::vector<LogKey>& known, const NoteVerifier& key,
+                                      std::string_view note_text) {
   const auto note = parse_note(note_text);
-  if (!note || note->text != endorsement_text(key.name(), key)) return false;
+  if (!note || note->text != endorsement_text(key.name(), key)) return {};
   std::vector<NoteVerifier> signing;
-  for (const LogKey& one : known) {
-    if (!one.until) signing.push_back(one.verifier);
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (known[i].until) continue;
+    signing.push_back(known[i].verifier);
+    numbers.push_back(i);
   }
   const auto by = verified_by(*note, signing);
-  return by && !by->empty();
+  std::vector<std::size_t> endorsers;
+  if (by) {
+    for (const std::size_t which : *by) endorsers.push_back(numbers[which]);
+  }
+  return endorsers;
 }
 
 }  // namespace
@@ -61,8 +70,10 @@ void LogKeys::take(const Record& record) {
   if (header.event_type == kKeyAdded && known == keys_.end()) {
     std::string_view endorsement;
     const bool has_one = data["endorsement"].get(endorsement) == simdjson::SUCCESS;
-    const bool endorsed = keys_.empty() || (has_one && is_endorsed(keys_, *verifier, endorsement));
-    keys_.push_back({std::move(*verifier), header.position, std::nullopt, endorsed});
+    std::vector<std::size_t> endorsers;
+    if (has_one) endorsers = endorsers_of(keys_, *verifier, endorsement);
+    const bool endorsed = keys_.empty() || !endorsers.empty();
+    keys_.push_back({std::move(*verifier), header.position, std::nullopt, endorsed, std::move(endorsers)});
   } else if (header.event_type == kKeyRetired && known != keys_.end() && !known->until) {
     known->until = header.position;
   } else {
@@ -79,7 +90,7 @@ Result<LogKeys> LogKeys::read(const ReadView& view) {
 std::vector<NoteVerifier> LogKeys::valid_at(std::uint64_t size) const {
   std::vector<NoteVerifier> valid;
   for (const LogKey& key : keys_) {
-    if (key.from.value() < size && (!key.until || size <= key.until->value())) valid.push_back(key.verifier);
+    if (key.signs_at(size)) valid.push_back(key.verifier);
   }
   return valid;
 }

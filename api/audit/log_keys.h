@@ -23,6 +23,13 @@ struct LogKey {
   Position from;                  ///< of the event that announced it: it signs trees that hold that event
   std::optional<Position> until;  ///< of the event that retired it; none = it still signs
   bool endorsed = true;           ///< by a key that signed at that time, or it is the first
+  /// Those keys, by their place in LogKeys::all().
+  std::vector<std::size_t> endorsers{};
+
+  /// A tree of `size` leaves. One that is retired may still have signed what was signed before.
+  [[nodiscard]] bool signs_at(std::uint64_t size) const {
+    return from.value() < size && (!until || size <= until->value());
+  }
 };
 
 /// One thread.
@@ -36,7 +43,7 @@ class LogKeys {
   [[nodiscard]] const std::vector<LogKey>& all() const { return keys_; }
   /// The one that was announced last; null if there is none.
   [[nodiscard]] const LogKey* current() const { return keys_.empty() ? nullptr : &keys_.back(); }
-  /// Those that may sign a tree of `size` leaves. One that is retired may still have signed what was signed before.
+  /// Those that may sign a tree of `size` leaves.
   [[nodiscard]] std::vector<NoteVerifier> valid_at(std::uint64_t size) const;
   /// Events that make no sense.
   [[nodiscard]] std::size_t unreadable() const { return unreadable_; }

@@ -89,6 +89,7 @@ struct WitnessSettings {
 
 class Bus;
 class MessageFraming;
+class RedactionNotes;
 class RedisSender;
 class ScriptHost;
 class SharedStateCache;
@@ -116,6 +117,8 @@ struct ServiceOptions {
   /// What sends webhooks, and what delivers to a Redis; must outlive the service. None: no such subscription delivers.
   WebhookSender* webhooks = nullptr;
   RedisSender* redis = nullptr;
+  /// What the log says about redactions; the service sets it.
+  const RedactionNotes* redactions = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

@@ -34,7 +34,9 @@ std::vector<Endpoint> EventEndpoints::endpoints() {
       {Method::Get, "/v1/events", Permission::Read, list, RunsOn::IoThread,
        [this](const CallPtr& call) { list_of_events(call); }},
       {Method::Get, "/v1/events/{eventId}", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { call->send(show_event(store_, call->caller(), call->parameter("eventId"))); }},
+       [this](const CallPtr& call) {
+         call->send(show_event(store_, call->caller(), call->parameter("eventId"), options_.redactions));
+       }},
       {Method::Get, "/v1/events/{eventId}/data", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) {
          call->send(show_event_data(store_, call->caller(), call->parameter("eventId")));
@@ -58,7 +60,7 @@ void EventEndpoints::list_of_events(const CallPtr& call) {
   if (!may_list(*call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;
   auto list = [this, request = std::get<EventListRequest>(std::move(parsed))](const CallPtr& c) {
-    c->send(list_events(store_, request, c->request(), options_.read_limits));
+    c->send(list_events(store_, request, c->request(), options_));
   };
   if (!min_position || store_.durable_end() > *min_position) return run_on_read_pool(scheduler_, call, std::move(list));
 

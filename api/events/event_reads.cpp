@@ -79,13 +79,14 @@ void apply_cursor(EventQuery& query, Position last) {
 class EventLines : public BodySource {
  public:
   EventLines(const Store& store, EventQuery query, Position end, std::size_t limit, const Request& asker,
-             ReadLimits limits)
+             const ServiceOptions& options)
       : store_(store),
         query_(std::move(query)),
         end_(end),
         left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
         asker_(asker),
-        limits_(limits) {}
+        limits_(options.read_limits),
+        notes_(options.redactions) {}
 
   Result<bool> next(std::string& to) override {
     if (left_ == 0) return false;
@@ -101,7 +102,7 @@ class EventLines : public BodySource {
         last = stream->rest_behind();
         break;
       }
-      append_event_json(to, record_, DataForm::Minified);
+      append_event_json(to, record_, DataForm::Minified, notes_);
       to += '\n';
       --left_;
       last = record_.header().position;
@@ -119,10 +120,12 @@ class EventLines : public BodySource {
   std::size_t left_;
   const Request& asker_;
   const ReadLimits limits_;
+  const RedactionNotes* const notes_;
   Record record_;
 };
 
-std::variant<Response, Problem> page(const ReadView& view, const EventListRequest& request, ReadBudget budget) {
+std::variant<Response, Problem> page(const ReadView& view, const EventListRequest& request, ReadBudget budget,
+                                     const RedactionNotes* notes) {
   auto stream = view.query(request.query, &budget);
   if (!stream) return read_failed();
   Response response;
@@ -139,7 +142,7 @@ std::variant<Response, Problem> page(const ReadView& view, const EventListReques
     if (!found) return read_failed();
     if (!*found) last = (*stream)->rest_behind();
     if (!*found || count == request.limit || body.size() >= kPageBytesMax) break;
-    append_event_json(json.value(), record, DataForm::AsSent);
+    append_event_json(json.value(), record, DataForm::AsSent, notes);
     last = record.header().position;
     ++count;
   }
@@ -198,20 +201,23 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
 }
 
 std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request, const Request& asker,
-                                            ReadLimits limits) {
-  if (request.format == BodyFormat::Json) return page(*store.view(), request, read_budget(asker, limits));
+                                            const ServiceOptions& options) {
+  if (request.format == BodyFormat::Json) {
+    return page(*store.view(), request, read_budget(asker, options.read_limits), options.redactions);
+  }
   Response response;
   response.content_type = request.type;
   response.source =
-      std::make_unique<EventLines>(store, request.query, store.durable_end(), request.limit, asker, limits);
+      std::make_unique<EventLines>(store, request.query, store.durable_end(), request.limit, asker, options);
   return response;
 }
 
-std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id) {
+std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id,
+                                           const RedactionNotes* notes) {
   thread_local Record record;
   if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   Response response;
-  append_event_json(response.body, record, DataForm::AsSent);
+  append_event_json(response.body, record, DataForm::AsSent, notes);
   return response;
 }
 

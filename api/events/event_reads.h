@@ -31,13 +31,13 @@ struct EventListRequest {
                                                                        const Limits& limits, const Uuid& store);
 
 /// A page, or a stream of lines up to the head of now. Neither a page nor a piece of the stream examines more than
-/// `limits` allow, or goes on for long once `asker` is abandoned, which must outlive the answer.
+/// `options.read_limits` allow, or goes on for long once `asker` is abandoned, which must outlive the answer.
 [[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request,
-                                                          const Request& asker, ReadLimits limits);
+                                                          const Request& asker, const ServiceOptions& options);
 
 /// An event outside the caller's limit is answered as if there was none.
 [[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, const Caller& caller,
-                                                         std::string_view event_id);
+                                                         std::string_view event_id, const RedactionNotes* notes);
 /// The data member alone, byte for byte.
 [[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller,
                                                               std::string_view event_id);

@@ -66,6 +66,7 @@ constexpr std::array kKinds{
     ProblemKind{"policy-not-found", 404, "Policy not found", "No snapshot policy is set for this aggregate type."},
     ProblemKind{"subscription-not-found", 404, "Subscription not found",
                 "No subscription has this id, or it is not the caller's."},
+    ProblemKind{"redaction-not-found", 404, "Redaction not found", "No redaction has this id."},
     ProblemKind{"dead-letter-not-found", 404, "Dead letter not found",
                 "The subscription has no dead letter at this position."},
     ProblemKind{
@@ -99,6 +100,8 @@ constexpr std::array kKinds{
                 "whoever pulls next. Nothing was acknowledged."},
     ProblemKind{"delivery-in-progress", 409, "Delivery is in progress",
                 "The event is being delivered at this moment. Try again once that has ended."},
+    ProblemKind{"not-redactable", 409, "Not redactable",
+                "The store's own state cannot be redacted: nothing would keep what it says."},
     ProblemKind{"data-redacted", 410, "Data is redacted",
                 "The data of this event was removed. Its header and hashes remain."},
     ProblemKind{"payload-too-large", 413, "Request too large",

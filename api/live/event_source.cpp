@@ -50,7 +50,7 @@ Result<PushedBody::Step> EventSource::append_events(std::string& to) {
       case LiveFeed::Step::Event:
         append_id(to, record->header().position);
         to += "data: ";
-        append_event_json(to, *record, DataForm::Minified);
+        append_event_json(to, *record, DataForm::Minified, feed_->notes());
         to += "\n\n";
         break;
       case LiveFeed::Step::CaughtUp:

@@ -45,6 +45,9 @@ class LiveFeed {
   /// Where the reader has got to, for whoever asks.
   [[nodiscard]] Position position() const;
 
+  /// For showing events.
+  [[nodiscard]] const RedactionNotes* notes() const { return room_.options.redactions; }
+
   /// False once the credentials that it began with are not good any more. Asks now and then only.
   [[nodiscard]] bool has_credentials();
 

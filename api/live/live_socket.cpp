@@ -65,7 +65,7 @@ Result<LiveSocket::Step> LiveSocket::give_events(Sink& to) {
     switch (*step) {
       case LiveFeed::Step::Event:
         text_.assign(R"({"type":"event","event":)");
-        append_event_json(text_, *record, DataForm::Minified);
+        append_event_json(text_, *record, DataForm::Minified, feed_->notes());
         text_ += '}';
         to.message(text_);
         if (credit_) --*credit_;

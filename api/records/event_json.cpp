@@ -8,6 +8,7 @@
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/records/redaction_notes.h"
 #include "engine/base/check.h"
 #include "engine/base/uuid.h"
 
@@ -134,32 +135,36 @@ void append_header(std::string& to, const RecordHeader& header) {
   to.resize(after);
 }
 
-void append_redacted(std::string& to, const Record& record) {
+void append_redacted(std::string& to, const Record& record, const RedactionNotes* notes) {
   JsonWriter json(to += R"(,"redacted":)");
   json.begin_array();
   if (record.redacted(BodyMember::Data)) json.plain("data");
   if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
   json.end_array();
+  const auto note = notes == nullptr ? std::nullopt : notes->of(record.header());
+  if (!note) return;
+  json.key("redaction").begin_object().key("position").number(note->position.value());
+  json.key("timestamp").plain(format_timestamp(note->time)).end_object();
 }
 
 /// What stands behind `data`, to the end of the object.
-inline void append_rest(std::string& to, const Record& record, DataForm form) {
+inline void append_rest(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
   append_body(to, R"(,"metadata":)", record.body().metadata, form);
-  if (record.any_redacted()) append_redacted(to, record);
+  if (record.any_redacted()) append_redacted(to, record, notes);
   to += '}';
 }
 
 }  // namespace
 
-void append_event_json(std::string& to, const Record& record, DataForm form) {
+void append_event_json(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
   append_header(to, record.header());
   append_body(to, R"(,"data":)", record.body().data, form);
-  append_rest(to, record, form);
+  append_rest(to, record, form, notes);
 }
 
 void append_envelope_json(std::string& to, const Record& record) {
   append_header(to, record.header());
-  append_rest(to, record, DataForm::AsSent);
+  append_rest(to, record, DataForm::AsSent, nullptr);
 }
 
 void append_receipt_json(std::string& to, const RecordHeader& header) {

@@ -7,14 +7,16 @@
 
 namespace stele::api {
 
+class RedactionNotes;
+
 enum class DataForm {
   AsSent,    ///< byte for byte
   Minified,  ///< without white space outside strings, so that the event fits on one line
 };
 
 /// Appends one JSON object. Members that the record does not have are left out; `redacted` names those whose bytes were
-/// removed.
-void append_event_json(std::string& to, const Record& record, DataForm form);
+/// removed, and `redaction` says when that was asked for, if there are notes of it.
+void append_event_json(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes = nullptr);
 
 /// The same of an event without its body: a receipt.
 void append_receipt_json(std::string& to, const RecordHeader& header);

@@ -3,11 +3,16 @@
 #include <stdexcept>
 #include <utility>
 
+#include "api/http/problem.h"
 #include "api/json/json_writer.h"
+#include "api/json/timestamp.h"
 
 namespace stele::api {
 
 namespace {
+
+/// Commands that this process has sent before are answered or given up by then.
+constexpr std::chrono::seconds kSharedSettlesIn{2};
 
 ReplayLimits limits_of(const ReplaySettings& settings) {
   return {settings.call_time, settings.replay_time, settings.state_bytes_max};
@@ -26,6 +31,7 @@ ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
                 .scripts = with.scripts,
                 .snapshots = of.snapshots(),
                 .cache = &all_caches,
+                .redactions = with.redactions,
                 .limits = limits_of(with.replay)}),
       snapshotter(of, replayer, handlers, policies, clock),
       threads(with.replay.replays_max, with.replay.waiting_max) {
@@ -33,6 +39,45 @@ ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
   for (const Status& loaded : {handlers.load(*view), policies.load(*view)}) {
     if (!loaded) throw std::runtime_error("cannot read the store's own events: " + loaded.error().describe());
   }
+}
+
+std::vector<std::string> ReplayRoom::forget_states(const std::string& aggregate_id,
+                                                   const std::optional<std::string>& aggregate_type,
+                                                   Timestamp requested, Forgetting& progress) {
+  std::vector<std::string> left;
+  if (options.shared_states != nullptr) {
+    SharedStateCache& shared = *options.shared_states;
+    std::vector<Digest> identities{built_in_handler(EventHandler::Kind::Merge).identity,
+                                   built_in_handler(EventHandler::Kind::Last).identity};
+    if (aggregate_type) {
+      for (const HandlerRegistry::Listed& listed : handlers.list(aggregate_type)) {
+        for (const HandlerVersion& version : listed.versions) identities.push_back(version.identity);
+      }
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (!progress.asked_shared) progress.shared_at = now;
+    progress.asked_shared = true;
+    const bool settled = now - progress.shared_at >= kSharedSettlesIn;
+    const auto ends = requested.micros + std::chrono::microseconds(shared.time_to_live()).count();
+    if (shared.forget(aggregate_id, identities) == Forgotten::NotYet && clock.now().micros < ends) {
+      left.emplace_back("Redis does not answer; what it may have ends " + format_timestamp(Timestamp{ends}));
+    } else if (!settled) {
+      left.emplace_back("Redis may still be given what was on its way to it");
+    }
+  }
+  cache.forget(aggregate_id);
+  // No state of before is put any more: RedactionNotes::keep_unless_changed().
+  if (SnapshotStore* const snapshots = store.snapshots(); snapshots != nullptr && !progress.purged_snapshots) {
+    const Status purged = snapshots->purge({&aggregate_id, 1});
+    progress.purged_snapshots = purged.has_value();
+    if (!purged) left.push_back("snapshots: " + without_paths(printable(purged.error().describe())));
+  }
+  if (options.scripts != nullptr) {
+    if (!progress.workers_mark) progress.workers_mark = options.scripts->retire();
+    if (!options.scripts->has_retired(*progress.workers_mark))
+      left.emplace_back("processes that run handlers are at work");
+  }
+  return left;
 }
 
 SubjectReport ReplayRoom::report() const {

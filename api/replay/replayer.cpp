@@ -41,15 +41,15 @@ std::string Replayer::engine_id(const EventHandler& handler) const {
 std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
                                                    SequenceNumber at_most) const {
   if (!handler.may_fold_on()) return std::nullopt;
-  const std::string engine = engine_id(handler);
-  const auto holds = [&](const FoldedState& state, const Digest& fingerprint) {
+  const auto is_good = [&](const FoldedState& state, const Digest& fingerprint) {
     return state.sequence <= at_most && state.sequence <= aggregate.last_sequence &&
-           fingerprint == fingerprint_of(handler.identity, engine, state.types, 0);
+           holds(handler, aggregate.aggregate_id, state, fingerprint);
   };
+  const RedactionNotes::Standing standing = redactions_of(aggregate.aggregate_id);
   std::optional<Kept> best;
   if (parts_.cache != nullptr) {
     auto cached = parts_.cache->find(aggregate.aggregate_id, handler.identity);
-    if (cached && holds(cached->state, cached->fingerprint)) best = Kept{std::move(cached), "cache"};
+    if (cached && is_good(cached->state, cached->fingerprint)) best = Kept{std::move(cached), "cache"};
   }
   if (best && best->state->state.sequence == at_most) return best;
   if (parts_.snapshots == nullptr) return best;
@@ -57,11 +57,31 @@ std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggre
   auto snapshot = parts_.snapshots->at_or_before({aggregate.aggregate_id, name}, at_most);
   if (!snapshot || (best && snapshot->sequence <= best->state->state.sequence)) return best;
   auto state = FoldedState::decode(snapshot->sequence, snapshot->state);
-  if (!state || !holds(*state, snapshot->fingerprint)) return best;
+  if (!state || !is_good(*state, snapshot->fingerprint)) return best;
   auto found = std::make_shared<const CachedState>(CachedState{*std::move(state), snapshot->fingerprint});
   // The newest state may be asked for again, and would be read from a file each time.
-  if (parts_.cache != nullptr) parts_.cache->put(aggregate.aggregate_id, handler.identity, found);
+  if (parts_.cache != nullptr) {
+    (void)keep_unless_redacted(aggregate.aggregate_id, standing,
+                               [&] { parts_.cache->put(aggregate.aggregate_id, handler.identity, found); });
+  }
   return Kept{std::move(found), "store"};
+}
+
+RedactionNotes::Standing Replayer::redactions_of(std::string_view aggregate_id) const {
+  return parts_.redactions == nullptr ? RedactionNotes::Standing{} : parts_.redactions->standing(aggregate_id);
+}
+
+bool Replayer::holds(const EventHandler& handler, std::string_view aggregate_id, const FoldedState& state,
+                     const Digest& fingerprint) const {
+  return fingerprint ==
+         fingerprint_of(handler.identity, engine_id(handler), state.types, redactions_of(aggregate_id).events);
+}
+
+bool Replayer::keep_unless_redacted(std::string_view aggregate_id, const RedactionNotes::Standing& since,
+                                    const std::function<void()>& keep) const {
+  if (parts_.redactions != nullptr) return parts_.redactions->keep_unless_changed(aggregate_id, since, keep);
+  keep();
+  return true;
 }
 
 /// The work of one replay.
@@ -79,6 +99,8 @@ class Replayer::Run {
         deadline_(std::chrono::steady_clock::now() + parts_.limits.whole_time) {}
 
   std::variant<Replayed, ReplayFailure> go() {
+    // Before any event is read: what was read before a redaction is never taken for what is there after it.
+    result_.redactions = replayer_.redactions_of(aggregate_.aggregate_id);
     auto last = last_sequence();
     if (auto* const failure = std::get_if<ReplayFailure>(&last)) return std::move(*failure);
     const SequenceNumber to = std::get<SequenceNumber>(last);
@@ -99,7 +121,8 @@ class Replayer::Run {
     begin.reset();
     if (auto failure = fold_to(to)) return *std::move(failure);
     if (auto failure = take_state()) return *std::move(failure);
-    result_.fingerprint = fingerprint_of(handler_.identity, replayer_.engine_id(handler_), result_.state.types, 0);
+    result_.fingerprint = fingerprint_of(handler_.identity, replayer_.engine_id(handler_), result_.state.types,
+                                         result_.redactions.events);
     keep();
     return std::move(result_);
   }
@@ -221,8 +244,10 @@ class Replayer::Run {
         result_.state.sequence == SequenceNumber{}) {
       return;
     }
-    parts_.cache->put(aggregate_.aggregate_id, handler_.identity,
-                      std::make_shared<CachedState>(CachedState{result_.state, result_.fingerprint}));
+    auto state = std::make_shared<CachedState>(CachedState{result_.state, result_.fingerprint});
+    (void)replayer_.keep_unless_redacted(aggregate_.aggregate_id, result_.redactions, [&] {
+      parts_.cache->put(aggregate_.aggregate_id, handler_.identity, std::move(state));
+    });
   }
 
   ReplayFailure failed(const FoldFailure& failure) const {

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "api/http/problem.h"
+#include "api/records/redaction_notes.h"
 #include "api/replay/event_handler.h"
 #include "api/replay/fold.h"
 #include "api/replay/folded_state.h"
@@ -45,7 +46,8 @@ struct Replayed {
     SequenceNumber sequence;
     std::string_view source;  ///< "store" or "cache"
   };
-  std::optional<Base> base;  ///< where folding began
+  std::optional<Base> base;             ///< where folding began
+  RedactionNotes::Standing redactions;  ///< of the aggregate when it began
 };
 
 /// Why there is none: for the answer, and what the fold itself has said.
@@ -65,10 +67,11 @@ class Replayer {
  public:
   using Views = std::function<std::shared_ptr<const ReadView>()>;
   struct Parts {
-    Views views;                         ///< a view of now: a long replay takes one after another
-    ScriptHost* scripts = nullptr;       ///< null: scripts cannot be run
-    SnapshotStore* snapshots = nullptr;  ///< null: there are none
-    StateCache* cache = nullptr;         ///< null: none
+    Views views;                                 ///< a view of now: a long replay takes one after another
+    ScriptHost* scripts = nullptr;               ///< null: scripts cannot be run
+    SnapshotStore* snapshots = nullptr;          ///< null: there are none
+    StateCache* cache = nullptr;                 ///< null: none
+    const RedactionNotes* redactions = nullptr;  ///< null: nothing is ever redacted
     ReplayLimits limits{};
   };
   explicit Replayer(Parts parts) : parts_(std::move(parts)) {}
@@ -90,10 +93,19 @@ class Replayer {
   };
   [[nodiscard]] std::optional<Kept> kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
                                                SequenceNumber at_most) const;
+  /// Calls `keep`, which is to keep a state, unless something of the aggregate was redacted since `since`, when its
+  /// folding began, or is being redacted: then false.
+  bool keep_unless_redacted(std::string_view aggregate_id, const RedactionNotes::Standing& since,
+                            const std::function<void()>& keep) const;
+  /// Whether a state that is kept with this fingerprint is what the events of the aggregate give now.
+  [[nodiscard]] bool holds(const EventHandler& handler, std::string_view aggregate_id, const FoldedState& state,
+                           const Digest& fingerprint) const;
   [[nodiscard]] const ReplayLimits& limits() const { return parts_.limits; }
 
  private:
   class Run;
+  [[nodiscard]] RedactionNotes::Standing redactions_of(std::string_view aggregate_id) const;
+
   const Parts parts_;
 };
 

@@ -51,6 +51,11 @@ class ScriptHost {
   /// Evaluates the source and makes the first state. Busy if no process is free.
   [[nodiscard]] virtual std::variant<std::unique_ptr<Fold>, FoldFailure> begin(const ScriptStart& start) = 0;
   [[nodiscard]] virtual ScriptMetrics metrics() const = 0;
+  /// No process that runs now is used for another fold: those at rest are ended, the others when their folds end. Gives
+  /// a mark for has_retired().
+  virtual std::uint64_t retire() = 0;
+  /// Whether all of those have ended.
+  [[nodiscard]] virtual bool has_retired(std::uint64_t mark) const = 0;
 };
 
 }  // namespace stele::api

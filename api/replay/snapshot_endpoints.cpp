@@ -126,9 +126,8 @@ void SnapshotEndpoints::show(Call& call) {
                             ? std::nullopt
                             : snapshots->at_or_before({aggregate.aggregate_id, snapshot_name(handler)}, upto);
   const auto state = snapshot ? FoldedState::decode(snapshot->sequence, snapshot->state) : std::nullopt;
-  const bool holds =
-      state && state->sequence <= aggregate.last_sequence && handler.pure != false &&
-      snapshot->fingerprint == fingerprint_of(handler.identity, room_.replayer.engine_id(handler), state->types, 0);
+  const bool holds = state && state->sequence <= aggregate.last_sequence && handler.pure != false &&
+                     room_.replayer.holds(handler, aggregate.aggregate_id, *state, snapshot->fingerprint);
   if (!holds) {
     return call.fail(
         Problem("snapshot-not-found", "No snapshot of this aggregate by its handler is kept up to there."));

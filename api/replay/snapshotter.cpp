@@ -116,9 +116,13 @@ std::variant<Replayed, ReplayFailure> Snapshotter::fold(const AggregateSummary& 
 }
 
 Status Snapshotter::keep(const AggregateSummary& aggregate, const EventHandler& handler, const Replayed& replayed) {
-  return store_.snapshots()->put({aggregate.aggregate_id, snapshot_name(handler)}, replayed.state.sequence,
-                                 replayed.fingerprint, replayed.state.encode(),
-                                 policies_.policy_of(aggregate.aggregate_type).keep);
+  Status kept = Error{.kind = ErrorKind::Busy, .message = "events of the aggregate are being redacted"};
+  (void)replayer_.keep_unless_redacted(aggregate.aggregate_id, replayed.redactions, [&] {
+    kept = store_.snapshots()->put({aggregate.aggregate_id, snapshot_name(handler)}, replayed.state.sequence,
+                                   replayed.fingerprint, replayed.state.encode(),
+                                   policies_.policy_of(aggregate.aggregate_type).keep);
+  });
+  return kept;
 }
 
 void Snapshotter::run() {

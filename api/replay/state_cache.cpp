@@ -53,6 +53,17 @@ bool MemoryStateCache::put(std::string_view aggregate_id, const Digest& handler,
   return true;
 }
 
+void MemoryStateCache::forget(std::string_view aggregate_id) {
+  const std::lock_guard lock(mutex_);
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    const auto entry = at++;
+    if (std::string_view(entry->key).substr(sizeof(Digest)) != aggregate_id) continue;
+    bytes_ -= entry->bytes;
+    by_key_.erase(entry->key);
+    entries_.erase(entry);
+  }
+}
+
 MemoryStateCache::Metrics MemoryStateCache::metrics() const {
   const std::lock_guard lock(mutex_);
   return {hits_, misses_, entries_.size(), bytes_};

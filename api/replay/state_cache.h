@@ -1,11 +1,13 @@
 #pragma once
 // Newest folded states at hand, so that a state that is asked for often is not folded each time.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,6 +33,9 @@ class StateCache {
   virtual bool put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) = 0;
 };
 
+/// Whether states are gone for good from a cache that others share.
+enum class Forgotten : std::uint8_t { Yes, NotYet };
+
 /// One that is not this process's own. It may hold states of a history that the log no longer has: after a restore from
 /// a backup.
 class SharedStateCache : public StateCache {
@@ -40,6 +45,11 @@ class SharedStateCache : public StateCache {
     std::uint64_t errors = 0;  ///< it was away, did not answer in time, or what it gave was not what was put
   };
   [[nodiscard]] virtual Metrics metrics() const = 0;
+  /// Deletes the states of the aggregate by these handlers. NotYet: it is away or gives no answer, and may have them
+  /// for time_to_live() from when they were put. May wait for it. What this process has put before is deleted too, but
+  /// only by a call that comes some time later: call again.
+  [[nodiscard]] virtual Forgotten forget(std::string_view aggregate_id, std::span<const Digest> handlers) = 0;
+  [[nodiscard]] virtual std::chrono::milliseconds time_to_live() const = 0;
 };
 
 /// In this process; the states used least recently make room.
@@ -50,6 +60,9 @@ class MemoryStateCache final : public StateCache {
 
   [[nodiscard]] std::shared_ptr<const CachedState> find(std::string_view aggregate_id, const Digest& handler) override;
   bool put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) override;
+
+  /// Of all handlers. Looks at every entry.
+  void forget(std::string_view aggregate_id);
 
   struct Metrics {
     std::uint64_t hits = 0, misses = 0, entries = 0, bytes = 0;

@@ -1,5 +1,6 @@
 #include "api/subscriptions/delivery_trace.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace stele::api {
@@ -16,6 +17,24 @@ void DeliveryTrace::add(TracedAttempt attempt) {
     bytes_ -= bytes_of(attempts_.front());
     attempts_.pop_front();
   }
+}
+
+bool have_common(std::span<const Position> a, std::span<const Position> b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return std::any_of(a.begin(), a.end(), [&](Position each) { return std::binary_search(b.begin(), b.end(), each); });
+}
+
+bool DeliveryTrace::forget_answers(std::span<const Position> events) {
+  bool any = false;
+  for (TracedAttempt& attempt : attempts_) {
+    if (!have_common(attempt.positions, events)) continue;
+    any = true;
+    bytes_ -= bytes_of(attempt);
+    attempt.detail = {};
+    attempt.answer = {};
+    bytes_ += bytes_of(attempt);
+  }
+  return any;
 }
 
 }  // namespace stele::api

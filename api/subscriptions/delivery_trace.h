@@ -6,12 +6,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/base/ids.h"
 
 namespace stele::api {
+
+/// Whether two ascending lists have a position in common.
+[[nodiscard]] bool have_common(std::span<const Position> a, std::span<const Position> b);
 
 /// One attempt at one batch.
 struct TracedAttempt {
@@ -35,6 +39,9 @@ class DeliveryTrace {
   static constexpr std::size_t kBytesMax = 64U << 10;  ///< of all of them, about; the oldest go
 
   void add(TracedAttempt attempt);
+  /// Drops what receivers have said about attempts with any of these events (ascending): they may have repeated them.
+  /// True if there was such an attempt.
+  bool forget_answers(std::span<const Position> events);
   /// Oldest first.
   [[nodiscard]] const std::deque<TracedAttempt>& attempts() const { return attempts_; }
 

@@ -314,6 +314,27 @@ std::vector<TracedAttempt> Subscription::attempts() const {
   return {trace_.attempts().begin(), trace_.attempts().end()};
 }
 
+void Subscription::forget_answers(std::span<const Position> events) {
+  const std::lock_guard lock(mutex_);
+  bool any = trace_.forget_answers(events);
+  for (auto& [id, under_way] : under_way_) {
+    if (!have_common(under_way.attempt.positions, events)) continue;
+    under_way.answer_unwanted = true;
+    any = true;
+  }
+  if (any && last_error_) last_error_->detail = {};
+}
+
+bool Subscription::may_concern(std::string_view aggregate_id, const std::optional<std::string>& aggregate_type) const {
+  const std::lock_guard lock(mutex_);
+  const auto has = [](const std::vector<std::string>& list, std::string_view text) {
+    return list.empty() || std::find(list.begin(), list.end(), text) != list.end();
+  };
+  const std::string_view type = aggregate_type ? std::string_view(*aggregate_type) : std::string_view();
+  return has(definition_.aggregate_ids, aggregate_id) && has(definition_.aggregate_types, type) &&
+         has(definition_.owner.aggregate_types, type);
+}
+
 SubscriptionRoom::Fate Subscription::fate_of(const Record& record) const {
   const Position position = record.header().position;
   SubscriptionRoom::Fate fate;

@@ -92,6 +92,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] std::vector<ListedHeld> held(std::string_view after, std::size_t limit) const;
   [[nodiscard]] std::vector<TracedAttempt> attempts() const;
   [[nodiscard]] SubscriptionRoom::Fate fate_of(const Record& record) const;
+  /// See SubscriptionRoom.
+  void forget_answers(std::span<const Position> events);
+  [[nodiscard]] bool may_concern(std::string_view aggregate_id, const std::optional<std::string>& aggregate_type) const;
 
   void redrive(const std::vector<Position>& positions, std::uint32_t per_second);
   enum class Dropped { Yes, None, Busy };
@@ -135,6 +138,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
     DeliveryQueue::Attempt attempt;
     std::string batch_id;
     Timestamp began;
+    bool answer_unwanted = false;  ///< it may repeat what was redacted meanwhile
   };
   struct Ready {
     std::uint64_t id = 0;  ///< of what is under way

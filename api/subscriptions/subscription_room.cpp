@@ -304,6 +304,19 @@ std::vector<TracedAttempt> SubscriptionRoom::attempts(std::string_view id) const
   return subscription ? subscription->attempts() : std::vector<TracedAttempt>();
 }
 
+void SubscriptionRoom::forget_answers(std::span<const Position> events) {
+  for (const auto& subscription : registry_->everyone()) subscription->forget_answers(events);
+}
+
+std::vector<std::string> SubscriptionRoom::concerned_with(std::string_view aggregate_id,
+                                                          const std::optional<std::string>& aggregate_type) const {
+  std::vector<std::string> ids;
+  for (const auto& subscription : registry_->everyone()) {
+    if (subscription->may_concern(aggregate_id, aggregate_type)) ids.push_back(subscription->definition().id);
+  }
+  return ids;
+}
+
 SubscriptionRoom::Fate SubscriptionRoom::fate_of(std::string_view id, const Record& record) const {
   const auto subscription = registry_->find(id);
   return subscription ? subscription->fate_of(record) : Fate();

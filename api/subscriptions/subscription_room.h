@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -90,6 +91,12 @@ class SubscriptionRoom : public SubscribeChecks {
     std::vector<TracedAttempt> attempts;  ///< at batches that it was in, as far as they are remembered
   };
   [[nodiscard]] Fate fate_of(std::string_view id, const Record& record) const;
+
+  /// Forgets what receivers have answered to attempts with any of these events (ascending).
+  void forget_answers(std::span<const Position> events);
+  /// The ids of those that may have delivered events of this aggregate; those that were deleted are not known.
+  [[nodiscard]] std::vector<std::string> concerned_with(std::string_view aggregate_id,
+                                                        const std::optional<std::string>& aggregate_type) const;
 
   // Dead letters.
   struct Redriven {

@@ -102,12 +102,12 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
                        .refused = outcome.refused,
                        .error = outcome.delivered ? std::string() : outcome.failure.error,
                        .status = outcome.status,
-                       .detail = outcome.detail,
-                       .answer = outcome.answer.substr(0, kAnswerBytesKept),
+                       .detail = under_way.answer_unwanted ? std::string() : outcome.detail,
+                       .answer = under_way.answer_unwanted ? std::string() : outcome.answer.substr(0, kAnswerBytesKept),
                        .duration = outcome.duration};
   if (!outcome.delivered || !outcome.refused.empty()) {
     ++failures_;
-    last_error_ = {outcome.delivered ? "refused" : outcome.failure.error, outcome.status, outcome.detail, time};
+    last_error_ = {outcome.delivered ? "refused" : outcome.failure.error, outcome.status, traced.detail, time};
   }
   trace_.add(std::move(traced));
   if (outcome.is_outage && !outcome.delivered) {

@@ -37,13 +37,13 @@ std::shared_ptr<File> TileFiles::file(unsigned level) const {
   return files_[level];
 }
 
-Status TileFiles::open() {
+Status TileFiles::open(OpenMode mode) {
   if (options_.in_place) STELE_TRY(options_.in_place());
   std::array<std::shared_ptr<File>, kTileLevels> found;
   for (unsigned level = 0; level < kTileLevels; ++level) {
     STELE_ASSIGN(const bool exists, options_.file_system->exists(path_of(level)));
     if (!exists) continue;
-    STELE_ASSIGN(auto opened, options_.file_system->open(path_of(level), OpenMode::ReadWrite));
+    STELE_ASSIGN(auto opened, options_.file_system->open(path_of(level), mode));
     STELE_ASSIGN(const std::uint64_t size, opened->size());
     if (size < kHeaderBytes) continue;
     std::string header(kHeaderBytes, '\0');

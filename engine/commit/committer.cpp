@@ -14,7 +14,8 @@
 //   POISONED  From every state, by a failed write or sync or from outside; there is no way back. What may be stored is
 //             answered OutcomeUnknown, the rest Unavailable; nothing more is decided, written or rolled.
 //
-// A segment is rolled only when nothing is unsynced: flush() comes before it. While SYNCING, room_ is what unsynced_
+// A segment is rolled only when nothing is unsynced: flush() comes before it; when the next group does not fit, or when
+// seal() asks for it. While SYNCING, room_ is what unsynced_
 // will leave of the active segment; the LogWriter is not touched then.
 
 #include "engine/commit/committer.h"
@@ -64,6 +65,10 @@ Committer::Committer(Sequencer& sequencer, CommitMachine& machine, LogWriter& wr
 Committer::~Committer() { join(); }
 
 void Committer::start() {
+  {
+    const MutexLock lock(seals_mutex_);
+    ended_ = false;
+  }
   group_writer_.emplace(writer_, [this] { sequencer_.interrupt(); });
   thread_ = std::thread([this] { run(); });
 }
@@ -102,9 +107,42 @@ void Committer::run() {
     restore_memory_reserve();
     if (syncing_ && group_writer_->is_done()) finish();
     if (!syncing_) begin();
+    serve_seals();
   }
   flush();
+  {
+    const MutexLock lock(seals_mutex_);
+    ended_ = true;
+  }
+  serve_seals();
   group_writer_.reset();
+}
+
+Status Committer::seal(SegmentId segment) {
+  std::future<Status> done;
+  {
+    const MutexLock lock(seals_mutex_);
+    if (ended_) return Error{.kind = ErrorKind::Closed, .message = "the store is closing"};
+    done = seals_.emplace_back(SealRequest{segment, {}}).done.get_future();
+  }
+  sequencer_.interrupt();
+  return done.get();
+}
+
+void Committer::serve_seals() {
+  std::vector<SealRequest> wanted;
+  {
+    const MutexLock lock(seals_mutex_);
+    if (seals_.empty()) return;
+    wanted.swap(seals_);
+  }
+  for (SealRequest& request : wanted) request.done.set_value(seal_now(request.segment));
+}
+
+Status Committer::seal_now(SegmentId segment) {
+  flush();
+  if (poisoned()) return Error{.kind = ErrorKind::Poisoned, .message = "the store does not accept writes"};
+  return writer_.active_segment() == segment ? roll() : Status{};
 }
 
 AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates) {
@@ -141,14 +179,7 @@ std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
   const bool group_is_full = !growing_.group.empty() && with_group > writer_.group_bytes_max();
   if (group_is_full || !(syncing_ ? room_ : writer_.room()).fits(with_group)) flush();
   if (!poisoned() && !syncing_ && !writer_.room().fits(growing_.group.frame.size() + bytes)) {
-    auto rolled = writer_.roll();
-    if (rolled) {
-      hooks_.rolled(*rolled);
-    } else if (writer_.poisoned() || rolled.error().kind == ErrorKind::Displaced) {
-      poison(rolled.error());
-    }
-    const MutexLock lock(trouble_mutex_);
-    roll_trouble_ = rolled ? std::string() : rolled.error().describe();
+    const Status rolled = roll();
     if (!rolled && !poisoned()) {
       const bool full = rolled.error().kind == ErrorKind::DiskFull;
       return AppendOutcome{.kind = full ? Kind::DiskFull : Kind::Unavailable, .detail = "no room for another segment"};
@@ -156,6 +187,18 @@ std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
   }
   if (poisoned()) return AppendOutcome{.kind = Kind::Unavailable, .detail = "the store does not accept writes"};
   return std::nullopt;
+}
+
+Status Committer::roll() {
+  auto rolled = writer_.roll();
+  if (rolled) {
+    hooks_.rolled(*rolled);
+  } else if (writer_.poisoned() || rolled.error().kind == ErrorKind::Displaced) {
+    poison(rolled.error());
+  }
+  const MutexLock lock(trouble_mutex_);
+  roll_trouble_ = rolled ? std::string() : rolled.error().describe();
+  return rolled ? Status{} : Status(rolled.error());
 }
 
 Status Committer::write_group(Group& group) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,6 +56,11 @@ class Committer {
   /// Writes `group` as it stands; for the genesis record, before start().
   [[nodiscard]] Status write_group(Group& group);
 
+  /// Seals this segment, if it is the one that is written to, and begins the next. Waits until that is done, for about
+  /// as long as an append; any thread but the committer's own. DiskFull, Io: no room for another segment, and nothing
+  /// was changed. Poisoned, Displaced, Closed.
+  [[nodiscard]] Status seal(SegmentId segment);
+
   /// Ends all writing: readable, not writable, until the process is restarted. What is not answered yet has an unknown
   /// outcome. Any thread; of several reasons the first one stays.
   void poison(const Error& error);
@@ -81,6 +87,11 @@ class Committer {
   void run();
   [[nodiscard]] AppendOutcome decide(PendingCommit& commit, std::vector<std::optional<Position>>& duplicates);
   [[nodiscard]] std::optional<AppendOutcome> make_room(std::uint64_t bytes);
+  /// Begins the next segment; nothing may be unsynced.
+  [[nodiscard]] Status roll();
+  /// Does what seal() waits for.
+  void serve_seals();
+  [[nodiscard]] Status seal_now(SegmentId segment);
   /// Hands over what has been decided so far; nothing may be unsynced.
   void begin();
   /// Waits for the unsynced group, if there is one, publishes it and answers.
@@ -106,6 +117,13 @@ class Committer {
   std::atomic<std::uint64_t> records_{0};
   CommitMetrics metrics_;
   std::int64_t began_nanos_ = 0;  // of the write under way
+  struct SealRequest {
+    SegmentId segment;
+    std::promise<Status> done;
+  };
+  Mutex seals_mutex_;
+  std::vector<SealRequest> seals_ GUARDED_BY(seals_mutex_);
+  bool ended_ GUARDED_BY(seals_mutex_) = true;  // nobody serves them
   mutable Mutex trouble_mutex_;
   std::string poison_reason_ GUARDED_BY(trouble_mutex_);
   std::string roll_trouble_ GUARDED_BY(trouble_mutex_);

@@ -32,14 +32,15 @@ bool LocalSequencer::take(Batch& to, TakeMode taker) {
       while (queue_.size() < enough && !interrupted_ && !closed_) arrived_.wait(lock);
     }
   } else {
-    if (queue_.empty() && !closed_) {
+    if (queue_.empty() && !interrupted_ && !closed_) {
       wake_at_ = 1;
-      while (queue_.empty() && !closed_) arrived_.wait(lock);
+      while (queue_.empty() && !interrupted_ && !closed_) arrived_.wait(lock);
     }
     // Waiting for company makes groups larger, and larger groups cost less processor time a commit. One busy client
     // never waits.
     const auto enough = static_cast<std::size_t>(usual_batch_ * 2);
-    if (usual_batch_ > 1.5 && options_.group_commit_delay.count() > 0 && queue_.size() < enough && !closed_) {
+    if (usual_batch_ > 1.5 && !queue_.empty() && options_.group_commit_delay.count() > 0 && queue_.size() < enough &&
+        !closed_) {
       const auto deadline = std::chrono::steady_clock::now() + options_.group_commit_delay;
       wake_at_ = enough;
       while (queue_.size() < enough && !closed_ && arrived_.wait_until(lock, deadline)) {

@@ -36,7 +36,7 @@ enum class Submitted {
 };
 
 enum class TakeMode {
-  Idle,  ///< has nothing else to do: wait for company while many clients are busy, but not long
+  Idle,  ///< has nothing else to do: wait for company while many clients are busy, but not long, or for interrupt()
   Busy,  ///< a group is being synced: wait until half of the usual number have come, or for interrupt()
 };
 
@@ -48,7 +48,7 @@ class Sequencer {
   /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first.
   /// False once closed and empty.
   [[nodiscard]] virtual bool take(Batch& to, TakeMode taker) = 0;
-  /// Any thread. A busy taker returns now, or from its next call.
+  /// Any thread. A taker that waits returns now, or from its next call.
   virtual void interrupt() = 0;
   /// Any thread. What was submitted before is still given out.
   virtual void close() = 0;

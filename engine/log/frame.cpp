@@ -118,7 +118,7 @@ std::optional<FrameHeader> parse_frame_header(std::string_view bytes, const Uuid
   header.payload_length = in.take<std::uint32_t>();
   const auto reserved = in.take<std::uint32_t>();
   header.link = in.take<std::uint64_t>();
-  const bool too_long = header.kind == FrameKind::Group && header.total_bytes() > kGroupBytesMax;
+  const bool too_long = header.kind == FrameKind::Group && header.total_bytes() > kRewrittenGroupBytesMax;
   if (header.store_id != store || header.segment != segment || reserved != 0 || too_long) return std::nullopt;
   return header;
 }

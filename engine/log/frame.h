@@ -20,6 +20,9 @@ inline constexpr std::size_t kFooterTrailerBytes = 16;
 /// No group frame, header included, is longer. Recovery relies on it: at most one group is unsynced, so what a crash
 /// may have left behind the durable end lies within this many bytes.
 inline constexpr std::uint64_t kGroupBytesMax = 32ULL << 20;
+/// A group that is written anew may have grown: the digest of a redacted member may be longer than the member was. The
+/// shortest record with all three members, all of them empty, has 118 bytes and gets 80 more.
+inline constexpr std::uint64_t kRewrittenGroupBytesMax = 2 * kGroupBytesMax;
 
 struct SegmentHeader {
   Uuid store_id;

@@ -13,6 +13,8 @@ namespace stele {
 inline constexpr std::string_view kSegmentSuffix = ".seg";
 /// A segment that is being prepared, or is ready to be begun: never holds a record.
 inline constexpr std::string_view kPreparedSuffix = ".prepared";
+/// A sealed segment that is being written anew: not yet, or never, in the place of the one with its number.
+inline constexpr std::string_view kRewrittenSuffix = ".rewritten";
 
 [[nodiscard]] inline std::string segment_name(SegmentId id, std::string_view suffix = kSegmentSuffix) {
   return numbered_file_name(id.value(), suffix);

@@ -153,6 +153,14 @@ Digest member_digest(const Seed& seed, BodyMember member, const std::optional<st
   return sha256({as_text(member_salt(seed, member)), *bytes});
 }
 
+/// Length and checksum of the record that `to` ends with.
+void finish_record(std::string& to, std::size_t begin) {
+  const std::size_t length = to.size() - begin;
+  char* const frame = to.data() + begin;
+  put_at<std::uint32_t>(frame, static_cast<std::uint32_t>(length));
+  put_at<std::uint64_t>(frame + 8, xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}));
+}
+
 template <class T>
 std::optional<T> optional_if(bool has, T value) {
   return has ? std::optional<T>(value) : std::nullopt;
@@ -220,10 +228,7 @@ EncodedRecord append_record(std::string& to, const RecordHeader& header, const S
   if (body.data) to.append(*body.data);
   if (body.metadata) to.append(*body.metadata);
   if (body.private_fields) to.append(*body.private_fields);
-  const std::size_t length = to.size() - begin;
-  char* frame = to.data() + begin;
-  put_at<std::uint32_t>(frame, static_cast<std::uint32_t>(length));
-  put_at<std::uint64_t>(frame + 8, xxh3({frame, 8}, {frame + kRecordFrameBytes, length - kRecordFrameBytes}));
+  finish_record(to, begin);
   return EncodedRecord{begin, header_begin, header_end - header_begin};
 }
 
@@ -248,8 +253,9 @@ Status Record::decode() {
   const bool intact = xxh3({frame + 8, length - 8}) == checksum;
   put_at<std::uint64_t>(frame + 8, checksum);
   if (!intact) return corrupt("checksum mismatch");
-  redacted_ = get_at<std::uint8_t>(frame + 4);
-  if ((redacted_ & ~0x07U) != 0 || get_at<std::uint8_t>(frame + 5) != 0 || get_at<std::uint16_t>(frame + 6) != 0) {
+  redacted_.bits = get_at<std::uint8_t>(frame + 4);
+  if (!redacted_.without(BodyMemberSet::all()).empty() || get_at<std::uint8_t>(frame + 5) != 0 ||
+      get_at<std::uint16_t>(frame + 6) != 0) {
     return corrupt("unknown frame flags");
   }
 
@@ -337,7 +343,7 @@ Status Record::decode() {
       !count_secret(BodyMember::Private, header_.private_length)) {
     return corrupt("an absent member is marked as redacted");
   }
-  if (redacted_ == 0) secret_bytes = std::min(secret_bytes, kSeedBytes);
+  if (redacted_.empty()) secret_bytes = std::min(secret_bytes, kSeedBytes);
   secrets_ = rest.take_bytes(secret_bytes);
   const auto take = [&](BodyMember member, const std::optional<std::uint32_t>& bytes,
                         std::optional<std::string_view>& to) {
@@ -355,10 +361,18 @@ Status Record::decode() {
 }
 
 Seed Record::seed() const {
-  STELE_CHECK(redacted_ == 0);
+  STELE_CHECK(redacted_.empty());
   Seed seed{};
   std::copy_n(secrets_.begin(), secrets_.size(), reinterpret_cast<char*>(seed.data()));
   return seed;
+}
+
+BodyMemberSet Record::members() const {
+  BodyMemberSet present;
+  if (header_.data_length) present.add(BodyMember::Data);
+  if (header_.metadata_length) present.add(BodyMember::Metadata);
+  if (header_.private_length) present.add(BodyMember::Private);
+  return present;
 }
 
 std::optional<std::string_view> Record::bytes_of(BodyMember member) const {
@@ -378,16 +392,16 @@ std::string_view Record::secret_of(BodyMember member) const {
   const std::optional<std::uint32_t> lengths[3] = {header_.data_length, header_.metadata_length,
                                                    header_.private_length};
   ByteReader secrets(secrets_);
-  for (int before = 0;; ++before) {
+  for (std::size_t before = 0;; ++before) {
     if (!lengths[before]) continue;
-    const std::string_view secret = secrets.take_bytes((redacted_ >> before) & 1 ? kDigestBytes : kSeedBytes);
-    if (before == static_cast<int>(member)) return secret;
+    const std::string_view secret = secrets.take_bytes(redacted(kBodyMembers[before]) ? kDigestBytes : kSeedBytes);
+    if (kBodyMembers[before] == member) return secret;
   }
 }
 
 std::optional<Salt> Record::salt(BodyMember member) const {
   if (!bytes_of(member)) return std::nullopt;
-  if (redacted_ == 0) return member_salt(seed(), member);
+  if (redacted_.empty()) return member_salt(seed(), member);
   Salt salt;
   const std::string_view stored = secret_of(member);
   std::copy_n(stored.begin(), stored.size(), reinterpret_cast<char*>(salt.data()));
@@ -407,11 +421,34 @@ Digest Record::member_digest(BodyMember member) const {
 }
 
 Digest Record::body_digest() const {
-  if (redacted_ == 0) return stele::body_digest(seed(), body_);
+  if (redacted_.empty()) return stele::body_digest(seed(), body_);
   const Digest data = member_digest(BodyMember::Data);
   const Digest metadata = member_digest(BodyMember::Metadata);
   const Digest private_fields = member_digest(BodyMember::Private);
   return sha256({as_bytes(data), as_bytes(metadata), as_bytes(private_fields)});
+}
+
+void append_redacted_record(std::string& to, const Record& record, BodyMemberSet members) {
+  const BodyMemberSet present = record.members();
+  const BodyMemberSet redacted = record.redacted_members().with(members).common(present);
+  STELE_CHECK(!redacted.empty());
+  const std::size_t begin = to.size();
+  put<std::uint32_t>(to, 0);  // its length, patched below
+  put<std::uint8_t>(to, redacted.bits);
+  to.append(3, '\0');
+  put<std::uint64_t>(to, 0);  // its checksum, likewise
+  to.append(record.header_bytes());
+  for (const BodyMember member : kBodyMembers) {
+    if (redacted.has(member)) {
+      to.append(as_bytes(record.member_digest(member)));
+    } else if (present.has(member)) {
+      to.append(as_text(*record.salt(member)));
+    }
+  }
+  for (const BodyMember member : kBodyMembers) {
+    if (present.without(redacted).has(member)) to.append(*record.bytes_of(member));
+  }
+  finish_record(to, begin);
 }
 
 }  // namespace stele

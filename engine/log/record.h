@@ -6,6 +6,7 @@
 // commitment).
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -90,6 +91,26 @@ struct RecordBody {
 };
 
 enum class BodyMember : std::uint8_t { Data = 0, Metadata = 1, Private = 2 };
+inline constexpr std::array kBodyMembers{BodyMember::Data, BodyMember::Metadata, BodyMember::Private};
+
+/// Some of the members of a body. Bits as in byte 4 of a stored record.
+struct BodyMemberSet {
+  std::uint8_t bits = 0;
+
+  [[nodiscard]] static constexpr BodyMemberSet all() { return {0x07}; }
+  void add(BodyMember member) { bits = static_cast<std::uint8_t>(bits | (1U << static_cast<unsigned>(member))); }
+  [[nodiscard]] bool has(BodyMember member) const { return ((bits >> static_cast<unsigned>(member)) & 1U) != 0; }
+  [[nodiscard]] bool empty() const { return bits == 0; }
+  [[nodiscard]] unsigned size() const { return static_cast<unsigned>(std::popcount(bits)); }
+  [[nodiscard]] BodyMemberSet with(BodyMemberSet other) const { return {static_cast<std::uint8_t>(bits | other.bits)}; }
+  [[nodiscard]] BodyMemberSet common(BodyMemberSet other) const {
+    return {static_cast<std::uint8_t>(bits & other.bits)};
+  }
+  [[nodiscard]] BodyMemberSet without(BodyMemberSet other) const {
+    return {static_cast<std::uint8_t>(bits & ~static_cast<unsigned>(other.bits))};
+  }
+  bool operator==(const BodyMemberSet&) const = default;
+};
 
 using Salt = std::array<std::uint8_t, 16>;
 /// Salt of one member, derived from the record's seed so that showing one salt tells nothing about the others.
@@ -124,8 +145,11 @@ class Record {
   [[nodiscard]] const RecordHeader& header() const { return header_; }
   /// Empty members for those that are absent or redacted; redacted() tells which.
   [[nodiscard]] const RecordBody& body() const { return body_; }
-  [[nodiscard]] bool redacted(BodyMember member) const { return (redacted_ >> static_cast<int>(member)) & 1; }
-  [[nodiscard]] bool any_redacted() const { return redacted_ != 0; }
+  [[nodiscard]] bool redacted(BodyMember member) const { return redacted_.has(member); }
+  [[nodiscard]] bool any_redacted() const { return !redacted_.empty(); }
+  [[nodiscard]] BodyMemberSet redacted_members() const { return redacted_; }
+  /// Those that were not absent when the record was made, redacted or not.
+  [[nodiscard]] BodyMemberSet members() const;
   /// The bytes of a member; none if it is absent or redacted.
   [[nodiscard]] std::optional<std::string_view> bytes_of(BodyMember member) const;
   [[nodiscard]] std::string_view header_bytes() const { return header_bytes_; }
@@ -152,10 +176,14 @@ class Record {
   RecordHeader header_;
   RecordBody body_;
   std::string_view header_bytes_;
-  std::uint8_t redacted_ = 0;
+  BodyMemberSet redacted_;
   std::array<std::array<char, 36>, 3> uuid_texts_{};  // user, correlation, causation ids that are stored as 16 bytes
   std::string_view secrets_;                          // seed, or salts and digests once redacted
 };
+
+/// Encodes the record at the end of `to` without the bytes of `members`, but with their digests in the place of salts:
+/// header and leaf stay. At least one member must be redacted then; members that are absent are passed over.
+void append_redacted_record(std::string& to, const Record& record, BodyMemberSet members);
 
 /// One of the store's own records (genesis, `$` aggregates, actions), which readers and conditions do not see unless
 /// they ask for them.

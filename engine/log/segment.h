@@ -48,6 +48,9 @@ class Segment {
   /// What was found first, empty if nothing.
   [[nodiscard]] std::string damage() const;
   void mark_damaged(const Error& error) const;
+  /// True once its file was written anew under the same name: whoever reads for long should go on with the newer one.
+  [[nodiscard]] bool replaced() const { return replaced_.load(std::memory_order_acquire); }
+  void mark_replaced() const { replaced_.store(true, std::memory_order_release); }
 
  private:
   [[nodiscard]] Result<std::uint32_t> offset_of(Position position) const;
@@ -60,6 +63,7 @@ class Segment {
   const std::shared_ptr<const OffsetTable> offsets_;  // active only
   const ByteOffset table_;                            // sealed only
   mutable std::atomic<bool> damaged_{false};
+  mutable std::atomic<bool> replaced_{false};
   mutable Mutex damage_mutex_;
   mutable std::string damage_ GUARDED_BY(damage_mutex_);
 };

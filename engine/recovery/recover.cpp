@@ -50,7 +50,7 @@ Status write_zeros(File& file, std::uint64_t from, std::uint64_t to) {
 
 struct FolderContent {
   std::vector<SegmentId> segments;
-  std::vector<std::string> leftovers;  // prepared segments that were never begun
+  std::vector<std::string> leftovers;  // segments that were never begun, or not written anew to the end
   std::vector<std::string> strangers;
 };
 
@@ -60,7 +60,7 @@ Result<FolderContent> list_log(FileSystem& file_system, const std::string& folde
   for (const std::string& name : names) {
     if (const auto id = parse_segment_name(name)) {
       content.segments.push_back(*id);
-    } else if (name.ends_with(kPreparedSuffix)) {
+    } else if (name.ends_with(kPreparedSuffix) || name.ends_with(kRewrittenSuffix)) {
       content.leftovers.push_back(name);
     } else {
       content.strangers.push_back(name);
@@ -89,15 +89,23 @@ class VisitBehind final : public LogVisitor {
   ByteOffset durable_end_;
 };
 
-/// Only behind the replay point, if that is in this segment and the offsets of all records before are known.
-std::optional<ScanStart> start_in(const KnownOfLog& known, SegmentId id, Position first) {
+/// Only behind the replay point, if that is in this segment and the offsets of all records before are known: from the
+/// footer, or, while there is none, from whoever knows the point.
+Result<std::optional<ScanStart>> start_in(WindowReader& in, const SegmentHeader& segment, const KnownOfLog& known,
+                                          Position first) {
+  using Found = std::optional<ScanStart>;
+  const SegmentId id = segment.segment;
+  if (known.replay_from && known.replay_from->segment == id) {
+    STELE_ASSIGN(SealedStart sealed, find_sealed_start(in, segment, first, *known.replay_from));
+    if (sealed.sealed) return std::move(sealed.start);
+  }
   if (!known.replay_from || known.replay_from->segment != id || known.offsets_first > first ||
       known.offsets_first.plus(known.offsets.size()) != known.replay_from->end.next) {
-    return std::nullopt;
+    return Found{};
   }
-  if (first > known.replay_from->end.next) return std::nullopt;
+  if (first > known.replay_from->end.next) return Found{};
   const auto skipped = static_cast<std::ptrdiff_t>(first.since(known.offsets_first));
-  return ScanStart{*known.replay_from, {known.offsets.begin() + skipped, known.offsets.end()}};
+  return Found(ScanStart{*known.replay_from, {known.offsets.begin() + skipped, known.offsets.end()}});
 }
 
 /// Only space, and the time to open the next time, are at stake.
@@ -134,6 +142,12 @@ Result<bool> log_fits(FileSystem& file_system, const std::string& log_folder, co
   STELE_ASSIGN(const std::string_view bytes, in.few_bytes(0, kSegmentHeaderBytes));
   const auto header = decode_segment_header(bytes);
   if (!header) return false;
+  STELE_ASSIGN(const std::string_view begin,
+               in.few_bytes(kSegmentHeaderBytes, std::min<std::uint64_t>(kFrameBytes, size - kSegmentHeaderBytes)));
+  const auto first = parse_frame_header(begin, header->store_id, header->segment);
+  if (!first) return false;
+  STELE_ASSIGN(const SealedStart sealed, find_sealed_start(in, *header, first->first, point));
+  if (sealed.sealed) return sealed.start.has_value();
   return point_fits(in, *header, point);
 }
 
@@ -195,7 +209,7 @@ Result<RecoveredLog> recover_log(FileSystem& file_system, const std::string& log
       flags |= kFooterFound;
     } else if (usable) {
       store = header->store_id;
-      const std::optional<ScanStart> start = start_in(known, id, first);
+      STELE_ASSIGN(const std::optional<ScanStart> start, start_in(in, *header, known, first));
       // A segment is begun only once the one before was synced to its end.
       const bool state_tells = known.state && known.state->store_id == *store && known.state->segment == id;
       behind.durable_up_to(!last ? ByteOffset{size} : state_tells ? known.state->offset : ByteOffset{});

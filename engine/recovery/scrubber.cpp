@@ -19,7 +19,8 @@ constexpr std::chrono::hours kPassEvery{1};
 /// Uses up the rate as groups go by. Records are decoded, and so verified, before a visitor sees them.
 class Pace final : public LogVisitor {
  public:
-  Pace(RateLimiter& limiter, std::atomic<std::uint64_t>& bytes) : limiter_(limiter), bytes_(bytes) {}
+  Pace(RateLimiter& limiter, std::atomic<std::uint64_t>& bytes, const Segment& segment)
+      : limiter_(limiter), bytes_(bytes), segment_(segment) {}
   Status record(const Record&, SegmentId, ByteOffset) override { return {}; }
   Status group(const LogPoint& point, bool) override {
     constexpr std::uint64_t kStep = 256 * 1024;
@@ -27,13 +28,15 @@ class Pace final : public LogVisitor {
     if (read < kStep) return {};
     paid_ = point.offset.value();
     bytes_.fetch_add(read, std::memory_order_relaxed);
-    if (limiter_.take(read)) return {};
+    // The file is not kept open for long once it was written anew.
+    if (limiter_.take(read) && !segment_.replaced()) return {};
     return Error{.kind = ErrorKind::Closed, .message = "stopped"};
   }
 
  private:
   RateLimiter& limiter_;
   std::atomic<std::uint64_t>& bytes_;
+  const Segment& segment_;
   std::uint64_t paid_ = 0;
 };
 
@@ -70,13 +73,15 @@ void Scrubber::run() {
 }
 
 bool Scrubber::pass() {
-  const auto segments = segments_();
-  for (std::size_t i = 0; i + 1 < segments->size(); ++i) {
-    const Segment& segment = *(*segments)[i];
-    if (segment.damaged()) continue;
-    if (const Status status = scrub_segment(segment); !status) {
+  for (std::size_t i = 0;; ++i) {
+    // One at a time: a list would keep the files of segments that are written anew meanwhile.
+    std::shared_ptr<const Segment> segment;
+    if (const auto segments = segments_(); i + 1 < segments->size()) segment = (*segments)[i];
+    if (!segment) break;
+    if (segment->damaged()) continue;
+    if (const Status status = scrub_segment(*segment); !status) {
       if (limiter_.stopped()) return false;
-      segment.mark_damaged(status.error());
+      segment->mark_damaged(status.error());
     }
   }
   // The list alone: a view would keep parts in memory for as long as the pass takes.
@@ -95,25 +100,20 @@ Status Scrubber::scrub_segment(const Segment& segment) {
   const std::unique_ptr<File>& file = *opened;
   STELE_ASSIGN(const std::uint64_t size, file->size());
   WindowReader in(*file, size);
-  if (size < kSegmentHeaderBytes + kFrameBytes)
-    return Error{.kind = ErrorKind::Corrupt, .message = "the segment is too short"};
+  if (size < kSegmentHeaderBytes) return Error{.kind = ErrorKind::Corrupt, .message = "the segment is too short"};
   STELE_ASSIGN(const std::string_view head, in.few_bytes(0, kSegmentHeaderBytes));
   STELE_ASSIGN(const SegmentHeader header, decode_segment_header(head));
-  // What the first group says of the one before it is taken from itself; that the next segment continues this one is
-  // seen when the log is opened.
-  STELE_ASSIGN(const std::string_view frame, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
-  const auto first = parse_frame_header(frame, header.store_id, segment.id());
-  if (!first || header.segment != segment.id() || first->first != segment.first() || first->group == GroupNumber{0}) {
-    return Error{.kind = ErrorKind::Corrupt, .message = "the segment does not begin with its first group"};
+  if (header.segment != segment.id()) {
+    return Error{.kind = ErrorKind::Corrupt, .message = "the segment has another number"};
   }
-  LogEnd chain{.next = segment.first(),
-               .last_group = GroupNumber{first->group.value() - 1},
-               .last_link = first->previous_link,
-               .last_time = Timestamp{INT64_MIN}};
-  Pace pace(limiter_, bytes_);
-  STELE_ASSIGN(const SegmentScan scan, scan_segment(in, header, chain, nullptr, pace));
-  if (scan.sealed) return {};
-  return Error{.kind = ErrorKind::Corrupt, .message = "a group or the footer is damaged", .offset = scan.end.value()};
+  // That the next segment continues this one is seen when the log is opened.
+  STELE_ASSIGN(LogEnd chain, chain_before(in, header, segment.first()));
+  Pace pace(limiter_, bytes_, segment);
+  auto scan = scan_segment(in, header, chain, nullptr, pace);
+  if (segment.replaced()) return {};
+  if (!scan) return scan.error();
+  if (scan->sealed) return {};
+  return Error{.kind = ErrorKind::Corrupt, .message = "a group or the footer is damaged", .offset = scan->end.value()};
 }
 
 bool Scrubber::scrub_run(const IndexRun& run) {

@@ -13,17 +13,6 @@ Error corrupt_at(std::uint64_t offset, std::string what) {
   return Error{.kind = ErrorKind::Corrupt, .message = std::move(what), .offset = offset};
 }
 
-/// The whole frame at `offset` if one with a valid checksum stands there; otherwise nullopt.
-Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment, std::uint64_t offset) {
-  using Found = std::optional<FrameHeader>;
-  if (in.file_size() - offset < kFrameBytes) return Found{};
-  STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, kFrameBytes));
-  const Found header = parse_frame_header(bytes, segment.store_id, segment.segment);
-  if (!header || header->total_bytes() > in.file_size() - offset) return Found{};
-  STELE_ASSIGN(const std::string_view frame, in.bytes(offset, header->total_bytes()));
-  return frame_checksum_holds(frame) ? header : Found{};
-}
-
 Result<Timestamp> time_of_record(WindowReader& in, std::uint64_t offset, Record& record) {
   const auto outside = [&](std::uint64_t length) {
     return offset > in.file_size() || length > in.file_size() - offset;
@@ -68,6 +57,31 @@ bool is_zero(std::string_view bytes) {
 }
 
 }  // namespace
+
+Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment, std::uint64_t offset) {
+  using Found = std::optional<FrameHeader>;
+  if (in.file_size() - offset < kFrameBytes) return Found{};
+  STELE_ASSIGN(const std::string_view bytes, in.bytes(offset, kFrameBytes));
+  const Found header = parse_frame_header(bytes, segment.store_id, segment.segment);
+  if (!header || header->total_bytes() > in.file_size() - offset) return Found{};
+  STELE_ASSIGN(const std::string_view frame, in.bytes(offset, header->total_bytes()));
+  return frame_checksum_holds(frame) ? header : Found{};
+}
+
+Result<LogEnd> chain_before(WindowReader& in, const SegmentHeader& segment, Position first) {
+  std::optional<FrameHeader> header;
+  if (in.file_size() >= kSegmentHeaderBytes + kFrameBytes) {
+    STELE_ASSIGN(const std::string_view frame, in.few_bytes(kSegmentHeaderBytes, kFrameBytes));
+    header = parse_frame_header(frame, segment.store_id, segment.segment);
+  }
+  if (!header || header->kind != FrameKind::Group || header->first != first || header->group == GroupNumber{0}) {
+    return corrupt_at(kSegmentHeaderBytes, "the segment does not begin with its first group");
+  }
+  return LogEnd{.next = first,
+                .last_group = GroupNumber{header->group.value() - 1},
+                .last_link = header->previous_link,
+                .last_time = Timestamp{INT64_MIN}};
+}
 
 Result<SegmentScan> scan_segment(WindowReader& in, const SegmentHeader& segment, LogEnd& chain, const ScanStart* start,
                                  LogVisitor& visitor) {
@@ -157,6 +171,46 @@ Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const Segment
                          .offset_table = ByteOffset{offset->value() + kFrameBytes + kFooterFixedBytes}});
 }
 
+Result<SealedStart> find_sealed_start(WindowReader& in, const SegmentHeader& segment, Position first,
+                                      const LogPoint& point) {
+  const std::uint64_t size = in.file_size();
+  SealedStart found;
+  if (size < kSegmentHeaderBytes + kFrameBytes + kFooterFixedBytes + kFooterTrailerBytes) return found;
+  STELE_ASSIGN(const std::string_view trailer, in.few_bytes(size - kFooterTrailerBytes, kFooterTrailerBytes));
+  const auto offset = decode_trailer(trailer);
+  if (!offset || offset->value() < kSegmentHeaderBytes || offset->value() > size - kFooterTrailerBytes) return found;
+  STELE_ASSIGN(const std::optional<FrameHeader> footer, whole_frame(in, segment, offset->value()));
+  if (!footer || footer->kind != FrameKind::Footer ||
+      footer->payload_length != kFooterFixedBytes + 4ULL * footer->record_count ||
+      offset->value() + footer->total_bytes() + kFooterTrailerBytes != size) {
+    return found;
+  }
+  found.sealed = true;
+  const Position end = first.plus(footer->record_count);
+  const Position next = point.end.next;
+  if (segment.segment != point.segment || footer->first != first || next <= first || next > end) return found;
+  ScanStart start{point, {}};
+  start.offsets.resize(next.since(first));
+  STELE_ASSIGN(const std::string_view table,
+               in.bytes(offset->value() + kFrameBytes + kFooterFixedBytes, 4ULL * footer->record_count));
+  std::memcpy(start.offsets.data(), table.data(), 4 * start.offsets.size());
+  FrameHeader behind = *footer;
+  std::uint64_t at = offset->value();
+  if (next < end) {
+    const auto record = get_at<std::uint32_t>(table.data() + 4 * start.offsets.size());
+    if (record < kSegmentHeaderBytes + kFrameBytes || record > at) return found;
+    at = record - kFrameBytes;
+    STELE_ASSIGN(const std::optional<FrameHeader> group, whole_frame(in, segment, at));
+    if (!group || group->kind != FrameKind::Group || group->first != next) return found;
+    behind = *group;
+    behind.group = GroupNumber{group->group.value() - 1};
+  }
+  if (behind.previous_link != point.end.last_link || behind.group != point.end.last_group) return found;
+  start.point.offset = ByteOffset{at};
+  found.start = std::move(start);
+  return found;
+}
+
 Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const LogPoint& point) {
   if (segment.segment != point.segment || point.last_group.value() < kSegmentHeaderBytes ||
       point.last_group >= point.offset || point.offset.value() > in.file_size()) {
@@ -166,6 +220,27 @@ Result<bool> point_fits(WindowReader& in, const SegmentHeader& segment, const Lo
   return group && group->kind == FrameKind::Group && group->group == point.end.last_group &&
          group->link == point.end.last_link && group->first.plus(group->record_count) == point.end.next &&
          point.last_group.plus(group->total_bytes()) == point.offset;
+}
+
+Result<std::optional<ByteOffset>> find_group_beyond(WindowReader& in, const SegmentHeader& segment, GroupNumber number,
+                                                    std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t kStep = 256 * 1024;
+  using Found = std::optional<ByteOffset>;
+  char magic[4];
+  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
+  const std::string_view pattern(magic, sizeof magic);
+  for (std::uint64_t at = from; at + kFrameBytes <= to;) {
+    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, in.file_size() - at)));
+    const std::size_t found = bytes.find(pattern);
+    if (found == std::string_view::npos) {
+      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
+      continue;
+    }
+    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
+    if (whole && whole->group > number) return Found(ByteOffset{at + found});
+    at += found + 1;
+  }
+  return Found{};
 }
 
 Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segment, const SegmentScan& scan,
@@ -200,23 +275,8 @@ Result<TailObservation> observe_tail(WindowReader& in, const SegmentHeader& segm
     if (whole) seen.flags |= kFrameWhole;
   }
 
-  char magic[4];
-  put_at<std::uint32_t>(magic, static_cast<std::uint32_t>(FrameKind::Group));
-  const std::string_view pattern(magic, sizeof magic);
-  for (std::uint64_t at = end; at + kFrameBytes <= seen.bytes_end.value();) {
-    STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, size - at)));
-    const std::size_t found = bytes.find(pattern);
-    if (found == std::string_view::npos) {
-      at += bytes.size() < kStep ? bytes.size() : kStep - (pattern.size() - 1);
-      continue;
-    }
-    STELE_ASSIGN(const std::optional<FrameHeader> whole, whole_frame(in, segment, at + found));
-    if (whole && whole->group > chain.last_group.next()) {
-      seen.flags |= kLaterGroup;
-      break;
-    }
-    at += found + 1;
-  }
+  STELE_ASSIGN(const auto later, find_group_beyond(in, segment, chain.last_group.next(), end, seen.bytes_end.value()));
+  if (later) seen.flags |= kLaterGroup;
   return seen;
 }
 

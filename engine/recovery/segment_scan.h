@@ -51,8 +51,36 @@ struct SealedEnd {
 [[nodiscard]] Result<std::optional<SealedEnd>> read_sealed_end(WindowReader& in, const SegmentHeader& header,
                                                                LogEnd& chain);
 
-/// True if the group that ends at `point` stands in this segment as it stood when the point was taken.
+/// The frame at `offset` if a whole one of this segment stands there, with a checksum that holds. Its bytes are in the
+/// window of `in` then.
+[[nodiscard]] Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment,
+                                                             std::uint64_t offset);
+
+/// The end of the log before this segment, whose first record is `first`, as far as the segment itself tells: what the
+/// first group says of the one before it is taken from itself. Corrupt if it does not begin with a group.
+[[nodiscard]] Result<LogEnd> chain_before(WindowReader& in, const SegmentHeader& segment, Position first);
+
+/// Where a scan begins in a sealed segment, whose first record is `first`, to go on behind the group that `point`
+/// names. It is found by the footer and by what the group behind it says, not by the offsets of the point: if the
+/// segment was written anew, they have moved.
+struct SealedStart {
+  bool sealed = false;             ///< a whole footer stands at the end of the file; otherwise nothing is known
+  std::optional<ScanStart> start;  ///< none: the log does not go on there as the point says
+};
+[[nodiscard]] Result<SealedStart> find_sealed_start(WindowReader& in, const SegmentHeader& segment, Position first,
+                                                    const LogPoint& point);
+
+/// True if the group that ends at `point` stands in this segment, which is not sealed or not trimmed, as it stood when
+/// the point was taken.
 [[nodiscard]] Result<bool> point_fits(WindowReader& in, const SegmentHeader& header, const LogPoint& point);
+
+/// The frame at `offset`, which lies in the file, if a whole one with a good checksum stands there.
+[[nodiscard]] Result<std::optional<FrameHeader>> whole_frame(WindowReader& in, const SegmentHeader& segment,
+                                                             std::uint64_t offset);
+/// Where the first whole group with a number beyond `number` stands that begins in [from, to).
+[[nodiscard]] Result<std::optional<ByteOffset>> find_group_beyond(WindowReader& in, const SegmentHeader& segment,
+                                                                  GroupNumber number, std::uint64_t from,
+                                                                  std::uint64_t to);
 
 /// What stands behind the end of a scan, as TailFlags, and how far it reaches.
 struct TailObservation {

@@ -31,11 +31,11 @@ Result<SnapshotFileName> SnapshotStore::write_states(const SnapshotBuffer& state
   return writer->finish();
 }
 
-Result<SnapshotFileName> SnapshotStore::write_deletion(const std::string& key, std::uint64_t number) const {
+Result<SnapshotFileName> SnapshotStore::write_deletions(std::span<const std::string> keys, std::uint64_t number) const {
   STELE_TRY(in_place());
   STELE_ASSIGN(const auto writer, SnapshotFileWriter::create(*options_.file_system, options_.folder, {number, number},
-                                                             options_.store_id, 1, nullptr));
-  STELE_TRY(writer->add_deletion(key));
+                                                             options_.store_id, keys.size(), nullptr));
+  for (const std::string& key : keys) STELE_TRY(writer->add_deletion(key));
   return writer->finish();
 }
 

@@ -1,5 +1,7 @@
 #include "engine/snapshots/snapshot_store.h"
 
+#include <algorithm>
+
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
 #include "engine/snapshots/snapshot_folder.h"
@@ -119,30 +121,50 @@ Status SnapshotStore::remove(std::string_view aggregate_id) {
   const std::string key = deletion_key(aggregate_id);
   const MutexLock lock(mutex_);
   if (closed_) return closed();
-  Status removed;
-  {
-    const Turn turn(*this, writing_);
-    newest_.remove_aggregate(key);
-    immutable_.remove_aggregate(key);
-    const std::uint64_t number = next_number_;
-    const auto file = [&]() REQUIRES(mutex_) {
-      const MutexUnlock unlocked(mutex_);
-      return put_in_place({number, number}, write_deletion(key, number));
-    }();
-    if (file) {
-      auto files = std::make_shared<SnapshotFiles>(*files_);
-      files->push_back(*file);
-      files_ = std::move(files);
-      ++next_number_;
-      ++renames_;
-      removed = settle();
-    } else {
-      removed = file.error();
-    }
-    after(removed, write_retry_at_);
-  }
+  Status removed = delete_states({&key, 1});
   if (!in_background()) work();
   return removed;
+}
+
+Status SnapshotStore::delete_states(std::span<const std::string> keys) {
+  const Turn turn(*this, writing_);
+  for (const std::string& key : keys) {
+    newest_.remove_aggregate(key);
+    immutable_.remove_aggregate(key);
+  }
+  const std::uint64_t number = next_number_;
+  const auto file = [&]() REQUIRES(mutex_) {
+    const MutexUnlock unlocked(mutex_);
+    return put_in_place({number, number}, write_deletions(keys, number));
+  }();
+  Status removed = file ? Status{} : Status(file.error());
+  if (file) {
+    auto files = std::make_shared<SnapshotFiles>(*files_);
+    files->push_back(*file);
+    files_ = std::move(files);
+    ++next_number_;
+    ++renames_;
+    removed = settle();
+  }
+  after(removed, write_retry_at_);
+  return removed;
+}
+
+Status SnapshotStore::purge(std::span<const std::string> aggregate_ids) {
+  std::vector<std::string> keys;
+  for (const std::string& id : aggregate_ids) {
+    if (!is_snapshot_id(id)) return invalid("an aggregate id has 1 to 255 bytes");
+    keys.push_back(deletion_key(id));
+  }
+  if (keys.empty()) return {};
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return closed();
+    STELE_TRY(delete_states(keys));
+  }
+  return compact();
 }
 
 Status SnapshotStore::flush() {

@@ -15,6 +15,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -96,6 +97,10 @@ class SnapshotStore {
   /// DiskFull, Closed.
   [[nodiscard]] Status remove(std::string_view aggregate_id);
 
+  /// Deletes the states of these aggregates of all names, and with them their bytes: on return they are in no file of
+  /// the folder and not in memory. As remove() and compact() together.
+  [[nodiscard]] Status purge(std::span<const std::string> aggregate_ids);
+
   /// Everything put before is durable on return. Io, DiskFull, Closed.
   [[nodiscard]] Status flush();
   /// Merges all files into one. On return no file holds a state that was deleted or superseded before, or that is
@@ -121,6 +126,8 @@ class SnapshotStore {
   [[nodiscard]] Status write_memory() REQUIRES(mutex_);
   [[nodiscard]] Status merge(SnapshotCompactionRange range) REQUIRES(mutex_);
   [[nodiscard]] Status settle() REQUIRES(mutex_);
+  /// Deletion keys in ascending order.
+  [[nodiscard]] Status delete_states(std::span<const std::string> keys) REQUIRES(mutex_);
 
   [[nodiscard]] bool memory_full() const REQUIRES(mutex_);
   [[nodiscard]] bool memory_due() const REQUIRES(mutex_);
@@ -140,7 +147,7 @@ class SnapshotStore {
   [[nodiscard]] Status remove_file(const std::string& name) const;
   [[nodiscard]] Result<SnapshotFileName> write_states(const SnapshotBuffer& states, std::uint64_t number,
                                                       RateLimiter* limiter) const;
-  [[nodiscard]] Result<SnapshotFileName> write_deletion(const std::string& key, std::uint64_t number) const;
+  [[nodiscard]] Result<SnapshotFileName> write_deletions(std::span<const std::string> keys, std::uint64_t number) const;
   [[nodiscard]] std::string path(const std::string& name) const { return options_.folder + "/" + name; }
   [[nodiscard]] bool in_background() const { return settings_.write_bytes_per_second > 0; }
 

@@ -60,13 +60,6 @@ bool StoreImpl::propose(Proposal& proposal, AppendCallback& callback, DiskWait w
   return refuse(commit->proposal, commit->callback, Kind::Busy, "the commit queue is full");
 }
 
-void StoreImpl::segment_begun(const LogWriter::Rolled& rolled) {
-  SegmentList next = *segments();
-  if (rolled.sealed) next.back() = rolled.sealed;
-  next.push_back(rolled.active);
-  set_segments(std::move(next));
-}
-
 /// Readers do not see it yet: they stop at the durable end.
 void StoreImpl::index_group(const Group& group, const RecordLocations& places) {
   index_->insert(group.headers, places);
@@ -125,6 +118,7 @@ Status StoreImpl::close() {
   committer_->join();
   feed_.close();
   guard_->stop();  // it stops the others too
+  if (redactor_) redactor_->stop();
   if (scrubber_) scrubber_->stop();
   tree_->stop();
   compactor_->stop();

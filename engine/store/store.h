@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,9 @@
 
 namespace stele {
 
+struct RedactionTarget;
+struct RedactionWatch;
+struct RedactionCounts;
 class CheckpointFolder;
 class MerkleTree;
 
@@ -78,6 +82,11 @@ class Store {
   /// The checkpoints that were signed over this log, kept in `checkpoints` in the data folder; opened by the first call
   /// that succeeds. Lives as long as the store. Errors as of CheckpointFolder::open(); Closed. May wait for the disk.
   [[nodiscard]] virtual Result<CheckpointFolder*> checkpoints() = 0;
+
+  /// Removes members of stored bodies for good: see engine/redaction/redactor.h. For a thread that may take its time;
+  /// one call at a time, the others wait.
+  [[nodiscard]] virtual Result<RedactionCounts> redact(std::span<const RedactionTarget> targets,
+                                                       const RedactionWatch& watch) = 0;
 
   [[nodiscard]] virtual StoreHealth health() const = 0;
   [[nodiscard]] virtual StoreMetrics metrics() const = 0;

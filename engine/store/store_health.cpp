@@ -31,7 +31,8 @@ StoreHealth StoreImpl::health() const {
   if (std::string trouble = writer_->preallocator().trouble(); !trouble.empty()) {
     warn("the next segment cannot be prepared: " + trouble);
   }
-  for (const auto& segment : *segments()) {
+  const auto segments = segments_.list();
+  for (const auto& segment : *segments) {
     if (segment->damaged()) {
       warn("segment " + std::to_string(segment->id().value()) + " is damaged: " + segment->damage());
     }
@@ -75,7 +76,7 @@ StoreMetrics StoreImpl::metrics() const {
   metrics.sync_nanos = writer_->sync_nanos().counts();
   metrics.group_records = commits.group_records.counts();
   metrics.poisoned = committer_->poisoned();
-  const auto list = segments();
+  const auto list = segments_.list();
   for (const auto& segment : *list) {
     metrics.log_bytes +=
         segment == list->back() ? active_bytes_.load(std::memory_order_relaxed) : segment->file_bytes();

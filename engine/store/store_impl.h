@@ -21,9 +21,11 @@
 #include "engine/log/log_folder.h"
 #include "engine/log/log_guard.h"
 #include "engine/log/log_writer.h"
+#include "engine/log/segment_set.h"
 #include "engine/log/state_file.h"
 #include "engine/recovery/recover.h"
 #include "engine/recovery/scrubber.h"
+#include "engine/redaction/redactor.h"
 #include "engine/store/make_read_view.h"
 #include "engine/store/store.h"
 
@@ -56,7 +58,7 @@ class StoreImpl final : public Store {
 
   std::shared_ptr<const ReadView> view_until(Position end) const override {
     end = std::min(end, durable_end());
-    return make_read_view(segments(), index_->view(), end);
+    return make_read_view(segments_.list(), index_->view(), end);
   }
 
   LogHead head() const override {
@@ -74,6 +76,10 @@ class StoreImpl final : public Store {
   Result<CheckpointFolder*> checkpoints() override;
   MerkleTree& tree() override { return *tree_; }
 
+  Result<RedactionCounts> redact(std::span<const RedactionTarget> targets, const RedactionWatch& watch) override {
+    return redactor_->redact(targets, watch);
+  }
+
   StoreHealth health() const override;
   StoreMetrics metrics() const override;
   const RecoveryReport& recovery() const override { return recovery_; }
@@ -88,16 +94,6 @@ class StoreImpl final : public Store {
   void open_snapshots();
   /// What is kept beside the log: nothing of it is written any more.
   void close_folders();
-  [[nodiscard]] std::shared_ptr<const SegmentList> segments() const {
-    const MutexLock lock(segments_mutex_);
-    return segments_;
-  }
-  void set_segments(SegmentList segments) {
-    auto next = std::make_shared<const SegmentList>(std::move(segments));
-    const MutexLock lock(segments_mutex_);
-    segments_ = std::move(next);
-  }
-  void segment_begun(const LogWriter::Rolled& rolled);
   void index_group(const Group& group, const RecordLocations& places);
   void publish(const Group& group, const LogWriter& writer);
   void publish_state(bool closed_cleanly);
@@ -115,6 +111,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<IndexCompactor> compactor_;
   std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<MerkleTree> tree_;
+  std::unique_ptr<Redactor> redactor_;
   std::unique_ptr<SnapshotStore> snapshots_;
   mutable Mutex deliveries_mutex_;
   std::unique_ptr<DeliveryJournal> deliveries_ GUARDED_BY(deliveries_mutex_);  // null until somebody asks for it
@@ -127,8 +124,7 @@ class StoreImpl final : public Store {
 
   std::atomic<std::uint64_t> durable_end_{0};
   std::atomic<std::uint64_t> active_bytes_{0};  // of the active segment that hold groups
-  mutable Mutex segments_mutex_;
-  std::shared_ptr<const SegmentList> segments_ GUARDED_BY(segments_mutex_) = std::make_shared<const SegmentList>();
+  SegmentSet segments_;
   mutable Mutex head_mutex_;
   MerkleFrontier frontier_ GUARDED_BY(head_mutex_);
   MerkleFrontier next_frontier_;  // with the group that is being synced; opening, then the committer's thread

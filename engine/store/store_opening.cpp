@@ -117,7 +117,7 @@ Status StoreImpl::start() {
                                                          },
                                                      .read_leaf = [this](Position position) -> Result<Digest> {
                                                        thread_local Record record;
-                                                       STELE_TRY(read_record(*segments(), position, record));
+                                                       STELE_TRY(read_record(*segments_.list(), position, record));
                                                        return record.leaf();
                                                      },
                                                      .rebuild_bytes_per_second = options_.compaction_bytes_per_second},
@@ -127,7 +127,7 @@ Status StoreImpl::start() {
   compactor_ = std::make_unique<IndexCompactor>(
       IndexCompactorOptions{run_files, options_.index_part_records_max, options_.compaction_bytes_per_second}, *index_,
       [this](Position position, Record& to) -> Status {
-        const auto now = segments();
+        const auto now = segments_.list();
         if (now->empty()) return Error{.kind = ErrorKind::Closed, .message = "the log is not open yet"};
         return read_record(*now, position, to);
       });
@@ -171,7 +171,7 @@ Status StoreImpl::start() {
       return Error{.kind = ErrorKind::Corrupt, .message = "the genesis record names another store than the segments"};
     }
   }
-  set_segments(std::move(log.sealed));
+  segments_.assign(std::move(log.sealed));
   durable_end_.store(log.end.next.value(), std::memory_order_release);
   feed_.publish(log.end.next);
   active_bytes_.store(writer_->active_offset().value(), std::memory_order_relaxed);
@@ -189,7 +189,7 @@ Status StoreImpl::start() {
   sequencer_ = options_.make_sequencer ? options_.make_sequencer(ordering) : std::make_unique<LocalSequencer>(ordering);
   machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time);
   CommitterHooks hooks;
-  hooks.rolled = [this](const LogWriter::Rolled& rolled) { segment_begun(rolled); };
+  hooks.rolled = [this](const LogWriter::Rolled& rolled) { segments_.roll(rolled.sealed, rolled.active); };
   hooks.index = [this](const Group& group, const RecordLocations& places) { index_group(group, places); };
   hooks.durable = [this](const Group& group, const LogWriter& writer) { publish(group, writer); };
   hooks.has_index_room = [this] { return compactor_->has_room(); };
@@ -212,8 +212,11 @@ Status StoreImpl::start() {
   publish_state(false);
   open_snapshots();
   scrubber_ = std::make_unique<Scrubber>(
-      ScrubberOptions{&files, options_.scrub_bytes_per_second}, [this] { return segments(); },
+      ScrubberOptions{&files, options_.scrub_bytes_per_second}, [this] { return segments_.list(); },
       [this] { return index_->view(); });
+  redactor_ = std::make_unique<Redactor>(
+      RedactorParts{&files, log_folder, guard_.get(), options_.compaction_bytes_per_second, segments_,
+                    [this] { return durable_end(); }, [this](SegmentId segment) { return committer_->seal(segment); }});
   scrubber_->start();
   tree_->start();
   compactor_->start();
@@ -222,6 +225,7 @@ Status StoreImpl::start() {
     guard_->start(options_.guard_interval, [this](const Error& displaced) {
       committer_->poison(displaced);
       // What they would write, remove or find damaged may be another store's.
+      redactor_->stop();
       scrubber_->stop();
       tree_->stop();
       compactor_->stop();

@@ -28,6 +28,24 @@ bool RedisStateCache::is_quiet() const {
   return std::chrono::steady_clock::now().time_since_epoch().count() < quiet_until_.load(std::memory_order_relaxed);
 }
 
+std::optional<RedisReply> RedisStateCache::ask(const std::string& command) {
+  const auto answer = std::make_shared<Answer>();
+  const bool sent = client_.send(command, [answer](const RedisReply* reply) {
+    const std::lock_guard lock(answer->mutex);
+    if (reply != nullptr) answer->reply = *reply;
+    answer->has_come = true;
+    answer->came.notify_one();
+  });
+  if (!sent) return std::nullopt;
+  std::unique_lock lock(answer->mutex);
+  if (!answer->came.wait_for(lock, options_.wait_max, [&] { return answer->has_come; })) {
+    quiet_until_ = (std::chrono::steady_clock::now() + options_.quiet_time).time_since_epoch().count();
+    return std::nullopt;
+  }
+  if (!answer->reply || answer->reply->kind == RedisReply::Kind::Error) return std::nullopt;
+  return std::move(answer->reply);
+}
+
 std::shared_ptr<const api::CachedState> RedisStateCache::find(std::string_view aggregate_id, const Digest& handler) {
   const auto failed = [this] {
     counts_->errors.fetch_add(1, std::memory_order_relaxed);
@@ -35,28 +53,24 @@ std::shared_ptr<const api::CachedState> RedisStateCache::find(std::string_view a
   };
   if (is_quiet()) return failed();
   const StatePlace place{store_, aggregate_id, handler};
-  const auto answer = std::make_shared<Answer>();
-  const bool sent = client_.send(redis_command({"GET", state_key(place)}), [answer](const RedisReply* reply) {
-    const std::lock_guard lock(answer->mutex);
-    if (reply != nullptr) answer->reply = *reply;
-    answer->has_come = true;
-    answer->came.notify_one();
-  });
-  if (!sent) return failed();
-  std::unique_lock lock(answer->mutex);
-  if (!answer->came.wait_for(lock, options_.wait_max, [&] { return answer->has_come; })) {
-    quiet_until_ = (std::chrono::steady_clock::now() + options_.quiet_time).time_since_epoch().count();
-    return failed();
-  }
-  if (!answer->reply || answer->reply->kind == RedisReply::Kind::Error) return failed();
-  if (answer->reply->kind == RedisReply::Kind::Nil) {
+  const auto reply = ask(redis_command({"GET", state_key(place)}));
+  if (!reply) return failed();
+  if (reply->kind == RedisReply::Kind::Nil) {
     counts_->misses.fetch_add(1, std::memory_order_relaxed);
     return nullptr;
   }
-  auto state = decode_state_value(secret_, place, answer->reply->text);
+  auto state = decode_state_value(secret_, place, reply->text);
   if (!state) return failed();
   counts_->hits.fetch_add(1, std::memory_order_relaxed);
   return std::make_shared<const api::CachedState>(*std::move(state));
+}
+
+api::Forgotten RedisStateCache::forget(std::string_view aggregate_id, std::span<const Digest> handlers) {
+  for (const Digest& handler : handlers) {
+    const auto reply = ask(redis_command({"DEL", state_key({store_, aggregate_id, handler})}));
+    if (!reply || reply->kind != RedisReply::Kind::Integer) return api::Forgotten::NotYet;
+  }
+  return api::Forgotten::Yes;
 }
 
 bool RedisStateCache::put(std::string_view aggregate_id, const Digest& handler,

@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <string>
 
 #include "api/replay/state_cache.h"
 #include "engine/base/ids.h"
@@ -32,10 +35,14 @@ class RedisStateCache final : public api::SharedStateCache {
   bool put(std::string_view aggregate_id, const Digest& handler,
            std::shared_ptr<const api::CachedState> state) override;
   [[nodiscard]] Metrics metrics() const override;
+  [[nodiscard]] api::Forgotten forget(std::string_view aggregate_id, std::span<const Digest> handlers) override;
+  [[nodiscard]] std::chrono::milliseconds time_to_live() const override { return options_.time_to_live; }
 
  private:
   using Time = std::chrono::steady_clock::time_point;
   [[nodiscard]] bool is_quiet() const;
+  /// The reply to a command; none if there was none in time.
+  [[nodiscard]] std::optional<RedisReply> ask(const std::string& command);
 
   RedisClient& client_;
   const Uuid store_;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <deque>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -83,8 +84,12 @@ struct WorkerPool::Impl {
     while (!closing || !given_up.empty()) {
       std::vector<Process> to_reap = std::exchange(given_up, {});
       if (!to_reap.empty()) {
-        const MutexUnlock unlocked(mutex);
-        to_reap.clear();
+        reaping = true;
+        {
+          const MutexUnlock unlocked(mutex);
+          to_reap.clear();
+        }
+        reaping = false;
         continue;
       }
       if (closing) break;
@@ -99,6 +104,7 @@ struct WorkerPool::Impl {
         }
         starting = false;
         if (made != nullptr) {
+          made->generation = generation;  // it has folded nothing
           ++started;
           reason.clear();
           idle.push_back(std::move(made));
@@ -201,6 +207,7 @@ struct WorkerPool::Impl {
           continue;
         }
         ++busy;
+        busy_generations.insert(taken->generation);
         result = std::move(taken);
         break;
       }
@@ -231,7 +238,12 @@ struct WorkerPool::Impl {
       cause = "worn";
     }
     const MutexLock lock(mutex);
+    if (cause.empty() && process->generation < generation) {
+      process->kill();
+      cause = "worn";
+    }
     --busy;
+    busy_generations.erase(busy_generations.find(process->generation));
     if (cause.empty()) {
       idle.push_back(std::move(process));
     } else {
@@ -253,6 +265,9 @@ struct WorkerPool::Impl {
   std::deque<Process> idle GUARDED_BY(mutex);
   std::vector<Process> given_up GUARDED_BY(mutex);  ///< killed, not reaped
   std::size_t busy GUARDED_BY(mutex) = 0;
+  std::uint64_t generation GUARDED_BY(mutex) = 0;  ///< how often processes were retired
+  std::multiset<std::uint64_t> busy_generations GUARDED_BY(mutex);
+  bool reaping GUARDED_BY(mutex) = false;     ///< processes that were given up are being waited for
   std::size_t waiting GUARDED_BY(mutex) = 0;  ///< callers of begin() that wait
   bool starting GUARDED_BY(mutex) = false;
   bool closing GUARDED_BY(mutex) = false;
@@ -298,6 +313,25 @@ std::variant<std::unique_ptr<api::Fold>, FoldFailure> WorkerPool::begin(const ap
     // One that was killed while it was free: nothing has happened yet.
     if (failure->kind != FoldFailure::Kind::Died || again) return std::move(*failure);
   }
+}
+
+std::uint64_t WorkerPool::retire() {
+  const MutexLock lock(impl_->mutex);
+  ++impl_->generation;
+  for (Process& process : impl_->idle) {
+    process->kill();
+    impl_->count_kill("worn");
+    impl_->given_up.push_back(std::move(process));
+  }
+  impl_->idle.clear();
+  impl_->keeper_wakes.notify_all();
+  return impl_->generation;
+}
+
+bool WorkerPool::has_retired(std::uint64_t mark) const {
+  const MutexLock lock(impl_->mutex);
+  const auto& at_work = impl_->busy_generations;
+  return impl_->given_up.empty() && !impl_->reaping && (at_work.empty() || *at_work.begin() >= mark);
 }
 
 api::ScriptMetrics WorkerPool::metrics() const {

@@ -44,9 +44,11 @@ class WorkerPool final : public api::ScriptHost {
   [[nodiscard]] std::string engine_id() const override;
   [[nodiscard]] std::variant<std::unique_ptr<api::Fold>, api::FoldFailure> begin(
       const api::ScriptStart& start) override;
-  /// Causes of kills: the limits (api::FoldFailure), "abandoned", "died", and "worn": it served long, or its memory has
-  /// grown.
+  /// Causes of kills: the limits (api::FoldFailure), "abandoned", "died", and "worn": it served long, its memory has
+  /// grown, or it was retired.
   [[nodiscard]] api::ScriptMetrics metrics() const override;
+  std::uint64_t retire() override;
+  [[nodiscard]] bool has_retired(std::uint64_t mark) const override;
 
  private:
   struct Impl;

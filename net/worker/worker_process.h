@@ -52,6 +52,7 @@ class WorkerProcess {
 
   // What its owner remembers of it.
   std::uint64_t folds = 0;              ///< begun
+  std::uint64_t generation = 0;         ///< how often processes had been retired when it was started
   std::uint64_t ready_space_bytes = 0;  ///< address_space_bytes() when it was ready
 
  private:

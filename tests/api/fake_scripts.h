@@ -34,12 +34,16 @@ class FakeScripts final : public ScriptHost {
     return std::make_unique<CountingFold>(std::string(start.source), number_in(start.state), *this);
   }
   [[nodiscard]] ScriptMetrics metrics() const override { return {.workers = 1}; }
+  std::uint64_t retire() override { return ++retired; }
+  [[nodiscard]] bool has_retired(std::uint64_t) const override { return !busy; }
 
   std::string why_not;
   std::string engine = "fake/1";
   std::optional<FoldFailure> failing;  ///< what begin() gives
   std::function<void()> on_begin;
   std::atomic<int> begun{0};
+  std::atomic<std::uint64_t> retired{0};
+  std::atomic<bool> busy{false};
   std::atomic<std::uint64_t> folded{0};
 
  private:

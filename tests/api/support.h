@@ -281,6 +281,7 @@ class TestService {
   }
 
   [[nodiscard]] Store& store() { return *store_; }
+  [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] Service& service() { return *service_; }
   [[nodiscard]] TestScheduler& scheduler() { return *scheduler_; }
 

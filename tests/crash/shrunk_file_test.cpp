@@ -19,7 +19,7 @@ using namespace stele::tests;
 namespace {
 
 constexpr std::size_t kEvents = 60;
-constexpr std::uintmax_t kPageBytes = 4096;
+constexpr std::uintmax_t kSystemPageBytes = 4096;
 
 void check_is_storage_error(const HttpResponse& answer) {
   INFO("answer: ", answer.status, " ", answer.body, answer.error);
@@ -52,7 +52,7 @@ TEST_CASE("ShrunkSegment.ReadsOfItFailAndTheRestGoesOn") {
 
   // Some of its records stay within the file, their table of offsets does not; then hardly anything does.
   std::set<std::string> gone;
-  for (const std::uintmax_t left : {5 * kPageBytes, kPageBytes}) {
+  for (const std::uintmax_t left : {5 * kSystemPageBytes, kSystemPageBytes}) {
     CAPTURE(left);
     std::filesystem::resize_file(second, left);
     gone.clear();
@@ -125,7 +125,7 @@ TEST_CASE("ShrunkRun.IsMadeAgainFromTheLog") {
   wait_until([&] { return contains(http.get("/readyz").body, R"("indexRuns":4)"); });
   for (const auto& run : runs()) {
     std::error_code gone_already;
-    std::filesystem::resize_file(run, kPageBytes, gone_already);
+    std::filesystem::resize_file(run, kSystemPageBytes, gone_already);
   }
   // Until a run is made again its events are not found to be missing: that would let them be stored twice.
   const auto answers = [&] {

@@ -146,9 +146,9 @@ TEST_CASE("Frame.AFrameOfAnotherStoreOrSegmentIsNone") {
 
 TEST_CASE("Frame.AGroupLongerThanTheLimitIsNone") {
   std::string bytes = group_frame("x");
-  put_at<std::uint32_t>(bytes.data() + 56, static_cast<std::uint32_t>(kGroupBytesMax - kFrameBytes));
+  put_at<std::uint32_t>(bytes.data() + 56, static_cast<std::uint32_t>(kRewrittenGroupBytesMax - kFrameBytes));
   CHECK(parse_frame_header(bytes, kStore, SegmentId{3}));
-  put_at<std::uint32_t>(bytes.data() + 56, static_cast<std::uint32_t>(kGroupBytesMax - kFrameBytes + 1));
+  put_at<std::uint32_t>(bytes.data() + 56, static_cast<std::uint32_t>(kRewrittenGroupBytesMax - kFrameBytes + 1));
   CHECK_FALSE(parse_frame_header(bytes, kStore, SegmentId{3}));
   put_at<std::uint32_t>(bytes.data(), static_cast<std::uint32_t>(FrameKind::Footer));
   CHECK(parse_frame_header(bytes, kStore, SegmentId{3}));

@@ -368,6 +368,34 @@ TEST_CASE("SnapshotStore.WhatWasDeletedIsGoneAndTheRestStays") {
   check_gone();
 }
 
+TEST_CASE("SnapshotStore.APurgeLeavesNoBytesOfItsAggregates") {
+  Bench bench;
+  bench.put("a", 1, "state a1");
+  bench.put("b", 1, "state b1");
+  bench.put("c", 1, "state c1");
+  REQUIRE(bench.store->flush());
+  bench.put("a", 2, "state a2", "other");
+  REQUIRE(bench.store->flush());
+  bench.put("b", 2, "state b2");
+  const std::vector<std::string> ids{"b", "a", "b", "none"};
+  REQUIRE(bench.store->purge(ids));
+  for (int opened = 0; opened < 2; ++opened) {
+    for (const char* gone : {"state a1", "state a2", "state b1", "state b2"}) CHECK_FALSE(bench.on_disk(gone));
+    CHECK(bench.get("a") == "none");
+    CHECK(bench.get("a", 2, "other") == "none");
+    CHECK(bench.get("b") == "none");
+    CHECK(bench.get("c") == "state c1");
+    REQUIRE(bench.store->flush());
+    bench.open();
+  }
+  bench.put("a", 3, "state a3");
+  CHECK(bench.get("a") == "state a3");
+  CHECK(bench.store->purge(std::vector<std::string>{}).has_value());
+  const auto refused = bench.store->purge(std::vector<std::string>{""});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::InvalidArgument);
+}
+
 TEST_CASE("SnapshotStore.ADeletionIsDurableOnReturn") {
   for (const bool power : {true, false}) {
     Bench bench;

@@ -223,5 +223,15 @@ TEST_CASE("GoldenRecord.RedactionKeepsHeaderAndLeaf") {
     CHECK(record.body().private_fields == ((gone & 4U) ? Member() : Member(kPrivate)));
     CHECK(record.header_bytes() == whole.header_bytes());
     CHECK(record.leaf() == whole.leaf());
+    std::string encoded = "before";
+    append_redacted_record(encoded, whole, BodyMemberSet{static_cast<std::uint8_t>(gone)});
+    CHECK(encoded == "before" + golden_bytes(name));
+    // What is left of a record can be redacted in its turn.
+    for (unsigned more = 1; more < 8; ++more) {
+      CAPTURE(more);
+      encoded.clear();
+      append_redacted_record(encoded, record, BodyMemberSet{static_cast<std::uint8_t>(more)});
+      CHECK(encoded == redacted_record(gone | more));
+    }
   }
 }

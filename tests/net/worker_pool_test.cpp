@@ -301,6 +301,27 @@ TEST_CASE("WorkerPool.AProcessHasABoundedLife") {
   CHECK(kills_of(pool, "worn") == 3);
 }
 
+TEST_CASE("WorkerPool.ProcessesThatWereRetiredServeNoOtherFold") {
+  const std::set<pid_t> before = workers();
+  net::WorkerOptions options = script_options();
+  options.workers_max = 2;
+  options.start_ahead = false;
+  net::WorkerPool pool(options);
+  auto fold = begin_fold(pool, kGood);
+  check_good(pool);
+  std::set<pid_t> retired = workers();
+  for (const pid_t pid : before) retired.erase(pid);
+  REQUIRE(retired.size() == 2);
+  const std::uint64_t mark = pool.retire();
+  CHECK_FALSE(pool.has_retired(mark));  // one is at work
+  check_good(pool);
+  CHECK_FALSE(pool.has_retired(mark));
+  fold.reset();
+  CHECK(comes_true([&] { return pool.has_retired(mark); }));
+  for (const pid_t pid : workers()) CHECK_FALSE(retired.contains(pid));
+  check_good(pool);
+}
+
 TEST_CASE("WorkerPool.WhatCannotBeStartedIsUnavailable") {
   for (const char* const program : {"/nonexistent", "/bin/true"}) {
     net::WorkerOptions options = script_options();

@@ -29,12 +29,18 @@ int wrong_usage(std::string_view command, std::string_view why) {
   return kExitUsage;
 }
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return os_error(errno, "cannot open", path);
-  std::string content{std::istreambuf_iterator<char>(file), {}};
+  std::string content;
+  for (char piece[16 * 1024]; file && content.size() <= bytes_max;) {
+    file.read(piece, sizeof piece);
+    content.append(piece, static_cast<std::size_t>(file.gcount()));
+  }
   if (file.bad()) return os_error(EIO, "cannot read", path);
   if (content.empty()) return Error{.kind = ErrorKind::InvalidArgument, .message = "the file is empty", .file = path};
+  if (content.size() > bytes_max)
+    return Error{.kind = ErrorKind::TooLarge, .message = "the file is too long", .file = path};
   return content;
 }
 

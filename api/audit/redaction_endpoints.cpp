@@ -1,0 +1,124 @@
+#include "api/audit/redaction_endpoints.h"
+
+#include <utility>
+
+#include "api/audit/redaction_json.h"
+#include "api/audit/redaction_request.h"
+#include "api/audit/redaction_scan.h"
+#include "api/endpoint/limit_forbids.h"
+#include "api/endpoint/visible_aggregate.h"
+#include "api/endpoint/visible_event.h"
+#include "api/http/bounded_read.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+using CallPtr = std::shared_ptr<Call>;
+
+/// What a dry run looks at; beyond, it gives the least that it would be.
+constexpr std::size_t kDryRunRecordsMax = 200'000;
+
+/// The store's own state is no body of anybody's: what clients keep with it is.
+bool is_own_state(std::string_view aggregate_id) {
+  return aggregate_id.starts_with('$') && !aggregate_id.starts_with("$snapshot/");
+}
+
+Problem not_redactable() {
+  return {"not-redactable", "What the store keeps about itself (identifiers that begin with '$') cannot be redacted."};
+}
+
+}  // namespace
+
+std::vector<Endpoint> RedactionEndpoints::endpoints() {
+  const EndpointLimits body{.body = BodyForm::Json, .body_bytes_max = kRedactionBodyBytesMax};
+  const EndpointLimits one;
+  return {
+      {Method::Post, "/v1/events/{eventId}/redact", Permission::Administer, body, RunsOn::ReadPool,
+       [this](const CallPtr& call) { redact_event(*call); }},
+      {Method::Post, "/v1/aggregates/{aggregateId}/redact", Permission::Administer, body, RunsOn::ReadPool,
+       [this](const CallPtr& call) { redact_aggregate(*call); }},
+      {Method::Get, "/v1/audit/redactions/{redactionId}", Permission::Audit, one, RunsOn::ReadPool,
+       [this](const CallPtr& call) { show(*call); }},
+  };
+}
+
+void RedactionEndpoints::redact_event(Call& call) {
+  if (auto problem = forbidden_by_limit(call.caller())) return call.fail(*problem);
+  auto parsed = parse_redaction_request(call.request().body());
+  if (const auto* problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
+  Record record;
+  const auto unseen = read_visible_event(*store_.view(), call.caller(), call.parameter("eventId"), record);
+  if (unseen) return call.fail(*unseen);
+  const RecordHeader& header = record.header();
+  if (header.kind == RecordKind::Genesis || (header.kind == RecordKind::Event && is_own_state(header.aggregate_id))) {
+    return call.fail(not_redactable());
+  }
+  auto& request = std::get<RedactionRequest>(parsed);
+  RedactionOrder order;
+  order.reason = std::move(request.reason);
+  order.members = request.members;
+  order.aggregate_id = std::string(header.aggregate_id);
+  if (header.aggregate_type) order.aggregate_type = std::string(*header.aggregate_type);
+  order.record = header.position;
+  order.event_id = to_string(header.event_id);
+  order.sequence = header.sequence;
+  redact(call, std::move(order), request.dry_run);
+}
+
+void RedactionEndpoints::redact_aggregate(Call& call) {
+  if (auto problem = forbidden_by_limit(call.caller())) return call.fail(*problem);
+  auto parsed = parse_redaction_request(call.request().body());
+  if (const auto* problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
+  const auto found = visible_aggregate(*store_.view(), call.caller(), call.parameter("aggregateId"));
+  if (const auto* const problem = std::get_if<Problem>(&found)) return call.fail(*problem);
+  const auto& aggregate = std::get<AggregateSummary>(found);
+  if (is_own_state(aggregate.aggregate_id)) return call.fail(not_redactable());
+  auto& request = std::get<RedactionRequest>(parsed);
+  RedactionOrder order;
+  order.reason = std::move(request.reason);
+  order.members = request.members;
+  order.aggregate_id = aggregate.aggregate_id;
+  order.aggregate_type = aggregate.aggregate_type;
+  order.through = aggregate.last_position;
+  redact(call, std::move(order), request.dry_run);
+}
+
+void RedactionEndpoints::redact(Call& call, RedactionOrder order, bool dry_run) {
+  Response response;
+  if (dry_run) {
+    RedactionScan scan(store_, order);
+    RedactionScan::Found found;
+    std::vector<Position> seen;
+    bool is_whole = false;
+    while (!is_whole && found.events + found.client_states + found.unchanged < kDryRunRecordsMax) {
+      const auto targets = scan.next(found, seen, [&call] { return call.request().abandoned(); });
+      if (!targets) return call.fail(read_failed());
+      is_whole = targets->empty();
+    }
+    response.body = dry_run_json(order, found, is_whole);
+    return call.send(std::move(response));
+  }
+  call.has_acted();
+  const auto asked = room_.request(std::move(order), call.caller(), call.correlation());
+  if (const auto* const problem = std::get_if<Problem>(&asked)) return call.fail(*problem);
+  const auto& status = std::get<RedactionStatus>(asked);
+  response.status = 202;
+  response.body = redaction_json(status);
+  response.headers.emplace_back("Location", "/v1/audit/redactions/" + status.order.id);
+  call.send(std::move(response));
+}
+
+void RedactionEndpoints::show(Call& call) {
+  const auto id = parse_uuid(call.parameter("redactionId"));
+  const auto status =
+      id ? room_.status(to_string(*id)) : Result<std::optional<RedactionStatus>>(std::optional<RedactionStatus>());
+  if (!status) return call.fail(read_failed());
+  if (!*status) return call.fail(Problem("redaction-not-found", "There is no redaction of this id."));
+  Response response;
+  response.body = redaction_json(**status);
+  call.send(std::move(response));
+}
+
+}  // namespace stele::api

@@ -1,0 +1,282 @@
+#include "api/audit/redaction_room.h"
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include "api/audit/redaction_scan.h"
+#include "api/endpoint/own_event_reader.h"
+#include "api/endpoint/own_events.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr std::chrono::milliseconds kPauseMax{30'000};
+/// A reader holds a file for as long as one page or one piece takes him.
+constexpr std::chrono::milliseconds kReadersWait{1'000};
+
+/// What of one redaction the log has, as far as it was read.
+void read_event(const Record& record, std::optional<RedactionStatus>& to) {
+  const RecordHeader& header = record.header();
+  if (header.event_type == kRedactionRequested) {
+    auto order = parse_redaction_order(record);
+    if (!order) return;
+    to.emplace();
+    to->order = *std::move(order);
+    to->position = header.position;
+    to->requested = header.time;
+    to->requested_by = std::string(header.principal.value_or(""));
+  } else if (header.event_type == kRedactionCompleted && to) {
+    to->state = RedactionState::Completed;
+    to->completed = header.time;
+    to->outcome = parse_redaction_outcome(record).value_or(RedactionOutcome{});
+  }
+}
+
+std::string in_words(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::DiskFull:
+      return "there is no room on the disk for a segment that is written anew";
+    case ErrorKind::Poisoned:
+      return "the log accepts no writes until the server is started again; /readyz says why";
+    case ErrorKind::Corrupt:
+      return "a segment of the log is damaged and stays as it is; /readyz says which";
+    default:
+      return "the log: " + without_paths(printable(error.describe()));
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(RedactionState state) {
+  switch (state) {
+    case RedactionState::Pending:
+      return "pending";
+    case RedactionState::Rewriting:
+      return "rewriting";
+    case RedactionState::Waiting:
+      return "waiting";
+    case RedactionState::Completed:
+      break;
+  }
+  return "completed";
+}
+
+RedactionRoom::RedactionRoom(Store& store, RedactionNotes& notes, const Clock& clock, RedactionReach reach)
+    : store_(store), notes_(notes), clock_(clock), reach_(std::move(reach)) {
+  load();
+}
+
+RedactionRoom::~RedactionRoom() {
+  begin_shutdown();
+  if (thread_.joinable()) thread_.join();
+}
+
+void RedactionRoom::load() {
+  const std::lock_guard lock(mutex_);
+  std::optional<RedactionStatus> found;
+  const auto take = [&] {
+    if (!found) return;
+    const RedactionOrder& order = found->order;
+    const RedactionNotes::Note note{found->position, found->requested};
+    if (order.record) {
+      notes_.requested_of_record(*order.record, order.aggregate_id, note);
+    } else {
+      notes_.requested_of_aggregate(order.aggregate_id, order.through, note);
+    }
+    if (found->state == RedactionState::Completed) {
+      notes_.completed(order.aggregate_id);
+    } else {
+      begin(*std::move(found));
+    }
+    found.reset();
+  };
+  const Status read = each_own_event(*store_.view(), std::string(kRedactionPrefix), [&](const Record& record) {
+    if (record.header().event_type == kRedactionRequested) take();  // of the one before
+    read_event(record, found);
+  });
+  if (!read) throw std::runtime_error("cannot read the store's own events: " + read.error().describe());
+  take();
+}
+
+void RedactionRoom::begin(RedactionStatus status) {
+  auto work = std::make_shared<Work>();
+  work->forget_states = reach_.forget_states(status.order, status.requested);
+  work->status = std::move(status);
+  unfinished_.emplace(work->status.order.id, work);
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  changed_.notify_all();
+}
+
+std::variant<RedactionStatus, Problem> RedactionRoom::request(RedactionOrder order, const Caller& caller,
+                                                              const std::string& correlation) {
+  RedactionStatus status;
+  order.id = to_string(make_uuid_v7(clock_));
+  status.requested_by = std::string(caller.name());
+  auto stored = append_own_event(
+      store_, own_event(own_aggregate_id(kRedactionPrefix, order.id), std::string(kRedactionType),
+                        std::string(kRedactionRequested), to_json(order), caller, correlation, clock_));
+  if (auto* const problem = std::get_if<Problem>(&stored)) return std::move(*problem);
+  const auto& place = std::get<OwnEventPlace>(stored);
+  status.position = place.position;
+  status.requested = place.time;
+  const RedactionNotes::Note note{place.position, place.time};
+  if (order.record) {
+    notes_.requested_of_record(*order.record, order.aggregate_id, note);
+  } else {
+    notes_.requested_of_aggregate(order.aggregate_id, order.through, note);
+  }
+  status.order = std::move(order);
+  const std::lock_guard lock(mutex_);
+  if (!stopping_) begin(status);
+  return status;
+}
+
+Result<std::optional<RedactionStatus>> RedactionRoom::status(const std::string& id) const {
+  std::optional<RedactionStatus> found;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = unfinished_.find(id); at != unfinished_.end()) found = at->second->status;
+  }
+  if (!found) {
+    EventQuery query;
+    query.aggregate_id = own_aggregate_id(kRedactionPrefix, id);
+    query.include_system = true;
+    const auto view = store_.view();
+    STELE_ASSIGN(const std::unique_ptr<EventStream> events, view->query(query));
+    Record record;
+    while (true) {
+      STELE_ASSIGN(const bool more, events->next(record));
+      if (!more) break;
+      if (record.header().kind == RecordKind::Event) read_event(record, found);
+    }
+  }
+  if (!found) return found;
+  if (found->state != RedactionState::Completed) found->outcome.subscription_ids = reach_.delivered_by(found->order);
+  found->redis_until = reach_.redis_until(found->requested);
+  return found;
+}
+
+std::size_t RedactionRoom::unfinished() const {
+  const std::lock_guard lock(mutex_);
+  return unfinished_.size();
+}
+
+void RedactionRoom::begin_shutdown() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+}
+
+bool RedactionRoom::is_stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void RedactionRoom::tell(Work& work, RedactionState state, std::vector<std::string> waiting_for) {
+  const std::lock_guard lock(mutex_);
+  work.status.state = state;
+  work.status.waiting_for = std::move(waiting_for);
+}
+
+void RedactionRoom::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    // Ids are in the order of time.
+    const auto next = std::min_element(unfinished_.begin(), unfinished_.end(), [](const auto& a, const auto& b) {
+      return a.second->not_before < b.second->not_before;
+    });
+    if (next == unfinished_.end()) {
+      changed_.wait(lock);
+      continue;
+    }
+    const WorkPtr work = next->second;
+    if (work->not_before > std::chrono::steady_clock::now()) {
+      changed_.wait_until(lock, work->not_before);
+      continue;
+    }
+    lock.unlock();
+    bool complete = false;
+    try {
+      complete = go_on(*work);
+    } catch (const std::exception&) {  // out of memory
+      tell(*work, RedactionState::Waiting, {"there is no memory for it now"});
+    }
+    lock.lock();
+    if (complete) {
+      unfinished_.erase(work->status.order.id);
+      continue;
+    }
+    work->not_before = std::chrono::steady_clock::now() + work->pause;
+    work->pause = std::min(work->pause * 2, kPauseMax);
+  }
+}
+
+/// Why it could not be done, in words; empty if it was.
+std::string RedactionRoom::rewrite(Work& work) {
+  RedactionScan scan(store_, work.status.order);
+  RedactionScan::Found found;
+  std::vector<Position> seen;
+  const RedactionWatch watch{.go_on = [this](const RedactionProgress&) { return !is_stopping(); },
+                             .readers_wait = std::chrono::milliseconds{0}};
+  while (true) {
+    const std::uint64_t states_before = found.client_states;
+    const auto targets = scan.next(found, seen, [this] { return is_stopping(); });
+    if (!targets) return in_words(targets.error());
+    if (targets->empty()) return {};
+    const auto counts = store_.redact(*targets, watch);
+    if (!counts) return in_words(counts.error());
+    reach_.forget_answers(seen);
+    const std::lock_guard lock(mutex_);
+    RedactionOutcome& outcome = work.status.outcome;
+    const std::uint64_t states = std::min(found.client_states - states_before, counts->records);
+    outcome.client_states += states;
+    outcome.events += counts->records - states;
+    outcome.members += counts->members;
+    outcome.bytes += counts->bytes;
+    outcome.segments += counts->segments;
+  }
+}
+
+bool RedactionRoom::go_on(Work& work) {
+  if (!work.rewritten) {
+    tell(work, RedactionState::Rewriting, {});
+    std::string trouble = rewrite(work);
+    if (!trouble.empty()) {
+      tell(work, RedactionState::Waiting, {std::move(trouble)});
+      return false;
+    }
+    work.rewritten = true;
+    work.pause = std::chrono::milliseconds{250};
+  }
+  std::vector<std::string> left = work.forget_states();
+  const auto readers = store_.redact(
+      {}, {.go_on = [this](const RedactionProgress&) { return !is_stopping(); }, .readers_wait = kReadersWait});
+  if (!readers) {
+    left.push_back(in_words(readers.error()));
+  } else if (!readers->readers_gone) {
+    left.emplace_back("somebody still reads from a file of before");
+  }
+  if (!left.empty() || is_stopping()) {
+    tell(work, RedactionState::Waiting, std::move(left));
+    return false;
+  }
+  RedactionOutcome outcome = work.status.outcome;
+  outcome.subscription_ids = reach_.delivered_by(work.status.order);
+  const auto stored = append_own_event(
+      store_, own_event(own_aggregate_id(kRedactionPrefix, work.status.order.id), std::string(kRedactionType),
+                        std::string(kRedactionCompleted), to_json(outcome), Caller(), std::string(), clock_));
+  if (std::holds_alternative<Problem>(stored)) {
+    tell(work, RedactionState::Waiting, {"that it is complete cannot be stored now"});
+    return false;
+  }
+  notes_.completed(work.status.order.aggregate_id);
+  return true;
+}
+
+}  // namespace stele::api

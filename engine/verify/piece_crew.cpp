@@ -1,0 +1,63 @@
+#include "engine/verify/piece_crew.h"
+
+#include <utility>
+
+namespace stele {
+
+PieceCrew::PieceCrew(std::size_t threads) {
+  for (std::size_t i = 0; i < 2 * threads + 1; ++i) free_.push_back(std::make_unique<PieceWork>());
+  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+PieceCrew::~PieceCrew() {
+  {
+    const MutexLock lock(mutex_);
+    stop_ = true;
+    begun_.notify_all();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+std::unique_ptr<PieceWork> PieceCrew::room() {
+  if (free_.empty()) return nullptr;
+  std::unique_ptr<PieceWork> work = std::move(free_.back());
+  free_.pop_back();
+  return work;
+}
+
+void PieceCrew::begin(std::unique_ptr<PieceWork> work) {
+  const auto slot = std::make_shared<Slot>();
+  slot->work = std::move(work);
+  const MutexLock lock(mutex_);
+  to_do_.push_back(slot);
+  under_way_.push_back(slot);
+  begun_.notify_one();
+}
+
+std::unique_ptr<PieceWork> PieceCrew::take() {
+  MutexLock lock(mutex_);
+  if (under_way_.empty()) return nullptr;
+  const std::shared_ptr<Slot> first = under_way_.front();
+  while (!first->is_done) done_.wait(lock);
+  under_way_.pop_front();
+  return std::move(first->work);
+}
+
+void PieceCrew::give_back(std::unique_ptr<PieceWork> work) { free_.push_back(std::move(work)); }
+
+void PieceCrew::run() {
+  MutexLock lock(mutex_);
+  for (;;) {
+    while (to_do_.empty() && !stop_) begun_.wait(lock);
+    if (stop_) return;
+    const std::shared_ptr<Slot> slot = std::move(to_do_.front());
+    to_do_.pop_front();
+    lock.unlock();
+    check_piece(slot->work->piece, slot->work->checked);
+    lock.lock();
+    slot->is_done = true;
+    done_.notify_one();
+  }
+}
+
+}  // namespace stele

@@ -1,0 +1,307 @@
+// `stele verify` and its kin against a real server: its folder, what it shows, its proofs and bundles.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/contract/http_fixture.h"
+#include "tests/support/text.h"
+
+namespace stele::tests {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kBundleInPython = STELE_SOURCE_DIR "/tests/independent/verify_bundle.py";
+
+/// A server whose log is to be verified.
+struct AuditedServer {
+  test::TempFolder folder;
+  Api api;
+  HttpClient client = api.client();
+
+  explicit AuditedServer(std::vector<std::string> arguments = {}) : api(std::move(arguments)) { add_events(3); }
+
+  /// Events of the aggregate mission/1, the last of them covered by a checkpoint.
+  void add_events(int count) {
+    std::string list = "[";
+    for (int i = 0; i < count; ++i)
+      list += (i == 0 ? "" : ",") + event_json("mission/1", "Changed", R"({"name":"Apollo"})");
+    const Json receipt = append(client, list + "]");
+    last_event = receipt.list("/events").back().text("/eventId");
+    (void)get_json(client, "/v1/events/" + last_event + "/proof?wait=checkpoint");
+  }
+  std::string file(const std::string& name, const std::string& content) {
+    std::ofstream(folder.file(name), std::ios::binary) << content;
+    return folder.file(name);
+  }
+  /// The server's newest checkpoint, in a file.
+  std::string keep_checkpoint(const std::string& name) { return file(name, client.get("/log/checkpoint").body); }
+  std::string vkey(int number = 0) {
+    return get_json(client, "/log/keys").text("/keys/" + std::to_string(number) + "/vkey");
+  }
+  ProcessResult run(std::vector<std::string> arguments) {
+    return run_stele(arguments, {}, {{"STELE_URL", api.server().url()}});
+  }
+  /// Runs `verify` with --json; its exit status must fit its verdict.
+  Json verify(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "verify");
+    arguments.emplace_back("--json");
+    const ProcessResult result = run(std::move(arguments));
+    CAPTURE(result.err);
+    CAPTURE(result.out);
+    Json json(result.out);
+    CHECK(result.exit_code == (json.text("/verdict") == "ok" ? 0 : 3));
+    return json;
+  }
+  /// The folder as it is now.
+  std::string copy_folder(const std::string& name) {
+    fs::copy(api.data(), folder.file(name), fs::copy_options::recursive);
+    return folder.file(name);
+  }
+
+  std::string last_event;
+};
+
+std::string first_segment(const std::string& data) { return data + "/log/0000000000000001.seg"; }
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void overwrite(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(AuditedServer, "Verify.TheFolderAndWhatTheServerShowsHold") {
+  const std::string since = keep_checkpoint("old");
+  add_events(600);
+  const std::string key = vkey();
+  const Json seen = verify({api.data(), "--key", key, "--since", since});
+  CHECK(seen.text("/verdict") == "ok");
+  CHECK(seen.list("/findings").empty());
+  CHECK(seen.number("/size") >= 604);
+  CHECK(seen.number("/checkpoints") == seen.number("/agreeingCheckpoints"));
+  CHECK(seen.number("/provenSize") >= 604);
+  CHECK(seen.at("/besideServer").minified() == "true");
+  CHECK(seen.at("/signaturesJudged").minified() == "true");
+
+  const Json shown = verify({"--key", key, "--since", since});
+  CHECK(shown.text("/verdict") == "ok");
+  CHECK(shown.number("/size") >= 604);
+  CHECK(shown.number("/leaves") == shown.number("/size"));
+  CHECK(shown.number("/entries") == shown.number("/size"));
+
+  const ProcessResult text = run({"verify", api.data(), "--key", key, "--since", since});
+  CHECK(text.exit_code == 0);
+  CHECK(contains(text.out, "verdict      ok: everything that was looked at holds\n"));
+  // What it does not prove is said.
+  CHECK(contains(run({"verify", api.data()}).err, "proves nothing against whoever holds the folder"));
+  CHECK(contains(run({"verify", api.data(), "--key", key}).err, "can have rewritten all of it"));
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "Verify.AnotherKeyAndAForgedCheckpointAreFound") {
+  const std::string key = vkey();
+  AuditedServer other;
+  const std::string their_key = other.vkey();
+  CHECK(verify({api.data(), "--key", their_key}).text("/verdict") == "forged");
+  CHECK(verify({"--key", their_key}).text("/verdict") == "forged");
+  std::string note = client.get("/log/checkpoint").body;
+  const std::string whole = file("whole", note);
+  const auto root = note.find('\n', note.find('\n') + 1) + 1;
+  note[root] = note[root] == 'A' ? 'B' : 'A';
+  const std::string forged = file("forged", note);
+  CHECK(verify({api.data(), "--key", key, "--since", whole}).text("/verdict") == "ok");
+  CHECK(verify({api.data(), "--key", key, "--since", forged}).text("/verdict") == "forged");
+  CHECK(verify({"--key", key, "--since", forged}).text("/verdict") == "forged");
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "Verify.DamageAndOlderCopiesAreFound") {
+  const std::string key = vkey();
+  const std::string old_since = keep_checkpoint("old");
+  const std::string older = copy_folder("older");
+  add_events(20);
+  const std::string since = keep_checkpoint("new");
+  CHECK(verify({older, "--key", key, "--since", old_since}).text("/verdict") == "ok");
+  const Json back = verify({older, "--key", key, "--since", since});
+  CHECK(back.text("/verdict") == "rolled-back");
+  CHECK(contains(back.list("/findings").front().text("/detail"), "older copy"));
+
+  const std::string damaged = copy_folder("damaged");
+  std::string segment = content_of(first_segment(damaged));
+  const auto body = segment.find("Apollo");
+  REQUIRE(body != std::string::npos);
+  segment[body] = 'a';
+  overwrite(first_segment(damaged), segment);
+  const Json seen = verify({damaged, "--key", key, "--since", since});
+  CHECK(seen.text("/verdict") == "damaged");
+  CHECK(seen.number("/unreadable") == 1);
+  const ProcessResult text = run({"verify", damaged, "--key", key});
+  CHECK(text.exit_code == 3);
+  CHECK(contains(text.out, "verdict      damaged: "));
+  CHECK(contains(text.out, first_segment(damaged)));
+}
+
+TEST_CASE("Verify.FollowsKeysThatVouchForEachOther") {
+  AuditedServer server({"--key-overlap", "1s"});
+  const std::string first = server.vkey();
+  const std::string since = server.keep_checkpoint("old");
+  REQUIRE(server.run({"key", "rotate", "--data", server.api.data()}).exit_code == 0);
+  // Until the server has announced the new key and taken back the old one.
+  const auto retired = [&] {
+    return get_json(server.client, "/log/keys").has("/keys/1") &&
+           !get_json(server.client, "/log/keys").is_null("/keys/0/until");
+  };
+  for (int tries = 0; tries < 300 && !retired(); ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    server.add_events(1);
+  }
+  REQUIRE(retired());
+  server.add_events(2);
+  const Json seen = server.verify({server.api.data(), "--key", first, "--since", since});
+  CHECK(seen.text("/verdict") == "ok");
+  CHECK(seen.number("/provenSize") == seen.number("/size"));
+  // By the newer key alone: what the older one has signed is in the tree that the newer one signs.
+  CHECK(server.verify({server.api.data(), "--key", server.vkey(1)}).text("/verdict") == "ok");
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyProof.HoldsWithNothingButAKey") {
+  const std::string key = vkey();
+  const std::string target = "/v1/events/" + last_event + "/proof";
+  const std::string json = client.get(target).body;
+  const std::string proof = file("proof.json", json);
+  const std::string tlog = file("proof.tlog-proof", client.get(target, {{"Accept", "text/plain"}}).body);
+  const ProcessResult shown = run({"verify-proof", proof, "--key", key});
+  CHECK(shown.exit_code == 0);
+  CHECK(contains(shown.out, "result     it holds\n"));
+  CHECK(contains(shown.out, "mission/1 number 3\n"));
+  const ProcessResult told = run({"verify-proof", proof, "--key", key, "--json"});
+  CHECK(Json(told.out).at("/holds").minified() == "true");
+  CHECK(Json(told.out).text("/eventId") == last_event);
+
+  CHECK(run({"verify-proof", tlog, "--key", key}).exit_code == 2);
+  CHECK(run({"verify-proof", tlog, "--key", key, "--entry", proof}).exit_code == 0);
+  const auto preimage = Json(json).text("/leaf/preimage");
+  const std::string leaf = file("leaf.json", R"({"preimage":")" + preimage + R"("})");
+  CHECK(run({"verify-proof", tlog, "--key", key, "--entry", leaf}).exit_code == 0);
+
+  std::string changed = json;
+  const auto index = changed.find(R"("index":)") + 8;
+  changed[index] = changed[index] == '1' ? '2' : '1';
+  const ProcessResult refused = run({"verify-proof", file("changed.json", changed), "--key", key});
+  CHECK(refused.exit_code == 3);
+  CHECK(contains(refused.out, "it does not hold: "));
+  AuditedServer other;
+  const ProcessResult by_other = run({"verify-proof", proof, "--key", other.vkey(), "--json"});
+  CHECK(by_other.exit_code == 3);
+  CHECK(Json(by_other.out).at("/holds").minified() == "false");
+  CHECK(run({"verify-proof", file("junk", "junk"), "--key", key}).exit_code == 2);
+  CHECK(run({"verify-proof", proof, "--key", "junk"}).exit_code == 2);
+  CHECK(run({"verify-proof", proof}).exit_code == 2);
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyConsistency.HoldsWithNothingButAKey") {
+  const std::string key = vkey();
+  const std::string from = keep_checkpoint("from");
+  const auto size_in = [](const std::string& note) {
+    const auto line = note.find('\n') + 1;
+    return note.substr(line, note.find('\n', line) - line);
+  };
+  const std::string from_size = size_in(content_of(from));
+  add_events(9);
+  const std::string to = keep_checkpoint("to");
+  const std::string proof =
+      client.get("/v1/audit/consistency?from=" + from_size + "&to=" + size_in(content_of(to))).body;
+  const std::string path = file("consistency.json", proof);
+  const auto verify_them = [&](const std::string& one, const std::string& other) {
+    return run({"verify-consistency", "--from", one, "--to", other, "--proof", path, "--key", key}).exit_code;
+  };
+  CHECK(verify_them(from, to) == 0);
+  CHECK(verify_them(to, from) == 3);
+  CHECK(verify_them(from, file("junk", "junk")) == 2);
+  std::string changed = content_of(to);
+  changed.replace(changed.find('\n') + 1, 1, "9");
+  CHECK(verify_them(from, file("changed", changed)) == 3);
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree") {
+  const std::string key = vkey();
+  append(client, event_json("mission/2", "Other", "[1]", R"(,"metadata":{"source":"x"},"userId":"ada")"));
+  add_events(4);
+  const std::string bundle = folder.file("mission.bundle");
+  const ProcessResult made = run({"audit", "bundle", "--aggregate", "mission/1", "-o", bundle});
+  REQUIRE_MESSAGE(made.exit_code == 0, made.err);
+  const auto both = [&](const std::string& path) {
+    const ProcessResult ours = run({"verify-bundle", path, "--key", key});
+    const ProcessResult theirs = run_process({"/usr/bin/python3", kBundleInPython, path, key});
+    CAPTURE(ours.out);
+    CAPTURE(theirs.out);
+    CAPTURE(theirs.err);
+    CHECK((ours.exit_code == 0) == (theirs.exit_code == 0));
+    CHECK((ours.exit_code == 0 || ours.exit_code == 3));
+    return ours.exit_code;
+  };
+  CHECK(both(bundle) == 0);
+  const Json told(run({"verify-bundle", bundle, "--key", key, "--json"}).out);
+  CHECK(told.number("/events") == 7);
+  CHECK(told.number("/completeTo") == 7);
+  CHECK(contains(run({"verify-bundle", bundle, "--key", key}).out, "all numbers from 1 to 7"));
+
+  const std::string whole = content_of(bundle);
+  const auto line_at = [&](int number) {
+    std::size_t begin = 0;
+    for (int i = 0; i < number; ++i) begin = whole.find('\n', begin) + 1;
+    return std::pair{begin, whole.find('\n', begin) + 1 - begin};
+  };
+  const auto [second, length] = line_at(2);
+  CHECK(both(file("dropped", std::string(whole).erase(second, length))) == 3);
+  const auto last = whole.rfind('\n', whole.size() - 2) + 1;
+  CHECK(both(file("cut", whole.substr(0, last))) == 3);
+  std::string changed = whole;
+  const auto bytes = changed.find(R"("bytes":")", second) + 9;
+  changed[bytes] = changed[bytes] == 'e' ? 'f' : 'e';
+  CHECK(both(file("changed", changed)) == 3);
+  // An event left out whose absence the end does not hide: still true of each, and told.
+  const std::string fewer = std::string(whole).erase(second, length);
+  const auto end = fewer.rfind("7}");
+  const std::string part = file("part", std::string(fewer).replace(end, 1, "6"));
+  CHECK(both(part) == 0);
+  CHECK(contains(run({"verify-bundle", part, "--key", key}).out, "some numbers are missing"));
+
+  const std::string by_time = folder.file("all.bundle");
+  REQUIRE(run({"audit", "bundle", "--from", "2020-01-01T00:00:00Z", "-o", by_time}).exit_code == 0);
+  CHECK(both(by_time) == 0);
+  CHECK(Json(run({"verify-bundle", by_time, "--key", key, "--json"}).out).number("/events") == 8);
+  CHECK(run({"audit", "bundle", "-o", bundle}).exit_code == 2);
+  CHECK(content_of(bundle) == whole);
+}
+
+TEST_CASE("Verify.RefusesWrongUsage") {
+  const test::TempFolder folder;
+  const auto refused = [&](std::vector<std::string> arguments, int code, std::string_view why) {
+    arguments.insert(arguments.begin(), "verify");
+    const ProcessResult result = run_stele(arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == code);
+    CHECK(result.out.empty());
+    CHECK(contains(result.err, why));
+  };
+  refused({}, 2, "give --key");
+  refused({folder.path(), "--key", "junk"}, 2, "--key: ");
+  refused({folder.path(), "--since", folder.file("none")}, 2, "--since: ");
+  refused({folder.file("none")}, 1, "stele verify: ");
+  refused({folder.path()}, 1, "stele verify: ");
+}
+
+}  // namespace stele::tests

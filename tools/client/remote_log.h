@@ -1,0 +1,39 @@
+#pragma once
+// The log of a server as an auditor sees it from outside: checkpoint, proofs, tiles and entries (C2SP tlog-tiles).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "tools/client/http_client.h"
+#include "tools/client/note_file.h"
+
+namespace stele::tools {
+
+/// Path of a tile behind its level: `x001/x234/067`, and `.p/<width>` behind it for one that is not full.
+[[nodiscard]] std::string tile_path(std::uint64_t index, std::uint64_t width);
+
+/// Not thread-safe. Io if an exchange failed, Unsupported with the server's words for a refusal, Corrupt for an answer
+/// that is none.
+class RemoteLog {
+ public:
+  explicit RemoteLog(HttpClient& client) : client_(client) {}
+
+  [[nodiscard]] Result<CheckpointFile> checkpoint();
+  [[nodiscard]] Result<std::vector<Digest>> consistency(std::uint64_t from, std::uint64_t to);
+  /// The first `width` hashes of a tile of level 0.
+  [[nodiscard]] Result<std::vector<Digest>> leaves(std::uint64_t tile, std::uint64_t width);
+  /// The same computed from the entries. None if the server does not show entries to this caller.
+  [[nodiscard]] Result<std::optional<std::vector<Digest>>> leaves_of_entries(std::uint64_t tile, std::uint64_t width);
+
+ private:
+  [[nodiscard]] Result<HttpResponse> get(std::string target);
+
+  HttpClient& client_;
+};
+
+}  // namespace stele::tools

@@ -1,0 +1,227 @@
+#include "tools/commands/audit_bundle.h"
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/audit/event_bundle.h"
+#include "api/http/percent.h"
+#include "api/json/json_writer.h"
+#include "tools/cli/columns.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/output.h"
+#include "tools/cli/quantity.h"
+#include "tools/client/answers.h"
+#include "tools/client/event_filters.h"
+#include "tools/client/json_members.h"
+#include "tools/client/line_reader.h"
+#include "tools/client/problem.h"
+#include "tools/client/remote_log.h"
+#include "tools/client/server_flags.h"
+
+namespace stele::tools {
+
+namespace {
+
+constexpr const char* kBundleCommand = "stele audit bundle";
+constexpr const char* kVerifyBundle = "stele verify-bundle";
+
+struct BundleFlags {
+  ServerFlags server;
+  std::string aggregate;
+  std::string from;
+  std::string to;
+  std::string file;
+
+  void declare(CommandLine& app) {
+    app.add_text("--aggregate", aggregate, "All events of this aggregate").type("ID").group("Which events");
+    app.add_text("--from", from, "Stored at or after this time, RFC 3339").type("TIME").group("Which events");
+    app.add_text("--to", to, "Stored before this time").type("TIME").group("Which events");
+    app.add_text("--output,-o", file, "The file to write; one that is there is replaced").type("FILE").required();
+    server.declare(app);
+    app.footer("`stele verify-bundle` verifies the file without a server.");
+  }
+};
+
+/// Writes a bundle of what the server lists.
+class BundleMaker {
+ public:
+  BundleMaker(const BundleFlags& flags, HttpClient& listing, HttpClient& proving, std::ofstream& to)
+      : flags_(flags), listing_(listing), proving_(proving), to_(to) {}
+
+  Status run() {
+    STELE_TRY(write_head());
+    EventTarget target("/v1/events");
+    target.add("aggregateId", flags_.aggregate);
+    target.add("from", flags_.from);
+    target.add("to", flags_.to);
+    HttpRequest request;
+    request.target = target.text();
+    request.headers.emplace_back("Accept", "application/x-ndjson");
+    STELE_ASSIGN(const HttpResponse response,
+                 listing_.stream(request, [this](std::string_view piece) { return take(piece); }));
+    if (response.status != 200) return refused(response);
+    if (!failure_ && !rest_.empty()) failure_ = write_proof(rest_);
+    STELE_TRY(std::move(failure_));
+    to_ << api::bundle_end_line(events_) << '\n';
+    return {};
+  }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+
+ private:
+  static Error refused(const HttpResponse& response) {
+    return Error{.kind = ErrorKind::Unsupported, .message = "refused: " + read_problem(response).describe()};
+  }
+
+  Status write_head() {
+    STELE_ASSIGN(const CheckpointFile newest, RemoteLog(proving_).checkpoint());
+    api::BundleHead head{.origin = newest.checkpoint.origin, .from = flags_.from, .to = flags_.to};
+    if (!flags_.aggregate.empty()) head.aggregate_id = flags_.aggregate;
+    STELE_ASSIGN(const HttpResponse keys, proving_.send({.target = "/log/keys"}));
+    if (keys.status != 200) return refused(keys);
+    for (const std::string_view key : JsonMembers(keys.body).list("keys")) {
+      head.vkeys.push_back(JsonMembers(key).text("vkey"));
+    }
+    to_ << api::bundle_head_line(head) << '\n';
+    return {};
+  }
+
+  /// False ends the list early.
+  bool take(std::string_view piece) {
+    while (!piece.empty()) {
+      const auto newline = piece.find('\n');
+      rest_.append(piece.substr(0, newline));
+      if (newline == std::string_view::npos) return true;
+      piece.remove_prefix(newline + 1);
+      failure_ = write_proof(std::exchange(rest_, {}));
+      if (!failure_) return false;
+    }
+    return true;
+  }
+
+  Status write_proof(const std::string& event) {
+    std::string target = "/v1/events/";
+    api::append_percent_encoded(target, JsonMembers(event).text("eventId"));
+    STELE_ASSIGN(const HttpResponse proof, proving_.send({.target = target + "/proof?wait=checkpoint"}));
+    if (proof.status != 200) return refused(proof);
+    to_ << proof.body << '\n';
+    if (!to_) return Error{.kind = ErrorKind::Io, .message = "cannot write", .file = flags_.file};
+    ++events_;
+    return {};
+  }
+
+  const BundleFlags& flags_;
+  HttpClient& listing_;
+  HttpClient& proving_;
+  std::ofstream& to_;
+  std::string rest_;
+  Status failure_;
+  std::uint64_t events_ = 0;
+};
+
+}  // namespace
+
+int audit_bundle_command(int argc, const char* const* argv) {
+  BundleFlags flags;
+  CommandLine app("audit bundle", "Writes events, what proves them, checkpoint and keys into one file.");
+  flags.declare(app);
+  if (const auto code = app.parse(argc, argv)) return *code;
+  if (flags.aggregate.empty() == (flags.from.empty() && flags.to.empty())) {
+    return wrong_usage(kBundleCommand, "say which events: --aggregate, or --from and --to");
+  }
+  const auto listing = flags.server.client();
+  if (!listing) return wrong_usage(kBundleCommand, listing.error().describe());
+  const auto proving = flags.server.client();
+  if (!proving) return wrong_usage(kBundleCommand, proving.error().describe());
+  const auto fail = [](const std::string& why) {
+    say("{}: {}\n", kBundleCommand, why);
+    return kExitFailure;
+  };
+  // Never half a bundle under the name that was asked for.
+  const std::string unfinished = flags.file + ".unfinished";
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
+  if (!file) return fail("cannot write " + unfinished);
+  BundleMaker maker(flags, **listing, **proving, file);
+  const Status made = maker.run();
+  file.close();
+  if (!made || !file) {
+    (void)std::remove(unfinished.c_str());
+    return fail(made ? "cannot write " + unfinished : made.error().describe());
+  }
+  if (std::rename(unfinished.c_str(), flags.file.c_str()) != 0) return fail("cannot rename " + unfinished);
+  say("{} events are in {}\n", with_thousands(maker.events()), flags.file);
+  return kExitOk;
+}
+
+int verify_bundle_command(int argc, const char* const* argv) {
+  std::string file;
+  std::vector<std::string> vkeys;
+  bool as_json = false;
+  CommandLine app("verify-bundle", "Verifies a bundle of events. Needs no server and no folder.");
+  app.add_text("FILE", file, "As `stele audit bundle` has written it").required();
+  app.add_texts("--key", vkeys, "VKEY", "The log's verifier key, as it was kept elsewhere; any of several")
+      .required()
+      .group("What is trusted");
+  app.add_switch("--json", as_json, "The result as JSON").group("Output");
+  app.footer("Exit status: 0 it holds, 3 it does not, 1 failure, 2 wrong usage.");
+  if (const auto code = app.parse(argc, argv)) return *code;
+  std::vector<NoteVerifier> keys;
+  for (const std::string& vkey : vkeys) {
+    auto key = NoteVerifier::parse(vkey);
+    if (!key) return wrong_usage(kVerifyBundle, "--key: " + key.error().message);
+    keys.push_back(std::move(*key));
+  }
+  const auto reader = LineReader::open(file, api::kBundleLineBytesMax);
+  if (!reader) return wrong_usage(kVerifyBundle, reader.error().describe());
+
+  api::BundleVerifier bundle(std::move(keys));
+  const auto verify = [&]() -> Status {
+    for (Line line;;) {
+      STELE_ASSIGN(const bool has_more, (*reader)->next(line));
+      if (!has_more) return bundle.finish();
+      if (line.too_long) return Error{.kind = ErrorKind::InvalidArgument, .message = "a line is too long"};
+      STELE_TRY(bundle.take(line.text));
+    }
+  };
+  const Status status = verify();
+  if (!status && status.error().kind != ErrorKind::Corrupt && status.error().kind != ErrorKind::InvalidArgument) {
+    say("{}: {}\n", kVerifyBundle, status.error().describe());
+    return kExitFailure;
+  }
+  const api::BundleHead& head = bundle.head();
+  if (as_json) {
+    std::string text;
+    api::JsonWriter json(text);
+    json.begin_object().key("holds").boolean(status.has_value());
+    if (!status) json.key("reason").string(status.error().message);
+    json.key("origin").string(head.origin).key("events").number(bundle.events());
+    json.key("treeSize").number(bundle.tree_size()).key("redacted").number(bundle.redacted());
+    if (head.aggregate_id) {
+      json.key("aggregateId").string(*head.aggregate_id).key("completeTo").number(bundle.complete_to());
+    }
+    json.end_object();
+    put(text + "\n");
+  } else if (!status) {
+    put("it does not hold: " + status.error().message + "\n");
+  } else {
+    std::vector<std::vector<std::string>> lines{{"result", "it holds"},
+                                                {"log", head.origin},
+                                                {"events", with_thousands(bundle.events())},
+                                                {"signed at", with_thousands(bundle.tree_size()) + " records"}};
+    if (bundle.redacted() > 0) lines.push_back({"redacted", with_thousands(bundle.redacted())});
+    if (head.aggregate_id) {
+      const std::string numbers = bundle.complete_to() > 0
+                                      ? "all numbers from 1 to " + std::to_string(bundle.complete_to())
+                                      : "some numbers are missing";
+      lines.push_back({"aggregate", *head.aggregate_id + ": " + numbers});
+    }
+    put(columns(lines));
+  }
+  const int written = finish_output(kVerifyBundle);
+  if (written != kExitOk) return written;
+  return status ? kExitOk : kExitDoesNotHold;
+}
+
+}  // namespace stele::tools
