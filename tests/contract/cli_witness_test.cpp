@@ -177,6 +177,23 @@ TEST_CASE("Witness.OneThatHangsHoldsUpNeitherTheOtherNorSigning") {
   }));
 }
 
+// What is shown is what was last offered to the witnesses, and receipts are proven by what was signed since.
+TEST_CASE("Witness.AReceiptIsNewerThanWhatIsShownAndTheLogHasNotBeenRolledBack") {
+  const WatchedLog log("keys");
+  const WitnessProcess witness(log.folder.file("w"), "w", log.vkey);
+  const auto server = log.serve("data", {"--witness", witness.flag()});
+  REQUIRE(eventually([&] { return cosignatures_shown(*server, {&witness}) == 1; }));
+  HttpClient client(server->port());
+  const HttpResponse receipt = client.post("/v1/events?wait=checkpoint", event_json("a"));
+  REQUIRE(receipt.status == 201);
+  const std::string since = log.folder.file("since");
+  std::ofstream(since, std::ios::binary) << Json(receipt.body).text("/proof/checkpoint");
+  const ProcessResult verified =
+      run_stele({"verify", "--url", server->url(), "--key", log.vkey, "--since", since, "--json"});
+  CHECK_MESSAGE(verified.exit_code == 0, verified.err);
+  CHECK(Json(verified.out).text("/verdict") == "ok");
+}
+
 TEST_CASE("Witness.AForkIsRefusedBeforeAndAfterAKill") {
   const WatchedLog log("keys");
   WitnessProcess witness(log.folder.file("w"), "w", log.vkey);
