@@ -14,6 +14,12 @@ namespace stele::api {
 
 namespace {
 
+/// What the audit trail calls a request to no endpoint.
+const AuditedAction& refused_request() {
+  static const AuditedAction& action = *audited_as("request.refused");
+  return action;
+}
+
 const Endpoint* endpoint_of(const RouteMatch& match, Method method) {
   return match.route == nullptr ? nullptr : match.route->endpoint(method);
 }
@@ -64,6 +70,7 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
       options_(with_notes(std::move(options), redaction_notes_)),
+      recorder_(options_.audit ? std::make_unique<ActionRecorder>(store, *options_.audit, options_.clock) : nullptr),
       hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),
       checkpoints_(options_.checkpoints.keys_folder.empty()
                        ? nullptr
@@ -93,11 +100,13 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       dead_letters_(subscription_room_, store, options_),
       deliveries_(subscription_room_, store),
       pulls_(subscription_room_, scheduler),
+      audit_(store, scheduler, options_),
       redaction_room_(store, redaction_notes_, clock_of(options_),
                       reach_of_redactions(replay_room_, subscription_room_, options_)),
       redactions_(redaction_room_, store),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
+  if (recorder_) record_deliveries();
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
   endpoints_.add(checkpoint_endpoints_.endpoints());
   endpoints_.add(tree_endpoints_.endpoints());
@@ -110,8 +119,18 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(dead_letters_.endpoints());
   endpoints_.add(deliveries_.endpoints());
   endpoints_.add(pulls_.endpoints());
+  endpoints_.add(audit_.endpoints());
   endpoints_.add(redactions_.endpoints());
   endpoints_.add(operations_.endpoints());
+}
+
+void Service::record_deliveries() {
+  delivery_records_.emplace(
+      subscription_room_,
+      [this](const std::string& id, std::string details) {
+        recorder_->record(*audited_as("subscription.deliveries"), "subscription:" + id, std::move(details));
+      },
+      std::chrono::hours(1));
 }
 
 SubjectReport Service::report() const {
@@ -121,6 +140,7 @@ SubjectReport Service::report() const {
     std::move(more.members.begin(), more.members.end(), std::back_inserter(all.members));
     std::move(more.metrics.begin(), more.metrics.end(), std::back_inserter(all.metrics));
   };
+  if (recorder_) add(recorder_->report());
   add(live_.report());
   add(subscription_room_.report());
   add(tree_endpoints_.report());
@@ -159,6 +179,9 @@ void Service::handle(const Request& request, Reply reply) {
   const auto call = named != nullptr && named->make_call != nullptr
                         ? named->make_call(request, std::move(reply), options_)
                         : std::make_shared<Call>(request, std::move(reply), options_);
+  if (recorder_ && (named == nullptr || named->action != nullptr)) {
+    call->audit(*recorder_, named == nullptr ? refused_request() : *named->action);
+  }
   answer_exceptions(*call, [&] {
     if (const Endpoint* const endpoint = admit(*call, match)) run(*endpoint, call);
   });
@@ -212,7 +235,12 @@ const Endpoint* Service::admit(Call& call, const RouteMatch& match) const {
     return refuse(
         Problem("method-not-allowed", "This resource has: " + route.allow + ".").header("Allow", route.allow));
   }
-  return call.admit(endpoint->permission) && call.bound(endpoint->limits) ? endpoint : nullptr;
+  if (!call.admit(endpoint->permission) || !call.bound(endpoint->limits)) return nullptr;
+  if (recorder_ && endpoint->action != nullptr && !recorder_->may_serve(*endpoint->action)) {
+    return refuse(Problem("audit-unavailable", "What is done cannot be recorded now, so it is not done.")
+                      .header("Retry-After", "1"));
+  }
+  return endpoint;
 }
 
 void Service::run(const Endpoint& endpoint, const std::shared_ptr<Call>& call) {

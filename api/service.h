@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "api/audit/action_recorder.h"
+#include "api/audit/audit_endpoints.h"
 #include "api/audit/checkpoint_endpoints.h"
 #include "api/audit/checkpoint_keeper.h"
 #include "api/audit/event_prover.h"
@@ -27,6 +29,7 @@
 #include "api/replay/snapshot_endpoints.h"
 #include "api/subscriptions/dead_letter_endpoints.h"
 #include "api/subscriptions/delivery_endpoints.h"
+#include "api/subscriptions/delivery_records.h"
 #include "api/subscriptions/pull_endpoints.h"
 #include "api/subscriptions/subscription_endpoints.h"
 #include "api/subscriptions/subscription_room.h"
@@ -51,6 +54,7 @@ class Service : public Handler {
   [[nodiscard]] const EndpointTable& endpoints() const { return endpoints_; }
 
  private:
+  void record_deliveries();
   /// Null if the request is answered already.
   [[nodiscard]] const Endpoint* admit(Call& call, const RouteMatch& match) const;
   void run(const Endpoint& endpoint, const std::shared_ptr<Call>& call);
@@ -60,6 +64,7 @@ class Service : public Handler {
   Scheduler& scheduler_;
   RedactionNotes redaction_notes_;
   const ServiceOptions options_;
+  const std::unique_ptr<ActionRecorder> recorder_;  // begins first and ends last; null = nothing is recorded
   EventHub hub_;
   const std::unique_ptr<CheckpointKeeper> checkpoints_;  // null: nothing is signed
   const std::unique_ptr<Witnesses> witnesses_;           // null with it
@@ -74,10 +79,12 @@ class Service : public Handler {
   EventEndpoints events_;
   LiveEndpoints live_;
   SubscriptionRoom subscription_room_;
+  std::optional<DeliveryRecords> delivery_records_;
   SubscriptionEndpoints subscriptions_;
   DeadLetterEndpoints dead_letters_;
   DeliveryEndpoints deliveries_;
   PullEndpoints pulls_;
+  AuditEndpoints audit_;
   RedactionRoom redaction_room_;
   RedactionEndpoints redactions_;
   OperationsEndpoints operations_;

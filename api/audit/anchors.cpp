@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "api/json/json_writer.h"
@@ -71,9 +72,15 @@ void Anchors::run(Lane& lane) {
   while (!stop_) {
     if (lane.waiting.empty()) {
       changed_.wait(lock);
-    } else if (!write_one(lane, lock)) {
-      changed_.wait_for(lock, kAnchorRetryTime, [this] { return stop_; });
+      continue;
     }
+    bool written = false;
+    try {
+      written = write_one(lane, lock);
+    } catch (const std::bad_alloc&) {
+      // It is tried again like anything else.
+    }
+    if (!written) changed_.wait_for(lock, kAnchorRetryTime, [this] { return stop_; });
   }
 }
 
@@ -86,7 +93,8 @@ bool Anchors::write_one(Lane& lane, std::unique_lock<std::mutex>& lock) {
   lock.lock();
   if (!written) {
     ++lane.failures;
-    lane.trouble = written.error().describe();
+    const Error& error = written.error();
+    lane.trouble = error.os_error != 0 ? error.describe() : error.message;
     return false;
   }
   if (lane.dropped == dropped) lane.waiting.pop_front();

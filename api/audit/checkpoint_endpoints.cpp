@@ -27,10 +27,12 @@ std::vector<Endpoint> CheckpointEndpoints::endpoints() {
   const EndpointLimits text{.answer = AnswerForm::Any};
   const EndpointLimits proof_of{.answer = AnswerForm::Any, .query = QueryUse::Read};
   return {
-      {Method::Get, "/log/checkpoint", look, text, RunsOn::IoThread, [this](const CallPtr& call) { checkpoint(call); }},
-      {Method::Get, "/log/keys", look, one, RunsOn::IoThread, [this](const CallPtr& call) { keys(call); }},
+      {Method::Get, "/log/checkpoint", look, text, RunsOn::IoThread, [this](const CallPtr& call) { checkpoint(call); },
+       audited_as("log.checkpoint")},
+      {Method::Get, "/log/keys", look, one, RunsOn::IoThread, [this](const CallPtr& call) { keys(call); },
+       audited_as("log.keys")},
       {Method::Get, "/v1/events/{eventId}/proof", Permission::Read, proof_of, RunsOn::ReadPool,
-       [this](const CallPtr& call) { proof(call); }},
+       [this](const CallPtr& call) { proof(call); }, audited_as("event.proof")},
   };
 }
 

@@ -11,6 +11,8 @@ constexpr std::string_view kNoteEnd = "\n\n";
 Status FileAnchor::write(const AnchoredNote& note) {
   STELE_ASSIGN(const bool exists, files_.exists(path_));
   STELE_ASSIGN(const auto file, files_.open(path_, OpenMode::OpenOrCreate));
+  // Another log may be anchored there; where there are no locks, only one may.
+  if (Status locked = file->lock(); !locked && locked.error().kind != ErrorKind::Unsupported) return locked;
   STELE_ASSIGN(const std::uint64_t size, file->size());
   std::string end(std::min<std::uint64_t>(size, kNoteEnd.size()), '\0');
   STELE_TRY(file->read_at(ByteOffset{size - end.size()}, end));

@@ -36,11 +36,11 @@ std::vector<Endpoint> RedactionEndpoints::endpoints() {
   const EndpointLimits one;
   return {
       {Method::Post, "/v1/events/{eventId}/redact", Permission::Administer, body, RunsOn::ReadPool,
-       [this](const CallPtr& call) { redact_event(*call); }},
+       [this](const CallPtr& call) { redact_event(*call); }, audited_as("event.redact")},
       {Method::Post, "/v1/aggregates/{aggregateId}/redact", Permission::Administer, body, RunsOn::ReadPool,
-       [this](const CallPtr& call) { redact_aggregate(*call); }},
+       [this](const CallPtr& call) { redact_aggregate(*call); }, audited_as("aggregate.redact")},
       {Method::Get, "/v1/audit/redactions/{redactionId}", Permission::Audit, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { show(*call); }},
+       [this](const CallPtr& call) { show(*call); }, audited_as("redaction.show")},
   };
 }
 

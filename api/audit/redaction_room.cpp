@@ -14,6 +14,7 @@ namespace stele::api {
 
 namespace {
 
+constexpr std::size_t kUnfinishedMax = 1'000;
 constexpr std::chrono::milliseconds kPauseMax{30'000};
 /// A reader holds a file for as long as one page or one piece takes him.
 constexpr std::chrono::milliseconds kReadersWait{1'000};
@@ -113,6 +114,10 @@ void RedactionRoom::begin(RedactionStatus status) {
 
 std::variant<RedactionStatus, Problem> RedactionRoom::request(RedactionOrder order, const Caller& caller,
                                                               const std::string& correlation) {
+  if (unfinished() >= kUnfinishedMax) {
+    return Problem("busy", "There are " + std::to_string(kUnfinishedMax) + " redactions that are not complete.")
+        .header("Retry-After", "60");
+  }
   RedactionStatus status;
   order.id = to_string(make_uuid_v7(clock_));
   status.requested_by = std::string(caller.name());
@@ -130,9 +135,18 @@ std::variant<RedactionStatus, Problem> RedactionRoom::request(RedactionOrder ord
     notes_.requested_of_aggregate(order.aggregate_id, order.through, note);
   }
   status.order = std::move(order);
-  const std::lock_guard lock(mutex_);
-  if (!stopping_) begin(status);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) begin(status);
+  }
+  look_around(status);
   return status;
+}
+
+/// What is not of the redaction itself.
+void RedactionRoom::look_around(RedactionStatus& status) const {
+  if (status.state != RedactionState::Completed) status.outcome.subscription_ids = reach_.delivered_by(status.order);
+  status.redis_until = reach_.redis_until(status.requested);
 }
 
 Result<std::optional<RedactionStatus>> RedactionRoom::status(const std::string& id) const {
@@ -155,8 +169,7 @@ Result<std::optional<RedactionStatus>> RedactionRoom::status(const std::string& 
     }
   }
   if (!found) return found;
-  if (found->state != RedactionState::Completed) found->outcome.subscription_ids = reach_.delivered_by(found->order);
-  found->redis_until = reach_.redis_until(found->requested);
+  look_around(*found);
   return found;
 }
 

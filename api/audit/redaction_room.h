@@ -72,7 +72,7 @@ class RedactionRoom {
   ~RedactionRoom();
   RedactionRoom(const RedactionRoom&) = delete;
 
-  /// Asks for one; durable on return. The order's id is given here. May block.
+  /// Asks for one; durable on return. The order's id is given here. Busy if there are too many already. May block.
   [[nodiscard]] std::variant<RedactionStatus, Problem> request(RedactionOrder order, const Caller& caller,
                                                                const std::string& correlation);
   /// None: there is none of this id. May wait for the disk.
@@ -100,6 +100,7 @@ class RedactionRoom {
   [[nodiscard]] bool go_on(Work& work);
   [[nodiscard]] std::string rewrite(Work& work);
   [[nodiscard]] bool is_stopping() const;
+  void look_around(RedactionStatus& status) const;
   void tell(Work& work, RedactionState state, std::vector<std::string> waiting_for);
 
   Store& store_;

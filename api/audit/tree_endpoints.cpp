@@ -61,15 +61,17 @@ std::vector<Endpoint> TreeEndpoints::endpoints() {
   const EndpointLimits bytes{.answer = AnswerForm::Any};
   const EndpointLimits proof{.query = QueryUse::Read};
   const auto line = [&](std::string_view pattern, Permission permission, const EndpointLimits& limits,
-                        void (TreeEndpoints::*handler)(Call&) const) {
-    return Endpoint{Method::Get, pattern,          permission,
-                    limits,      RunsOn::ReadPool, [this, handler](const CallPtr& call) { (this->*handler)(*call); }};
+                        void (TreeEndpoints::*handler)(Call&) const, std::string_view action) {
+    return Endpoint{Method::Get,       pattern,
+                    permission,        limits,
+                    RunsOn::ReadPool,  [this, handler](const CallPtr& call) { (this->*handler)(*call); },
+                    audited_as(action)};
   };
   return {
-      line("/log/tile/{level}/{tile...}", look, bytes, &TreeEndpoints::tile),
-      line("/log/tile/entries/{tile...}", Permission::Audit, bytes, &TreeEndpoints::entries),
-      line("/v1/audit/inclusion", Permission::Audit, proof, &TreeEndpoints::inclusion),
-      line("/v1/audit/consistency", Permission::Audit, proof, &TreeEndpoints::consistency),
+      line("/log/tile/{level}/{tile...}", look, bytes, &TreeEndpoints::tile, "log.tile"),
+      line("/log/tile/entries/{tile...}", Permission::Audit, bytes, &TreeEndpoints::entries, "log.entries"),
+      line("/v1/audit/inclusion", Permission::Audit, proof, &TreeEndpoints::inclusion, "audit.inclusion"),
+      line("/v1/audit/consistency", Permission::Audit, proof, &TreeEndpoints::consistency, "audit.consistency"),
   };
 }
 

@@ -48,6 +48,7 @@ Witnesses::Witnesses(Store& store, const CheckpointKeeper& keeper, WebhookSender
     witnesses_.push_back(std::make_unique<Known>(Known{.dialogue = WitnessDialogue(address), .at = {}}));
     witnesses_.back()->well_at = clock_.monotonic_micros();
   }
+  inbox_->answers.resize(witnesses_.size());
   const bool has_work = !witnesses_.empty() || !anchors_.empty();
   if (settings_.in_background && has_work) thread_ = std::thread([this] { run(); });
 }
@@ -66,23 +67,35 @@ void Witnesses::stop() {
 
 void Witnesses::run() {
   while (true) {
-    work();
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      // Another round will do it.
+    }
     std::unique_lock lock(inbox_->mutex);
     inbox_->changed.wait_for(lock, std::min(kLookEvery, settings_.interval),
-                             [this] { return inbox_->stop || !inbox_->letters.empty(); });
+                             [this] { return inbox_->stop || inbox_->has_some; });
     if (inbox_->stop) return;
   }
 }
 
-void Witnesses::work() {
-  while (true) {
-    std::unique_lock lock(inbox_->mutex);
-    if (inbox_->letters.empty()) break;
-    const Inbox::Letter letter = std::move(inbox_->letters.front());
-    inbox_->letters.pop_front();
-    lock.unlock();
-    take(letter.from, letter.answer);
+void Witnesses::take_answers() {
+  {
+    const std::lock_guard lock(inbox_->mutex);
+    inbox_->has_some = false;
   }
+  for (std::size_t i = 0; i < witnesses_.size(); ++i) {
+    std::optional<WebhookAnswer> answer;
+    {
+      const std::lock_guard lock(inbox_->mutex);
+      answer = std::exchange(inbox_->answers[i], std::nullopt);
+    }
+    if (answer) take(i, *answer);
+  }
+}
+
+void Witnesses::work() {
+  take_answers();
   if (!round_is_over_ && !round_goes_on()) end_round();
   const std::int64_t now = clock_.monotonic_micros();
   if (!round_began_ || now - *round_began_ >= micros_of(settings_.interval)) begin_round();
@@ -178,7 +191,8 @@ void Witnesses::ask(std::size_t index) {
     sender_->send(witness.dialogue.request(note_, std::move(path), settings_.timeout),
                   [inbox = inbox_, index](WebhookAnswer answer) {
                     const std::lock_guard lock(inbox->mutex);
-                    inbox->letters.push_back({index, std::move(answer)});
+                    inbox->answers[index] = std::move(answer);
+                    inbox->has_some = true;
                     inbox->changed.notify_all();
                   });
   } catch (const std::bad_alloc&) {

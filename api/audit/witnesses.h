@@ -5,7 +5,6 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -48,13 +47,10 @@ class Witnesses {
  private:
   /// What a sender's thread leaves here; outlives an answer that nobody waits for any more.
   struct Inbox {
-    struct Letter {
-      std::size_t from = 0;  ///< index of the witness
-      WebhookAnswer answer;
-    };
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<Letter> letters;
+    std::vector<std::optional<WebhookAnswer>> answers;  ///< by witness; a place for each, so that none gets lost
+    bool has_some = false;
     bool stop = false;
   };
   /// One witness; the worker's, but for what is guarded.
@@ -75,6 +71,7 @@ class Witnesses {
   };
 
   void run();
+  void take_answers();
   void begin_round();
   void end_round();
   void ask(std::size_t index);

@@ -11,6 +11,43 @@
 
 namespace stele::api {
 
+namespace {
+
+/// What a parameter of a path names. The type and name of a handler belong together.
+std::string_view resource_kind(std::string_view pattern, std::string_view parameter) {
+  if (parameter == "aggregateId") return "aggregate";
+  if (parameter == "eventId") return "event";
+  if (parameter == "subscriptionId") return "subscription";
+  if (parameter == "eventType") return "schema";
+  if (parameter != "aggregateType") return {};
+  return pattern.starts_with("/v1/handlers/") ? "handler" : "snapshot-policy";
+}
+
+/// What a call is about, if its path says so.
+void append_resource(std::string& to, const Route& route, const std::vector<std::string>& values) {
+  if (values.empty()) return;
+  const std::string_view kind = resource_kind(route.pattern, route.parameters.front());
+  if (kind.empty()) return;
+  to.append(kind) += ':';
+  to += values.front();
+  if (kind == "handler" && values.size() > 1) to.append("/") += values[1];
+}
+
+/// As in a query.
+void append_filters(std::string& to, const Route& route, const std::vector<std::string>& values,
+                    std::string_view query) {
+  for (std::size_t i = 0; i < values.size() && to.size() < kFiltersBytesMax; ++i) {
+    if (!to.empty()) to += '&';
+    to.append(route.parameters[i]) += '=';
+    append_percent_encoded(to, std::string_view(values[i]).substr(0, kFiltersBytesMax));
+  }
+  if (!to.empty() && !query.empty()) to += '&';
+  to += query.substr(0, kFiltersBytesMax);
+  if (to.size() > kFiltersBytesMax) to.resize(kFiltersBytesMax);
+}
+
+}  // namespace
+
 bool Call::take(const RouteMatch& match) {
   for (std::size_t i = 0; i < match.route->parameters.size(); ++i) {
     auto decoded = percent_decode(match.segments[i], PlusMeans::Plus);
@@ -114,15 +151,47 @@ void Call::send(std::variant<Response, Problem> result) {
   }
 }
 
+std::optional<AnsweredCall> Call::audited(const Response& response, AnsweredCall::Texts& to) const {
+  if (auditor_ == nullptr) return std::nullopt;
+  const ActionOutcome outcome = response.status < 400   ? ActionOutcome::Done
+                                : response.status < 500 ? ActionOutcome::Refused
+                                                        : ActionOutcome::Failed;
+  if (!auditor_->records(*action_, outcome)) return std::nullopt;
+  AnsweredCall call{.action = action_, .route = route_, .outcome = outcome, .status = response.status};
+  call.principal = caller_.name();
+  call.is_stranger = options_.authenticator != nullptr && call.principal.empty() && outcome != ActionOutcome::Done;
+  call.remote_address = request_->remote_address();
+  call.correlation_id = correlation_;
+  call.shown = response.shown;
+  if (call.is_stranger) return call;
+  to.resource.clear();
+  to.filters.clear();
+  if (route_ != nullptr) {
+    append_resource(to.resource, *route_, parameters_);
+    append_filters(to.filters, *route_, parameters_, request_->query());
+  }
+  call.resource = to.resource;
+  call.filters = to.filters;
+  return call;
+}
+
 void Call::send(Response response) {
   if (!reply_) return;
-  if (!correlation_.empty()) response.headers.emplace_back("X-Correlation-Id", std::move(correlation_));
+  thread_local AnsweredCall::Texts texts;
+  const std::optional<AnsweredCall> audited_call = audited(response, texts);
+  if (!correlation_.empty()) {
+    response.headers.emplace_back("X-Correlation-Id", audited_call ? correlation_ : std::move(correlation_));
+  }
   response.route = route_;
   response.principal = caller_.shared_principal();
   add_cors(options_.cors_origins, request_->header("Origin"), offered_methods_, response);
   compress_response(*request_, response, on_read_pool_);
-  const Reply reply = std::exchange(reply_, nullptr);
-  reply(std::move(response));
+  Reply reply = std::exchange(reply_, nullptr);
+  if (audited_call) {
+    auditor_->answer(*audited_call, std::move(response), std::move(reply));
+  } else {
+    reply(std::move(response));
+  }
 }
 
 void Call::fail(const Problem& problem) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/access/principal.h"
+#include "api/endpoint/call_auditor.h"
 #include "api/endpoint/endpoint_table.h"
 #include "api/endpoint/options.h"
 #include "api/http/content_coding.h"
@@ -31,6 +32,19 @@ class Call {
       : request_(&request), reply_(std::move(reply)), options_(options) {}
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
+
+  /// `auditor` is told of the answer, and sends it; it must outlive the call.
+  void audit(CallAuditor& auditor, const AuditedAction& action) {
+    auditor_ = &auditor;
+    action_ = &action;
+  }
+  /// What the audit trail is told of a call with that answer; borrows from the call and `to`. None if it is not
+  /// audited.
+  [[nodiscard]] std::optional<AnsweredCall> audited(const Response& response, AnsweredCall::Texts& to) const;
+  /// Null if it is not audited.
+  [[nodiscard]] CallAuditor* auditor() const { return auditor_; }
+  /// Null until take().
+  [[nodiscard]] const Route* route() const { return route_; }
 
   /// Only until it is answered.
   [[nodiscard]] const Request& request() const { return *request_; }
@@ -87,6 +101,8 @@ class Call {
   const ServiceOptions& options_;
   std::string correlation_;
   std::string_view offered_methods_;
+  CallAuditor* auditor_ = nullptr;
+  const AuditedAction* action_ = nullptr;
   const Route* route_ = nullptr;
   std::vector<std::string> parameters_;
   BodyFormat body_format_ = BodyFormat::Json;

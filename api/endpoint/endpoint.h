@@ -14,6 +14,7 @@
 namespace stele::api {
 
 class Call;
+struct AuditedAction;
 struct ServiceOptions;
 
 enum class BodyForm : std::uint8_t {
@@ -62,6 +63,8 @@ struct Endpoint {
   EndpointLimits limits;
   RunsOn runs_on;
   EndpointHandler handler;
+  const AuditedAction* action =
+      nullptr;                    ///< what the audit trail calls it (audited_action.h); null = it is not audited
   CallMaker make_call = nullptr;  ///< null = an ordinary one
 };
 

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/access/host_guard.h"
@@ -73,6 +75,25 @@ struct CheckpointSettings {
   bool is_public = false;                         ///< checkpoint, hash tiles and keys are shown to anyone
 };
 
+/// Which reads leave actions in the log. What is refused or fails always does.
+enum class AuditedReads : std::uint8_t {
+  All,
+  Sensitive,  ///< of the audit trail, proofs, redacted bodies and administration only
+  None,
+};
+
+/// What is written about calls that leave no event, and what happens when that is not possible.
+struct AuditSettings {
+  AuditedReads reads = AuditedReads::All;
+  bool durable_reads = false;      ///< an answer waits until the record about it is synced
+  bool refuses_unwritten = false;  ///< 503 for what would be audited while records cannot be written; else it is served
+  std::chrono::milliseconds window{1000};  ///< within which calls of one kind become one record
+  std::size_t separate_records_max = 100;  ///< in a window; calls beyond become one record together
+  std::size_t queue_bytes_max = 4U << 20;  ///< of records that wait for the log; what is beyond is lost, and counted
+  /// What the record about the start of the server says of it, by the names of flags.
+  std::vector<std::pair<std::string, std::string>> server_settings;
+};
+
 /// Who cosigns checkpoints, and where they are written outside of this server.
 struct WitnessSettings {
   struct Address {
@@ -110,6 +131,7 @@ struct ServiceOptions {
   SharedStateCache* shared_states = nullptr;
   SubscriptionSettings subscriptions;
   CheckpointSettings checkpoints;
+  std::optional<AuditSettings> audit;  ///< none: nothing is recorded but events
   WitnessSettings witnesses;
   /// What asks witnesses; must outlive the service. Needed if there are any: they are where the operator says, so that
   /// no address is refused.

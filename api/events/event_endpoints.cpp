@@ -30,25 +30,26 @@ std::vector<Endpoint> EventEndpoints::endpoints() {
       .body = BodyForm::Events, .body_bytes_max = options_.limits.body_bytes_max, .query = QueryUse::Read};
   return {
       {Method::Post, "/v1/events", Permission::Append, append, RunsOn::IoThread,
-       [this](const CallPtr& call) { appender_.handle(call); }, &Appender::make_call},
+       [this](const CallPtr& call) { appender_.handle(call); }, audited_as("event.append"), &Appender::make_call},
       {Method::Get, "/v1/events", Permission::Read, list, RunsOn::IoThread,
-       [this](const CallPtr& call) { list_of_events(call); }},
+       [this](const CallPtr& call) { list_of_events(call); }, audited_as("events.query")},
       {Method::Get, "/v1/events/{eventId}", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) {
          call->send(show_event(store_, call->caller(), call->parameter("eventId"), options_.redactions));
-       }},
+       },
+       audited_as("event.show")},
       {Method::Get, "/v1/events/{eventId}/data", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) {
-         call->send(show_event_data(store_, call->caller(), call->parameter("eventId")));
-       }},
+       [this](const CallPtr& call) { call->send(show_event_data(store_, call->caller(), call->parameter("eventId"))); },
+       audited_as("event.data")},
       {Method::Get, "/v1/head", Permission::Read, one, RunsOn::IoThread,
-       [this](const CallPtr& call) { call->send(show_log_head(store_)); }},
+       [this](const CallPtr& call) { call->send(show_log_head(store_)); }, audited_as("log.head")},
       {Method::Get, "/v1/aggregates", Permission::Read, list, RunsOn::IoThread,
-       [this](const CallPtr& call) { list_of_aggregates(call); }},
+       [this](const CallPtr& call) { list_of_aggregates(call); }, audited_as("aggregates.list")},
       {Method::Get, "/v1/aggregates/{aggregateId}", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) {
          call->send(show_aggregate(store_, call->caller(), call->parameter("aggregateId")));
-       }},
+       },
+       audited_as("aggregate.show")},
   };
 }
 

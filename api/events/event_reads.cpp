@@ -1,165 +1,23 @@
 #include "api/events/event_reads.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "api/endpoint/event_filters.h"
 #include "api/endpoint/visible_event.h"
-#include "api/http/bounded_read.h"
-#include "api/http/cursor.h"
 #include "api/http/parameters.h"
-#include "api/json/json_writer.h"
 #include "api/records/event_json.h"
-#include "engine/base/digest.h"
-#include "engine/base/uuid.h"
 
 namespace stele::api {
 
 namespace {
 
-/// A page ends early when its body has this size, whatever its limit: a thousand events may have a gigabyte.
-constexpr std::size_t kPageBytesMax = 8U << 20;
-constexpr std::size_t kPieceBytes = 64U << 10;
-
-/// Builds the text whose hash identifies a query.
-class FilterText {
- public:
-  void add(std::string_view name, std::string_view value) {
-    text_ += name;
-    text_ += '\0';
-    append_number(text_, value.size());
-    text_ += '\0';
-    text_ += value;
-  }
-  void add(std::string_view name, const std::optional<std::string>& value) {
-    if (value) add(name, std::string_view(*value));
-  }
-  void add(std::string_view name, const std::optional<Timestamp>& value) {
-    if (value) add(name, std::string_view(std::to_string(value->micros)));
-  }
-  template <class Tag>
-  void add(std::string_view name, const std::optional<StrongId<Tag>>& value) {
-    if (value) add(name, std::string_view(std::to_string(value->value())));
-  }
-  [[nodiscard]] std::uint64_t hash() const { return xxh3(text_); }
-
- private:
-  std::string text_;
+constexpr RecordList kEvents{
+    .cursors = CursorKind::Events,
+    .path = "/v1/events",
+    .member = "events",
+    .page_item = [](std::string& to, const Record& record,
+                    const RedactionNotes* notes) { append_event_json(to, record, DataForm::AsSent, notes); },
+    .line_item = [](std::string& to, const Record& record,
+                    const RedactionNotes* notes) { append_event_json(to, record, DataForm::Minified, notes); },
 };
-
-std::uint64_t hash_of(const EventQuery& query, const Uuid& store) {
-  FilterText text;
-  text.add("store", std::string_view(to_string(store)));
-  text.add("aggregateId", query.aggregate_id);
-  text.add("aggregateType", query.aggregate_type);
-  for (const std::string& type : query.event_types) text.add("eventType", std::string_view(type));
-  for (const std::string& tag : query.tags) text.add("tag", std::string_view(tag));
-  text.add("userId", query.user_id);
-  text.add("correlationId", query.correlation_id);
-  text.add("from", query.from);
-  text.add("to", query.to);
-  text.add("occurredFrom", query.occurred_from);
-  text.add("occurredTo", query.occurred_to);
-  text.add("fromSequence", query.from_sequence);
-  text.add("toSequence", query.to_sequence);
-  text.add("afterPosition", query.after);
-  if (query.include_system) text.add("includeSystem", std::string_view("true"));
-  return text.hash();
-}
-
-void apply_cursor(EventQuery& query, Position last) {
-  if (query.direction == Direction::Ascending) {
-    query.after = query.after ? std::max(*query.after, last) : last;
-  } else {
-    query.before = query.before ? std::min(*query.before, last) : last;
-  }
-}
-
-/// The events of a query as NDJSON, up to `end`.
-class EventLines : public BodySource {
- public:
-  EventLines(const Store& store, EventQuery query, Position end, std::size_t limit, const Request& asker,
-             const ServiceOptions& options)
-      : store_(store),
-        query_(std::move(query)),
-        end_(end),
-        left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
-        asker_(asker),
-        limits_(options.read_limits),
-        notes_(options.redactions) {}
-
-  Result<bool> next(std::string& to) override {
-    if (left_ == 0) return false;
-    const std::size_t begin = to.size();
-    ReadBudget budget = read_budget(asker_, limits_);
-    const auto view = store_.view_until(end_);
-    STELE_ASSIGN(const std::unique_ptr<EventStream> stream, view->query(query_, &budget));
-    std::optional<Position> last;
-    while (left_ > 0 && to.size() < begin + kPieceBytes) {
-      STELE_ASSIGN(const bool found, stream->next(record_));
-      if (!found) {
-        if (!stream->rest_behind()) left_ = 0;
-        last = stream->rest_behind();
-        break;
-      }
-      append_event_json(to, record_, DataForm::Minified, notes_);
-      to += '\n';
-      --left_;
-      last = record_.header().position;
-    }
-    if (left_ == 0) return to.size() > begin;
-    if (last) apply_cursor(query_, *last);
-    if (to.size() == begin && asker_.abandoned()) return stream_abandoned();
-    return true;
-  }
-
- private:
-  const Store& store_;
-  EventQuery query_;
-  const Position end_;
-  std::size_t left_;
-  const Request& asker_;
-  const ReadLimits limits_;
-  const RedactionNotes* const notes_;
-  Record record_;
-};
-
-std::variant<Response, Problem> page(const ReadView& view, const EventListRequest& request, ReadBudget budget,
-                                     const RedactionNotes* notes) {
-  auto stream = view.query(request.query, &budget);
-  if (!stream) return read_failed();
-  Response response;
-  std::string& body = response.body;
-  thread_local std::size_t page_bytes = 0;  // of the last one: the next is likely to need as much
-  body.reserve(std::min(page_bytes + page_bytes / 8, kPieceBytes));
-  JsonWriter json(body);
-  json.begin_object().key("events").begin_array();
-  thread_local Record record;
-  std::optional<Position> last;  // where the next page goes on behind
-  std::size_t count = 0;
-  while (true) {
-    const auto found = (*stream)->next(record);
-    if (!found) return read_failed();
-    if (!*found) last = (*stream)->rest_behind();
-    if (!*found || count == request.limit || body.size() >= kPageBytesMax) break;
-    append_event_json(json.value(), record, DataForm::AsSent, notes);
-    last = record.header().position;
-    ++count;
-  }
-  json.end_array().key("nextCursor");
-  if (last) {
-    const std::string cursor = encode_cursor({CursorKind::Events, request.query.direction, *last, {}}, request.filters);
-    json.plain(cursor);
-    std::string link = "</v1/events?";
-    if (!request.link_query.empty()) link += request.link_query + '&';
-    response.headers.emplace_back("Link", link + "cursor=" + cursor + ">; rel=\"next\"");
-  } else {
-    json.null();
-  }
-  json.end_object();
-  page_bytes = body.size();
-  return response;
-}
 
 }  // namespace
 
@@ -167,49 +25,15 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
                                                          const Limits& limits, const Uuid& store) {
   Parameters parameters(request.query(), {"order", "limit", "cursor", "minPosition"}, event_filter_names());
   EventListRequest list;
-  list.format = form.format;
-  list.type = form.type;
-  EventQuery& query = list.query;
-  query = read_event_filters(parameters);
-  if (const auto order = parameters.text("order")) {
-    if (*order == "desc") {
-      query.direction = Direction::Descending;
-    } else if (*order != "asc") {
-      parameters.refuse("order", "Must be asc or desc.");
-    }
-  }
-  const auto limit = parameters.integer("limit", 1, limits.page_max);
-  list.limit = static_cast<std::size_t>(limit.value_or(list.format == BodyFormat::Ndjson ? 0 : limits.page_default));
+  list.query = read_event_filters(parameters);
   if (const auto min = parameters.integer("minPosition", 0, kPositionMax)) list.min_position = Position{*min};
-  const auto cursor = parameters.text("cursor", kCursorBytesMax);
-  if (auto problem = parameters.problem()) return std::move(*problem);
-
-  list.filters = hash_of(query, store);
-  list.link_query = parameters.encoded({"cursor", "minPosition"});
-  if (cursor) {
-    const auto decoded = decode_cursor(*cursor, CursorKind::Events, query.direction, list.filters);
-    if (const auto* error = std::get_if<CursorError>(&decoded)) {
-      return Problem("invalid-cursor",
-                     *error == CursorError::Mangled
-                         ? "The cursor is damaged."
-                         : "The cursor belongs to a query with other filters or order, or to another store.")
-          .error({"parameter", "cursor", "Leave it out to begin again.", {}});
-    }
-    apply_cursor(query, std::get<Cursor>(decoded).position);
-  }
+  if (auto problem = read_record_list(parameters, kEvents, form, limits, store, list)) return *std::move(problem);
   return list;
 }
 
 std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request, const Request& asker,
                                             const ServiceOptions& options) {
-  if (request.format == BodyFormat::Json) {
-    return page(*store.view(), request, read_budget(asker, options.read_limits), options.redactions);
-  }
-  Response response;
-  response.content_type = request.type;
-  response.source =
-      std::make_unique<EventLines>(store, request.query, store.durable_end(), request.limit, asker, options);
-  return response;
+  return list_records(store, kEvents, request, asker, options.read_limits, options.redactions);
 }
 
 std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id,
@@ -217,6 +41,7 @@ std::variant<Response, Problem> show_event(const Store& store, const Caller& cal
   thread_local Record record;
   if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   Response response;
+  response.shown.add(record.header().position);
   append_event_json(response.body, record, DataForm::AsSent, notes);
   return response;
 }
@@ -227,6 +52,7 @@ std::variant<Response, Problem> show_event_data(const Store& store, const Caller
   if (record.redacted(BodyMember::Data)) return Problem("data-redacted", "The data of this event was removed.");
   if (!record.body().data) return Problem("event-not-found", "This record of the store itself has no data.");
   Response response;
+  response.shown.add(record.header().position);
   response.body = *record.body().data;
   return response;
 }

@@ -8,6 +8,7 @@
 
 #include "api/access/principal.h"
 #include "api/endpoint/options.h"
+#include "api/endpoint/record_list.h"
 #include "api/http/http.h"
 #include "api/http/negotiation.h"
 #include "api/http/problem.h"
@@ -16,13 +17,7 @@
 namespace stele::api {
 
 /// What a list of events was asked for.
-struct EventListRequest {
-  EventQuery query;
-  BodyFormat format = BodyFormat::Json;
-  std::string_view type;      ///< of the answer, as the client calls it
-  std::size_t limit = 0;      ///< events of a page; of a stream, 0 = no limit
-  std::uint64_t filters = 0;  ///< hash of the store's id and all that decides which events match, for cursors
-  std::string link_query;     ///< the parameters of the next page, but for the cursor
+struct EventListRequest : RecordListRequest {
   std::optional<Position> min_position;
 };
 

@@ -19,6 +19,7 @@ enum class CursorKind : std::uint8_t {
   Subscriptions = 3,
   DeadLetters = 4,
   HeldAggregates = 5,
+  AuditRecords = 6,
 };
 
 struct Cursor {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "api/http/pushed_body.h"
+#include "engine/base/ids.h"
 #include "engine/base/result.h"
 
 namespace stele::api {
@@ -76,6 +77,25 @@ struct Principal;
 struct ProblemKind;
 struct Route;
 
+/// The records that an answer shows.
+struct ShownRecords {
+  std::uint64_t count = 0;
+  Position lowest{};  ///< of no meaning if there are none
+  Position highest{};
+
+  void add(Position position) {
+    lowest = count == 0 || position < lowest ? position : lowest;
+    highest = count == 0 || position > highest ? position : highest;
+    ++count;
+  }
+  void add(const ShownRecords& other) {
+    if (other.count == 0) return;
+    lowest = count == 0 || other.lowest < lowest ? other.lowest : lowest;
+    highest = count == 0 || other.highest > highest ? other.highest : highest;
+    count += other.count;
+  }
+};
+
 struct Response {
   int status = 200;
   std::string_view content_type = "application/json";             ///< static storage; empty = no body
@@ -86,11 +106,12 @@ struct Response {
   std::unique_ptr<PushedBody> pushed;        ///< the body comes when it comes, chunked and never compressed
   std::unique_ptr<UpgradedStream> upgraded;  ///< the answer is 101, and this what the connection becomes. Only if
                                              ///< Request::may_upgrade_to() its protocol; else the answer is 500
-  // For metrics and logs:
+  // For metrics, logs and the audit trail:
   const Route* route = nullptr;                ///< the one the request went to; null = none was found
   const ProblemKind* problem = nullptr;        ///< what kind of refusal this is; null = none
   std::shared_ptr<const Principal> principal;  ///< who asked; null = nobody knows
   std::string internal_error;                  ///< of the server, for its log only; empty = none
+  ShownRecords shown;                          ///< as far as they are known when it begins
 };
 
 /// Called exactly once, on any thread, to answer a request.

@@ -186,6 +186,10 @@ constexpr std::array kKinds{
         "The store does not accept events now (reads go on), or the server is shutting down. Nothing was stored. "
         "Try again after `Retry-After` seconds."},
     ProblemKind{
+        "audit-unavailable", 503, "It cannot be recorded",
+        "The server refuses what it cannot record in the audit trail (`--on-audit-failure=refuse`), and records cannot "
+        "be written now. Try again after `Retry-After` seconds."},
+    ProblemKind{
         "clock-jump", 503, "The clock jumped",
         "The server's clock jumped ahead by more than a day, and every later event would carry that time. Nothing "
         "was stored; reads go on, and repeats are answered. Try again after `Retry-After` seconds: appending works "

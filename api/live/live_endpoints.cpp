@@ -25,7 +25,7 @@ Response event_stream() {
 std::vector<Endpoint> LiveEndpoints::endpoints() {
   const EndpointLimits live{.answer = AnswerForm::EventStream, .query = QueryUse::Read};
   return {{Method::Get, "/v1/events/stream", Permission::Read, live, RunsOn::IoThread,
-           [this](const std::shared_ptr<Call>& call) { stream(call); }}};
+           [this](const std::shared_ptr<Call>& call) { stream(call); }, audited_as("events.stream")}};
 }
 
 void LiveEndpoints::stream(const std::shared_ptr<Call>& call) {

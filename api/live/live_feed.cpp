@@ -16,6 +16,7 @@ LiveFeed::LiveFeed(LiveRoom& room, const Call& call, EventQuery query, LiveRoom:
       address_(asker_.remote_address()),
       needed_(query_.include_system ? Permission::Audit : Permission::Read),
       principal_(call.caller().shared_principal()),
+      record_(call),
       credentials_until_(std::chrono::steady_clock::now() + room.options.live.credentials_interval),
       told_(query_.after) {}
 
@@ -33,6 +34,7 @@ Result<LiveFeed::Step> LiveFeed::next(std::shared_ptr<const Record>& to) {
   switch (step) {
     case EventFollower::Step::Event:
       told_ = to->header().position;
+      record_.show(*told_);
       room_.events_sent.fetch_add(1, std::memory_order_relaxed);
       return Step::Event;
     case EventFollower::Step::AtHead:
@@ -55,6 +57,7 @@ std::optional<Position> LiveFeed::take_checkpoint() {
 Position LiveFeed::position() const { return told_.value_or(Position{0}); }
 
 bool LiveFeed::has_credentials() {
+  record_.look_at_clock();
   if (principal_ == nullptr) return true;
   const auto now = std::chrono::steady_clock::now();
   if (now < credentials_until_) return true;

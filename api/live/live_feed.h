@@ -9,6 +9,7 @@
 
 #include "api/access/principal.h"
 #include "api/endpoint/call.h"
+#include "api/endpoint/stream_record.h"
 #include "api/http/http.h"
 #include "api/live/live_room.h"
 #include "engine/index/query.h"
@@ -61,6 +62,7 @@ class LiveFeed {
   const std::string address_;
   const Permission needed_;
   const std::shared_ptr<const Principal> principal_;
+  StreamRecord record_;
 
   std::chrono::steady_clock::time_point credentials_until_;
   bool at_leisure_ = false;

@@ -34,17 +34,17 @@ std::vector<Endpoint> HandlerEndpoints::endpoints() {
   const std::string by_default(kDefaultHandler);
   return {
       {Method::Get, "/v1/handlers", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { list(*call, std::nullopt); }},
+       [this](const CallPtr& call) { list(*call, std::nullopt); }, audited_as("handlers.list")},
       {Method::Get, "/v1/handlers/{aggregateType}", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { list(*call, call->parameter("aggregateType")); }},
+       [this](const CallPtr& call) { list(*call, call->parameter("aggregateType")); }, audited_as("handlers.list")},
       {Method::Put, "/v1/handlers/{aggregateType}", Permission::Administer, script, RunsOn::IoThread,
-       [this, by_default](const CallPtr& call) { put(call, by_default); }},
+       [this, by_default](const CallPtr& call) { put(call, by_default); }, audited_as("handler.register")},
       {Method::Get, "/v1/handlers/{aggregateType}/{name}", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { show(*call); }},
+       [this](const CallPtr& call) { show(*call); }, audited_as("handler.show")},
       {Method::Put, "/v1/handlers/{aggregateType}/{name}", Permission::Administer, script, RunsOn::IoThread,
-       [this](const CallPtr& call) { put(call, call->parameter("name")); }},
+       [this](const CallPtr& call) { put(call, call->parameter("name")); }, audited_as("handler.register")},
       {Method::Get, "/v1/handlers/{aggregateType}/{name}/versions/{version}", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { show_version(*call); }},
+       [this](const CallPtr& call) { show_version(*call); }, audited_as("handler.show")},
   };
 }
 

@@ -83,9 +83,9 @@ std::vector<Endpoint> ReplayEndpoints::endpoints() {
   const EndpointLimits one;
   return {
       {Method::Post, "/v1/events/replay/{aggregateId}", Permission::Read, asked, RunsOn::IoThread,
-       [this](const CallPtr& call) { replay(call); }},
+       [this](const CallPtr& call) { replay(call); }, audited_as("aggregate.replay")},
       {Method::Get, "/v1/aggregates/{aggregateId}/state", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { state(call); }},
+       [this](const CallPtr& call) { state(call); }, audited_as("aggregate.state")},
   };
 }
 

@@ -47,17 +47,17 @@ std::vector<Endpoint> SnapshotEndpoints::endpoints() {
   const EndpointLimits one;
   return {
       {Method::Post, "/v1/events/snapshot/{aggregateId}", Permission::Append, state, RunsOn::IoThread,
-       [this](const CallPtr& call) { take(call); }},
+       [this](const CallPtr& call) { take(call); }, audited_as("snapshot.create")},
       {Method::Get, "/v1/events/snapshot/{aggregateId}", Permission::Read, filtered, RunsOn::ReadPool,
-       [this](const CallPtr& call) { show(*call); }},
+       [this](const CallPtr& call) { show(*call); }, audited_as("snapshot.show")},
       {Method::Get, "/v1/snapshot-policies", Permission::Administer, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { show_policies(*call); }},
+       [this](const CallPtr& call) { show_policies(*call); }, audited_as("snapshot-policies.list")},
       {Method::Get, "/v1/snapshot-policies/{aggregateType}", Permission::Administer, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { show_policy(*call); }},
+       [this](const CallPtr& call) { show_policy(*call); }, audited_as("snapshot-policy.show")},
       {Method::Put, "/v1/snapshot-policies/{aggregateType}", Permission::Administer, policy, RunsOn::ReadPool,
-       [this](const CallPtr& call) { put_policy(*call); }},
+       [this](const CallPtr& call) { put_policy(*call); }, audited_as("snapshot-policy.set")},
       {Method::Delete, "/v1/snapshot-policies/{aggregateType}", Permission::Administer, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) { remove_policy(*call); }},
+       [this](const CallPtr& call) { remove_policy(*call); }, audited_as("snapshot-policy.remove")},
   };
 }
 

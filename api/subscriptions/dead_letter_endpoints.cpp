@@ -62,11 +62,11 @@ std::vector<Endpoint> DeadLetterEndpoints::endpoints() {
   const EndpointLimits one;
   return {
       {Method::Get, "/v1/subscriptions/{subscriptionId}/dead-letters", Permission::Read, list_of, RunsOn::ReadPool,
-       [this](const CallPtr& call) { list(*call); }},
+       [this](const CallPtr& call) { list(*call); }, audited_as("dead-letters.list")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/dead-letters/redrive", Permission::Subscribe, which,
-       RunsOn::ReadPool, [this](const CallPtr& call) { redrive(*call); }},
+       RunsOn::ReadPool, [this](const CallPtr& call) { redrive(*call); }, audited_as("dead-letters.redrive")},
       {Method::Delete, "/v1/subscriptions/{subscriptionId}/dead-letters/{position}", Permission::Subscribe, one,
-       RunsOn::ReadPool, [this](const CallPtr& call) { drop(*call); }},
+       RunsOn::ReadPool, [this](const CallPtr& call) { drop(*call); }, audited_as("dead-letter.drop")},
   };
 }
 

@@ -19,9 +19,9 @@ std::vector<Endpoint> DeliveryEndpoints::endpoints() {
   const EndpointLimits list{.answer = AnswerForm::JsonOrLines, .query = QueryUse::Read};
   return {
       {Method::Get, "/v1/subscriptions/{subscriptionId}/deliveries", Permission::Read, list, RunsOn::ReadPool,
-       [this](const CallPtr& call) { of_subscription(*call); }},
+       [this](const CallPtr& call) { of_subscription(*call); }, audited_as("deliveries.list")},
       {Method::Get, "/v1/events/{eventId}/deliveries", Permission::Read, list, RunsOn::ReadPool,
-       [this](const CallPtr& call) { of_event(*call); }},
+       [this](const CallPtr& call) { of_event(*call); }, audited_as("event.deliveries")},
   };
 }
 

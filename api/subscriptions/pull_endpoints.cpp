@@ -23,13 +23,13 @@ std::vector<Endpoint> PullEndpoints::endpoints() {
   const EndpointLimits lease{.body = BodyForm::Json, .body_bytes_max = kLeaseBodyBytesMax};
   return {
       {Method::Post, "/v1/subscriptions/{subscriptionId}/pull", Permission::Subscribe, pulls, RunsOn::ReadPool,
-       [this](const CallPtr& call) { pull(call); }},
+       [this](const CallPtr& call) { pull(call); }, audited_as("subscription.pull")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/ack", Permission::Subscribe, lease, RunsOn::ReadPool,
-       [this](const CallPtr& call) { answer(*call, Kind::Ack); }},
+       [this](const CallPtr& call) { answer(*call, Kind::Ack); }, audited_as("subscription.pull")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/nack", Permission::Subscribe, lease, RunsOn::ReadPool,
-       [this](const CallPtr& call) { answer(*call, Kind::Nack); }},
+       [this](const CallPtr& call) { answer(*call, Kind::Nack); }, audited_as("subscription.pull")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/extend", Permission::Subscribe, lease, RunsOn::ReadPool,
-       [this](const CallPtr& call) { answer(*call, Kind::Extend); }},
+       [this](const CallPtr& call) { answer(*call, Kind::Extend); }, audited_as("subscription.pull")},
   };
 }
 

@@ -142,21 +142,19 @@ Status MerkleTree::look_through() {
     STELE_ASSIGN(const std::uint64_t there, files_.count(0));
     // What stands behind the position that is known may be from before a crash, and is made again.
     size_.store(there < known_.size() ? there / kTileWidth * kTileWidth : known_.size());
-    bool is_whole = size_.load() == known_.size();
+    bool is_whole = true;
     for (unsigned level = 1; level < kTileLevels && is_whole; ++level) {
       STELE_ASSIGN(const std::uint64_t count, files_.count(level));
       is_whole = count >= size_.load() >> (8 * level);
     }
+    // Most likely right: then what was not written any more is all there is to do, and the root will tell.
     if (is_whole) {
-      const auto root = merkle_root(size_.load(), [this](unsigned l, std::uint64_t i) { return read_node(l, i); });
-      known_is_checked_ = root && *root == known_.root();
-    }
-    if (known_is_checked_) {
       state_.store(State::Behind);
       return {};
     }
   }
   STELE_TRY(mend(size_.load()));
+  is_mended_ = true;
   state_.store(State::Behind);
   return {};
 }
@@ -203,14 +201,13 @@ Result<std::vector<Digest>> MerkleTree::leaves_of_log(std::uint64_t first, std::
 Status MerkleTree::catch_up() {
   const std::uint64_t size = size_.load();
   if (!known_is_checked_ && size >= known_.size()) {
-    STELE_TRY(check_root({known_.size(), known_.root()}));
-    if (size_.load() != size) return {};
-    known_is_checked_ = true;
+    STELE_ASSIGN(known_is_checked_, check_root({known_.size(), known_.root()}));
+    if (!known_is_checked_) return {};
   }
   const TreeHead head = options_.head();
   if (size >= head.size) {
-    STELE_TRY(check_root(head));
-    if (size_.load() == size) state_.store(State::Ready);
+    STELE_ASSIGN(const bool is_right, check_root(head));
+    if (is_right) state_.store(State::Ready);
     return {};
   }
   std::uint64_t end = known_is_checked_ ? head.size : known_.size();
@@ -226,21 +223,25 @@ Status MerkleTree::catch_up() {
   return write_leaves(leaves);
 }
 
-Status MerkleTree::check_root(const TreeHead& head) {
-  STELE_ASSIGN(const Digest root,
-               merkle_root(head.size, [this](unsigned level, std::uint64_t index) { return read_node(level, index); }));
-  if (root == head.root) {
+Result<bool> MerkleTree::check_root(const TreeHead& head) {
+  const auto root = merkle_root(head.size, [this](unsigned level, std::uint64_t i) { return read_node(level, i); });
+  if (!root && root.error().kind != ErrorKind::Corrupt) return root.error();
+  if (root && *root == head.root) {
+    is_mended_ = false;
     from_log_ = false;
-    return {};
+    return true;
   }
-  if (from_log_) {
+  if (!is_mended_) {
+    state_.store(State::Doubtful);
+  } else if (!from_log_) {
+    from_log_ = true;  // all that is there is another log's, or damaged as a whole
+    size_.store(0);
+  } else {
     state_.store(State::Refuted);
     return Error{.kind = ErrorKind::Corrupt,
                  .message = "the records of the log are not those that its Merkle tree was made of"};
   }
-  from_log_ = true;  // all that is there is another log's, or damaged as a whole
-  size_.store(0);
-  return {};
+  return false;
 }
 
 Status MerkleTree::write_recent() {

@@ -89,9 +89,9 @@ class MerkleTree {
   [[nodiscard]] Status mend(std::uint64_t size) REQUIRES(writing_);
   [[nodiscard]] Status catch_up() REQUIRES(writing_);
   [[nodiscard]] Result<std::vector<Digest>> leaves_of_log(std::uint64_t first, std::uint64_t count);
-  /// The tiles have the root that the log had at that size; else they begin anew, once, or the log is refuted
-  /// (Corrupt).
-  [[nodiscard]] Status check_root(const TreeHead& head) REQUIRES(writing_);
+  /// Whether the tiles have the root that the log had at that size. If not, they are mended, then begun anew, and then
+  /// the log is refuted (Corrupt).
+  [[nodiscard]] Result<bool> check_root(const TreeHead& head) REQUIRES(writing_);
   [[nodiscard]] Status write_recent() REQUIRES(writing_);
   /// Leaves behind size_, and the tiles above that they fill.
   [[nodiscard]] Status write_leaves(std::span<const Digest> leaves) REQUIRES(writing_);
@@ -112,7 +112,8 @@ class MerkleTree {
   mutable Mutex writing_;  // held by whoever writes tiles, and while it reads what is being written
   bool opened_ GUARDED_BY(writing_) = false;
   bool known_is_checked_ GUARDED_BY(writing_) = false;
-  bool from_log_ GUARDED_BY(writing_) = false;  // begun anew, and the root was not right since
+  bool is_mended_ GUARDED_BY(writing_) = false;  // and the root was not right since
+  bool from_log_ GUARDED_BY(writing_) = false;   // begun anew, and the root was not right since
 
   mutable Mutex mutex_;
   ConditionVariable changed_;

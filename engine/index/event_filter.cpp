@@ -30,6 +30,16 @@ bool is_about(const RecordHeader& header, std::string_view resource) {
   return resource.starts_with(kAggregateResource) && resource.substr(kAggregateResource.size()) == header.aggregate_id;
 }
 
+bool is_about_any(const RecordHeader& header, const std::vector<std::string>& resources) {
+  return resources.empty() || std::any_of(resources.begin(), resources.end(),
+                                          [&](const std::string& resource) { return is_about(header, resource); });
+}
+
+bool is_chosen(const RecordHeader& header, const RecordChoice& choice) {
+  if (!is_system(header)) return choice.client_events;
+  return !choice.system_types.empty() && is_any_of(choice.system_types, header.event_type);
+}
+
 bool matches(const EventQuery& query, const RecordHeader& header) {
   const std::optional<std::string_view>& type = header.aggregate_type;
   return is_any_of(query.event_types, header.event_type) && is_same(query.aggregate_id, header.aggregate_id) &&
@@ -39,8 +49,8 @@ bool matches(const EventQuery& query, const RecordHeader& header) {
          is_same(query.principal, header.principal) &&
          std::all_of(query.tags.begin(), query.tags.end(),
                      [&](const std::string& tag) { return header.tags.contains(tag); }) &&
-         (!query.outcome || header.outcome == *query.outcome) &&
-         (!query.resource || is_about(header, *query.resource)) && is_in_bounds(query, header) &&
+         (!query.outcome || header.outcome == *query.outcome) && is_about_any(header, query.resources) &&
+         (!query.choice || is_chosen(header, *query.choice)) && is_in_bounds(query, header) &&
          (query.include_system || !is_system(header));
 }
 

@@ -12,6 +12,12 @@ namespace stele {
 
 enum class Direction { Ascending, Descending };
 
+/// Some of all records, by who has written them.
+struct RecordChoice {
+  bool client_events = false;             ///< all that are not the store's own
+  std::vector<std::string> system_types;  ///< the store's own with one of these event types; an action's is its name
+};
+
 /// All filters combine (and); an empty list or optional does not filter. Order is by position, which within an
 /// aggregate is also the order of sequence numbers.
 struct EventQuery {
@@ -24,17 +30,18 @@ struct EventQuery {
   std::optional<std::string> user_id;
   std::optional<std::string> correlation_id;
   std::optional<std::string> principal;
-  std::optional<std::string> resource;          ///< of an action; that of an event is `aggregate:` and its aggregate id
-  std::optional<ActionOutcome> outcome;         ///< that of an event is done
-  std::optional<Timestamp> from;                ///< inclusive
-  std::optional<Timestamp> to;                  ///< exclusive
-  std::optional<Timestamp> occurred_from;       ///< inclusive; events without occurredAt do not match
-  std::optional<Timestamp> occurred_to;         ///< exclusive
+  std::vector<std::string> resources;      ///< about any of these; an event is about `aggregate:` and its aggregate
+  std::optional<ActionOutcome> outcome;    ///< that of an event is done
+  std::optional<Timestamp> from;           ///< inclusive
+  std::optional<Timestamp> to;             ///< exclusive
+  std::optional<Timestamp> occurred_from;  ///< inclusive; events without occurredAt do not match
+  std::optional<Timestamp> occurred_to;    ///< exclusive
   std::optional<SequenceNumber> from_sequence;  ///< inclusive
   std::optional<SequenceNumber> to_sequence;    ///< inclusive
   std::optional<Position> after;                ///< only positions greater than this
   std::optional<Position> before;               ///< only positions less than this
   bool include_system = false;                  ///< also the store's own records: genesis, `$` aggregates, actions
+  std::optional<RecordChoice> choice;           ///< only these
   Direction direction = Direction::Ascending;
 };
 

@@ -105,7 +105,8 @@ class QueryStream final : public EventStream {
     if (query_.to_sequence && header.sequence > *query_.to_sequence) return false;
     if (query_.occurred_from && (!header.occurred_at || *header.occurred_at < *query_.occurred_from)) return false;
     if (query_.outcome && header.outcome != *query_.outcome) return false;
-    if (query_.resource && !is_about(header, *query_.resource)) return false;
+    if (!is_about_any(header, query_.resources)) return false;
+    if (query_.choice && !is_chosen(header, *query_.choice)) return false;
     if (query_.occurred_to && (!header.occurred_at || *header.occurred_at >= *query_.occurred_to)) return false;
     return true;
   }
@@ -246,6 +247,15 @@ class StoreView final : public ReadView {
     return union_of(range.direction, std::move(choices));
   }
 
+  static std::unique_ptr<PositionStream> chosen_positions(const RecordChoice& choice, StreamRange range) {
+    std::vector<std::unique_ptr<PositionStream>> choices;
+    for (const std::string& type : choice.system_types) {
+      choices.push_back(positions_with(range, system_key(SystemKey::EventType, type)));
+    }
+    if (choice.client_events) choices.push_back(visible_positions(range));
+    return union_of(range.direction, std::move(choices));
+  }
+
   static std::unique_ptr<PositionStream> terms_of(const EventQuery& query, StreamRange range) {
     std::vector<std::unique_ptr<PositionStream>> terms;
     const auto add = [&](KeyKind kind, SystemKey system, std::span<const std::string> texts) {
@@ -273,13 +283,17 @@ class StoreView final : public ReadView {
     add(KeyKind::AggregateType, SystemKey::AggregateType, one(query.aggregate_type));
     add(KeyKind::AggregateType, SystemKey::AggregateType, query.aggregate_types);
     add(KeyKind::EventType, SystemKey::EventType, query.event_types);
-    if (query.resource) {
-      std::vector<IndexKey> keys{system_key(SystemKey::Resource, *query.resource)};
-      if (query.resource->starts_with(kAggregateResource)) {
-        keys.push_back(IndexKey{KeyKind::Aggregate, query.resource->substr(kAggregateResource.size())});
+    if (!query.resources.empty()) {
+      std::vector<IndexKey> keys;
+      for (const std::string& resource : query.resources) {
+        keys.push_back(system_key(SystemKey::Resource, resource));
+        if (resource.starts_with(kAggregateResource)) {
+          keys.push_back(IndexKey{KeyKind::Aggregate, resource.substr(kAggregateResource.size())});
+        }
       }
       terms.push_back(any_of(range, std::move(keys)));
     }
+    if (query.choice) terms.push_back(chosen_positions(*query.choice, range));
     if (query.outcome && *query.outcome != ActionOutcome::Done) {
       terms.push_back(positions_with(range, system_key(SystemKey::Outcome, outcome_name(*query.outcome))));
     }

@@ -7,9 +7,11 @@
 #include <map>
 #include <set>
 
+#include "engine/audit/merkle_tree.h"
 #include "tests/api/access_support.h"
 #include "tests/api/description.h"
 #include "tests/api/support.h"
+#include "tests/support/process_usage.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -85,6 +87,7 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
   Fixture f;
   const std::string id = f.stored("a", "A");
   REQUIRE(f.service.send(Method::Post, "/v1/events/snapshot/a", "", bearer(f.of[Role::Admin])).status == 201);
+  REQUIRE(stele::tests::eventually([&] { return !f.service.store().tree().progress().rebuilding; }));
   // What is meant to be, beside the table in the code: what the description says.
   const Description description;
   const std::map<std::string_view, std::string> parameters = {{"eventId", id}, {"aggregateId", "a"}, {"slug", "busy"}};
@@ -100,7 +103,9 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
       REQUIRE(roles_meant.empty() == is_open);
       // Whether the request sent here is one that the endpoint should take; else it may be refused for what it holds.
       const bool reads = method == Method::Get || method == Method::Head;
-      const bool is_known = (reads || route.endpoint(method)->limits.body == BodyForm::Events) &&
+      const bool is_signed =
+          route.pattern == "/log/checkpoint" || route.pattern.ends_with("/proof");  // nothing is, here
+      const bool is_known = !is_signed && (reads || route.endpoint(method)->limits.body == BodyForm::Events) &&
                             std::all_of(route.parameters.begin(), route.parameters.end(),
                                         [&](std::string_view each) { return parameters.contains(each); });
       const auto taken = [&](int status) { return is_known ? status < 300 : status != 401 && status != 403; };

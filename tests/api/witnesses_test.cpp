@@ -434,7 +434,7 @@ TEST_CASE("Anchors.ARedisStreamGetsAnEntryACheckpointUnderItsSize") {
   with.redis.addition = {{RedisAnswer::Outcome::Away, {}, "there is no connection"}};
   with.append(1);
   with.next_round();
-  CHECK(with.warnings().find("(redis-stream): there is no connection") != std::string::npos);
+  CHECK(with.warnings() == "checkpoints are not anchored (redis-stream): there is no connection\n");
 }
 
 TEST_CASE("Witnesses.InBackgroundCheckpointsAreShownWithCosignatures") {

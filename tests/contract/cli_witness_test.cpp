@@ -155,8 +155,8 @@ TEST_CASE("Witness.TwoCosignWhatAStrangerVerifiesAndItIsAnchored") {
   CHECK(ready.number("/anchors/0/size") == ready.number("/witnesses/0/size"));
   CHECK(ready.list("/warnings").empty());
   const MetricsText metrics(client.get("/metrics").body);
-  CHECK(metrics.value("stele_witness_size{witness=\"witness.example/w1\"}") >= 1);
-  CHECK(metrics.value("stele_witness_failures_total{witness=\"witness.example/w1\"}") == 0);
+  CHECK(metrics.value("stele_witness_size", {{"witness", "witness.example/w1"}}) >= 1);
+  CHECK(metrics.value("stele_witness_failures_total", {{"witness", "witness.example/w1"}}) == 0);
   CHECK(metrics.value("stele_anchored_total") == 1);
 }
 
@@ -173,8 +173,25 @@ TEST_CASE("Witness.OneThatHangsHoldsUpNeitherTheOtherNorSigning") {
   CHECK(Json(receipt.body).has("/proof/checkpoint"));
   CHECK(eventually([&] { return cosignatures_shown(*server, {&well}) == 1; }));
   CHECK(eventually([&] {
-    return MetricsText(client.get("/metrics").body).value("stele_witness_failures_total{witness=\"w2\"}") >= 1;
+    return MetricsText(client.get("/metrics").body).value("stele_witness_failures_total", {{"witness", "w2"}}) >= 1;
   }));
+}
+
+// What is shown is what was last offered to the witnesses, and receipts are proven by what was signed since.
+TEST_CASE("Witness.AReceiptIsNewerThanWhatIsShownAndTheLogHasNotBeenRolledBack") {
+  const WatchedLog log("keys");
+  const WitnessProcess witness(log.folder.file("w"), "w", log.vkey);
+  const auto server = log.serve("data", {"--witness", witness.flag()});
+  REQUIRE(eventually([&] { return cosignatures_shown(*server, {&witness}) == 1; }));
+  HttpClient client(server->port());
+  const HttpResponse receipt = client.post("/v1/events?wait=checkpoint", event_json("a"));
+  REQUIRE(receipt.status == 201);
+  const std::string since = log.folder.file("since");
+  std::ofstream(since, std::ios::binary) << Json(receipt.body).text("/proof/checkpoint");
+  const ProcessResult verified =
+      run_stele({"verify", "--url", server->url(), "--key", log.vkey, "--since", since, "--json"});
+  CHECK_MESSAGE(verified.exit_code == 0, verified.err);
+  CHECK(Json(verified.out).text("/verdict") == "ok");
 }
 
 TEST_CASE("Witness.AForkIsRefusedBeforeAndAfterAKill") {

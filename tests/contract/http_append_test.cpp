@@ -181,7 +181,7 @@ TEST_CASE("Append.EventTypeMayHaveLettersDigitsAndSomePunctuation") {
 
 TEST_CASE("Append.EveryBrokenMemberIsNamed") {
   HttpClient client = shared_api().client();
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   const std::string too_long(256, 'x');
   struct Row {
     const char* pointer;
@@ -258,7 +258,7 @@ TEST_CASE("Append.EveryBrokenMemberIsNamed") {
     const Json in_wrapper = check_problem(client.post("/v1/events", R"({"events":[)" + row.json + "]}"), 422);
     CHECK(names_pointer(in_wrapper, "/events/0" + std::string(row.pointer)));
   }
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
 }
 
 TEST_CASE("Append.ListIsOneCommitInOrder") {
@@ -305,7 +305,7 @@ TEST_CASE("Append.NdjsonIsAList") {
 
 TEST_CASE("Append.NdjsonNamesTheLineThatIsWrong") {
   HttpClient client = shared_api().client();
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   const std::string good = event_json("lines-refused");
   const Json unknown =
       check_problem(client.post("/v1/events", good + "\n\n" + event_json("x", "T", "1", R"(,"typo":1)"), kNdjson), 422);
@@ -316,7 +316,7 @@ TEST_CASE("Append.NdjsonNamesTheLineThatIsWrong") {
   check_problem(client.post("/v1/events", good + "\n[" + good + "]\n", kNdjson), 422);
   check_problem(client.post("/v1/events", "\n \n", kNdjson), 422);
   check_problem(client.post("/v1/events", good + " " + good, kNdjson), 400, "malformed-json");
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
 }
 
 TEST_CASE("Append.ListIsAllOrNothing") {
@@ -324,7 +324,7 @@ TEST_CASE("Append.ListIsAllOrNothing") {
   const std::string aggregate = fresh("atomic");
   const std::string id = fresh_uuid();
   const std::string first = event_json(aggregate, "A", "{}", R"(,"eventId":")" + id + "\"");
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   check_problem(client.post("/v1/events", "[" + first + "," + event_json(aggregate, "bad type") + "]"), 422);
   check_problem(
       client.post("/v1/events", "[" + first + "," + event_json(aggregate, "B", "1", R"(,"sequenceNumber":9)") + "]"),
@@ -333,7 +333,7 @@ TEST_CASE("Append.ListIsAllOrNothing") {
   CHECK(names_pointer(twice, "/1/eventId"));
   check_problem(client.post("/v1/events", "[]"), 422);
   check_problem(client.post("/v1/events", R"({"events":[]})"), 422);
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
   check_problem(client.get("/v1/events/" + id), 404, "event-not-found");
   check_problem(client.get("/v1/aggregates/" + aggregate), 404, "aggregate-not-found");
 }
@@ -343,13 +343,13 @@ TEST_CASE("Append.AsManyEventsAsTheLimitAllowsAndNotOneMore") {
   HttpClient client = api.client();
   std::string body = "[";
   for (int i = 0; i < 10'000; ++i) body += event_json("many-" + std::to_string(i % 7), "T", "1") + ",";
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   check_problem(client.post("/v1/events", body + event_json("many-0") + "]"), 413, "payload-too-large");
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
   body.back() = ']';
   const Json receipt = append(client, body);
   CHECK(receipt.list("/events").size() == 10'000);
-  CHECK(log_size(client) == size + 10'000);
+  CHECK(event_count(client) == size + 10'000);
   CHECK(get_json(client, "/v1/aggregates/many-0").number("/sequenceNumber") == 1429);
 }
 

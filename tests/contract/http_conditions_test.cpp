@@ -192,7 +192,7 @@ TEST_CASE("Condition.ConflictingEventsAreTheFirstAndBounded") {
 
 TEST_CASE("Condition.BrokenFormsAreNamed") {
   HttpClient client = shared_api().client();
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   struct Row {
     const char* pointer;
     const char* condition;
@@ -230,7 +230,7 @@ TEST_CASE("Condition.BrokenFormsAreNamed") {
   CHECK(names_pointer(
       check_problem(client.post("/v1/events", R"({"events":[)" + event_json("never") + R"(],"conditions":{}})"), 422),
       "/conditions"));
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
 }
 
 }  // namespace stele::tests

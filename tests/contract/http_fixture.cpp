@@ -127,7 +127,17 @@ Json get_json(HttpClient& client, const std::string& target) {
   return Json(response.body);
 }
 
-std::uint64_t log_size(HttpClient& client) { return get_json(client, "/v1/head").number("/size"); }
+std::uint64_t event_count(HttpClient& client) {
+  const HttpResponse listed = client.get("/v1/aggregates", {{"Accept", "application/x-ndjson"}});
+  REQUIRE(listed.status == 200);
+  std::uint64_t count = 0;
+  for (std::size_t at = 0, end = 0; (end = listed.body.find('\n', at)) != std::string::npos; at = end + 1) {
+    count += Json(listed.body.substr(at, end - at)).number("/count");
+  }
+  return count;
+}
+
+std::uint64_t log_end(HttpClient& client) { return get_json(client, "/v1/head").number("/size"); }
 
 Json check_problem(const HttpResponse& response, int status, std::string_view slug) {
   INFO("answer: ", response.status, " ", response.body.substr(0, 1000), response.error);

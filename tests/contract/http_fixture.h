@@ -82,8 +82,10 @@ class Api {
 Json append(HttpClient& client, std::string_view body, const Headers& headers = {});
 /// GET of a JSON document, which must give 200.
 [[nodiscard]] Json get_json(HttpClient& client, const std::string& target);
-/// Number of records in the log.
-[[nodiscard]] std::uint64_t log_size(HttpClient& client);
+/// Number of events in the log, the store's own records left out: those come when they come.
+[[nodiscard]] std::uint64_t event_count(HttpClient& client);
+/// Number of all records in the log, which may be more at once.
+[[nodiscard]] std::uint64_t log_end(HttpClient& client);
 
 /// The body of a problem after checking its form: content type, type, title, status, detail. An empty `slug` accepts
 /// any.

@@ -17,6 +17,8 @@
 
 #include "engine/base/base64.h"
 #include "tests/contract/http_fixture.h"
+#include "tests/support/process_usage.h"
+#include "tests/support/redis_server.h"
 
 namespace stele::tests {
 
@@ -27,8 +29,9 @@ namespace fs = std::filesystem;
 /// A server with the smallest segments.
 class RedactionServer {
  public:
-  RedactionServer() {
+  explicit RedactionServer(Environment environment = {}) {
     options_.data = folder_.path() + "/data";
+    options_.environment = std::move(environment);
     options_.arguments = {"--segment-size", "64KiB"};
     server_ = std::make_unique<ServerProcess>(ServerProcess::start(options_));
   }
@@ -195,6 +198,29 @@ TEST_CASE("HttpRedaction.WhatIsKilledOnTheWayIsFinishedAfterTheRestart") {
       REQUIRE(event.has("/redaction/position"));
     }
   }
+}
+
+TEST_CASE("HttpRedaction.StatesInRedisAreDeletedOrWaitedFor") {
+  RedisServer redis;
+  RedactionServer api({{"STELE_REDIS", redis.url()}});
+  const std::string secret = secret_text("in redis");
+  const std::string id = append_secret(api, "a", secret);
+  HttpClient client = api.client();
+  const auto keys = [&] { return redis.ask({"KEYS", "*"}); };
+  REQUIRE(eventually([&] {
+    REQUIRE(client.post("/v1/events/replay/a", "{}").status == 200);
+    return !keys().empty();
+  }));
+  redis.hang();
+  const std::string location = ask(api, "/v1/events/" + id + "/redact");
+  REQUIRE(eventually([&] { return client.get(location).body.find("Redis does not answer") != std::string::npos; }));
+  CHECK(Json(client.get(location).body).text("/outOfReach/3/copy") == "redis");
+  redis.go_on();
+  (void)wait_completed(api, location);
+  CHECK(keys().empty());
+  const Json replayed(client.post("/v1/events/replay/a", "{}").body);
+  CHECK(replayed.number("/eventsRedacted") == 1);
+  check_nowhere(api, {secret});
 }
 
 }  // namespace stele::tests

@@ -26,7 +26,7 @@ TEST_CASE("Event.HasNoParameters") {
 TEST_CASE("Event.CannotBeChangedOrDeleted") {
   HttpClient client = shared_api().client();
   const std::string target = "/v1/events/" + append(client, event_json(fresh("fixed"), "T", "[1]")).text("/eventId");
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   for (const char* const method : {"DELETE", "PUT", "PATCH", "POST"}) {
     for (const std::string& path : {target, target + "/data"}) {
       const HttpResponse response = client.request(method, path, "{}", {{"Content-Type", "application/json"}});
@@ -38,7 +38,7 @@ TEST_CASE("Event.CannotBeChangedOrDeleted") {
       CHECK(allow.find(method) == std::string::npos);
     }
   }
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
   CHECK(client.get(target + "/data").body == "[1]");
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("Aggregate.NamesMayHaveSlashesPercentSignsAndAnyLetters") {
 
 TEST_CASE("Aggregate.NamesThatNoClientCanPutIntoAPathAreRefused") {
   HttpClient client = shared_api().client();
-  const std::uint64_t size = log_size(client);
+  const std::uint64_t size = event_count(client);
   for (const std::string name : {".", ".."}) {
     INFO("name ", name);
     const std::string bad = event_json(name), good = event_json(fresh("good"));
@@ -112,7 +112,7 @@ TEST_CASE("Aggregate.NamesThatNoClientCanPutIntoAPathAreRefused") {
     // Asking for them is no error.
     CHECK(get_json(client, "/v1/events?aggregateId=" + name).list("/events").empty());
   }
-  CHECK(log_size(client) == size);
+  CHECK(event_count(client) == size);
   append(client, R"({"events":[)" + event_json(fresh("good")) +
                      R"(],"condition":{"aggregates":[{"aggregateId":"..","lastSequenceNumber":0}]}})");
 }

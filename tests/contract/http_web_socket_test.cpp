@@ -30,17 +30,19 @@ std::string client_text(const std::string& text) {
 TEST_CASE("WebSocketStream.BeginsWithAHandshakeAndGivesEvents") {
   Api api;
   HttpClient writer = api.client();
-  append(writer, event_json("socket"));
+  const auto stored = [&](const std::string& aggregate) {
+    return std::to_string(append(writer, event_json(aggregate)).number("/position"));
+  };
+  const std::string first = stored("socket");
   RawClient reader(api.port());
   REQUIRE(reader.send(ask_for_socket("?start=beginning")));
-  REQUIRE(reader.wait_for("{\"type\":\"caughtUp\",\"position\":1}"));
+  REQUIRE(reader.wait_for("{\"type\":\"caughtUp\",\"position\":" + first + "}"));
   const std::string head = reader.received().substr(0, reader.received().find("\r\n\r\n") + 2);
   CHECK(head.starts_with("HTTP/1.1 101 "));
   CHECK(contains(head, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
   CHECK(contains(head, "\r\nSec-WebSocket-Protocol: stele.v1.json\r\n"));
   CHECK_FALSE(contains(head, "Extensions"));
-  append(writer, event_json("socket"));
-  REQUIRE(reader.wait_for("\"position\":2,"));
+  REQUIRE(reader.wait_for("\"position\":" + stored("socket") + ","));
   REQUIRE(reader.send(client_text(R"({"type":"credit","events":1})")));
   REQUIRE(reader.send(client_text("nonsense")));
   CHECK(reader.wait_for("{\"type\":\"error\",\"error\":\"not-understood\""));
@@ -86,13 +88,13 @@ TEST_CASE("WebSocketStream.EndsWithAPlaceToComeBackToWhenTheServerIsToldToEnd") 
   REQUIRE(other.send(ask_for_socket("")));
   REQUIRE(other.wait_for("caughtUp"));
   HttpClient writer = api.client();
-  append(writer, event_json("told"));
+  const std::string told = std::to_string(append(writer, event_json("told")).number("/position"));
   // What one follower at the head has got, all have been compared with.
   REQUIRE(other.wait_for("\"type\":\"event\""));
   CHECK(api.server().stop() == 0);
   CHECK(reader.wait_for_end());
   CHECK(contains(reader.received(), "\x03\xE9the server ends"));
-  CHECK(contains(reader.received(), "{\"type\":\"checkpoint\",\"position\":1}"));
+  CHECK(contains(reader.received(), "{\"type\":\"checkpoint\",\"position\":" + told + "}"));
 }
 
 TEST_CASE("WebSocketStream.GarbageEndsItAndNothingElse") {
@@ -110,8 +112,8 @@ TEST_CASE("WebSocketStream.GarbageEndsItAndNothingElse") {
   REQUIRE(half.send(ask_for_socket("") + "\x81"));
   REQUIRE(half.wait_for("caughtUp"));
   HttpClient client = api.client();
-  append(client, event_json("after"));
-  CHECK(half.wait_for("\"position\":1,"));
+  const std::uint64_t after = append(client, event_json("after")).number("/position");
+  CHECK(half.wait_for("\"position\":" + std::to_string(after) + ","));
 }
 
 }  // namespace stele::tests

@@ -55,7 +55,7 @@ std::unique_ptr<ChildProcess> subscriber(const RedisServer& redis, int messages)
   return script;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> output_lines(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) lines.push_back(line);
@@ -91,7 +91,7 @@ TEST_CASE("RedisBus.PublishesWhatIsCommittedInCommitOrderAsItIsInLists") {
              201);
   append(client, event_json("m/3", "Begun"));
   CHECK_EQ(script->wait(), 0);
-  const std::vector<std::string> lines = lines_of(script->out());
+  const std::vector<std::string> lines = output_lines(script->out());
   const std::vector<Json> events = get_json(client, "/v1/events").list("/events");
   REQUIRE_EQ(lines.size(), 5);
   REQUIRE_EQ(events.size(), 5);
@@ -286,7 +286,7 @@ TEST_CASE("RedisStates.WhatOthersPutThereIsNotBelieved") {
   REQUIRE_EQ(balance("s/2"), 200);
   REQUIRE(eventually([&] { return redis.ask({"DBSIZE"}) == "2"; }));
   std::string other;
-  for (const std::string& name : lines_of(redis.ask({"KEYS", "*"}))) {
+  for (const std::string& name : output_lines(redis.ask({"KEYS", "*"}))) {
     if (name != key) other = name;
   }
 

@@ -85,8 +85,11 @@ struct TreeTrial : Trial {
     settle_unknown(**store);
     check(**store);
     check_tree(**store, true);
-    append_some(**store);
-    check_tree(**store, true);
+    for (int i = 0; i < 5; ++i) {
+      damage();
+      append_some(**store);
+      check_tree(**store, true);
+    }
   }
 
   /// Tiles are lost, cut or changed.

@@ -92,6 +92,7 @@ const std::vector<std::string_view>& engine_headers_for_api() {
       "engine/base/histogram.h",
       "engine/base/ids.h",
       "engine/base/keyed_hash.h",
+      "engine/base/mutex.h",
       "engine/base/read_budget.h",
       "engine/base/result.h",
       "engine/base/uuid.h",

@@ -185,6 +185,20 @@ TEST_CASE("MerkleTree.WhatIsInTheFilesIsNotReadFromTheLog") {
   CHECK(log.tree->tile(2, 0, 1));
 }
 
+TEST_CASE("MerkleTree.WhatWasNotWrittenAnyMoreIsAllThatIsMadeAgain") {
+  TreeOfLeaves log(kPastTwoLevels);
+  log.check_all();
+  log.tree.reset();
+  log.cut(0, 64 + 32 * (kPastTwoLevels - 300) + 7);
+  log.open();
+  const std::uint64_t calls = log.disk.calls();
+  CHECK(log.answer([&] { return log.tree->root(kPastTwoLevels); }) == log.frontier.root());
+  CHECK(log.disk.calls() - calls < 100);  // not all of it was looked through
+  CHECK(log.reads >= 300);
+  CHECK(log.reads < 300 + 256);
+  log.check_all();
+}
+
 TEST_CASE("MerkleTree.FilesThatAreMissingAreMadeAgain") {
   for (unsigned missing = 1; missing < 8; ++missing) {
     CAPTURE(missing);
@@ -378,6 +392,20 @@ TEST_CASE("MerkleTree.InTheBackgroundItCatchesUpByItself") {
   REQUIRE(path);
   CHECK(verify_inclusion(leaves[15'000], 15'000, 20'000, *path, head().root));
   tree.stop();
+
+  // And is on the disk once it has ended.
+  disk.crash();
+  MerkleTree again(
+      MerkleTreeOptions{.files = {.file_system = &disk, .folder = "/tiles", .store_id = Uuid{{7}}, .in_place = {}},
+                        .head = head,
+                        .read_leaf = [](Position) -> Result<Digest> {
+                          return Error{.kind = ErrorKind::Io, .message = "is not to be read"};
+                        },
+                        .rebuild_bytes_per_second = 0},
+      frontier);
+  const auto root = again.root(20'000);
+  REQUIRE_MESSAGE(root, root.error().describe());
+  CHECK(*root == head().root);
 }
 
 }  // namespace stele

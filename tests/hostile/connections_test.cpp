@@ -71,13 +71,13 @@ TEST_CASE("Connections.APipelinedFloodOfAppendsIsStoredInOrder") {
 
 TEST_CASE("Connections.NothingBehindTheRequestThatEndsAConnectionIsServed") {
   Target& target = two_reader_target();
-  const std::uint64_t size = target.log_size();
+  const std::uint64_t size = target.event_count();
   const auto answers =
       target.exchange(get("/healthz") + "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" +
                       repeated(post_event("never"), 1'000));
   REQUIRE(answers.size() == 2);
   CHECK(answers[1].header("Connection") == "close");
-  CHECK(target.log_size() == size);
+  CHECK(target.event_count() == size);
 }
 
 TEST_CASE("Connections.ARequestAfterWhichNothingFollowsIsStillAnswered") {
@@ -122,7 +122,7 @@ TEST_CASE("Connections.AResetAnywhereLeavesNothingBehind") {
     const std::string data = '"' + std::string(20'000, 'd') + '"';
     for (int i = 0; i < 100; ++i) append(client, event_json("reset", "T", data));
   }
-  const std::uint64_t size = target.log_size();
+  const std::uint64_t size = target.event_count();
   const std::string whole = post_event("never");
   std::string chunked = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
   chunked += "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5\r\n[    \r\n5\r\n     \r\n";
@@ -133,7 +133,7 @@ TEST_CASE("Connections.AResetAnywhereLeavesNothingBehind") {
       if (cut % 2 == 0) client.reset();
     }
   }
-  CHECK(target.log_size() == size);
+  CHECK(target.event_count() == size);
   // While the answer is made, or comes.
   for (int i = 0; i < 50; ++i) {
     RawClient page = target.connect();

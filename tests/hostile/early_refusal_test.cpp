@@ -21,7 +21,7 @@ const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nConte
 void check_refused(const std::string& bytes, int status, std::string_view slug) {
   Target& target = plain_target();
   INFO("sent: ", bytes.substr(0, 200));
-  const std::uint64_t size = target.log_size();
+  const std::uint64_t size = target.event_count();
   // Alone: nothing has to follow for the answer to come.
   const auto alone = target.exchange(bytes);
   REQUIRE(alone.size() == 1);
@@ -32,7 +32,7 @@ void check_refused(const std::string& bytes, int status, std::string_view slug) 
   REQUIRE(followed.size() == 1);
   CHECK(followed.front().error.empty());
   check_problem(followed.front(), status, slug);
-  CHECK(target.log_size() == size);
+  CHECK(target.event_count() == size);
 }
 
 }  // namespace

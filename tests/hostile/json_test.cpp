@@ -23,13 +23,13 @@ void check_refused(std::string_view body, int status, std::string_view slug,
                    std::string_view content_type = "application/json") {
   Target& target = shared_target();
   INFO("body: ", body.substr(0, 100));
-  const std::uint64_t size = target.log_size();
+  const std::uint64_t size = target.event_count();
   HttpClient client = target.api().client();
   const HttpResponse answer = client.post("/v1/events", body, std::string(content_type));
   target.check_answer(answer);
   check_problem(answer, status, slug);
   CHECK(answer.body.size() < 256 << 10);
-  CHECK(target.log_size() == size);
+  CHECK(target.event_count() == size);
 }
 
 }  // namespace
@@ -52,13 +52,13 @@ TEST_CASE("Json.HugeNumbersAndStrings") {
                                     std::string("18446744073709551616"), std::string("-9223372036854775809"),
                                     std::string("1e309"), std::string("-1e999999999")}) {
     INFO("number: ", number.substr(0, 30));
-    const std::uint64_t size = shared_target().log_size();
+    const std::uint64_t size = shared_target().event_count();
     HttpClient client = shared_target().api().client();
     const HttpResponse answer = client.post("/v1/events", event_json("never", "T", number));
     CHECK((answer.status == 422 || answer.status == 413));
     check_problem(answer, answer.status);
     CHECK(answer.body.size() < 10'000);
-    CHECK(shared_target().log_size() == size);
+    CHECK(shared_target().event_count() == size);
   }
   const std::string text(15 * kMega, 's');
   check_refused(event_json("never", "T", '"' + text + '"'), 413, "event-too-large");

@@ -21,7 +21,7 @@ void check_trickle(Target& target, std::string_view at_once, std::string_view by
   std::vector<RawClient> slow;
   for (std::size_t i = 0; i < kMany; ++i) slow.push_back(target.connect());
   for (RawClient& client : slow) REQUIRE(client.send(at_once));
-  const std::uint64_t size = target.log_size();
+  const std::uint64_t size = target.event_count();
   std::size_t sent = 0;
   CHECK(eventually([&] {
     bool open = false;
@@ -34,7 +34,7 @@ void check_trickle(Target& target, std::string_view at_once, std::string_view by
     target.check_serves();
     return !open;
   }));
-  CHECK(target.log_size() == size + sent);  // nothing was stored but what check_serves() appended
+  CHECK(target.event_count() == size + sent);  // nothing was stored but what check_serves() appended
   for (RawClient& client : slow) {
     const auto answers = target.answers(client.received());
     REQUIRE(answers.size() == 1);

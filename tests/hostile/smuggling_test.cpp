@@ -25,12 +25,12 @@ const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nConte
 void check_ambiguous(const std::string& bytes, int status = 400) {
   Target& target = shared_target();
   INFO("sent: ", bytes.substr(0, 300));
-  const std::uint64_t size = target.log_size();
+  const std::uint64_t size = target.event_count();
   const auto answers = target.exchange(bytes + post_event("smuggled"));
   REQUIRE(answers.size() == 1);
   check_problem(answers.front(), status);
   CHECK(answers.front().header("Connection") == "close");
-  CHECK(target.log_size() == size);
+  CHECK(target.event_count() == size);
 }
 
 void check_fields(const std::string& fields, std::string_view body = "") {
@@ -121,7 +121,7 @@ TEST_CASE("Smuggling.ChunkedInAnyCaseAndWithWhiteSpaceAroundItEndsWhereItSays") 
   Target& target = shared_target();
   for (const char* const value : {"chunked", "Chunked", "CHUNKED", " chunked ", "\tchunked\t", "   chunked"}) {
     INFO("value: ", value);
-    const std::uint64_t size = target.log_size();
+    const std::uint64_t size = target.event_count();
     // What would be the next request is data of a chunk here.
     const std::string hidden = post_event("smuggled");
     const std::string length = [&] {
@@ -134,7 +134,7 @@ TEST_CASE("Smuggling.ChunkedInAnyCaseAndWithWhiteSpaceAroundItEndsWhereItSays") 
                                          length + "\r\n" + hidden + "\r\n0\r\n\r\n" + post_event("smuggled"));
     REQUIRE(answers.size() == 1);
     check_problem(answers.front(), 400, "malformed-json");
-    CHECK(target.log_size() == size);
+    CHECK(target.event_count() == size);
   }
 }
 
@@ -231,7 +231,7 @@ TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
   const std::string hidden = post_event("smuggled");
   for (const char* const method : {"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "PUT", "get", "MADEUP"}) {
     INFO("method: ", method);
-    const std::uint64_t size = target.log_size();
+    const std::uint64_t size = target.event_count();
     const auto answers = target.exchange(
         std::string(method) + " /v1/head HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Secret: mirror\r\n" +
         "Content-Length: " + std::to_string(hidden.size()) + "\r\n\r\n" + hidden + hidden);
@@ -239,7 +239,7 @@ TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
       REQUIRE(answers.size() == 1);
       CHECK(answers.front().body.find("mirror") == std::string::npos);
     }
-    CHECK(target.log_size() == size);
+    CHECK(target.event_count() == size);
   }
 }
 

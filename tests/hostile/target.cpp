@@ -42,7 +42,7 @@ void Target::check_serves() {
   CHECK(get_json(watcher_, "/v1/events?aggregateId=" + id).list("/events").size() == 1);
 }
 
-std::uint64_t Target::log_size() { return tests::log_size(watcher_); }
+std::uint64_t Target::event_count() { return tests::event_count(watcher_); }
 
 std::size_t Target::connections() {
   // The watcher's own may be closed by the server at any time.

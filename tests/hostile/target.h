@@ -29,7 +29,7 @@ class Target {
 
   /// The server serves: an append, and reading it back.
   void check_serves();
-  [[nodiscard]] std::uint64_t log_size();
+  [[nodiscard]] std::uint64_t event_count();
   /// Sockets that the server has open now and did not have when it began to listen.
   [[nodiscard]] std::size_t connections();
 

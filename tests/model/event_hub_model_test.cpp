@@ -83,7 +83,8 @@ class HubRandom {
     if (one_in(6)) query.user_id = user();
     if (one_in(6)) query.correlation_id = name("request ", 20);
     if (one_in(10)) query.principal = "service";
-    if (one_in(10)) query.resource = name("aggregate:aggregate-", 12);
+    if (one_in(10)) query.resources.push_back(name("aggregate:aggregate-", 12));
+    if (one_in(10)) query.choice = RecordChoice{one_in(2), {name("Event", 6)}};
     if (one_in(10)) query.outcome = static_cast<ActionOutcome>(below(3));
     if (one_in(8)) query.occurred_from = Timestamp{static_cast<std::int64_t>(below(1000)) * 3'600'000'000};
     if (one_in(8)) query.occurred_to = Timestamp{static_cast<std::int64_t>(below(1000)) * 3'600'000'000};

@@ -648,7 +648,15 @@ class ModelRun {
                                : some.draft.tags[random_.below(some.draft.tags.size())]);
     if (random_.one_in(6)) query.correlation_id = random_.correlation();
     if (random_.one_in(6)) query.principal = random_.principal();
-    if (random_.one_in(6)) query.resource = some.draft.resource ? *some.draft.resource : random_.resource();
+    for (std::uint64_t i = random_.one_in(6) ? 1 + random_.below(2) : 0; i > 0; --i)
+      query.resources.push_back(some.draft.resource ? *some.draft.resource : random_.resource());
+    if (random_.one_in(6)) {
+      RecordChoice& choice = query.choice.emplace();
+      choice.client_events = random_.one_in(2);
+      for (std::uint64_t i = random_.below(3); i > 0; --i)
+        choice.system_types.push_back(some.hidden() && random_.one_in(2) ? some.draft.event_type
+                                                                         : random_.event_type());
+    }
     if (random_.one_in(6)) query.outcome = static_cast<ActionOutcome>(random_.below(3));
     const auto around = [&](Timestamp time) {
       return Timestamp{time.micros + static_cast<std::int64_t>(random_.below(3)) - 1};
@@ -680,9 +688,12 @@ class ModelRun {
            (!query.correlation_id || record.draft.correlation_id == query.correlation_id) &&
            (!query.principal || record.draft.principal == query.principal) &&
            (!query.outcome || record.draft.outcome == *query.outcome) &&
-           (!query.resource ||
-            (record.draft.kind == RecordKind::Action ? record.draft.resource == query.resource
-                                                     : "aggregate:" + record.draft.aggregate_id == *query.resource)) &&
+           any_of(query.resources, record.draft.kind == RecordKind::Action
+                                       ? record.draft.resource
+                                       : "aggregate:" + record.draft.aggregate_id) &&
+           (!query.choice || (record.hidden() ? !query.choice->system_types.empty() &&
+                                                    any_of(query.choice->system_types, record.draft.event_type)
+                                              : query.choice->client_events)) &&
            (!query.from || record.time >= *query.from) && (!query.to || record.time < *query.to) &&
            (!query.occurred_from || (occurred && *occurred >= *query.occurred_from)) &&
            (!query.occurred_to || (occurred && *occurred < *query.occurred_to)) &&

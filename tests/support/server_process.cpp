@@ -253,7 +253,10 @@ ServerProcess ServerProcess::start(const Options& options) {
                                      options.data, "--listen", "127.0.0.1:" + std::to_string(options.port)};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   ServerProcess server;
-  server.process_ = ChildProcess::start(arguments, options.environment);
+  // Records about reads would come between the events of tests that look at positions.
+  Environment environment = options.environment;
+  environment.emplace_back("STELE_AUDIT_READS", "none");
+  server.process_ = ChildProcess::start(arguments, environment);
   static constexpr std::string_view kReady = "listening on ";  // and then the URL
   const std::string line = server.process_->wait_for_stderr(kReady);
   if (line.empty()) {

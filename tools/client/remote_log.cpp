@@ -30,7 +30,7 @@ Result<HttpResponse> RemoteLog::get(std::string target) {
   request.target = std::move(target);
   STELE_ASSIGN(HttpResponse response, client_.send(request));
   if (response.status != 200) {
-    return Error{.kind = ErrorKind::Unsupported,
+    return Error{.kind = response.status == 404 ? ErrorKind::NotFound : ErrorKind::Unsupported,
                  .message = request.target + " was refused: " + read_problem(response).describe()};
   }
   return response;

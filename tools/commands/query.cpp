@@ -1,23 +1,16 @@
 #include "tools/commands/query.h"
 
-#include <chrono>
 #include <limits>
 
 #include "tools/cli/command_line.h"
-#include "tools/cli/output.h"
 #include "tools/cli/table.h"
-#include "tools/client/answers.h"
 #include "tools/client/event_filters.h"
-#include "tools/client/http_client.h"
-#include "tools/client/problem.h"
+#include "tools/client/line_printer.h"
 #include "tools/client/server_flags.h"
 
 namespace stele::tools {
 
 namespace {
-
-/// The server may search through very many events before it finds one.
-constexpr std::chrono::seconds kSilentMax{600};
 
 struct QueryFlags {
   ServerFlags server;
@@ -59,47 +52,6 @@ struct QueryFlags {
   }
 };
 
-/// Gives out whole lines of a body that arrives in pieces.
-class LinePrinter {
- public:
-  LinePrinter(bool table, std::uint64_t limit)
-      : table_(table), limit_(limit), columns_(table ? terminal_columns() : 0) {}
-
-  /// False when nothing more is wanted.
-  [[nodiscard]] bool take(std::string_view piece) {
-    while (!piece.empty()) {
-      const auto newline = piece.find('\n');
-      rest_.append(piece.substr(0, newline));
-      if (newline == std::string_view::npos) return true;
-      piece.remove_prefix(newline + 1);
-      print_line();
-      if (output_failed() || (limit_ != 0 && printed_ == limit_)) return false;
-    }
-    return true;
-  }
-  void finish() {
-    if (!rest_.empty()) print_line();
-  }
-
- private:
-  void print_line() {
-    if (table_ && printed_ == 0) print(table_heading());
-    print(table_ ? table_row(rest_, columns_) : rest_);
-    rest_.clear();
-    ++printed_;
-  }
-  static void print(std::string_view line) {
-    put(line);
-    put("\n");
-  }
-
-  bool table_;
-  std::uint64_t limit_;
-  std::size_t columns_;
-  std::uint64_t printed_ = 0;
-  std::string rest_;
-};
-
 }  // namespace
 
 int query_command(int argc, const char* const* argv) {
@@ -107,26 +59,9 @@ int query_command(int argc, const char* const* argv) {
   CommandLine app("query", "Prints events in the order of the log.");
   flags.declare(app);
   if (const auto code = app.parse(argc, argv)) return *code;
-  HttpTimeouts timeouts;
-  timeouts.transfer = kSilentMax;
-  const auto client = flags.server.client(timeouts);
-  if (!client) return wrong_usage("stele query", client.error().describe());
-  HttpRequest request;
-  request.target = flags.target();
-  request.headers.emplace_back("Accept", "application/x-ndjson");
-  LinePrinter printer(flags.format == "table", flags.limit);
-  const auto response = (*client)->stream(request, [&](std::string_view piece) { return printer.take(piece); });
-  if (!response) {
-    (void)flush_output();  // the failure is told all the same
-    say("stele query: {}\n", response.error().describe());
-    return kExitFailure;
-  }
-  if (response->status / 100 != 2) {
-    say("stele query: refused: {}\n", read_problem(*response).describe());
-    return kExitFailure;
-  }
-  printer.finish();
-  return finish_output("stele query");
+  static constexpr LineTable kTable{&table_heading, &table_row};
+  return print_lines("stele query", flags.server, flags.target(), flags.format == "table" ? &kTable : nullptr,
+                     flags.limit);
 }
 
 }  // namespace stele::tools

@@ -241,6 +241,22 @@ void ServeOptions::declare(CommandLine& app) {
 
   redis.declare(app);
 
+  group = "Audit";
+  app.add_text("--audit-reads", audit_reads,
+               "Reads that are recorded in the log: all, sensitive (of the audit trail, proofs and administration) or\n"
+               "none; what is refused or fails always is")
+      .type("WHICH")
+      .one_of({"all", "sensitive", "none"})
+      .group(group);
+  app.add_switch("--audit-reads-durable", audit_reads_durable,
+                 "Answer a read only when the record about it is on the disk")
+      .group(group);
+  app.add_text("--on-audit-failure", on_audit_failure,
+               "While nothing can be recorded: serve what would be, or refuse it with 503")
+      .type("WHAT")
+      .one_of({"serve", "refuse"})
+      .group(group);
+
   group = "Logs";
   app.add_text("--log-level", log_level, "trace, debug, info, warning, error or off; the log goes to stderr")
       .type("LEVEL")
@@ -298,6 +314,7 @@ std::string ServeOptions::apply() {
   workers.trusted = handlers == "trusted";
   // There may be fewer of them than replays: their threads wait for each other.
   workers.busy_wait = std::min(service.replay.replay_time, milliseconds{5'000});
+  service.audit = audit_settings();
   log_format = log_format_name == "json" ? net::LogFormat::Json : net::LogFormat::Text;
   server.log_format = log_format;
   server.host = listen.host;
@@ -356,6 +373,27 @@ std::string ServeOptions::guard_callbacks() {
     callback_guard.allowed.push_back(*std::move(range));
   }
   return {};
+}
+
+api::AuditSettings ServeOptions::audit_settings() const {
+  api::AuditSettings audit;
+  audit.reads = audit_reads == "all"    ? api::AuditedReads::All
+                : audit_reads == "none" ? api::AuditedReads::None
+                                        : api::AuditedReads::Sensitive;
+  audit.durable_reads = audit_reads_durable;
+  audit.refuses_unwritten = on_audit_failure == "refuse";
+  audit.server_settings = {
+      {"version", kVersion},
+      {"listen", fmt::format("{}:{}", listen.host, listen.port)},
+      {"auth", authenticates() ? "on" : "off"},
+      {"tls", has_tls() ? "on" : "off"},
+      {"handlers", handlers},
+      {"audit-reads", audit_reads},
+      {"audit-reads-durable", audit_reads_durable ? "on" : "off"},
+      {"on-audit-failure", on_audit_failure},
+      {"accept-clock-jump", store.accept_clock_jumps ? "on" : "off"},
+  };
+  return audit;
 }
 
 std::string ServeOptions::guard_hosts() {

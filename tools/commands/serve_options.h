@@ -34,6 +34,9 @@ struct ServeOptions {
   std::string handlers = "sandboxed";
   net::WorkerOptions workers;
   bool print_config = false;
+  std::string audit_reads = "all";
+  std::string on_audit_failure = "serve";
+  bool audit_reads_durable = false;
   std::string log_level = "info";
   net::LogFormat log_format = net::LogFormat::Text;
 
@@ -68,6 +71,7 @@ struct ServeOptions {
  private:
   [[nodiscard]] std::string guard_hosts();
   [[nodiscard]] std::string guard_callbacks();
+  [[nodiscard]] api::AuditSettings audit_settings() const;
   [[nodiscard]] std::string take_witnesses();
 };
 

@@ -1,0 +1,46 @@
+#pragma once
+// What subscriptions have delivered, for the audit trail: once an hour, and at the end of the server, a record for each
+// that has done anything since. A thread of its own, that sleeps.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+
+#include "api/subscriptions/subscription_room.h"
+#include "engine/base/mutex.h"
+
+namespace stele::api {
+
+class DeliveryRecords {
+ public:
+  /// Takes the id of a subscription and a JSON object. Any thread.
+  using Record = std::function<void(const std::string& subscription_id, std::string details)>;
+
+  /// `room` must outlive it.
+  DeliveryRecords(const SubscriptionRoom& room, Record record, std::chrono::milliseconds interval);
+  ~DeliveryRecords();
+  DeliveryRecords(const DeliveryRecords&) = delete;
+
+ private:
+  struct Counts {
+    std::uint64_t delivered = 0;
+    std::uint64_t failures = 0;
+  };
+
+  void run();
+  void tell();
+
+  const SubscriptionRoom& room_;
+  const Record record_;
+  const std::chrono::milliseconds interval_;
+  std::map<std::string, Counts, std::less<>> told_;
+  Mutex mutex_;
+  ConditionVariable stopped_;
+  bool stop_ GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace stele::api

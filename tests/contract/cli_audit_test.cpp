@@ -1,0 +1,75 @@
+// `stele audit`, and what a server records of itself and its callers.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/contract/http_fixture.h"
+#include "tests/support/text.h"
+
+namespace stele::tests {
+
+namespace {
+
+ProcessResult audit_list(const Api& api, std::vector<std::string> arguments) {
+  std::vector<std::string> all{"audit", "list", "--url", "http://127.0.0.1:" + std::to_string(api.port())};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_stele(all);
+}
+
+/// Waits for records that come a second after what they tell.
+ProcessResult wait_for_audit(const Api& api, const std::vector<std::string>& arguments, std::string_view part) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (true) {
+    ProcessResult result = audit_list(api, arguments);
+    if (result.exit_code != 0 || result.out.find(part) != std::string::npos) return result;
+    REQUIRE(std::chrono::steady_clock::now() < limit);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Audit.ListsWhoDidWhatOverARestart") {
+  Api api({"--audit-reads", "all"});
+  HttpClient client = api.client();
+  append(client, event_json("mission/1", "Begun", "{}", R"(,"userId":"ada")"));
+  CHECK(client.get("/v1/events?aggregateId=mission%2F1").status == 200);
+  check_problem(client.post("/v1/events", "{}"), 422);
+
+  const ProcessResult table = wait_for_audit(api, {}, "events.query");
+  CAPTURE(table.err);
+  CHECK(table.exit_code == 0);
+  CHECK(contains(table.out, "POSITION"));
+  CHECK(contains(table.out, "server.start"));
+  CHECK(contains(table.out, "aggregate:mission/1"));
+  CHECK(contains(table.out, "ada"));
+  const ProcessResult refused =
+      wait_for_audit(api, {"--json", "--action", "event.append", "--outcome", "refused"}, "event.append");
+  CHECK(contains(refused.out, R"("statuses":{"422":1})"));
+  const ProcessResult by_user = audit_list(api, {"--json", "--user", "ada"});
+  CHECK(contains(by_user.out, R"("eventType":"Begun")"));
+  CHECK(audit_list(api, {"--json", "--resource", "aggregate:mission/1", "--limit", "1"}).out == by_user.out);
+
+  CHECK(api.server().stop() == 0);
+  api.kill_and_restart();
+  const ProcessResult servers = audit_list(api, {"--order", "desc"});
+  CHECK(contains(servers.out, "server.stop"));
+  CHECK(servers.out.find("server.start") < servers.out.find("server.stop"));
+  CHECK(contains(audit_list(api, {"--json", "--action", "server.start"}).out, R"("audit-reads":"all")"));
+}
+
+TEST_CASE("Audit.SaysWhyItFindsNothing") {
+  Api api;
+  const ProcessResult unknown = audit_list(api, {"--action", "nothing"});
+  CHECK(unknown.exit_code == 1);
+  CHECK(contains(unknown.err, "stele audit list: refused: 400 invalid-parameter"));
+  CHECK(audit_list(api, {"--outcome", "perhaps"}).exit_code == 2);
+  CHECK(run_stele({"audit"}).exit_code == 2);
+  CHECK(audit_list(api, {"--user", "nobody"}).out.empty());
+}
+
+}  // namespace stele::tests
