@@ -98,7 +98,7 @@ struct ProofLog {
   [[nodiscard]] std::vector<NoteVerifier> keys() const { return {signer.verifier()}; }
 };
 
-std::string replaced(std::string text, std::string_view what, std::string_view by) {
+std::string with_replaced(std::string text, std::string_view what, std::string_view by) {
   const auto at = text.find(what);
   REQUIRE(at != std::string::npos);
   return text.replace(at, what.size(), by);
@@ -147,11 +147,11 @@ TEST_CASE("EventProof.WhatWasChangedDoesNotHold") {
     CAPTURE(reason);
     CHECK(reason.find(why) != std::string::npos);
   };
-  refuses(replaced(whole, R"("index":9)", R"("index":12)"), "is the one at position 9");
-  refuses(replaced(whole, base64_encode(*log.drafts[9].data), base64_encode("[1,2.51,null]")), "members shown");
-  refuses(replaced(whole, base64_encode(*log.drafts[9].data), base64_encode("[]")), "not as many");
-  refuses(replaced(whole, R"("metadata":)", R"("other":)"), "knows the member metadata");
-  refuses(replaced(whole, base64_encode(as_bytes(log.path(9, 17)[0])), base64_encode(as_bytes(Digest{}))), "");
+  refuses(with_replaced(whole, R"("index":9)", R"("index":12)"), "is the one at position 9");
+  refuses(with_replaced(whole, base64_encode(*log.drafts[9].data), base64_encode("[1,2.51,null]")), "members shown");
+  refuses(with_replaced(whole, base64_encode(*log.drafts[9].data), base64_encode("[]")), "not as many");
+  refuses(with_replaced(whole, R"("metadata":)", R"("other":)"), "knows the member metadata");
+  refuses(with_replaced(whole, base64_encode(as_bytes(log.path(9, 17)[0])), base64_encode(as_bytes(Digest{}))), "");
   // Signed by another key, and by none that is known.
   const NoteSigner other = NoteSigner::generate("a/log", NoteKeyKind::Ed25519).value();
   const auto proof = read_event_proof(whole);
@@ -192,19 +192,21 @@ TEST_CASE("EventProof.TextsThatAreNoProofAreRefusedInWords") {
   const std::string file = log.file(9, 17);
   const std::string json = log.json(9, 17);
   for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string("{}"), replaced(file, "index 9", "index 09"),
-        replaced(file, "index 9", "index x"), replaced(file, "index 9", "indices 9"), file.substr(0, file.find("\n\n")),
-        replaced(file, "\n\n", "\nAAAA\n\n"), replaced(file, "index 9", "extra ?\nindex 9"),
-        replaced(json, R"("index":9)", R"("index":-9)"), replaced(json, R"("treeSize":17)", R"("treeSize":18)"),
-        replaced(json, R"("hashes")", R"("no")"), replaced(json, R"("salt":")", R"("salt":"?)"),
-        replaced(json, R"("preimage":")", R"("preimage":"=)"), replaced(json, "checkpoint", "point")}) {
+       {std::string(), std::string("{"), std::string("[]"), std::string("{}"),
+        with_replaced(file, "index 9", "index 09"), with_replaced(file, "index 9", "index x"),
+        with_replaced(file, "index 9", "indices 9"), file.substr(0, file.find("\n\n")),
+        with_replaced(file, "\n\n", "\nAAAA\n\n"), with_replaced(file, "index 9", "extra ?\nindex 9"),
+        with_replaced(json, R"("index":9)", R"("index":-9)"),
+        with_replaced(json, R"("treeSize":17)", R"("treeSize":18)"), with_replaced(json, R"("hashes")", R"("no")"),
+        with_replaced(json, R"("salt":")", R"("salt":"?)"), with_replaced(json, R"("preimage":")", R"("preimage":"=)"),
+        with_replaced(json, "checkpoint", "point")}) {
     CAPTURE(text);
     const auto proof = read_event_proof(text);
     REQUIRE_FALSE(proof);
     CHECK(proof.error().kind == ErrorKind::InvalidArgument);
     CHECK_FALSE(proof.error().message.empty());
   }
-  CHECK(read_event_proof(replaced(file, "index 9", "extra aGk=\nindex 9")));
+  CHECK(read_event_proof(with_replaced(file, "index 9", "extra aGk=\nindex 9")));
 }
 
 TEST_CASE("EventProof.ConsistencyProofsAreReadInBothForms") {

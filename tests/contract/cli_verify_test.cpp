@@ -73,7 +73,7 @@ struct AuditedServer {
 
 std::string first_segment(const std::string& data) { return data + "/log/0000000000000001.seg"; }
 
-std::string content_of(const std::string& path) {
+std::string bytes_in_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
@@ -139,7 +139,7 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.DamageAndOlderCopiesAreFound") {
   CHECK(contains(back.list("/findings").front().text("/detail"), "older copy"));
 
   const std::string damaged = copy_folder("damaged");
-  std::string segment = content_of(first_segment(damaged));
+  std::string segment = bytes_in_file(first_segment(damaged));
   const auto body = segment.find("Apollo");
   REQUIRE(body != std::string::npos);
   segment[body] = 'a';
@@ -243,11 +243,11 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyConsistency.HoldsWithNothingButAKey") {
     const auto line = note.find('\n') + 1;
     return note.substr(line, note.find('\n', line) - line);
   };
-  const std::string from_size = size_in(content_of(from));
+  const std::string from_size = size_in(bytes_in_file(from));
   add_events(9);
   const std::string to = keep_checkpoint("to");
   const std::string proof =
-      client.get("/v1/audit/consistency?from=" + from_size + "&to=" + size_in(content_of(to))).body;
+      client.get("/v1/audit/consistency?from=" + from_size + "&to=" + size_in(bytes_in_file(to))).body;
   const std::string path = file("consistency.json", proof);
   const auto verify_them = [&](const std::string& one, const std::string& other) {
     return run({"verify-consistency", "--from", one, "--to", other, "--proof", path, "--key", key}).exit_code;
@@ -255,7 +255,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyConsistency.HoldsWithNothingButAKey") {
   CHECK(verify_them(from, to) == 0);
   CHECK(verify_them(to, from) == 3);
   CHECK(verify_them(from, file("junk", "junk")) == 2);
-  std::string changed = content_of(to);
+  std::string changed = bytes_in_file(to);
   changed.replace(changed.find('\n') + 1, 1, "9");
   CHECK(verify_them(from, file("changed", changed)) == 3);
 }
@@ -283,7 +283,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree"
   CHECK(told.number("/completeTo") == 7);
   CHECK(contains(run({"verify-bundle", bundle, "--key", key}).out, "all numbers from 1 to 7"));
 
-  const std::string whole = content_of(bundle);
+  const std::string whole = bytes_in_file(bundle);
   const auto line_at = [&](int number) {
     std::size_t begin = 0;
     for (int i = 0; i < number; ++i) begin = whole.find('\n', begin) + 1;
@@ -309,7 +309,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree"
   CHECK(both(by_time) == 0);
   CHECK(Json(run({"verify-bundle", by_time, "--key", key, "--json"}).out).number("/events") == 8);
   CHECK(run({"audit", "bundle", "-o", bundle}).exit_code == 2);
-  CHECK(content_of(bundle) == whole);
+  CHECK(bytes_in_file(bundle) == whole);
 }
 
 TEST_CASE("Verify.RefusesWrongUsage") {
