@@ -160,6 +160,27 @@ TEST_CASE("Witness.TwoCosignWhatAStrangerVerifiesAndItIsAnchored") {
   CHECK(metrics.value("stele_anchored_total") == 1);
 }
 
+TEST_CASE("Witness.AProgramOfOthersVerifiesARunningLogDownToItsTiles") {
+  const WatchedLog log("keys");
+  const WitnessProcess witness(log.folder.file("w"), "witness.example/w", log.vkey);
+  std::string event_id;
+  {
+    const auto server = log.serve("data", {});
+    HttpClient client(server->port());
+    std::string list;
+    for (int i = 0; i < 300; ++i) list += (i == 0 ? "[" : ",") + event_json("a");
+    append(client, list + "]");
+    const HttpResponse receipt = client.post("/v1/events?wait=checkpoint", event_json("b"));
+    REQUIRE(receipt.status == 201);
+    event_id = Json(receipt.body).text("/eventId");
+    server->stop();
+  }
+  const auto server = log.serve("data", {"--witness", witness.flag()});
+  REQUIRE(eventually([&] { return cosignatures_shown(*server, {&witness}) == 1; }));
+  const ProcessResult verified = run_client_script("verify_log", {server->url(), event_id, log.vkey, witness.vkey()});
+  CHECK_MESSAGE(verified.out == "good\n", verified.err);
+}
+
 TEST_CASE("Witness.OneThatHangsHoldsUpNeitherTheOtherNorSigning") {
   const WatchedLog log("keys");
   const WitnessProcess well(log.folder.file("w1"), "w1", log.vkey);

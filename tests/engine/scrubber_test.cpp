@@ -72,8 +72,8 @@ TEST_CASE("Scrubber.MarksASealedSegmentWithAFlippedBitAnywhere") {
     wait_until([&] { return (*store)->health().scrub_passes > 0; });
     const StoreHealth health = (*store)->health();
     CHECK(health.writable);
-    REQUIRE(health.warnings.size() == 1);
-    CHECK(health.warnings[0].starts_with("segment 1 is damaged"));
+    const auto tells_of_it = [](const std::string& warning) { return warning.starts_with("segment 1 is damaged"); };
+    CHECK(std::count_if(health.warnings.begin(), health.warnings.end(), tells_of_it) == 1);
   }
 }
 
