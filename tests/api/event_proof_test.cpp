@@ -25,7 +25,7 @@ struct ProofLog {
   std::vector<Digest> leaves;
 
   ProofLog() {
-    const Proposal sample = test::sample_proposal();
+    const Proposal sample = stele::test::sample_proposal();
     for (std::uint64_t i = 0; i < kProofLogSize; ++i) {
       RecordDraft draft = i % 3 == 0 ? sample.events[0] : i % 3 == 1 ? sample.events[1] : sample.attached[0];
       draft.seed[0] = static_cast<std::uint8_t>(i);

@@ -19,8 +19,8 @@ using stele::test::SteppedClock;
 
 namespace {
 
-struct Trial {
-  explicit Trial(std::uint64_t seed) : random(seed), disk(seed) {
+struct SnapshotTrial {
+  explicit SnapshotTrial(std::uint64_t seed) : random(seed), disk(seed) {
     options.settings.memory_bytes_max = 500ULL << below(6);
     options.settings.keep = 1 + static_cast<std::uint32_t>(below(3));
     for (const char* aggregate : {"a", "b", "ab", "mission/1"}) {
@@ -208,7 +208,7 @@ void run_trials(bool damaging) {
   std::uint64_t puts = 0, found = 0, deletions = 0, crashes = 0, damaged = 0;
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     CAPTURE(seed);
-    Trial trial(seed);
+    SnapshotTrial trial(seed);
     trial.damaging = damaging;
     trial.run();
     puts += trial.puts;
