@@ -13,20 +13,21 @@ TEST_CASE("Head.FollowsTheLog") {
   Api api;
   HttpClient client = api.client();
   const Json before = get_json(client, "/v1/head");
-  // A new log has its genesis record, and the start of the server.
-  CHECK(before.number("/size") == 2);
-  CHECK(before.number("/position") == 1);
+  // A new log has records of its own: its begin, the start of the server, the key that signs.
+  const std::uint64_t size = before.number("/size");
+  CHECK(size >= 1);
+  CHECK(before.number("/position") == size - 1);
   CHECK(before.text("/root").size() >= 43);
   const Json receipt = append(client, event_json("head"));
   const Json after = get_json(client, "/v1/head");
-  CHECK(after.number("/size") == 3);
+  CHECK(after.number("/size") == size + 1);
   CHECK(after.number("/position") == receipt.number("/position"));
   CHECK(after.text("/root") != before.text("/root"));
   CHECK(after.minified().find(receipt.text("/timestamp")) != std::string::npos);
 
   api.kill_and_restart();
   HttpClient again = api.client();
-  CHECK(get_json(again, "/v1/head").number("/size") == 4);
+  CHECK(get_json(again, "/v1/head").number("/size") == size + 2);  // and that it has started again
   CHECK(get_json(again, "/v1/events").list("/events").size() == 1);
 }
 
