@@ -8,9 +8,9 @@
 #include <array>
 #include <cstring>
 
-#include "engine/base/base64.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "engine/base/base64.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 

@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "engine/base/base64.h"
 #include "api/json/json_text.h"
+#include "engine/base/base64.h"
 
 namespace stele::api {
 

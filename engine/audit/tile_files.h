@@ -33,8 +33,8 @@ class TileFiles {
   explicit TileFiles(TileFilesOptions options) : options_(std::move(options)) {}
   TileFiles(const TileFiles&) = delete;
 
-  /// Opens what there is, anew if it was open; with OpenMode::Read nothing can be written. A file of another store, of a
-  /// newer format or with a damaged header is as if it were not there, and replaced when it is written.
+  /// Opens what there is, anew if it was open; with OpenMode::Read nothing can be written. A file of another store, of
+  /// a newer format or with a damaged header is as if it were not there, and replaced when it is written.
   [[nodiscard]] Status open(OpenMode mode = OpenMode::ReadWrite);
   /// Hashes that the file of a level has room for, as its length says.
   [[nodiscard]] Result<std::uint64_t> count(unsigned level) const;

@@ -11,8 +11,8 @@
 #include <optional>
 #include <utility>
 
-#include "engine/base/base64.h"
 #include "api/http/field_list.h"
+#include "engine/base/base64.h"
 #include "engine/base/check.h"
 
 namespace stele::net {
