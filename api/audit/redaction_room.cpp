@@ -91,7 +91,7 @@ void RedactionRoom::load() {
     if (found->state == RedactionState::Completed) {
       notes_.completed(order.aggregate_id);
     } else {
-      begin(*std::move(found));
+      begin(*std::exchange(found, std::nullopt));
     }
     found.reset();
   };
