@@ -10,6 +10,9 @@ namespace stele::api {
 
 namespace {
 
+/// Right after a start the tree may be behind for a moment.
+constexpr std::chrono::milliseconds kTreeLookInterval{10};
+
 std::string_view bytes_of_salt(const Salt& salt) { return {reinterpret_cast<const char*>(salt.data()), salt.size()}; }
 
 /// What a member of the body adds to the leaf: its bytes and their salt, or the digest of both. What only the store may
@@ -31,11 +34,33 @@ void add_member(JsonWriter& json, const Record& record, BodyMember member, std::
 }  // namespace
 
 EventProver::EventProver(Store& store, CheckpointKeeper& keeper, Scheduler& scheduler, std::size_t waiters_max)
-    : store_(store), keeper_(keeper), waiters_(PositionWaiters::attach(keeper.covered(), scheduler, waiters_max)) {}
+    : store_(store),
+      keeper_(keeper),
+      scheduler_(scheduler),
+      waiters_(PositionWaiters::attach(keeper.covered(), scheduler, waiters_max)) {}
 
 bool EventProver::wait_covered(Position position, std::chrono::milliseconds at_most,
                                PositionWaiters::Callback callback) {
-  return waiters_->wait(position, at_most, std::move(callback));
+  const auto deadline = std::chrono::steady_clock::now() + at_most;
+  return waiters_->wait(position, at_most,
+                        [this, deadline, callback = std::move(callback)](PositionWaiters::Outcome outcome) {
+                          when_tree_is_ready(deadline, outcome, callback);
+                        });
+}
+
+void EventProver::when_tree_is_ready(std::chrono::steady_clock::time_point deadline, PositionWaiters::Outcome outcome,
+                                     PositionWaiters::Callback callback) {
+  const bool waits = outcome == PositionWaiters::Outcome::Reached && store_.tree().progress().rebuilding &&
+                     !closing_.load() && std::chrono::steady_clock::now() < deadline;
+  if (!waits) return callback(outcome);
+  scheduler_.after(kTreeLookInterval, [this, deadline, outcome, callback = std::move(callback)] {
+    when_tree_is_ready(deadline, outcome, callback);
+  });
+}
+
+void EventProver::begin_shutdown() {
+  closing_.store(true);
+  waiters_->close();
 }
 
 std::variant<EventProver::Inclusion, Problem> EventProver::find_inclusion(Position position) {

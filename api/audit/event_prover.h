@@ -1,6 +1,8 @@
 #pragma once
 // Proofs of single records: by the tree, against the newest checkpoint.
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <variant>
@@ -22,7 +24,7 @@ class EventProver final : public EventProofs {
   /// The same as a file (C2SP tlog-proof), without what the leaf is made of.
   [[nodiscard]] std::variant<std::string, Problem> proof_file(const Record& record);
   /// Ends all waiting.
-  void begin_shutdown() { waiters_->close(); }
+  void begin_shutdown();
 
  private:
   struct Inclusion {
@@ -30,10 +32,15 @@ class EventProver final : public EventProofs {
     std::vector<Digest> path;
   };
   [[nodiscard]] std::variant<Inclusion, Problem> find_inclusion(Position position);
+  /// Goes on once the tree can be asked, or at the deadline.
+  void when_tree_is_ready(std::chrono::steady_clock::time_point deadline, PositionWaiters::Outcome outcome,
+                          PositionWaiters::Callback callback);
 
   Store& store_;
   CheckpointKeeper& keeper_;
+  Scheduler& scheduler_;
   const std::shared_ptr<PositionWaiters> waiters_;
+  std::atomic<bool> closing_{false};
 };
 
 }  // namespace stele::api
