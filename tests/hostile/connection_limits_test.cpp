@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/hostile/target.h"
@@ -21,9 +23,13 @@ void check_inside(Target& target, RawClient& client) {
 }
 
 RawClient enter(Target& target, const std::string& from = "127.0.0.1") {
-  RawClient client(target.port(), RawClient::Options{.from = from});
-  check_inside(target, client);
-  return client;
+  std::optional<RawClient> client;
+  // A connection that has just ended may still be counted.
+  REQUIRE(eventually([&] {
+    client.emplace(target.port(), RawClient::Options{.from = from});
+    return client->send(get("/healthz")) && client->wait_for(R"({"status":"ok"})");
+  }));
+  return std::move(*client);
 }
 
 /// The refusal can be read as a whole although the client goes on sending.
