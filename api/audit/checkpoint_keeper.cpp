@@ -130,7 +130,8 @@ Status CheckpointKeeper::retire_old_keys() {
     Record record;
     STELE_TRY(store_.view()->read(all[i + 1].from, record));
     const auto since = std::chrono::microseconds(clock_.now().micros - record.header().time.micros);
-    if (since < settings_.key_overlap) continue;
+    // One that could not vouch for the next is lost, or not to be trusted.
+    if (all[i + 1].endorsed && since < settings_.key_overlap) continue;
     const NoteVerifier retired = all[i].verifier;
     STELE_TRY(announce(key_retired(store_.origin(), retired, clock_)));
     STELE_TRY(files_->forget(retired));

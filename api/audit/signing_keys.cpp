@@ -74,15 +74,18 @@ Result<NoteVerifier> SigningKeyFiles::create() {
 
 Result<NoteVerifier> SigningKeyFiles::rotate(bool lost) {
   STELE_ASSIGN(const auto lock, store_.lock());
-  STELE_ASSIGN(SigningKeySet set, read());
-  if (!set.current && !lost) return no_key_error("there is no key to rotate", folder() + "/" + file_);
   STELE_ASSIGN(const NoteSigner key, NoteSigner::generate(name_, NoteKeyKind::Ed25519));
-  // The old one first: at no time is it only in memory.
-  if (set.current) {
+  if (lost) {
+    // What is there may be damaged or in a stranger's hands: it neither vouches for the new one nor signs on.
+    STELE_TRY(store_.remove(before_file()));
+    STELE_TRY(store_.write(lost_file(), key.verifier().vkey()));
+  } else {
+    STELE_ASSIGN(SigningKeySet set, read());
+    if (!set.current) return no_key_error("there is no key to rotate", folder() + "/" + file_);
+    // The old one first: at no time is it only in memory.
     set.before.insert(set.before.begin(), *set.current);
     STELE_TRY(write_before(set.before));
   }
-  if (lost) STELE_TRY(store_.write(lost_file(), key.verifier().vkey()));
   STELE_TRY(store_.write(file_, key.to_pem()));
   return key.verifier();
 }

@@ -37,7 +37,7 @@ class SigningKeyFiles {
   /// InvalidArgument if there is one. Durable on return, as all of these.
   [[nodiscard]] Result<NoteVerifier> create();
   /// Another key becomes the current one; what was it goes on signing until forget(). `lost`: there is none that could
-  /// endorse it any more, and that is known.
+  /// endorse it, or none that is to be trusted; those before sign no more.
   [[nodiscard]] Result<NoteVerifier> rotate(bool lost);
   /// The key is not needed any more, nor is what was said of lost ones.
   [[nodiscard]] Status forget(const NoteVerifier& key);

@@ -248,6 +248,18 @@ TEST_CASE("CheckpointKeeper.ALostKeyIsNotReplacedUnasked") {
   CHECK(with.warnings().find("without the one before it") != std::string::npos);
 }
 
+TEST_CASE("CheckpointKeeper.AKeyThatMustNotBeTrustedNeitherVouchesNorSignsOn") {
+  Signing with;
+  REQUIRE(with.files().rotate(true));
+  with.append(1);
+  with.keeper->work();
+  REQUIRE(with.keeper->keys().size() == 2);
+  CHECK(with.keeper->keys()[0].until);
+  CHECK_FALSE(with.keeper->keys()[1].endorsed);
+  CHECK(with.signatures() == 1);
+  CHECK(with.size() == with.store->head().size);
+}
+
 TEST_CASE("CheckpointKeeper.AnotherKeyThanTheAnnouncedOneSignsNothing") {
   Signing with;
   with.close();

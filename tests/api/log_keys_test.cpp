@@ -117,6 +117,7 @@ TEST_CASE("SigningKeyFiles.ARotatedKeyStaysUntilItIsForgotten") {
   const auto fourth = files->rotate(true);
   REQUIRE(fourth);
   CHECK(files->read()->unendorsed_vkey == fourth->vkey());
+  CHECK(files->read()->before.empty());
 }
 
 TEST_CASE("SigningKeyFiles.AKeyThatOthersCanReadIsRefused") {
