@@ -241,6 +241,7 @@ TEST_CASE("EventSource.TheServersEndIsAnEndToResumeFrom") {
   LiveReader reader(service, std::string(kStream) + "?eventType=Never");
   LiveReader witness(service, kStream);
   CHECK(reader.read().find("id: 0\nevent: caught-up\n") != std::string::npos);
+  CHECK(outline(witness.read()) == "caught-up");  // from here on it sees what the hub has read, no more
   post_events(service, 4);
   witness.read_until("id: 4\n");
   const std::string last = outline(reader.read(Occasion::ShuttingDown));
