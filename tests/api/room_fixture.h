@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "api/subscriptions/subscription_event.h"
@@ -254,5 +255,15 @@ class RoomFixture {
   std::unique_ptr<TestScheduler> scheduler_;
   std::unique_ptr<SubscriptionRoom> room_;
 };
+
+/// Empty if there is no problem.
+inline std::string slug_of(const std::optional<Problem>& problem) {
+  return problem ? std::string(problem->kind().slug) : std::string();
+}
+template <class Value>
+std::string slug_of(const std::variant<Value, Problem>& answer) {
+  const auto* problem = std::get_if<Problem>(&answer);
+  return problem == nullptr ? std::string() : std::string(problem->kind().slug);
+}
 
 }  // namespace stele::api::test

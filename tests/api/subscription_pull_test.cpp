@@ -1,0 +1,97 @@
+// Subscriptions whose consumers come for their events.
+
+#include <doctest/doctest.h>
+
+#include "tests/api/room_fixture.h"
+
+using namespace stele;
+using namespace stele::api;
+using namespace stele::api::test;
+
+namespace {
+
+std::string outline(const PulledBatch& batch) {
+  std::string text;
+  for (const PulledEvent& event : batch.events) {
+    const RecordHeader& header = event.record->header();
+    if (!text.empty()) text += ' ';
+    text += std::string(header.aggregate_id) + ":" + std::to_string(header.sequence.value());
+    if (event.delivery_count > 1) text += "x" + std::to_string(event.delivery_count);
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("SubscriptionRoom.Pull.ConsumersGetDifferentEventsAndAcknowledgeThem") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  CHECK(fixture.pull_events(id, 10, std::chrono::milliseconds(0)).events.empty());
+  for (const char* aggregate : {"a", "b", "a", "c"}) fixture.append(aggregate);
+  const PulledBatch first = fixture.pull_events(id, 2);
+  CHECK(outline(first) == "a:1 b:1");
+  const PulledBatch second = fixture.pull_events(id, 2);
+  CHECK(outline(second) == "c:1");
+  CHECK(fixture.status(id).in_flight == 3);
+  CHECK(slug_of(fixture.room().ack(id, first.lease_id, std::nullopt)).empty());
+  CHECK(slug_of(fixture.room().ack(id, first.lease_id, std::nullopt)) == "lease-expired");
+  const PulledBatch third = fixture.pull_events(id, 2);
+  CHECK(outline(third) == "a:2");
+  const Uuid foreign = first.events.front().record->header().event_id;
+  CHECK(slug_of(fixture.room().ack(id, third.lease_id, std::vector{foreign})) == "invalid-request");
+  CHECK(
+      slug_of(fixture.room().ack(id, third.lease_id, std::vector{third.events[0].record->header().event_id})).empty());
+  CHECK(slug_of(fixture.room().nack(id, second.lease_id, std::nullopt, std::chrono::milliseconds(0))).empty());
+  const PulledBatch again = fixture.pull_events(id, 2);
+  CHECK(outline(again) == "c:1x2");
+  CHECK(slug_of(fixture.room().ack(id, again.lease_id, std::nullopt)).empty());
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).delivered == 4);
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhatIsNotAcknowledgedInTimeComesAgain") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  fixture.append("a");
+  fixture.append("a");
+  const PulledBatch lost = fixture.pull_events(id, 1, std::chrono::seconds(60), std::chrono::milliseconds(1));
+  CHECK(outline(lost) == "a:1");
+  const PulledBatch again = fixture.pull_events(id, 1);
+  CHECK(outline(again) == "a:1x2");
+  CHECK(slug_of(fixture.room().ack(id, lost.lease_id, std::nullopt)) == "lease-expired");
+  CHECK(slug_of(fixture.room().extend(id, again.lease_id, std::chrono::seconds(90))).empty());
+  CHECK(slug_of(fixture.room().ack(id, again.lease_id, std::nullopt)).empty());
+  const PulledBatch next = fixture.pull_events(id, 1);
+  CHECK(outline(next) == "a:2");
+  // Nobody knows a lease after a restart; what it was for comes again.
+  fixture.reopen();
+  CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)) == "lease-expired");
+  CHECK(outline(fixture.pull_events(id, 1)) == "a:2");
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhoeverWaitsIsAnsweredInTheEnd") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  std::promise<std::string> answered;
+  fixture.room().pull(
+      id, 1, std::chrono::seconds(600), std::chrono::seconds(30), [] { return false; },
+      [&](std::variant<PulledBatch, Problem> pulled) { answered.set_value(slug_of(pulled)); });
+  CHECK(slug_of(fixture.room().remove(id, {})).empty());
+  CHECK(answered.get_future().get() == "subscription-not-found");
+
+  const std::string other = fixture.subscribe(RoomFixture::pulled());
+  REQUIRE(slug_of(fixture.room().pause(other, {})).empty());
+  CHECK(slug_of(fixture.pull(other, 1)) == "subscription-not-active");
+  CHECK(slug_of(fixture.pull(fixture.subscribe(RoomFixture::webhook()), 1)) == "other-delivery-kind");
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhoWaitsAtTheEndOfTheServerGetsNothing") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  std::promise<std::string> answered;
+  fixture.room().pull(
+      id, 1, std::chrono::seconds(600), std::chrono::seconds(30), [] { return false; },
+      [&](std::variant<PulledBatch, Problem> pulled) { answered.set_value(slug_of(pulled)); });
+  fixture.room().begin_shutdown();
+  CHECK(answered.get_future().get().empty());
+}
