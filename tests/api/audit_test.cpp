@@ -18,6 +18,7 @@
 #include "api/audit/audit_search.h"
 #include "engine/base/uuid.h"
 #include "tests/api/support.h"
+#include "tests/support/build_paths.h"
 
 namespace stele::api::test {
 
@@ -82,7 +83,7 @@ TEST_CASE("AuditedActions.AreInOrderAndEachEndpointAndOwnEventHasOne") {
 TEST_CASE("AuditedActions.EveryEventTypeOfTheStoreIsShownUnderOne") {
   constexpr std::string_view kMark = "\"$";
   std::size_t seen = 0;
-  for (const auto& file : std::filesystem::recursive_directory_iterator(std::string(STELE_SOURCE_DIR) + "/api")) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator(tests::source_path("api"))) {
     const std::string extension = file.path().extension().string();
     if (extension != ".h" && extension != ".cpp") continue;
     std::ifstream in(file.path());

@@ -15,6 +15,7 @@
 #include "tests/api/access_support.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/text.h"
 
@@ -157,8 +158,8 @@ TEST_CASE("Token.ManyAtOnceLoseNoKey") {
   Guarded guarded;
   std::vector<std::unique_ptr<ChildProcess>> makers;
   for (int i = 0; i < 12; ++i) {
-    makers.push_back(ChildProcess::start({STELE_BINARY, "token", "create", "--data", guarded.data(), "--role", "reader",
-                                          "--name", "n" + std::to_string(i)}));
+    makers.push_back(ChildProcess::start({stele_binary(), "token", "create", "--data", guarded.data(), "--role",
+                                          "reader", "--name", "n" + std::to_string(i)}));
   }
   HttpClient client = guarded.client();
   for (const auto& maker : makers) {
@@ -205,7 +206,7 @@ TEST_CASE("Token.KeysThatHaveEndedMakeRoomForNewOnes") {
 
 TEST_CASE("Token.ASecretThatCannotBeWrittenIsAFailure") {
   const test::TempFolder folder;
-  const auto created = run_process({"/bin/sh", "-c", R"("$0" "$@" > /dev/full)", STELE_BINARY, "token", "create",
+  const auto created = run_process({"/bin/sh", "-c", R"("$0" "$@" > /dev/full)", stele_binary(), "token", "create",
                                     "--key-store", folder.file("keys"), "--name", "ada", "--role", "reader"});
   CHECK(created.exit_code == 1);
   CHECK(contains(created.err, "is lost"));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -28,7 +29,7 @@ class ShiftedServer {
     arguments.insert(arguments.end(), {"--segment-size", "1MiB"});
     return ServerProcess::start({.data = folder_.file("data"),
                                  .arguments = std::move(arguments),
-                                 .environment = {{"LD_PRELOAD", STELE_SHIFTED_CLOCK}, {"SHIFTED_CLOCK", path_}}});
+                                 .environment = {{"LD_PRELOAD", shifted_clock()}, {"SHIFTED_CLOCK", path_}}});
   }
   /// From here on the server's clock is so much ahead of the right time.
   void shift(std::int64_t seconds) const {

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -25,7 +26,7 @@ namespace fs = std::filesystem;
 
 /// `redirections` as a shell has them: "0<&- 2>&-".
 std::vector<std::string> under_shell(const std::string& redirections, std::vector<std::string> arguments) {
-  std::vector<std::string> all{"/bin/sh", "-c", "exec \"$@\" " + redirections, "sh", STELE_BINARY};
+  std::vector<std::string> all{"/bin/sh", "-c", "exec \"$@\" " + redirections, "sh", stele_binary()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return all;
 }

@@ -11,6 +11,7 @@
 
 #include "api/http/compressor.h"
 #include "api/json/json_writer.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -368,7 +369,8 @@ TEST_CASE_FIXTURE(Fixture, "Import.GivesUpOnAnAbsentServerAfterItsTime") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "Import.RidesOutAKillAndRestartOfTheServer") {
-  auto importer = ChildProcess::start({STELE_BINARY, "import", "-", "--url", server.url(), "--batch", "20"}, {}, true);
+  auto importer =
+      ChildProcess::start({stele_binary(), "import", "-", "--url", server.url(), "--batch", "20"}, {}, true);
   REQUIRE(importer->write_stdin(events(0, 600)));
   HttpClient client(server.port());
   while (!contains(client.get("/v1/events?limit=1&order=desc").body, "\"n\":5")) REQUIRE(importer->running());

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/http_client.h"
 #include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
@@ -23,7 +24,7 @@ ProcessResult run_script(const std::string& script, const std::string& url = {},
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   // Opened for both, a pipe waits for nobody; behind the close nobody is left who could read.
   const std::string broken_pipe = "exec 8<>\"$2\" 9>\"$2\" 8>&-\n";
-  return run_process({"/bin/sh", "-c", broken_pipe + "stele=$0 url=$1\n" + script, STELE_BINARY, url, fifo}, input);
+  return run_process({"/bin/sh", "-c", broken_pipe + "stele=$0 url=$1\n" + script, stele_binary(), url, fifo}, input);
 }
 
 constexpr const char* kEvent = R"({"eventType":"Noted","aggregateId":"a","data":1})";
@@ -105,14 +106,14 @@ TEST_CASE("Output.AServerWhoseLogNobodyTakesServesAndEndsInGoodOrder") {
            "exec 8<>\"$1\" 9>\"$1\" 8>&-\nexec \"$0\" serve --data \"$2\" --segment-size 1MiB --access-log \"$3\" "
            "--listen 127.0.0.1:0 --log-format " +
                format + " " + to,
-           STELE_BINARY, fifo, folder.file("data"), log});
+           stele_binary(), fifo, folder.file("data"), log});
       // The access log is opened behind everything that could fail for want of a log.
       REQUIRE(eventually([&] { return std::filesystem::exists(log) || !server->running(); }));
       server->signal(SIGHUP);
       server->signal(SIGTERM);
       CHECK(server->wait() == 0);
       // What was open is whole.
-      CHECK(run_process({STELE_BINARY, "serve", "--data", folder.file("data"), "--print-config"}).exit_code == 0);
+      CHECK(run_process({stele_binary(), "serve", "--data", folder.file("data"), "--print-config"}).exit_code == 0);
     }
   }
 }

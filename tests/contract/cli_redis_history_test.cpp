@@ -10,6 +10,7 @@
 
 #include "api/http/percent.h"
 #include "api/json/json_text.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -20,7 +21,7 @@ namespace stele::tests {
 
 namespace {
 
-constexpr const char* kSample = STELE_SOURCE_DIR "/tests/data/redis-history.ndjson.zst";
+const std::string kSample = source_path("tests/data/redis-history.ndjson.zst");
 constexpr std::size_t kEvents = 28'069;
 constexpr std::size_t kAggregates = 2'566;
 
@@ -118,7 +119,7 @@ TEST_CASE("RedisHistory.KillInTheMiddleOfAnImportLosesAndRepeatsNothing") {
   const test::TempFolder folder;
   ServerProcess::Options options{folder.path(), {"--segment-size", "4MiB"}, {}, 0};
   auto server = ServerProcess::start(options);
-  auto importer = ChildProcess::start({STELE_BINARY, "import", "-", "--url", server.url()}, {}, true);
+  auto importer = ChildProcess::start({stele_binary(), "import", "-", "--url", server.url()}, {}, true);
   std::string half;
   for (std::size_t i = 0; i < kEvents / 2; ++i) half += sample().lines[i] + "\n";
   std::string rest;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -171,7 +172,7 @@ TEST_CASE("Serve.TheLastOfARepeatedFlagCounts") {
 TEST_CASE("Serve.ListensOnAllAddressesOfAName") {
   const test::TempFolder folder;
   for (const char* name : {"localhost", "LocalHost"}) {
-    const auto server = ChildProcess::start({STELE_BINARY, "serve", "--data", folder.path(), "--segment-size", "1MiB",
+    const auto server = ChildProcess::start({stele_binary(), "serve", "--data", folder.path(), "--segment-size", "1MiB",
                                              "--listen", std::string(name) + ":0"});
     const std::string line = server->wait_for_stderr("listening on http://localhost:");
     REQUIRE_FALSE(line.empty());

@@ -15,6 +15,7 @@
 
 #include "net/server/server.h"
 #include "tests/contract/http_fixture.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -39,11 +40,11 @@ class ToldServer {
   }
   /// Runs a command against it; all answers told must have been given.
   ProcessResult run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), STELE_BINARY);
+    arguments.insert(arguments.begin(), stele_binary());
     return run_program(arguments);
   }
   /// The same with a script, whose $0 is `stele`.
-  ProcessResult run_script(const std::string& script) { return run_program({"/bin/sh", "-c", script, STELE_BINARY}); }
+  ProcessResult run_script(const std::string& script) { return run_program({"/bin/sh", "-c", script, stele_binary()}); }
   /// Method, target and body of each request, a line each.
   [[nodiscard]] std::string asked() const {
     const std::lock_guard lock(mutex_);

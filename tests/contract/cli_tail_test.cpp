@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/text.h"
 #include "tools/client/event_stream.h"
 #include "tools/client/http_client.h"
@@ -152,7 +153,7 @@ TEST_CASE("Tail.GoesOnWhereItWasOverRestartsOfTheServer") {
   HttpClient client = api.client();
   const std::uint64_t first = append(client, event_json("before")).number("/position");
   const auto process =
-      ChildProcess::start({STELE_BINARY, "tail", "--url", url_of(api), "--from", "beginning", "--json"});
+      ChildProcess::start({stele_binary(), "tail", "--url", url_of(api), "--from", "beginning", "--json"});
   wait_for_out(*process, "\"position\":" + std::to_string(first) + ",");
   for (int round = 0; round < 3; ++round) {
     HttpClient now = api.client();

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/certificates.h"
 #include "tests/support/http_client.h"
 #include "tests/support/process_usage.h"
@@ -33,7 +34,7 @@ class DevCertificates {
  public:
   DevCertificates() { make(); }
   void make() const {
-    const auto made = run_process({STELE_SOURCE_DIR "/tools/dev-cert", folder_.file("certs")});
+    const auto made = run_process({source_path("tools/dev-cert"), folder_.file("certs")});
     INFO(made.err);
     REQUIRE(made.exit_code == 0);
   }
@@ -185,7 +186,7 @@ TEST_CASE("CliTls.FlagsThatMakeNoSenseAndFilesThatCannotBeUsedAreToldAtOnce") {
 TEST_CASE("CliTls.WithClientCertificatesItListensBeyondLoopback") {
   const DevCertificates certificates;
   const auto server = ChildProcess::start(
-      std::vector<std::string>{STELE_BINARY, "serve", "--data", certificates.data(), "--listen", "0.0.0.0:0"} +
+      std::vector<std::string>{stele_binary(), "serve", "--data", certificates.data(), "--listen", "0.0.0.0:0"} +
       certificates.server_flags(true));
   CHECK_FALSE(server->wait_for_stderr("listening on https://0.0.0.0:").empty());
   CHECK_FALSE(contains(server->err(), "--insecure"));
@@ -359,7 +360,7 @@ TEST_CASE("Serve.ConnectionsLeaveTheStoreTheDescriptorsItNeeds") {
   const auto process = ChildProcess::start({"/bin/sh", "-c",
                                             "ulimit -n 128 && exec \"$0\" serve --data \"$1\" --listen 127.0.0.1:0 "
                                             "--segment-size 64KiB --index-run-records 64",
-                                            STELE_BINARY, folder.path()});
+                                            stele_binary(), folder.path()});
   const std::string line = process->wait_for_stderr("listening on ");
   CHECK(contains(process->err(), "64 connections instead of 10000"));
   const int port = std::atoi(line.c_str() + line.rfind(':') + 1);

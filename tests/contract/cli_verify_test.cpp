@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -20,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kBundleInPython = STELE_SOURCE_DIR "/tests/independent/verify_bundle.py";
+const std::string kBundleInPython = source_path("tests/independent/verify_bundle.py");
 
 /// A server whose log is to be verified.
 struct AuditedServer {

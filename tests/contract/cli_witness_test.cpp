@@ -17,6 +17,7 @@
 #include "engine/audit/signed_note.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/client_script.h"
 #include "tests/support/process_usage.h"
 #include "tests/support/redis_server.h"
@@ -33,7 +34,7 @@ class WitnessProcess {
     start();
   }
   void start() {
-    process_ = ChildProcess::start({STELE_BINARY, "witness", "--state", state_, "--name", name_, "--log", log_,
+    process_ = ChildProcess::start({stele_binary(), "witness", "--state", state_, "--name", name_, "--log", log_,
                                     "--listen", "127.0.0.1:" + std::to_string(port_)});
     const std::string key = process_->wait_for_stderr("verifier key ");
     const std::string line = process_->wait_for_stderr("listening on http://127.0.0.1:");

@@ -7,12 +7,13 @@
 #include <thread>
 #include <utility>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
 
 ListenProcess::ListenProcess(std::vector<std::string> arguments, const Environment& environment, int port) {
-  arguments.insert(arguments.begin(), {STELE_BINARY, "listen", "--address", "127.0.0.1:" + std::to_string(port)});
+  arguments.insert(arguments.begin(), {stele_binary(), "listen", "--address", "127.0.0.1:" + std::to_string(port)});
   process_ = ChildProcess::start(arguments, environment);
   const std::string line = process_->wait_for_stderr("listening on http://127.0.0.1:");
   if (line.empty()) throw std::runtime_error("stele listen has ended: " + process_->err());

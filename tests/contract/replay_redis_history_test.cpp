@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/support/build_paths.h"
 
 namespace stele::tests {
 
 namespace {
 
-constexpr const char* kSample = STELE_SOURCE_DIR "/tests/data/redis-history.ndjson.zst";
-constexpr const char* kHandler = STELE_SOURCE_DIR "/tests/data/source_file_handler.js";
-constexpr const char* kIndependent = STELE_SOURCE_DIR "/tests/independent/source_file_state.py";
+const std::string kSample = source_path("tests/data/redis-history.ndjson.zst");
+const std::string kHandler = source_path("tests/data/source_file_handler.js");
+const std::string kIndependent = source_path("tests/independent/source_file_state.py");
 
 /// One line of Python's for each moment.
 std::vector<Json> independent_states(const std::string& aggregate, const std::vector<std::string>& moments) {

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/loop_disk.h"
@@ -51,7 +52,7 @@ void wear_out_a_disk(std::uint64_t rounds, std::mt19937_64& random, Totals& tota
     ++totals.cuts;
     if (round == 0 || random() % 3 == 0) {  // while the folder is made, or recovery repairs it
       ++totals.cuts_at_start;
-      auto process = ChildProcess::start({STELE_BINARY, "serve", "--data", options.data, "--listen", "127.0.0.1:0",
+      auto process = ChildProcess::start({stele_binary(), "serve", "--data", options.data, "--listen", "127.0.0.1:0",
                                           "--segment-size", "256KiB", "--index-run-records", "64"});
       pass_time(random, 40'000);
       disk.cut_power(how);

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/build_paths.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -211,7 +213,7 @@ std::vector<std::string> source_files(const fs::path& root) {
 }  // namespace
 
 TEST_CASE("IncludeEdges.RunOnlyTowardsTheFoundation") {
-  const fs::path root = STELE_SOURCE_DIR;
+  const fs::path root = stele::tests::source_path("");
   const std::vector<std::string> files = source_files(root);
   REQUIRE(files.size() > 10);
   for (const std::string& file : files) {
@@ -220,7 +222,7 @@ TEST_CASE("IncludeEdges.RunOnlyTowardsTheFoundation") {
 }
 
 TEST_CASE("IncludeEdges.EveryFolderWithSourcesHasAPlace") {
-  for (const std::string& file : source_files(STELE_SOURCE_DIR)) {
+  for (const std::string& file : source_files(stele::tests::source_path(""))) {
     const Folder* const folder = folder_of(file);
     REQUIRE_MESSAGE(folder != nullptr, file);
     // A file in a new folder would otherwise count as the top of the house, which may include everything.

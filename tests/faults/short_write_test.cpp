@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
@@ -24,7 +25,7 @@ constexpr std::uint64_t kHeaderBytes = 4096;
 
 /// A server that gets EFBIG where a process is usually killed by SIGXFSZ: a signal that is ignored stays so over exec.
 std::unique_ptr<ChildProcess> start_ignoring_the_signal(const std::string& folder) {
-  return ChildProcess::start({"/bin/sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", STELE_BINARY, "serve", "--data",
+  return ChildProcess::start({"/bin/sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", stele_binary(), "serve", "--data",
                               folder, "--listen", "127.0.0.1:0", "--segment-size", std::to_string(kSegmentBytes)});
 }
 

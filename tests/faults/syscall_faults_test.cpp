@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/environment.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
@@ -131,7 +132,7 @@ class Trials {
 };
 
 std::vector<std::string> serve_arguments(const std::string& folder) {
-  return {STELE_BINARY,          "serve", "--data", folder, "--listen", "127.0.0.1:0", "--segment-size", "64KiB",
+  return {stele_binary(),        "serve", "--data", folder, "--listen", "127.0.0.1:0", "--segment-size", "64KiB",
           "--index-run-records", "8"};
 }
 

@@ -7,9 +7,11 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/build_paths.h"
+
 namespace {
 
-std::string path_of(const std::string& name) { return std::string(STELE_SOURCE_DIR "/tests/golden/v1/") + name; }
+std::string path_of(const std::string& name) { return stele::tests::source_path("tests/golden/v1/" + name); }
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -24,7 +26,7 @@ bool regenerate() {
 }  // namespace
 
 std::string read_source_file(const std::string& path_from_root) {
-  return read_file(std::string(STELE_SOURCE_DIR "/") + path_from_root);
+  return read_file(stele::tests::source_path(path_from_root));
 }
 
 std::string golden_bytes(const std::string& name) {

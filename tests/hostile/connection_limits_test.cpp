@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/hostile/target.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/process_usage.h"
 
 namespace stele::tests {
@@ -85,7 +86,7 @@ TEST_CASE("ConnectionLimits.AFloodFromOneAddressTakesNoOtherOnesPlace") {
 TEST_CASE("ConnectionLimits.ConnectionsLeaveDescriptorsToTheLog") {
   test::TempFolder folder;
   const auto process =
-      ChildProcess::start({"/bin/sh", "-c", R"(ulimit -n 256; exec "$0" "$@")", STELE_BINARY, "serve", "--data",
+      ChildProcess::start({"/bin/sh", "-c", R"(ulimit -n 256; exec "$0" "$@")", stele_binary(), "serve", "--data",
                            folder.path() + "/data", "--listen", "127.0.0.1:0", "--segment-size", "64KiB"});
   const std::string line = process->wait_for_stderr("listening on http://127.0.0.1:");
   REQUIRE_FALSE(line.empty());

@@ -20,6 +20,7 @@
 #include "engine/base/uuid.h"
 #include "engine/log/record.h"
 #include "net/worker/worker_pool.h"
+#include "tests/support/build_paths.h"
 
 namespace stele::tests {
 
@@ -127,7 +128,7 @@ inline Folded fold_script(api::ScriptHost& host, std::string_view source, const 
 
 inline net::WorkerOptions script_options() {
   net::WorkerOptions options;
-  options.program = STELE_BINARY;
+  options.program = stele_binary();
   options.workers_max = 2;
   options.busy_wait = std::chrono::seconds(30);
   return options;

@@ -3,12 +3,13 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/server_process.h"
 
 namespace stele::tests {
 
 namespace {
-int probe(const char* what) { return run_process({STELE_SANDBOX_PROBE, what}).exit_code; }
+int probe(const char* what) { return run_process({sandbox_probe(), what}).exit_code; }
 }  // namespace
 
 TEST_CASE("WorkerSandbox.WhatAWorkerNeedsGoesOn" * doctest::skip(!net::can_confine())) {
@@ -24,7 +25,7 @@ TEST_CASE("WorkerSandbox.WhatLeadsOutOfItEndsTheProcess" * doctest::skip(!net::c
 }
 
 TEST_CASE("WorkerSandbox.WhereSystemCallsCannotBeRestrictedItSaysSo" * doctest::skip(!net::can_confine())) {
-  const ProcessResult refused = run_process({STELE_SANDBOX_PROBE, "without-seccomp"});
+  const ProcessResult refused = run_process({sandbox_probe(), "without-seccomp"});
   CHECK(refused.exit_code == 1);
   CHECK_MESSAGE(refused.err.starts_with("the kernel cannot restrict system calls (seccomp): "), refused.err);
   CHECK(probe("without-seccomp-trusted") == 0);

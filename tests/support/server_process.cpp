@@ -17,6 +17,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/build_paths.h"
+
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace stele::tests {
@@ -243,14 +245,14 @@ ProcessResult run_process(const std::vector<std::string>& arguments, std::string
 
 ProcessResult run_stele(const std::vector<std::string>& arguments, std::string_view input,
                         const Environment& environment) {
-  std::vector<std::string> all{STELE_BINARY};
+  std::vector<std::string> all{stele_binary()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_process(all, input, environment);
 }
 
 ServerProcess ServerProcess::start(const Options& options) {
-  std::vector<std::string> arguments{STELE_BINARY, "serve",    "--data",
-                                     options.data, "--listen", "127.0.0.1:" + std::to_string(options.port)};
+  std::vector<std::string> arguments{stele_binary(), "serve",    "--data",
+                                     options.data,   "--listen", "127.0.0.1:" + std::to_string(options.port)};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   ServerProcess server;
   // Records about reads would come between the events of tests that look at positions.
