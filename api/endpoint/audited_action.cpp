@@ -48,6 +48,10 @@ constexpr std::array kActions{
     AuditedAction{"handler.register", Administration, kEvent, false, "a version of a handler"},
     AuditedAction{"handler.show", Read, kAction, false, "a handler, or a version of it"},
     AuditedAction{"handlers.list", Read, kAction, false, "a list of handlers"},
+    AuditedAction{"hold.place", Administration, kEvent, false, "a legal hold: what is under it is not redacted"},
+    AuditedAction{"hold.release", Administration, kEvent, false, "a legal hold released"},
+    AuditedAction{"hold.show", Read, kAction, true, "a legal hold"},
+    AuditedAction{"holds.list", Read, kAction, true, "a list of legal holds"},
     AuditedAction{"key.add", Administration, kEvent, false, "a key that signs checkpoints"},
     AuditedAction{"key.retire", Administration, kEvent, false, "a key that signs no more"},
     AuditedAction{"log.begin", Administration, kEvent, false, "the first record of a log: who it is"},
@@ -62,6 +66,8 @@ constexpr std::array kActions{
     AuditedAction{"redaction.show", Read, kAction, true, "how far a redaction has come"},
     AuditedAction{"request.refused", Refusal, kAction, false,
                   "a request to no endpoint, or refused before one was found"},
+    AuditedAction{"retention.set", Administration, kEvent, false, "how long bodies of actions are kept"},
+    AuditedAction{"retention.show", Read, kAction, true, "how long bodies of actions are kept"},
     AuditedAction{"server.start", Administration, kAction, false,
                   "a server began to serve the store; with its settings"},
     AuditedAction{"server.stop", Administration, kAction, false, "a server ended in good order"},
@@ -101,10 +107,13 @@ constexpr std::array kActions{
 constexpr std::array kOwnEvents{
     OwnEventAction{"$HandlerPurityChecked", "handler.check"},
     OwnEventAction{"$HandlerRegistered", "handler.register"},
+    OwnEventAction{"$HoldPlaced", "hold.place"},
+    OwnEventAction{"$HoldReleased", "hold.release"},
     OwnEventAction{"$KeyAdded", "key.add"},
     OwnEventAction{"$KeyRetired", "key.retire"},
     OwnEventAction{"$RedactionCompleted", "redaction.complete"},
     OwnEventAction{"$RedactionRequested", "redaction.request"},
+    OwnEventAction{"$RetentionSet", "retention.set"},
     OwnEventAction{"$SnapshotPolicyRemoved", "snapshot-policy.remove"},
     OwnEventAction{"$SnapshotPolicySet", "snapshot-policy.set"},
     OwnEventAction{"$StateStored", "snapshot.store"},
@@ -133,6 +142,13 @@ std::string_view name_of(ActionClass retention) {
       break;
   }
   return "delivery";
+}
+
+std::optional<ActionClass> action_class_of(std::string_view name) {
+  for (const ActionClass each : kActionClasses) {
+    if (name_of(each) == name) return each;
+  }
+  return std::nullopt;
 }
 
 std::span<const AuditedAction> audited_actions() { return kActions; }

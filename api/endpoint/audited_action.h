@@ -2,7 +2,9 @@
 // The one list of actions: what the audit trail calls everything that is done. Each line of the endpoint table names
 // its action, each event of the store's own is one, and openapi.yaml lists them all.
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +15,11 @@ namespace stele::api {
 
 /// The retention class of an action, as records store it; its aggregate is `$audit/<name>`.
 enum class ActionClass : std::uint8_t { Read = 1, Refusal = 2, Administration = 3, Delivery = 4 };
+inline constexpr std::array kActionClasses{ActionClass::Read, ActionClass::Refusal, ActionClass::Administration,
+                                           ActionClass::Delivery};
+/// `read`, `refusal`, `administration`, `delivery`. Static storage.
 [[nodiscard]] std::string_view name_of(ActionClass retention);
+[[nodiscard]] std::optional<ActionClass> action_class_of(std::string_view name);
 
 /// What tells that something was done. What is refused or fails is an action whatever it is.
 enum class DoneAs : std::uint8_t {

@@ -19,6 +19,7 @@ std::string_view resource_kind(std::string_view pattern, std::string_view parame
   if (parameter == "eventId") return "event";
   if (parameter == "subscriptionId") return "subscription";
   if (parameter == "eventType") return "schema";
+  if (parameter == "holdName") return "hold";
   if (parameter != "aggregateType") return {};
   return pattern.starts_with("/v1/handlers/") ? "handler" : "snapshot-policy";
 }

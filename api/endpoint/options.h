@@ -13,6 +13,7 @@
 
 #include "api/access/host_guard.h"
 #include "api/endpoint/certificate_term.h"
+#include "api/endpoint/retention_times.h"
 #include "engine/audit/note_key.h"
 #include "engine/base/clock.h"
 #include "engine/base/file_system.h"
@@ -94,6 +95,13 @@ struct AuditSettings {
   std::vector<std::pair<std::string, std::string>> server_settings;
 };
 
+/// How long bodies of actions are kept at least, whatever is asked for, and when it is seen to that they go.
+struct RetentionSettings {
+  RetentionTimes minimum = RetentionTimes::all(std::chrono::microseconds{0});
+  std::chrono::milliseconds first_pass{60'000};  ///< after the start
+  std::chrono::milliseconds interval{86'400'000};
+};
+
 /// Who cosigns checkpoints, and where they are written outside of this server.
 struct WitnessSettings {
   struct Address {
@@ -132,6 +140,7 @@ struct ServiceOptions {
   SubscriptionSettings subscriptions;
   CheckpointSettings checkpoints;
   std::optional<AuditSettings> audit;  ///< none: nothing is recorded but events
+  RetentionSettings retention;
   WitnessSettings witnesses;
   /// What asks witnesses; must outlive the service. Needed if there are any: they are where the operator says, so that
   /// no address is refused.

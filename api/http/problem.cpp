@@ -67,6 +67,7 @@ constexpr std::array kKinds{
     ProblemKind{"subscription-not-found", 404, "Subscription not found",
                 "No subscription has this id, or it is not the caller's."},
     ProblemKind{"redaction-not-found", 404, "Redaction not found", "No redaction has this id."},
+    ProblemKind{"hold-not-found", 404, "Legal hold not found", "There is no legal hold of this name."},
     ProblemKind{"dead-letter-not-found", 404, "Dead letter not found",
                 "The subscription has no dead letter at this position."},
     ProblemKind{
@@ -102,6 +103,13 @@ constexpr std::array kKinds{
                 "The event is being delivered at this moment. Try again once that has ended."},
     ProblemKind{"not-redactable", 409, "Not redactable",
                 "The store's own state cannot be redacted: nothing would keep what it says."},
+    ProblemKind{
+        "legal-hold", 409, "Under a legal hold",
+        "A legal hold keeps what was to be redacted; `holds` names up to eight that do. Nothing is removed before "
+        "they are released."},
+    ProblemKind{"still-retained", 409, "Still to be retained",
+                "The body of this action is younger than the least time that the operator keeps its class "
+                "(`--retention-minimum`); `retainedUntil` says until when."},
     ProblemKind{"data-redacted", 410, "Data is redacted",
                 "The data of this event was removed. Its header and hashes remain."},
     ProblemKind{"payload-too-large", 413, "Request too large",
@@ -152,6 +160,7 @@ constexpr std::array kKinds{
     ProblemKind{"too-many-handlers", 422, "Too many handlers",
                 "The aggregate type has as many handlers, or the handler as many versions, as there may be."},
     ProblemKind{"too-many-policies", 422, "Too many policies", "There are as many snapshot policies as there may be."},
+    ProblemKind{"too-many-holds", 422, "Too many legal holds", "There are as many legal holds as there may be."},
     ProblemKind{"too-many-subscriptions", 422, "Too many subscriptions",
                 "There are as many subscriptions as there may be."},
     ProblemKind{"callback-refused", 422, "Callback is refused",

@@ -20,11 +20,17 @@ struct RedactionProgress {
   std::uint64_t segments_done = 0;  ///< of those that hold any of the positions
 };
 
+class RedactionGate;
+
 struct RedactionWatch {
   /// Asked now and then on the calling thread; false ends the call. May be empty.
   std::function<bool(const RedactionProgress&)> go_on;
   /// How long to wait for readers that still have an old file mapped.
   std::chrono::milliseconds readers_wait{10'000};
+  /// None: any rules will do. Else the call ends with Closed once they are not those of `rules` any more, by which the
+  /// targets were chosen, and places no file from then on. Must outlive the call.
+  RedactionGate* gate = nullptr;
+  std::uint64_t rules = 0;
 };
 
 struct RedactionCounts {

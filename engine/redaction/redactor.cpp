@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/log/log_folder.h"
+#include "engine/redaction/redaction_gate.h"
 #include "engine/redaction/segment_rewriter.h"
 
 namespace stele {
@@ -31,6 +32,7 @@ Status Redactor::may_go_on(const RedactionWatch& watch, const RedactionProgress&
   if (limiter_.stopped() || (watch.go_on && !watch.go_on(progress))) {
     return Error{.kind = ErrorKind::Closed, .message = "the redaction was ended"};
   }
+  if (watch.gate != nullptr && watch.gate->rules() != watch.rules) return RedactionGate::changed();
   return {};
 }
 
@@ -108,7 +110,7 @@ Status Redactor::redact_segment(SegmentId id, std::span<const RedactionTarget> t
           return may_go_on(watch, progress);
         }};
     STELE_ASSIGN(std::shared_ptr<const Segment> made, rewrite_segment(rewrite, *old, wanted));
-    STELE_TRY(put_in_place(rewritten, std::move(made)));
+    STELE_TRY(put_in_place(rewritten, std::move(made), watch));
     here.segments = 1;
   }
   counts.records += here.records;
@@ -119,10 +121,12 @@ Status Redactor::redact_segment(SegmentId id, std::span<const RedactionTarget> t
   return {};
 }
 
-Status Redactor::put_in_place(const std::string& rewritten, std::shared_ptr<const Segment> made) {
+Status Redactor::put_in_place(const std::string& rewritten, std::shared_ptr<const Segment> made,
+                              const RedactionWatch& watch) {
   FileSystem& files = *parts_.file_system;
+  const auto rename = [&] { return files.rename(rewritten, made->path()); };
   Status placed = parts_.guard->look();
-  if (placed) placed = files.rename(rewritten, made->path());
+  if (placed) placed = watch.gate == nullptr ? rename() : watch.gate->pass(watch.rules, rename);
   if (!placed) {
     // Whether it happened is not known. If it did, the file that is in place is as good as the one that was.
     if (placed.error().kind != ErrorKind::Displaced) (void)files.remove(rewritten);

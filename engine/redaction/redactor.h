@@ -47,7 +47,7 @@ class Redactor {
   /// InvalidArgument: the positions do not ascend, or are not durable. TooLarge: the segment would be beyond the limit
   /// of the format. Corrupt: the segment is damaged, and stays as it is. DiskFull, Io: what was done stays done, the
   /// rest may be tried again, unless it was the rename that could not be made durable: then Poisoned, until the store
-  /// is opened again. Closed: ended by the watch or by stop(). Displaced.
+  /// is opened again. Closed: ended by the watch, its gate or stop(). Displaced.
   [[nodiscard]] Result<RedactionCounts> redact(std::span<const RedactionTarget> targets, const RedactionWatch& watch);
 
   /// Ends the call at work, and waits for it. None works afterwards.
@@ -62,7 +62,8 @@ class Redactor {
                                                                  const RedactionWatch& watch,
                                                                  const RedactionProgress& progress,
                                                                  RedactionCounts& counts) const;
-  [[nodiscard]] Status put_in_place(const std::string& rewritten, std::shared_ptr<const Segment> made) REQUIRES(mutex_);
+  [[nodiscard]] Status put_in_place(const std::string& rewritten, std::shared_ptr<const Segment> made,
+                                    const RedactionWatch& watch) REQUIRES(mutex_);
   [[nodiscard]] bool wait_for_readers(const RedactionWatch& watch, const RedactionProgress& progress);
   [[nodiscard]] Status may_go_on(const RedactionWatch& watch, const RedactionProgress& progress) const;
 

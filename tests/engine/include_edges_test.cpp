@@ -107,6 +107,7 @@ const std::vector<std::string_view>& engine_headers_for_api() {
       "engine/index/query.h",
       "engine/log/record.h",
       "engine/redaction/redaction.h",
+      "engine/redaction/redaction_gate.h",
       "engine/snapshots/snapshot_store.h",
       "engine/live/event_follower.h",
       "engine/live/event_hub.h",

@@ -9,6 +9,7 @@
 #include "engine/log/frame.h"
 #include "engine/log/segment_set.h"
 #include "engine/recovery/scrubber.h"
+#include "engine/redaction/redaction_gate.h"
 #include "engine/redaction/redactor.h"
 #include "tests/support/redaction_model.h"
 #include "tests/support/simulated_file_system.h"
@@ -250,6 +251,54 @@ TEST_CASE("Redactor.TheWatchEndsIt") {
   CHECK_FALSE(record.any_redacted());
   CHECK(trial.redact(targets).records == 1);
   trial.check();
+}
+
+TEST_CASE("Redactor.NothingIsPutInPlaceByRulesOfBefore") {
+  Redaction trial(120);
+  RedactionGate gate;
+  const Targets targets{{Position{3}, kAll}, {Position{119}, kAll}};
+  RedactionWatch watch{.gate = &gate, .rules = gate.rules()};
+  bool changed = false;
+  gate.change([&] { changed = true; });
+  CHECK(changed);
+  const auto refused = trial.store->redact(targets, watch);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::Closed);
+  // A change on the way ends it as well: what is behind stays.
+  watch.rules = gate.rules();
+  watch.go_on = [&](const RedactionProgress& progress) {
+    if (progress.segments_done == 1 && gate.rules() == watch.rules) gate.change([] {});
+    return true;
+  };
+  trial.model.begin(targets);
+  const auto ended = trial.store->redact(targets, watch);
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error().kind == ErrorKind::Closed);
+  trial.model.check(*trial.store);
+  Record record;
+  REQUIRE(trial.store->view()->read(Position{3}, record));
+  CHECK(record.any_redacted());
+  REQUIRE(trial.store->view()->read(Position{119}, record));
+  CHECK_FALSE(record.any_redacted());
+  CHECK(trial.redact(targets).records == 1);
+  trial.check();
+}
+
+TEST_CASE("RedactionGate.PassesOnlyWhatWasChosenByTheRulesOfNow") {
+  RedactionGate gate;
+  int placed = 0;
+  const auto place = [&]() -> Status {
+    ++placed;
+    return {};
+  };
+  const std::uint64_t before = gate.rules();
+  CHECK(gate.pass(before, place));
+  gate.change([] {});
+  const Status late = gate.pass(before, place);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().kind == ErrorKind::Closed);
+  CHECK(gate.pass(gate.rules(), place));
+  CHECK(placed == 2);
 }
 
 TEST_CASE("Redactor.AFullDiskChangesNothing") {

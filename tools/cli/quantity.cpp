@@ -50,17 +50,6 @@ std::string format_bytes(std::uint64_t bytes) {
   return fmt::format("{}", bytes);
 }
 
-std::string format_duration(std::chrono::microseconds duration) {
-  static constexpr std::array<api::QuantityUnit, 4> kLargestFirst{
-      {{"h", 3'600'000'000}, {"min", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}}};
-  const auto micros = static_cast<std::uint64_t>(duration.count());
-  if (micros == 0) return "0";
-  for (const auto& [name, factor] : kLargestFirst) {
-    if (micros % factor == 0) return fmt::format("{}{}", micros / factor, name);
-  }
-  return fmt::format("{}us", micros);
-}
-
 std::string with_thousands(std::uint64_t number) {
   std::string text = std::to_string(number);
   for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');

@@ -1,11 +1,12 @@
 #pragma once
 // Sizes and switches as people write them: `256MiB`, `1.5GiB`, `on`; durations: api/json/duration.h.
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "api/json/duration.h"
 
 namespace stele::tools {
 
@@ -16,9 +17,9 @@ namespace stele::tools {
 /// true, on, yes, 1, false, off, no or 0, in any case.
 [[nodiscard]] std::optional<bool> parse_boolean(std::string_view text);
 
-/// The shortest exact form: `256MiB`, `65537` (bytes), `100us`, `10s`, `2min`.
+/// The shortest exact form: `256MiB`, `65537` (bytes).
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);
-[[nodiscard]] std::string format_duration(std::chrono::microseconds duration);
+using api::format_duration;
 
 /// `12,345` for reading.
 [[nodiscard]] std::string with_thousands(std::uint64_t number);
