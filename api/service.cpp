@@ -45,7 +45,7 @@ ServiceOptions with_notes(ServiceOptions options, const RedactionNotes& notes) {
   return options;
 }
 
-RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscriptions,
+RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscriptions, const LegalHolds& holds,
                                    const ServiceOptions& options) {
   RedactionReach reach;
   reach.forget_states = [&replays](const RedactionOrder& order, Timestamp requested) {
@@ -61,6 +61,9 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
   reach.redis_until = [shared = options.shared_states](Timestamp requested) -> std::optional<Timestamp> {
     if (shared == nullptr) return std::nullopt;
     return Timestamp{requested.micros + std::chrono::microseconds(shared->time_to_live()).count()};
+  };
+  reach.kept = [&holds, minimum = options.retention.minimum, &clock = clock_of(options)](const RedactionOrder& order) {
+    return KeptRecords(holds.all(), order, minimum, clock.now());
   };
   return reach;
 }
@@ -101,9 +104,11 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       deliveries_(subscription_room_, store),
       pulls_(subscription_room_, scheduler),
       audit_(store, scheduler, options_),
-      redaction_room_(store, redaction_notes_, clock_of(options_),
-                      reach_of_redactions(replay_room_, subscription_room_, options_)),
+      holds_(store, redaction_gate_, clock_of(options_)),
+      redaction_room_(store, redaction_notes_, redaction_gate_, clock_of(options_),
+                      reach_of_redactions(replay_room_, subscription_room_, holds_, options_)),
       redactions_(redaction_room_, store),
+      hold_endpoints_(holds_, redaction_room_),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (recorder_) record_deliveries();
@@ -121,6 +126,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(pulls_.endpoints());
   endpoints_.add(audit_.endpoints());
   endpoints_.add(redactions_.endpoints());
+  endpoints_.add(hold_endpoints_.endpoints());
   endpoints_.add(operations_.endpoints());
 }
 

@@ -10,6 +10,8 @@
 #include "api/audit/checkpoint_endpoints.h"
 #include "api/audit/checkpoint_keeper.h"
 #include "api/audit/event_prover.h"
+#include "api/audit/hold_endpoints.h"
+#include "api/audit/legal_holds.h"
 #include "api/audit/redaction_endpoints.h"
 #include "api/audit/redaction_room.h"
 #include "api/audit/tree_endpoints.h"
@@ -85,8 +87,11 @@ class Service : public Handler {
   DeliveryEndpoints deliveries_;
   PullEndpoints pulls_;
   AuditEndpoints audit_;
+  RedactionGate redaction_gate_;
+  LegalHolds holds_;
   RedactionRoom redaction_room_;
   RedactionEndpoints redactions_;
+  HoldEndpoints hold_endpoints_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };

@@ -13,7 +13,6 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::string_view kAggregatePrefix = "$audit/";
 constexpr std::string_view kAggregateType = "$audit";
 constexpr std::string_view kPrivateBegin = R"({"remoteAddress":)";
 /// kResourceBytesMax of the engine: `kind:name`.
@@ -24,7 +23,7 @@ RecordDraft draft_of(const AuditedAction& action, ActionOutcome outcome, std::st
   RecordDraft draft;
   draft.kind = RecordKind::Action;
   draft.event_id = make_uuid_v7(clock);
-  draft.aggregate_id = std::string(kAggregatePrefix) += name_of(retention);
+  draft.aggregate_id = std::string(kActionPrefix) += name_of(retention);
   draft.aggregate_type = kAggregateType;
   draft.event_type = action.name;
   draft.outcome = outcome;

@@ -10,6 +10,9 @@
 
 namespace stele::api {
 
+/// Actions stand in the aggregates `$audit/<class>`.
+inline constexpr std::string_view kActionPrefix = "$audit/";
+
 /// One that is no call; `details` is a JSON object, `resource` may be empty.
 [[nodiscard]] RecordDraft action_draft(const AuditedAction& action, std::string_view resource, std::string details,
                                        const Clock& clock);

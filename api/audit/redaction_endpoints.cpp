@@ -9,6 +9,8 @@
 #include "api/endpoint/visible_aggregate.h"
 #include "api/endpoint/visible_event.h"
 #include "api/http/bounded_read.h"
+#include "api/json/json_writer.h"
+#include "api/json/timestamp.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -17,8 +19,8 @@ namespace {
 
 using CallPtr = std::shared_ptr<Call>;
 
-/// What a dry run looks at; beyond, it gives the least that it would be.
-constexpr std::size_t kDryRunRecordsMax = 200'000;
+/// What a request looks at; beyond, a dry run gives the least that it would be, and what is kept is found on the way.
+constexpr std::uint64_t kLookRecordsMax = 200'000;
 
 /// The store's own state is no body of anybody's: what clients keep with it is.
 bool is_own_state(std::string_view aggregate_id) {
@@ -27,6 +29,19 @@ bool is_own_state(std::string_view aggregate_id) {
 
 Problem not_redactable() {
   return {"not-redactable", "What the store keeps about itself (identifiers that begin with '$') cannot be redacted."};
+}
+
+Problem is_kept(const RedactionScan::Found& found) {
+  if (found.held == 0) {
+    return Problem("still-retained", "The body is kept until " + format_timestamp(*found.retained_until) + '.')
+        .member("retainedUntil", "\"" + format_timestamp(*found.retained_until) + "\"");
+  }
+  std::string names;
+  JsonWriter json(names);
+  json.begin_array();
+  for (const std::string& name : found.holds) json.string(name);
+  json.end_array();
+  return Problem("legal-hold", "A legal hold keeps it: " + *found.holds.begin() + '.').member("holds", names);
 }
 
 }  // namespace
@@ -87,19 +102,27 @@ void RedactionEndpoints::redact_aggregate(Call& call) {
 
 void RedactionEndpoints::redact(Call& call, RedactionOrder order, bool dry_run) {
   Response response;
-  if (dry_run) {
-    RedactionScan scan(store_, order);
-    RedactionScan::Found found;
+  const KeptRecords kept = room_.kept(order);
+  RedactionScan::Found found;
+  bool is_whole = false;
+  if (dry_run || !kept.none()) {
+    RedactionScan scan(store_, order, kept);
     std::vector<Position> seen;
-    bool is_whole = false;
-    while (!is_whole && found.events + found.client_states + found.unchanged < kDryRunRecordsMax) {
-      const auto targets = scan.next(found, seen, [&call] { return call.request().abandoned(); });
+    const auto is_enough = [&] {
+      return call.request().abandoned() || found.records() >= kLookRecordsMax || (!dry_run && found.any_kept());
+    };
+    while (!is_whole && !is_enough()) {
+      const auto targets = scan.next(found, seen, is_enough);
+      if (!targets && targets.error().kind == ErrorKind::Closed) break;
       if (!targets) return call.fail(read_failed());
       is_whole = targets->empty();
     }
+  }
+  if (dry_run) {
     response.body = dry_run_json(order, found, is_whole);
     return call.send(std::move(response));
   }
+  if (found.any_kept()) return call.fail(is_kept(found));
   call.has_acted();
   const auto asked = room_.request(std::move(order), call.caller(), call.correlation());
   if (const auto* const problem = std::get_if<Problem>(&asked)) return call.fail(*problem);

@@ -72,7 +72,8 @@ std::string to_json(const RedactionOutcome& outcome) {
   JsonWriter json(text);
   json.begin_object().key("events").number(outcome.events).key("members").number(outcome.members);
   json.key("bytes").number(outcome.bytes).key("clientStates").number(outcome.client_states);
-  json.key("segments").number(outcome.segments).key("subscriptionIds").begin_array();
+  json.key("segments").number(outcome.segments).key("held").number(outcome.held);
+  json.key("retained").number(outcome.retained).key("subscriptionIds").begin_array();
   for (const std::string& id : outcome.subscription_ids) json.string(id);
   json.end_array().end_object();
   return text;
@@ -117,6 +118,8 @@ std::optional<RedactionOutcome> parse_redaction_outcome(const Record& record) {
   outcome.bytes = number_in(object, "bytes").value_or(0);
   outcome.client_states = number_in(object, "clientStates").value_or(0);
   outcome.segments = number_in(object, "segments").value_or(0);
+  outcome.held = number_in(object, "held").value_or(0);
+  outcome.retained = number_in(object, "retained").value_or(0);
   dom::array ids;
   if (object["subscriptionIds"].get(ids) == simdjson::SUCCESS) {
     for (const dom::element element : ids) {

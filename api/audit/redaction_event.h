@@ -37,6 +37,8 @@ struct RedactionOutcome {
   std::uint64_t bytes = 0;                      ///< of these
   std::uint64_t client_states = 0;              ///< that clients had stored and that were made of them
   std::uint64_t segments = 0;                   ///< written anew
+  std::uint64_t held = 0;                       ///< records that are left because of a legal hold
+  std::uint64_t retained = 0;                   ///< that are left because their class is kept longer
   std::vector<std::string> subscription_ids{};  ///< that may have delivered them
 };
 

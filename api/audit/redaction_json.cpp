@@ -37,7 +37,8 @@ std::string redaction_json(const RedactionStatus& status) {
   if (status.completed) json.key("completedAt").plain(format_timestamp(*status.completed));
   json.key("counts").begin_object().key("events").number(outcome.events).key("members").number(outcome.members);
   json.key("bytes").number(outcome.bytes).key("clientStates").number(outcome.client_states);
-  json.key("segments").number(outcome.segments).end_object();
+  json.key("segments").number(outcome.segments).key("held").number(outcome.held);
+  json.key("retained").number(outcome.retained).end_object();
   json.key("waitingFor").begin_array();
   for (const std::string& each : status.waiting_for) json.string(each);
   json.end_array().key("outOfReach").begin_array();
@@ -65,7 +66,14 @@ std::string dry_run_json(const RedactionOrder& order, const RedactionScan::Found
   append_scope(json, order);
   json.key("counts").begin_object().key("events").number(found.events).key("members").number(found.members);
   json.key("bytes").number(found.bytes).key("clientStates").number(found.client_states);
-  json.key("unchanged").number(found.unchanged).end_object();
+  json.key("unchanged").number(found.unchanged).key("held").number(found.held);
+  json.key("retained").number(found.retained).end_object();
+  if (!found.holds.empty()) {
+    json.key("holds").begin_array();
+    for (const std::string& name : found.holds) json.string(name);
+    json.end_array();
+  }
+  if (found.retained_until) json.key("retainedUntil").plain(format_timestamp(*found.retained_until));
   json.key("complete").boolean(is_whole).end_object();
   return text;
 }

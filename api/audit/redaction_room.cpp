@@ -5,9 +5,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "api/audit/redaction_scan.h"
 #include "api/endpoint/own_event_reader.h"
 #include "api/endpoint/own_events.h"
+#include "api/json/timestamp.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t kUnfinishedMax = 1'000;
 constexpr std::chrono::milliseconds kPauseMax{30'000};
+/// Until it is looked again what is kept, unless the rules change before.
+constexpr std::chrono::hours kRest{1};
 /// A reader holds a file for as long as one page or one piece takes him.
 constexpr std::chrono::milliseconds kReadersWait{1'000};
 
@@ -50,6 +52,23 @@ std::string in_words(const Error& error) {
   }
 }
 
+/// What of an order is kept, and by what.
+std::vector<std::string> in_words(const RedactionScan::Found& found) {
+  std::vector<std::string> words;
+  if (found.held > 0) {
+    std::string holds = "a legal hold: ";
+    for (const std::string& name : found.holds) {
+      if (name != *found.holds.begin()) holds += ", ";
+      holds += name;
+    }
+    words.push_back(std::move(holds));
+  }
+  if (found.retained > 0) {
+    words.push_back("the time that actions are kept, until " + format_timestamp(*found.retained_until));
+  }
+  return words;
+}
+
 }  // namespace
 
 std::string_view name_of(RedactionState state) {
@@ -66,8 +85,9 @@ std::string_view name_of(RedactionState state) {
   return "completed";
 }
 
-RedactionRoom::RedactionRoom(Store& store, RedactionNotes& notes, const Clock& clock, RedactionReach reach)
-    : store_(store), notes_(notes), clock_(clock), reach_(std::move(reach)) {
+RedactionRoom::RedactionRoom(Store& store, RedactionNotes& notes, RedactionGate& gate, const Clock& clock,
+                             RedactionReach reach)
+    : store_(store), notes_(notes), gate_(gate), clock_(clock), reach_(std::move(reach)) {
   load();
 }
 
@@ -178,6 +198,16 @@ std::size_t RedactionRoom::unfinished() const {
   return unfinished_.size();
 }
 
+void RedactionRoom::rules_changed() {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, work] : unfinished_) {
+      if (work->rests) work->not_before = {};
+    }
+  }
+  changed_.notify_all();
+}
+
 void RedactionRoom::begin_shutdown() {
   {
     const std::lock_guard lock(mutex_);
@@ -225,18 +255,32 @@ void RedactionRoom::run() {
       unfinished_.erase(work->status.order.id);
       continue;
     }
+    if (work->rests && gate_.rules() == work->rules) {
+      work->not_before = std::chrono::steady_clock::now() + kRest;
+      continue;
+    }
     work->not_before = std::chrono::steady_clock::now() + work->pause;
     work->pause = std::min(work->pause * 2, kPauseMax);
   }
 }
 
-/// Why it could not be done, in words; empty if it was.
-std::string RedactionRoom::rewrite(Work& work) {
-  RedactionScan scan(store_, work.status.order);
-  RedactionScan::Found found;
+/// Why it could not be done, in words; empty if it was. Begins again when the rules change on the way.
+std::string RedactionRoom::rewrite(Work& work, RedactionScan::Found& found) {
+  while (true) {
+    found = {};
+    work.rules = gate_.rules();
+    std::string trouble = rewrite_by(work.rules, work, found);
+    if (trouble.empty() || gate_.rules() == work.rules || is_stopping()) return trouble;
+  }
+}
+
+std::string RedactionRoom::rewrite_by(std::uint64_t rules, Work& work, RedactionScan::Found& found) {
+  RedactionScan scan(store_, work.status.order, reach_.kept(work.status.order));
   std::vector<Position> seen;
   const RedactionWatch watch{.go_on = [this](const RedactionProgress&) { return !is_stopping(); },
-                             .readers_wait = std::chrono::milliseconds{0}};
+                             .readers_wait = std::chrono::milliseconds{0},
+                             .gate = &gate_,
+                             .rules = rules};
   while (true) {
     const std::uint64_t states_before = found.client_states;
     const auto targets = scan.next(found, seen, [this] { return is_stopping(); });
@@ -257,9 +301,21 @@ std::string RedactionRoom::rewrite(Work& work) {
 }
 
 bool RedactionRoom::go_on(Work& work) {
+  if (!work.kept_by.empty() && (work.rests || gate_.rules() != work.rules)) {
+    work.rewritten = false;
+    work.forget_states = reach_.forget_states(work.status.order, clock_.now());  // what was folded meanwhile too
+  }
   if (!work.rewritten) {
     tell(work, RedactionState::Rewriting, {});
-    std::string trouble = rewrite(work);
+    RedactionScan::Found found;
+    std::string trouble = rewrite(work, found);
+    {
+      const std::lock_guard lock(mutex_);
+      work.kept_by = in_words(found);
+      work.rests = false;
+      work.status.outcome.held = found.held;
+      work.status.outcome.retained = found.retained;
+    }
     if (!trouble.empty()) {
       tell(work, RedactionState::Waiting, {std::move(trouble)});
       return false;
@@ -275,6 +331,11 @@ bool RedactionRoom::go_on(Work& work) {
   } else if (!readers->readers_gone) {
     left.emplace_back("somebody still reads from a file of before");
   }
+  if (left.empty() && !work.kept_by.empty()) {
+    const std::lock_guard lock(mutex_);
+    work.rests = true;
+  }
+  left.insert(left.end(), work.kept_by.begin(), work.kept_by.end());
   if (!left.empty() || is_stopping()) {
     tell(work, RedactionState::Waiting, std::move(left));
     return false;

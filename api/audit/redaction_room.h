@@ -20,11 +20,14 @@
 #include <vector>
 
 #include "api/access/principal.h"
+#include "api/audit/kept_records.h"
 #include "api/audit/redaction_event.h"
+#include "api/audit/redaction_scan.h"
 #include "api/http/problem.h"
 #include "api/records/redaction_notes.h"
 #include "engine/base/clock.h"
 #include "engine/redaction/redaction.h"
+#include "engine/redaction/redaction_gate.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -50,6 +53,8 @@ struct RedactionReach {
   std::function<std::vector<std::string>(const RedactionOrder& order)> delivered_by;
   /// Until when Redis may have states of before, at the latest; none: there is no Redis.
   std::function<std::optional<Timestamp>(Timestamp requested)> redis_until;
+  /// What of it is kept by the rules of now.
+  std::function<KeptRecords(const RedactionOrder& order)> kept;
 };
 
 struct RedactionStatus {
@@ -67,8 +72,9 @@ struct RedactionStatus {
 /// Thread-safe. What it is made of must outlive it.
 class RedactionRoom {
  public:
-  /// Reads what there is, and goes on with what is not complete. Throws if it cannot be read.
-  RedactionRoom(Store& store, RedactionNotes& notes, const Clock& clock, RedactionReach reach);
+  /// Reads what there is, and goes on with what is not complete. Throws if it cannot be read. Rules change through
+  /// `gate`.
+  RedactionRoom(Store& store, RedactionNotes& notes, RedactionGate& gate, const Clock& clock, RedactionReach reach);
   ~RedactionRoom();
   RedactionRoom(const RedactionRoom&) = delete;
 
@@ -77,6 +83,9 @@ class RedactionRoom {
                                                                const std::string& correlation);
   /// None: there is none of this id. May wait for the disk.
   [[nodiscard]] Result<std::optional<RedactionStatus>> status(const std::string& id) const;
+  [[nodiscard]] KeptRecords kept(const RedactionOrder& order) const { return reach_.kept(order); }
+  /// Those that wait because something is kept look again.
+  void rules_changed();
   /// How many are not complete.
   [[nodiscard]] std::size_t unfinished() const;
 
@@ -87,6 +96,9 @@ class RedactionRoom {
   struct Work {
     RedactionStatus status;
     bool rewritten = false;
+    std::uint64_t rules = 0;           ///< by which it was rewritten
+    std::vector<std::string> kept_by;  ///< of what was left then, in words
+    bool rests = false;                ///< there is nothing else that it waits for
     RedactionReach::ForgetStates forget_states;
     std::chrono::steady_clock::time_point not_before{};
     std::chrono::milliseconds pause{250};
@@ -98,13 +110,15 @@ class RedactionRoom {
   void run();
   /// Goes on with one; true once it is complete.
   [[nodiscard]] bool go_on(Work& work);
-  [[nodiscard]] std::string rewrite(Work& work);
+  [[nodiscard]] std::string rewrite(Work& work, RedactionScan::Found& found);
+  [[nodiscard]] std::string rewrite_by(std::uint64_t rules, Work& work, RedactionScan::Found& found);
   [[nodiscard]] bool is_stopping() const;
   void look_around(RedactionStatus& status) const;
   void tell(Work& work, RedactionState state, std::vector<std::string> waiting_for);
 
   Store& store_;
   RedactionNotes& notes_;
+  RedactionGate& gate_;
   const Clock& clock_;
   const RedactionReach reach_;
 

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <utility>
+
 #include "api/endpoint/own_events.h"
 
 namespace stele::api {
@@ -26,9 +28,10 @@ std::optional<std::uint64_t> folded_up_to(const Record& record) {
 
 }  // namespace
 
-RedactionScan::RedactionScan(const Store& store, const RedactionOrder& order)
+RedactionScan::RedactionScan(const Store& store, const RedactionOrder& order, KeptRecords kept)
     : store_(store),
       order_(order),
+      kept_(std::move(kept)),
       states_(own_aggregate_id(kStatesPrefix, order.aggregate_id)),
       stage_(order.record ? Stage::Record : Stage::Aggregate) {}
 
@@ -38,6 +41,22 @@ void RedactionScan::take(const Record& record, BodyMemberSet members, bool is_st
   if (there.empty()) {
     ++found.unchanged;
     return;
+  }
+  switch (kept_.none() ? Kept::No : kept_.of(record.header())) {
+    case Kept::Held:
+      ++found.held;
+      for (std::string& name : kept_.holds_of(record.header())) {
+        if (found.holds.size() < kHoldNamesMax) found.holds.insert(std::move(name));
+      }
+      return;
+    case Kept::Retained: {
+      ++found.retained;
+      const Timestamp until = kept_.retained_until(record.header());
+      if (!found.retained_until || until > *found.retained_until) found.retained_until = until;
+      return;
+    }
+    case Kept::No:
+      break;
   }
   ++(is_state ? found.client_states : found.events);
   found.members += there.size();
