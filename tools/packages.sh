@@ -4,11 +4,11 @@ packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-yaml
   libboost1.81-dev libboost-url1.81-dev libsimdjson-dev libxxhash-dev libssl-dev
   libfmt-dev libspdlog-dev libcli11-dev libzstd-dev zlib1g-dev prometheus-cpp-dev libjemalloc-dev libmozjs-102-dev libseccomp-dev
-  libwslay-dev libhiredis-dev
+  libwslay-dev libhiredis-dev libre2-dev
 )
 # What tests and benchmarks need besides.
 test_packages=(
-  doctest-dev libbenchmark-dev libpq-dev libnats-dev python3-jsonpatch python3-cryptography
+  doctest-dev libbenchmark-dev libpq-dev libnats-dev python3-jsonpatch python3-cryptography json-schema-test-suite
   strace e2fsprogs openssl zstd redis-server
 )
 # A Node from elsewhere brings an npm of its own, beside which Debian's cannot be installed.
