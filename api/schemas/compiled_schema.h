@@ -18,10 +18,10 @@ enum class SchemaDraft : std::uint8_t { Draft07, Draft202012 };
 // What a schema may be at most.
 inline constexpr std::size_t kSchemaBytesMax = 1 << 20;
 inline constexpr std::size_t kSubschemasMax = 10'000;
-inline constexpr std::size_t kSchemaDepthMax = 64;             ///< subschemas in each other
-inline constexpr std::size_t kSchemaUriBytesMax = 2048;        ///< of `$id`, `$ref` and anchors
-inline constexpr std::size_t kSchemaPatternSizeMax = 500'000;  ///< EcmaPattern::size() of all its patterns
-inline constexpr std::size_t kIgnoredKeywordsMax = 100;        ///< what is listed of them
+inline constexpr std::size_t kSchemaDepthMax = 64;               ///< subschemas in each other
+inline constexpr std::size_t kSchemaUriBytesMax = 2048;          ///< of `$id`, `$ref` and anchors
+inline constexpr std::size_t kSchemaPatternBytesMax = 64 << 20;  ///< EcmaPattern::memory_max() of all its patterns
+inline constexpr std::size_t kIgnoredKeywordsMax = 100;          ///< what is listed of them
 
 /// Why a text is no schema that can be used.
 struct SchemaFault {

@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::uint32_t kCodeMax = 0x10FFFF;
 constexpr int kGroupDepthMax = 200;
-constexpr std::int64_t kProgramBytesMax = 1 << 20;
+constexpr std::size_t kSmallProgramBytesMax = 64 << 10;
+constexpr std::size_t kProgramBytesMax = 1 << 20;
+constexpr int kSmallProgramInstructions = 200;
 
 // What \s and . mean to ECMA-262, which is more than what they mean to RE2.
 constexpr std::string_view kSpaces =
@@ -468,6 +470,13 @@ class PatternTranslator {
   std::string unsupported_;
 };
 
+std::unique_ptr<const RE2> compiled_program(const std::string& pattern, std::size_t memory_max) {
+  RE2::Options options(RE2::Quiet);
+  options.set_never_capture(true);
+  options.set_max_mem(static_cast<std::int64_t>(memory_max));
+  return std::make_unique<const RE2>(pattern, options);
+}
+
 }  // namespace
 
 bool is_ecma_pattern(std::string_view text) {
@@ -476,8 +485,11 @@ bool is_ecma_pattern(std::string_view text) {
   return !translator.failed();
 }
 
-EcmaPattern::EcmaPattern(std::string_view source, std::unique_ptr<const re2::RE2> program)
-    : source_(source), program_(std::move(program)), size_(static_cast<std::uint64_t>(program_->ProgramSize())) {}
+EcmaPattern::EcmaPattern(std::string_view source, std::unique_ptr<const re2::RE2> program, std::size_t memory_max)
+    : source_(source),
+      program_(std::move(program)),
+      instructions_(static_cast<std::uint64_t>(program_->ProgramSize())),
+      memory_max_(memory_max) {}
 
 EcmaPattern::~EcmaPattern() = default;
 
@@ -489,23 +501,27 @@ std::variant<std::shared_ptr<const EcmaPattern>, std::string> EcmaPattern::compi
     return fmt::format("This pattern has {}, and patterns are matched in linear time only, without.",
                        translator.unsupported());
   }
-  RE2::Options options(RE2::Quiet);
-  options.set_never_capture(true);
-  options.set_max_mem(kProgramBytesMax);
-  auto program = std::make_unique<const RE2>(translator.out(), options);
+  std::size_t memory_max = kSmallProgramBytesMax;
+  auto program = compiled_program(translator.out(), memory_max);
+  if (program->error_code() == RE2::ErrorPatternTooLarge || program->ProgramSize() > kSmallProgramInstructions) {
+    memory_max = kProgramBytesMax;
+    program = compiled_program(translator.out(), memory_max);
+  }
   if (!program->ok()) {
     return "This pattern cannot be taken: " +
            (program->error_code() == RE2::ErrorPatternTooLarge
                 ? std::string("it is too large when its repetitions are written out.")
                 : program->error() + ".");
   }
-  return std::shared_ptr<const EcmaPattern>(new EcmaPattern(source, std::move(program)));
+  return std::shared_ptr<const EcmaPattern>(new EcmaPattern(source, std::move(program), memory_max));
 }
 
 bool EcmaPattern::found_in(std::string_view text, WorkBudget& work) const {
-  // In the worst case each byte meets each instruction, some hundred of them in the time of one unit.
+  // In the worst case each byte meets each instruction, some hundred of them in the time of one unit; and to begin
+  // takes some time by itself.
   constexpr std::uint64_t kStepsPerUnit = 64;
-  if (!work.spend(1 + text.size() * size_ / kStepsPerUnit)) return false;
+  constexpr std::uint64_t kUnitsToBegin = 4;
+  if (!work.spend(kUnitsToBegin + text.size() * instructions_ / kStepsPerUnit)) return false;
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *program_);
 }
 

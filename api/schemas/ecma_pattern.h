@@ -1,6 +1,7 @@
 #pragma once
 // Patterns as JSON Schema has them: regular expressions of ECMA-262, run by RE2 in time linear in the text.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,15 +34,17 @@ class EcmaPattern {
   /// the length of the text and the size of the pattern.
   [[nodiscard]] bool found_in(std::string_view text, WorkBudget& work) const;
   [[nodiscard]] const std::string& source() const { return source_; }
-  /// In instructions; 10 to 100 for what people write.
-  [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// What the pattern may take in the course of time, as it learns how to match fast: 64 KiB for what people write, 1
+  /// MiB for what has more than 200 instructions.
+  [[nodiscard]] std::size_t memory_max() const { return memory_max_; }
 
  private:
-  EcmaPattern(std::string_view source, std::unique_ptr<const re2::RE2> program);
+  EcmaPattern(std::string_view source, std::unique_ptr<const re2::RE2> program, std::size_t memory_max);
 
   std::string source_;
   std::unique_ptr<const re2::RE2> program_;
-  std::uint64_t size_;
+  std::uint64_t instructions_;
+  std::size_t memory_max_;
 };
 
 }  // namespace stele::api

@@ -228,9 +228,9 @@ class SchemaCompiler {
     auto compiled = EcmaPattern::compile(source);
     if (const auto* const why = std::get_if<std::string>(&compiled)) places_.fail(place, at, *why);
     auto pattern = std::get<std::shared_ptr<const EcmaPattern>>(std::move(compiled));
-    pattern_size_ += pattern->size();
-    if (pattern_size_ > kSchemaPatternSizeMax) {
-      places_.fail(place, at, "All patterns together are too large when their repetitions are written out.");
+    pattern_bytes_ += pattern->memory_max();
+    if (pattern_bytes_ > kSchemaPatternBytesMax) {
+      places_.fail(place, at, "The schema has too many patterns: at most 1024, or fewer large ones.");
     }
     patterns_.emplace(source, pattern);
     return pattern;
@@ -551,7 +551,7 @@ class SchemaCompiler {
   std::unordered_map<SubschemaId, PlaceId> places_of_ids_;
   std::deque<SubschemaId> queue_;
   std::map<std::string, std::shared_ptr<const EcmaPattern>, std::less<>> patterns_;
-  std::uint64_t pattern_size_ = 0;
+  std::size_t pattern_bytes_ = 0;
   std::set<std::string> ignored_;
   bool has_dynamic_reference_ = false;
 };
