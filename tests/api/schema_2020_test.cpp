@@ -6,14 +6,14 @@
 #include <string>
 
 #include "tests/api/schema_support.h"
+#include "tests/support/build_paths.h"
 
 using namespace stele::api;
 using namespace stele::tests;
 
 TEST_CASE("Schema202012.EveryKeywordMeansWhatTheCasesSay") {
   simdjson::dom::parser parser;
-  const simdjson::dom::array cases =
-      parser.load(STELE_SOURCE_DIR "/tests/data/schemas-2020-12.json").get_array().value();
+  const simdjson::dom::array cases = parser.load(source_path("tests/data/schemas-2020-12.json")).get_array().value();
   int instances = 0;
   for (const simdjson::dom::element one : cases) {
     const std::string title(one["description"].get_string().value());

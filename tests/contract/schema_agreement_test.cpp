@@ -15,6 +15,7 @@
 #include "api/schemas/compiled_schema.h"
 #include "api/schemas/schema_validation.h"
 #include "tests/contract/listen_process.h"
+#include "tests/support/build_paths.h"
 #include "tests/support/client_script.h"
 
 using namespace stele::api;
@@ -66,8 +67,7 @@ std::vector<SchemaCase> official_cases() {
 std::vector<SchemaCase> own_cases() {
   std::vector<SchemaCase> cases;
   simdjson::dom::parser parser;
-  const simdjson::dom::array groups =
-      parser.load(STELE_SOURCE_DIR "/tests/data/schemas-2020-12.json").get_array().value();
+  const simdjson::dom::array groups = parser.load(source_path("tests/data/schemas-2020-12.json")).get_array().value();
   for (const simdjson::dom::element group : groups) {
     SchemaCase one{
         std::string(group["description"].get_string().value()), simdjson::minify(group["schema"].value()), {}};
