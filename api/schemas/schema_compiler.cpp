@@ -579,7 +579,9 @@ std::variant<std::shared_ptr<const CompiledSchema>, SchemaFault> compile_schema(
   auto program = std::make_unique<SchemaProgram>();
   simdjson::dom::parser parser;
   element root;
-  if (parser.parse_into_document(program->document, json.data(), json.size(), true).get(root) != simdjson::SUCCESS) {
+  // Of nothing there need not even be an address, which the parser wants.
+  if (json.empty() ||
+      parser.parse_into_document(program->document, json.data(), json.size(), true).get(root) != simdjson::SUCCESS) {
     return fault_of_text(json);
   }
   try {
