@@ -19,6 +19,7 @@ class Row:
     note: str = ""
     runs: dict = dataclasses.field(default_factory=dict)
     most: float | None = None  # what ours must not exceed besides
+    least: float | None = None  # what ours must reach besides
     cpu_wait_share: float = 0
     timed: bool = True  # figures that a busy machine makes worthless
     # An answer that rests on the peer's work cannot beat it: then either side is measured wrongly.
@@ -34,8 +35,9 @@ class Row:
     def goal_text(self):
         if not self.relation:
             return "-"
-        texts = [f"{self.relation} {self.goal}"] if self.goal != float("inf") else []
+        texts = [f"{self.relation} {self.goal}"] if self.goal not in (0, float("inf")) else []
         texts += [f"<= {self.most:g} {self.unit}"] if self.most is not None else []
+        texts += [f">= {self.least:,.0f} {self.unit}"] if self.least is not None else []
         return ", ".join(texts)
 
     def verdict(self, busy_from):
@@ -47,6 +49,8 @@ class Row:
             return "implausible"
         met = self.ratio >= self.goal if self.relation == ">=" else self.ratio <= self.goal
         if self.most is not None and self.median(self.ours) > self.most:
+            met = False
+        if self.least is not None and self.median(self.ours) < self.least:
             met = False
         return "met" if met else "missed"
 
