@@ -1,10 +1,9 @@
 #include "api/audit/event_prover.h"
 
+#include "api/audit/event_proof_json.h"
 #include "api/audit/tree_refusal.h"
-#include "api/json/json_writer.h"
 #include "engine/audit/merkle_tree.h"
 #include "engine/base/base64.h"
-#include "engine/base/uuid.h"
 
 namespace stele::api {
 
@@ -12,24 +11,6 @@ namespace {
 
 /// Right after a start the tree may be behind for a moment.
 constexpr std::chrono::milliseconds kTreeLookInterval{10};
-
-std::string_view bytes_of_salt(const Salt& salt) { return {reinterpret_cast<const char*>(salt.data()), salt.size()}; }
-
-/// What a member of the body adds to the leaf: its bytes and their salt, or the digest of both. What only the store may
-/// see is shown as a digest.
-void add_member(JsonWriter& json, const Record& record, BodyMember member, std::string_view name,
-                std::optional<std::uint32_t> length) {
-  if (!length) return;
-  json.key(name).begin_object();
-  const auto bytes = record.bytes_of(member);
-  if (bytes && member != BodyMember::Private) {
-    json.key("salt").plain(base64_encode(bytes_of_salt(*record.salt(member))));
-    json.key("bytes").plain(base64_encode(*bytes));
-  } else {
-    json.key("digest").plain(base64_encode(as_bytes(record.member_digest(member))));
-  }
-  json.end_object();
-}
 
 }  // namespace
 
@@ -74,27 +55,10 @@ std::variant<EventProver::Inclusion, Problem> EventProver::find_inclusion(Positi
 }
 
 std::variant<std::string, Problem> EventProver::proof_json(const Record& record) {
-  const RecordHeader& header = record.header();
-  auto found = find_inclusion(header.position);
+  auto found = find_inclusion(record.header().position);
   if (auto* const problem = std::get_if<Problem>(&found)) return std::move(*problem);
   const Inclusion& inclusion = std::get<Inclusion>(found);
-  const Digest body = record.body_digest();
-  std::string text;
-  JsonWriter json(text);
-  json.begin_object().key("eventId").plain(to_string(header.event_id)).key("index").number(header.position.value());
-  json.key("treeSize").number(inclusion.checkpoint->checkpoint.size).key("hashes").begin_array();
-  for (const Digest& hash : inclusion.path) json.plain(base64_encode(as_bytes(hash)));
-  json.end_array().key("checkpoint").string(inclusion.checkpoint->note);
-  json.key("leaf").begin_object();
-  json.key("preimage").plain(base64_encode(std::string(record.header_bytes()).append(as_bytes(body))));
-  json.key("leafHash").plain(base64_encode(as_bytes(leaf_hash(record.header_bytes(), body))));
-  json.key("bodyDigest").plain(base64_encode(as_bytes(body)));
-  json.key("members").begin_object();
-  add_member(json, record, BodyMember::Data, "data", header.data_length);
-  add_member(json, record, BodyMember::Metadata, "metadata", header.metadata_length);
-  add_member(json, record, BodyMember::Private, "private", header.private_length);
-  json.end_object().end_object().end_object();
-  return text;
+  return event_proof_json(record, inclusion.path, inclusion.checkpoint->checkpoint.size, inclusion.checkpoint->note);
 }
 
 std::variant<std::string, Problem> EventProver::proof_file(const Record& record) {

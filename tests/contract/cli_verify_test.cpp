@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -311,6 +312,88 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree"
   CHECK(Json(run({"verify-bundle", by_time, "--key", key, "--json"}).out).number("/events") == 8);
   CHECK(run({"audit", "bundle", "-o", bundle}).exit_code == 2);
   CHECK(bytes_in_file(bundle) == whole);
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServer") {
+  const std::string key = vkey();
+  // More than one tile of leaves, and an event that shows its data no more.
+  add_events(600);
+  const HttpResponse taken = client.post("/v1/events/" + last_event + "/redact", R"({"reason":"asked for"})");
+  REQUIRE_MESSAGE(taken.status == 202, taken.body);
+  for (int tries = 0; tries < 600; ++tries) {
+    if (get_json(client, std::string(taken.header("Location"))).text("/state") == "completed") break;
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  const std::string early = copy_folder("early");
+  add_events(2);
+  const auto verified = [&](const std::string& path) {
+    const ProcessResult ours = run({"verify-bundle", path, "--key", key, "--json"});
+    const ProcessResult theirs = run_process({"/usr/bin/python3", kBundleInPython, path, key});
+    CHECK_MESSAGE(ours.exit_code == 0, ours.out);
+    CHECK_MESSAGE(theirs.exit_code == 0, theirs.err);
+    return Json(ours.out);
+  };
+  /// The same events, whatever checkpoint proves them.
+  const auto leaves_in = [&](const std::string& path) {
+    std::vector<std::string> leaves;
+    std::istringstream lines(bytes_in_file(path));
+    for (std::string line; std::getline(lines, line);) {
+      if (const Json json(line); json.has("/leaf")) leaves.push_back(json.at("/leaf").minified());
+    }
+    return leaves;
+  };
+  const auto bundle_of_folder = [&](const std::string& data, std::vector<std::string> which) {
+    const std::string path = folder.file("folder.bundle");
+    std::vector<std::string> arguments{"audit", "bundle", "--data", data, "-o", path};
+    arguments.insert(arguments.end(), which.begin(), which.end());
+    const ProcessResult made = run_stele(arguments);
+    CHECK_MESSAGE(made.exit_code == 0, made.err);
+    return path;
+  };
+  const std::string shown = folder.file("server.bundle");
+  REQUIRE(run({"audit", "bundle", "--aggregate", "mission/1", "-o", shown}).exit_code == 0);
+  const auto expected = leaves_in(shown);
+  REQUIRE(expected.size() == 605);
+
+  // Beside the server, of a copy, and of one whose tiles are gone or damaged.
+  for (const bool beside : {true, false}) {
+    const std::string data = beside ? api.data() : copy_folder("copy");
+    const std::string path = bundle_of_folder(data, {"--aggregate", "mission/1"});
+    const Json told = verified(path);
+    CHECK(told.number("/completeTo") == 605);
+    CHECK(told.number("/redacted") == 1);
+    CHECK(leaves_in(path) == expected);
+  }
+  const std::string copy = folder.file("copy");
+  CHECK(verified(bundle_of_folder(copy, {"--from", "2020-01-01T00:00:00Z"})).number("/events") == 605);
+  CHECK(verified(bundle_of_folder(copy, {"--to", "2020-01-01T00:00:00Z"})).number("/events") == 0);
+  std::string tiles = bytes_in_file(copy + "/tiles/1.tiles");
+  tiles[70] = static_cast<char>(tiles[70] ^ 1);
+  overwrite(copy + "/tiles/1.tiles", tiles);
+  CHECK(leaves_in(bundle_of_folder(copy, {"--aggregate", "mission/1"})) == expected);
+  fs::remove_all(copy + "/tiles");
+  CHECK(leaves_in(bundle_of_folder(copy, {"--aggregate", "mission/1"})) == expected);
+  CHECK(!fs::exists(copy + "/tiles"));
+
+  const auto refused = [&](std::vector<std::string> arguments, std::string_view why) {
+    const std::string path = folder.file("refused");
+    arguments.insert(arguments.begin(), {"audit", "bundle", "-o", path, "--data"});
+    const ProcessResult result = run_stele(arguments);
+    CHECK(result.exit_code == 1);
+    CHECK_MESSAGE(contains(result.err, why), result.err);
+    CHECK(!fs::exists(path));
+    CHECK(!fs::exists(path + ".unfinished"));
+  };
+  refused({folder.file("none"), "--aggregate", "mission/1"}, folder.file("none"));
+  refused({copy, "--from", "yesterday"}, "--from: \"yesterday\" is no time");
+  fs::remove_all(copy + "/checkpoints");
+  fs::copy(early + "/checkpoints", copy + "/checkpoints", fs::copy_options::recursive);
+  const ProcessResult part =
+      run_stele({"audit", "bundle", "--data", copy, "--aggregate", "mission/1", "-o", folder.file("part")});
+  CHECK(contains(part.err, "left out 2 events that no signed checkpoint covers yet"));
+  CHECK(verified(folder.file("part")).number("/completeTo") == 603);
+  fs::remove_all(copy + "/checkpoints");
+  refused({copy, "--aggregate", "mission/1"}, "no checkpoint was signed");
 }
 
 TEST_CASE("Verify.RefusesWrongUsage") {

@@ -20,6 +20,7 @@
 #include "tools/client/problem.h"
 #include "tools/client/remote_log.h"
 #include "tools/client/server_flags.h"
+#include "tools/offline/folder_bundle.h"
 
 namespace stele::tools {
 
@@ -30,6 +31,7 @@ constexpr const char* kVerifyBundle = "stele verify-bundle";
 
 struct BundleFlags {
   ServerFlags server;
+  std::string data;  ///< a folder instead of a server; empty: none
   std::string aggregate;
   std::string from;
   std::string to;
@@ -41,14 +43,48 @@ struct BundleFlags {
     app.add_text("--to", to, "Stored before this time").type("TIME").group("Which events");
     app.add_text("--output,-o", file, "The file to write; one that is there is replaced").type("FILE").required();
     server.declare(app);
+    app.add_text("--data", data,
+                 "Read this data folder instead of asking a server; nothing in it is changed, and a server may use it")
+        .type("DIR")
+        .group("Without a server");
     app.footer("`stele verify-bundle` verifies the file without a server.");
+  }
+
+  /// What they say of the events.
+  [[nodiscard]] api::BundleHead chosen() const {
+    api::BundleHead head{.from = from, .to = to};
+    if (!aggregate.empty()) head.aggregate_id = aggregate;
+    return head;
   }
 };
 
-/// Writes a bundle of what the server lists.
-class BundleMaker {
+/// Writes lines to the file that is to become the bundle.
+class BundleFile {
  public:
-  BundleMaker(const BundleFlags& flags, HttpClient& listing, HttpClient& proving, std::ofstream& to)
+  explicit BundleFile(const std::string& name) : name_(name), to_(name, std::ios::binary | std::ios::trunc) {}
+
+  [[nodiscard]] Status add(std::string_view line) {
+    to_ << line << '\n';
+    return status();
+  }
+  [[nodiscard]] Status close() {
+    to_.close();
+    return status();
+  }
+
+ private:
+  [[nodiscard]] Status status() const {
+    return to_ ? Status() : Error{.kind = ErrorKind::Io, .message = "cannot write", .file = name_};
+  }
+
+  const std::string name_;
+  std::ofstream to_;
+};
+
+/// Writes a bundle of what the server lists.
+class ServerBundle {
+ public:
+  ServerBundle(const BundleFlags& flags, HttpClient& listing, HttpClient& proving, BundleFile& to)
       : flags_(flags), listing_(listing), proving_(proving), to_(to) {}
 
   Status run() {
@@ -65,8 +101,7 @@ class BundleMaker {
     if (response.status != 200) return refused(response);
     if (!failure_ && !rest_.empty()) failure_ = write_proof(rest_);
     STELE_TRY(std::move(failure_));
-    to_ << api::bundle_end_line(events_) << '\n';
-    return {};
+    return to_.add(api::bundle_end_line(events_));
   }
   [[nodiscard]] std::uint64_t events() const { return events_; }
 
@@ -77,15 +112,14 @@ class BundleMaker {
 
   Status write_head() {
     STELE_ASSIGN(const CheckpointFile newest, RemoteLog(proving_).checkpoint());
-    api::BundleHead head{.origin = newest.checkpoint.origin, .from = flags_.from, .to = flags_.to};
-    if (!flags_.aggregate.empty()) head.aggregate_id = flags_.aggregate;
+    api::BundleHead head = flags_.chosen();
+    head.origin = newest.checkpoint.origin;
     STELE_ASSIGN(const HttpResponse keys, proving_.send({.target = "/log/keys"}));
     if (keys.status != 200) return refused(keys);
     for (const std::string_view key : JsonMembers(keys.body).list("keys")) {
       head.vkeys.push_back(JsonMembers(key).text("vkey"));
     }
-    to_ << api::bundle_head_line(head) << '\n';
-    return {};
+    return to_.add(api::bundle_head_line(head));
   }
 
   /// False ends the list early.
@@ -106,8 +140,7 @@ class BundleMaker {
     api::append_percent_encoded(target, JsonMembers(event).text("eventId"));
     STELE_ASSIGN(const HttpResponse proof, proving_.send({.target = target + "/proof?wait=checkpoint"}));
     if (proof.status != 200) return refused(proof);
-    to_ << proof.body << '\n';
-    if (!to_) return Error{.kind = ErrorKind::Io, .message = "cannot write", .file = flags_.file};
+    STELE_TRY(to_.add(proof.body));
     ++events_;
     return {};
   }
@@ -115,11 +148,29 @@ class BundleMaker {
   const BundleFlags& flags_;
   HttpClient& listing_;
   HttpClient& proving_;
-  std::ofstream& to_;
+  BundleFile& to_;
   std::string rest_;
   Status failure_;
   std::uint64_t events_ = 0;
 };
+
+/// How many events are in it.
+Result<std::uint64_t> bundle_of_server(const BundleFlags& flags, HttpClient& listing, HttpClient& proving,
+                                       BundleFile& to) {
+  ServerBundle bundle(flags, listing, proving, to);
+  STELE_TRY(bundle.run());
+  return bundle.events();
+}
+
+Result<std::uint64_t> bundle_of_folder(const BundleFlags& flags, BundleFile& to) {
+  STELE_ASSIGN(const auto bundle, FolderBundle::open(flags.data));
+  STELE_TRY(bundle->write(flags.chosen(), [&](std::string_view line) { return to.add(line); }));
+  if (bundle->uncovered() > 0) {
+    say("{}: left out {} events that no signed checkpoint covers yet\n", kBundleCommand,
+        with_thousands(bundle->uncovered()));
+  }
+  return bundle->events();
+}
 
 }  // namespace
 
@@ -135,23 +186,22 @@ int audit_bundle_command(int argc, const char* const* argv) {
   if (!listing) return wrong_usage(kBundleCommand, listing.error().describe());
   const auto proving = flags.server.client();
   if (!proving) return wrong_usage(kBundleCommand, proving.error().describe());
-  const auto fail = [](const std::string& why) {
-    say("{}: {}\n", kBundleCommand, why);
-    return kExitFailure;
-  };
   // Never half a bundle under the name that was asked for.
   const std::string unfinished = flags.file + ".unfinished";
-  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
-  if (!file) return fail("cannot write " + unfinished);
-  BundleMaker maker(flags, **listing, **proving, file);
-  const Status made = maker.run();
-  file.close();
-  if (!made || !file) {
+  BundleFile file(unfinished);
+  const auto made =
+      flags.data.empty() ? bundle_of_server(flags, **listing, **proving, file) : bundle_of_folder(flags, file);
+  const Status closed = file.close();
+  if (!made || !closed) {
     (void)std::remove(unfinished.c_str());
-    return fail(made ? "cannot write " + unfinished : made.error().describe());
+    say("{}: {}\n", kBundleCommand, (made ? closed : Status(made.error())).error().describe());
+    return kExitFailure;
   }
-  if (std::rename(unfinished.c_str(), flags.file.c_str()) != 0) return fail("cannot rename " + unfinished);
-  say("{} events are in {}\n", with_thousands(maker.events()), flags.file);
+  if (std::rename(unfinished.c_str(), flags.file.c_str()) != 0) {
+    say("{}: cannot rename {}\n", kBundleCommand, unfinished);
+    return kExitFailure;
+  }
+  say("{} events are in {}\n", with_thousands(*made), flags.file);
   return kExitOk;
 }
 
