@@ -86,7 +86,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
                   ? nullptr
                   : std::make_unique<EventProver>(store, *checkpoints_, scheduler, options_.min_position_waiters_max)),
       checkpoint_endpoints_(store, scheduler, checkpoints_.get(), witnesses_.get(), prover_.get(), options_),
-      tree_endpoints_(store, options_),
+      tree_endpoints_(store, checkpoints_.get(), options_),
       replay_room_(store, options_),
       replays_(replay_room_),
       snapshots_(replay_room_),

@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "api/audit/tile_path.h"
 #include "api/audit/tree_refusal.h"
 #include "api/http/bounded_read.h"
 #include "api/http/parameters.h"
@@ -26,8 +25,8 @@ constexpr std::string_view kEntriesPrefix = "/log/tile/entries/";
 Problem no_such_tile() {
   return {
       "not-found",
-      "The tree has no such tile yet, or its path is not spelt as C2SP tlog-tiles has it: level, number in groups of "
-      "three digits, and `.p/` with the width of one that is not full."};
+      "No signed checkpoint covers such a tile yet, or its path is not spelt as C2SP tlog-tiles has it: level, number "
+      "in groups of three digits, and `.p/` with the width of one that is not full."};
 }
 
 Problem limited() { return {"limit-forbids", "A key that is limited to aggregate types does not see the whole log."}; }
@@ -94,13 +93,21 @@ Problem TreeEndpoints::refusal(const Error& error) const {
   return tree_refusal(error, store_.tree().progress());
 }
 
+bool TreeEndpoints::is_signed(unsigned level, const TilePath& tile) const {
+  if (keeper_ == nullptr) return true;
+  const auto newest = keeper_->newest();
+  if (newest == nullptr || level >= kTileLevels) return false;
+  const std::uint64_t hashes = newest->checkpoint.size >> (8 * level);
+  return tile.index <= hashes / kTileWidth && tile.index * kTileWidth + tile.width <= hashes;
+}
+
 void TreeEndpoints::tile(Call& call) const {
   // As sent: a spelling with escapes is another one.
   const std::string_view path = call.request().path().substr(kTilePrefix.size());
   const std::size_t slash = path.find('/');
   const auto level = parse_tile_level(path.substr(0, slash));
   const auto tile = parse_tile_path(path.substr(slash + 1));
-  if (!level || !tile) return call.fail(no_such_tile());
+  if (!level || !tile || !is_signed(*level, *tile)) return call.fail(no_such_tile());
   const auto hashes = store_.tree().tile(*level, tile->index, tile->width);
   if (!hashes) return call.fail(hashes.error().kind == ErrorKind::NotFound ? no_such_tile() : refusal(hashes.error()));
   std::string body;
@@ -112,7 +119,7 @@ void TreeEndpoints::tile(Call& call) const {
 void TreeEndpoints::entries(Call& call) const {
   if (call.caller().is_limited()) return call.fail(limited());
   const auto tile = parse_tile_path(call.request().path().substr(kEntriesPrefix.size()));
-  if (!tile) return call.fail(no_such_tile());
+  if (!tile || !is_signed(0, *tile)) return call.fail(no_such_tile());
   const auto leaves = store_.tree().tile(0, tile->index, tile->width);
   if (!leaves) return call.fail(leaves.error().kind == ErrorKind::NotFound ? no_such_tile() : refusal(leaves.error()));
   const auto view = store_.view();

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "api/audit/checkpoint_keeper.h"
+#include "api/audit/tile_path.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/endpoint/subject_report.h"
@@ -14,7 +16,9 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class TreeEndpoints {
  public:
-  TreeEndpoints(Store& store, const ServiceOptions& options) : store_(store), options_(options) {}
+  /// `keeper`: null if nothing is signed, and then tiles are shown as far as the log is durable.
+  TreeEndpoints(Store& store, const CheckpointKeeper* keeper, const ServiceOptions& options)
+      : store_(store), keeper_(keeper), options_(options) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   /// For /metrics.
@@ -26,8 +30,11 @@ class TreeEndpoints {
   void inclusion(Call& call) const;
   void consistency(Call& call) const;
   [[nodiscard]] Problem refusal(const Error& error) const;
+  /// Whether the newest checkpoint is over all of the tile: what is shown is never taken back.
+  [[nodiscard]] bool is_signed(unsigned level, const TilePath& tile) const;
 
   Store& store_;
+  const CheckpointKeeper* const keeper_;
   const ServiceOptions& options_;
 };
 

@@ -9,14 +9,17 @@
 #include <vector>
 
 #include "api/audit/tile_path.h"
+#include "engine/audit/checkpoint.h"
 #include "engine/audit/merkle_frontier.h"
 #include "engine/audit/merkle_proof.h"
+#include "engine/audit/signed_note.h"
 #include "engine/base/base64.h"
 #include "engine/log/record.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"
 #include "tests/support/forwarding_file_system.h"
 #include "tests/support/process_usage.h"
+#include "tests/support/temp_folder.h"
 
 namespace stele::api::test {
 namespace {
@@ -69,6 +72,30 @@ Answer get_ready(TestService& service, const std::string& target, const TestServ
 Digest root_of(TestService& service) { return service.store().head().root; }
 
 }  // namespace
+
+TEST_CASE("TreeEndpoints.NoTileIsShownThatNoCheckpointCovers") {
+  const stele::test::TempFolder keys;
+  ServiceOptions options;
+  options.checkpoints.keys_folder = keys.path() + "/keys";
+  options.checkpoints.in_background = false;  // signed once, as the service begins
+  TestService service(options);
+  const Answer note = service.get("/log/checkpoint");
+  const std::uint64_t covered = parse_checkpoint(parse_note(note.body)->text)->size;
+  REQUIRE(covered > 0);
+  append_events(service, 300);
+  REQUIRE(service.store().head().size > 256);
+  for (const std::string folder : {"/log/tile/0/", "/log/tile/entries/"}) {
+    CAPTURE(folder);
+    CHECK(get_ready(service, folder + "000.p/" + std::to_string(covered)).status == 200);
+    for (const std::string& tile : {"000.p/" + std::to_string(covered + 1), std::string("000"), std::string("001.p/1"),
+                                    std::string("x999/x999/x999/x999/x999/999")}) {
+      CAPTURE(tile);
+      CHECK(service.get(folder + tile).slug() == "not-found");
+    }
+  }
+  CHECK(service.get("/log/tile/1/000.p/1").slug() == "not-found");
+  CHECK(service.get("/log/tile/63/000.p/1").slug() == "not-found");
+}
 
 TEST_CASE("TreeEndpoints.TilesHoldTheHashesOfTheTree") {
   TestService service;
