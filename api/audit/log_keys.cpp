@@ -49,13 +49,12 @@ std::vector<std::size_t> endorsers_of(const std::vector<LogKey>& known, const No
 
 }  // namespace
 
-void LogKeys::take(const Record& record) {
-  const RecordHeader& header = record.header();
+void LogKeys::take(const RecordHeader& header, std::string_view data_text) {
   if (header.kind != RecordKind::Event || !header.aggregate_id.starts_with(kKeyAggregatePrefix)) return;
   simdjson::dom::parser parser;
   simdjson::dom::element data;
   std::string_view vkey;
-  if (parser.parse(std::string(record.body().data.value_or(""))).get(data) != simdjson::SUCCESS ||
+  if (parser.parse(simdjson::padded_string(data_text)).get(data) != simdjson::SUCCESS ||
       data["vkey"].get(vkey) != simdjson::SUCCESS) {
     ++unreadable_;
     return;

@@ -36,7 +36,8 @@ struct LogKey {
 class LogKeys {
  public:
   /// The next event of an aggregate `$key/…`, in the order of the log; others are passed over.
-  void take(const Record& record);
+  void take(const Record& record) { take(record.header(), record.body().data.value_or("")); }
+  void take(const RecordHeader& header, std::string_view data);
   /// All that the log has announced.
   [[nodiscard]] static Result<LogKeys> read(const ReadView& view);
 

@@ -199,6 +199,12 @@ TEST_CASE("Verify.FollowsKeysThatVouchForEachOther") {
   const Json seen = server.verify({server.api.data(), "--key", first, "--since", since});
   CHECK(seen.text("/verdict") == "ok");
   CHECK(seen.number("/provenSize") == seen.number("/size"));
+  // From outside, where the older key signs no more.
+  const Json shown = server.verify({"--key", first, "--since", since});
+  CHECK(shown.text("/verdict") == "ok");
+  CHECK(contains(shown.at("/notes").minified(), "it has vouched for " + server.vkey(1)));
+  CHECK(server.verify({"--key", server.vkey(1)}).text("/verdict") == "ok");
+  CHECK(server.verify({"--key", AuditedServer().vkey()}).text("/verdict") == "forged");
   // By the newer key alone: what the older one has signed is in the tree that the newer one signs.
   CHECK(server.verify({server.api.data(), "--key", server.vkey(1)}).text("/verdict") == "ok");
 }

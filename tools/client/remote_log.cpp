@@ -1,20 +1,31 @@
 #include "tools/client/remote_log.h"
 
 #include <fmt/core.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "api/audit/event_proof.h"
-#include "engine/base/digest.h"
+#include "api/audit/log_keys.h"
+#include "api/endpoint/own_events.h"
+#include "api/http/percent.h"
+#include "tools/client/event_filters.h"
 #include "tools/client/problem.h"
 
 namespace stele::tools {
 
 namespace {
 
+/// A rotation is two of them.
+constexpr std::size_t kKeyEventsMax = 1000;
+
 Error no_answer(const char* what) {
   return Error{.kind = ErrorKind::Corrupt, .message = std::string("the server's answer is ") + what};
+}
+
+Error refused(const std::string& target, const HttpResponse& response) {
+  return Error{.kind = response.status == 404 ? ErrorKind::NotFound : ErrorKind::Unsupported,
+               .message = target + " was refused: " + read_problem(response).describe()};
 }
 
 }  // namespace
@@ -29,11 +40,18 @@ Result<HttpResponse> RemoteLog::get(std::string target) {
   HttpRequest request;
   request.target = std::move(target);
   STELE_ASSIGN(HttpResponse response, client_.send(request));
-  if (response.status != 200) {
-    return Error{.kind = response.status == 404 ? ErrorKind::NotFound : ErrorKind::Unsupported,
-                 .message = request.target + " was refused: " + read_problem(response).describe()};
-  }
+  if (response.status != 200) return refused(request.target, response);
   return response;
+}
+
+Result<std::optional<std::string>> RemoteLog::get_if_shown(std::string target) {
+  using Found = std::optional<std::string>;
+  HttpRequest request;
+  request.target = std::move(target);
+  STELE_ASSIGN(HttpResponse response, client_.send(request));
+  if (response.status == 401 || response.status == 403) return Found{};
+  if (response.status == 200) return Found(std::move(response.body));
+  return refused(request.target, response);
 }
 
 Result<CheckpointFile> RemoteLog::checkpoint() {
@@ -60,27 +78,50 @@ Result<std::vector<Digest>> RemoteLog::leaves(std::uint64_t tile, std::uint64_t 
   return leaves;
 }
 
-Result<std::optional<std::vector<Digest>>> RemoteLog::leaves_of_entries(std::uint64_t tile, std::uint64_t width) {
-  using Found = std::optional<std::vector<Digest>>;
-  HttpRequest request;
-  request.target = "/log/tile/entries/" + tile_path(tile, width);
-  STELE_ASSIGN(const HttpResponse response, client_.send(request));
-  if (response.status == 401 || response.status == 403) return Found{};
-  if (response.status != 200) {
-    return Error{.kind = ErrorKind::Unsupported,
-                 .message = request.target + " was refused: " + read_problem(response).describe()};
-  }
-  std::vector<Digest> leaves;
-  for (std::string_view rest = response.body; !rest.empty();) {
+Result<std::optional<std::vector<std::string>>> RemoteLog::entries(std::uint64_t tile, std::uint64_t width) {
+  STELE_ASSIGN(const auto body, get_if_shown("/log/tile/entries/" + tile_path(tile, width)));
+  using Found = std::optional<std::vector<std::string>>;
+  if (!body) return Found{};
+  std::vector<std::string> entries;
+  for (std::string_view rest = *body; !rest.empty();) {
     if (rest.size() < 2) return no_answer("no bundle of entries");
     const std::size_t length =
         (static_cast<std::size_t>(static_cast<unsigned char>(rest[0])) << 8) | static_cast<unsigned char>(rest[1]);
-    if (rest.size() - 2 < length || leaves.size() == width) return no_answer("no bundle of that many entries");
-    leaves.push_back(sha256({std::string_view("\0", 1), rest.substr(2, length)}));
+    if (rest.size() - 2 < length || entries.size() == width) return no_answer("no bundle of that many entries");
+    entries.emplace_back(rest.substr(2, length));
     rest.remove_prefix(2 + length);
   }
-  if (leaves.size() != width) return no_answer("no bundle of that many entries");
-  return Found(std::move(leaves));
+  if (entries.size() != width) return no_answer("no bundle of that many entries");
+  return Found(std::move(entries));
+}
+
+Result<std::optional<std::vector<api::EventProof>>> RemoteLog::key_events(const std::string& origin) {
+  using Found = std::optional<std::vector<api::EventProof>>;
+  EventTarget target("/v1/events");
+  target.add("aggregateId", api::own_aggregate_id(api::kKeyAggregatePrefix, origin));
+  target.add("includeSystem", "true");
+  target.add("limit", std::to_string(kKeyEventsMax));
+  STELE_ASSIGN(const auto list, get_if_shown(target.text()));
+  if (!list) return Found{};
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  simdjson::dom::array events;
+  if (parser.parse(simdjson::padded_string(*list)).get(root) != simdjson::SUCCESS ||
+      root["events"].get(events) != simdjson::SUCCESS) {
+    return no_answer("no list of events");
+  }
+  if (!root["nextCursor"].is_null()) return no_answer("a list of more events of keys than are looked at");
+  std::vector<api::EventProof> proofs;
+  for (const simdjson::dom::element event : events) {
+    std::string_view id;
+    if (event["eventId"].get(id) != simdjson::SUCCESS) return no_answer("an event without an eventId");
+    std::string path = "/v1/events/";
+    api::append_percent_encoded(path, id);
+    STELE_ASSIGN(const HttpResponse proof, get(path + "/proof?wait=checkpoint"));
+    STELE_ASSIGN(api::EventProof read, api::read_event_proof(proof.body));
+    proofs.push_back(std::move(read));
+  }
+  return Found(std::move(proofs));
 }
 
 }  // namespace stele::tools

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/audit/event_proof.h"
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
 #include "tools/client/http_client.h"
@@ -27,11 +28,16 @@ class RemoteLog {
   [[nodiscard]] Result<std::vector<Digest>> consistency(std::uint64_t from, std::uint64_t to);
   /// The first `width` hashes of a tile of level 0.
   [[nodiscard]] Result<std::vector<Digest>> leaves(std::uint64_t tile, std::uint64_t width);
-  /// The same computed from the entries. None if the server does not show entries to this caller.
-  [[nodiscard]] Result<std::optional<std::vector<Digest>>> leaves_of_entries(std::uint64_t tile, std::uint64_t width);
+  /// What they are made of: hashed header ‖ body digest of each. None if the server does not show it to this caller.
+  [[nodiscard]] Result<std::optional<std::vector<std::string>>> entries(std::uint64_t tile, std::uint64_t width);
+  /// The events of the log's keys in their order, with what proves them; nothing was verified. None if the server does
+  /// not show them to this caller.
+  [[nodiscard]] Result<std::optional<std::vector<api::EventProof>>> key_events(const std::string& origin);
 
  private:
   [[nodiscard]] Result<HttpResponse> get(std::string target);
+  /// The body; none if the caller may not see it.
+  [[nodiscard]] Result<std::optional<std::string>> get_if_shown(std::string target);
 
   HttpClient& client_;
 };

@@ -22,8 +22,9 @@ struct RemoteVerification {
 };
 
 /// The signature of the server's newest checkpoint, that it continues `since`, and its root from the leaves of all
-/// records: from their entries where the server shows them, else from its tiles. Errors are what kept it from being
-/// done.
+/// records: from their entries where the server shows them, else from its tiles. Beside `key` those count that it has
+/// endorsed, and so on, as events of the log say, which have to stand in that very tree. Errors are what kept it from
+/// being done.
 [[nodiscard]] Result<RemoteVerification> verify_remote_log(
     RemoteLog& log, const NoteVerifier& key, const std::optional<CheckpointFile>& since,
     const std::function<void(std::uint64_t records, std::uint64_t size)>& on_progress);

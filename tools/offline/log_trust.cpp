@@ -1,7 +1,5 @@
 #include "tools/offline/log_trust.h"
 
-#include <algorithm>
-
 #include "api/audit/redaction_event.h"
 #include "api/endpoint/own_events.h"
 #include "engine/base/keyed_hash.h"
@@ -16,7 +14,7 @@ constexpr std::string_view kClientStatesPrefix = "$snapshot/";
 }  // namespace
 
 void LogTrust::take(const Record& record) {
-  keys_.take(record);
+  keys_.take(record.header(), record.body().data.value_or(""));
   if (record.header().aggregate_id.starts_with(api::kRedactionPrefix) &&
       record.header().event_type == api::kRedactionRequested) {
     if (const auto order = api::parse_redaction_order(record)) {
@@ -30,24 +28,6 @@ void LogTrust::take(const Record& record) {
       aggregate_orders_[keyed_hash(states)].assign(1, {Position{UINT64_MAX}, BodyMemberSet::all()});
     }
   }
-  const std::vector<api::LogKey>& all = keys_.all();
-  while (is_trusted_.size() < all.size()) {
-    const api::LogKey& key = all[is_trusted_.size()];
-    // Who has endorsed it was there before.
-    const bool is_endorsed = std::any_of(key.endorsers.begin(), key.endorsers.end(),
-                                         [&](std::size_t endorser) { return is_trusted_[endorser]; });
-    is_trusted_.push_back(is_endorsed || (trusted_ ? key.verifier == *trusted_ : key.endorsed));
-  }
-}
-
-std::vector<NoteVerifier> LogTrust::keys_at(std::uint64_t size) const {
-  if (!names_trusted()) return {*trusted_};
-  std::vector<NoteVerifier> keys;
-  const std::vector<api::LogKey>& all = keys_.all();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (is_trusted_[i] && all[i].signs_at(size)) keys.push_back(all[i].verifier);
-  }
-  return keys;
 }
 
 bool LogTrust::explains(const RedactedRecord& record) const {
@@ -61,10 +41,6 @@ bool LogTrust::explains(const RedactedRecord& record) const {
     }
   }
   return record.members.without(explained).empty();
-}
-
-bool LogTrust::names_trusted() const {
-  return !trusted_ || std::find(is_trusted_.begin(), is_trusted_.end(), true) != is_trusted_.end();
 }
 
 }  // namespace stele::tools
