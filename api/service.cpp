@@ -45,6 +45,14 @@ ServiceOptions with_notes(ServiceOptions options, const RedactionNotes& notes) {
   return options;
 }
 
+BreakerTold breaker_records(ActionRecorder* recorder) {
+  if (recorder == nullptr) return {};
+  return [recorder](const std::string& id, bool is_open) {
+    recorder->record(*audited_as("subscription.breaker"), "subscription:" + id,
+                     is_open ? R"({"open":true})" : R"({"open":false})");
+  };
+}
+
 RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscriptions, const LegalHolds& holds,
                                    const ServiceOptions& options) {
   RedactionReach reach;
@@ -98,7 +106,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
           },
           prover_.get()),
       live_(store, hub_, options_),
-      subscription_room_(store, hub_, scheduler, options_),
+      subscription_room_(store, hub_, scheduler, options_, breaker_records(recorder_.get())),
       subscriptions_(subscription_room_, store),
       dead_letters_(subscription_room_, store, options_),
       deliveries_(subscription_room_, store),
@@ -177,6 +185,12 @@ void Service::complete(const Request& request, Response& response) const {
   // Not read, perhaps: then the only one that there can be, or "*" itself, is right for whoever sent it.
   if (origin.empty() && origins.size() == 1) origin = origins.front();
   add_cors(origins, origin, request.method() == Method::Options ? endpoints_.methods() : std::string_view{}, response);
+}
+
+void Service::note_refusal(int status) {
+  if (!recorder_) return;
+  // From no address, so that those of all are one record, as are the refusals of strangers.
+  recorder_->note({.action = &refused_request(), .outcome = outcome_of_status(status), .status = status});
 }
 
 void Service::handle(const Request& request, Reply reply) {

@@ -50,6 +50,7 @@ class Service : public Handler {
   [[nodiscard]] bool wants_body(const Request& request, BodyTerms& terms) override;
   void handle(const Request& request, Reply reply) override;
   void complete(const Request& request, Response& response) const override;
+  void note_refusal(int status) override;
   /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.
   void begin_shutdown() override;
 

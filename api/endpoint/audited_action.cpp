@@ -82,6 +82,8 @@ constexpr std::array kActions{
                   "a live stream goes on; once an hour, with what it has shown since"},
     AuditedAction{"stream.end", Read, kAction, false,
                   "a live stream has ended; with what it has shown since the last record"},
+    AuditedAction{"subscription.breaker", Delivery, kAction, false,
+                  "a receiver counts as out of order and is tried now and then only, or no more"},
     AuditedAction{"subscription.checkpoint", Delivery, kEvent, false, "how far a subscription has come"},
     AuditedAction{"subscription.create", Administration, kEvent, false, "a subscription"},
     AuditedAction{"subscription.dead-letters", Delivery, kEvent, false,

@@ -28,6 +28,12 @@ enum class DoneAs : std::uint8_t {
   Counted,  ///< the hourly record of a subscription
 };
 
+/// What the status of an answer says.
+[[nodiscard]] constexpr ActionOutcome outcome_of_status(int status) {
+  if (status < 400) return ActionOutcome::Done;
+  return status < 500 ? ActionOutcome::Refused : ActionOutcome::Failed;
+}
+
 struct AuditedAction {
   std::string_view name;
   ActionClass retention;  ///< when it is done; a refusal or failure is of the class refusal

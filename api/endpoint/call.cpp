@@ -154,9 +154,7 @@ void Call::send(std::variant<Response, Problem> result) {
 
 std::optional<AnsweredCall> Call::audited(const Response& response, AnsweredCall::Texts& to) const {
   if (auditor_ == nullptr) return std::nullopt;
-  const ActionOutcome outcome = response.status < 400   ? ActionOutcome::Done
-                                : response.status < 500 ? ActionOutcome::Refused
-                                                        : ActionOutcome::Failed;
+  const ActionOutcome outcome = outcome_of_status(response.status);
   if (!auditor_->records(*action_, outcome)) return std::nullopt;
   AnsweredCall call{.action = action_, .route = route_, .outcome = outcome, .status = response.status};
   call.principal = caller_.name();

@@ -154,6 +154,9 @@ class Handler {
     static_cast<void>(request);
     static_cast<void>(response);
   }
+  /// Told of each request that net has refused itself, because none came whole: any thread, and never waits. Nothing
+  /// of what was sent is to be believed.
+  virtual void note_refusal(int status) { static_cast<void>(status); }
   /// Must not block: slow work goes to the read pool. `request` lives until `reply` has been called. `reply` runs on
   /// any thread, or inside the call.
   virtual void handle(const Request& request, Reply reply) = 0;

@@ -51,6 +51,7 @@ struct SubscriptionShared {
   Scheduler& scheduler;
   const Clock& clock;
   const ReadLimits& read_limits;
+  const BreakerTold& breaker_told;  ///< or none
 };
 
 /// Thread-safe.
@@ -168,6 +169,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   void take_attempts(Timestamp now, Calls& calls);  // with the mutex
   void keep_steps(Timestamp now, bool any_new);     // with the mutex
   void stand_as_queue(Timestamp now);               // with the mutex
+  void tell_breaker(Timestamp now, Calls& calls);   // with the mutex
   void collect_acked(Timestamp now, Calls& calls);  // with the mutex
   void schedule(Timestamp now);                     // with the mutex
   void ring(Timestamp due) noexcept;
@@ -208,6 +210,8 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   bool restart_from_journal_ = false;
   bool follower_due_ = false;  ///< the follower is to be made anew
   CircuitBreaker breaker_;
+  bool breaker_told_open_ = false;  ///< as it was told last
+  std::optional<Timestamp> breaker_told_{};
   DeliveryRate rate_;
   std::deque<Pending> pending_;
   std::map<std::uint64_t, UnderWay> under_way_;

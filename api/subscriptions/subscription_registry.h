@@ -8,6 +8,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,14 +33,15 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
  public:
   using SubscriptionPtr = std::shared_ptr<Subscription>;
 
-  SubscriptionRegistry(Store& of, EventHub& feeder, Scheduler& timers, const ServiceOptions& settings)
+  SubscriptionRegistry(Store& of, EventHub& feeder, Scheduler& timers, const ServiceOptions& settings, BreakerTold told)
       : store(of),
         hub(feeder),
         scheduler(timers),
         options(settings),
         clock(settings.clock != nullptr ? *settings.clock : system_clock()),
         secrets(settings.subscriptions.files != nullptr ? *settings.subscriptions.files : posix_file_system(),
-                settings.subscriptions.secrets_folder) {}
+                settings.subscriptions.secrets_folder),
+        breaker_told(std::move(told)) {}
 
   /// Reads them, once, before anything else. Throws if that is not possible.
   void load();
@@ -87,6 +89,7 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
   const ServiceOptions& options;
   const Clock& clock;
   SubscriptionSecretStore secrets;
+  const BreakerTold breaker_told;  ///< or none
   DeliveryThreads threads;
   std::optional<SubscriptionShared> shared;  ///< once there is a journal
   std::mutex changing;                       ///< held while the log is told of a change, which then holds

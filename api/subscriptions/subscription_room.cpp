@@ -43,8 +43,9 @@ SubscriptionOwner owner_of(const Caller& caller) {
 
 Problem no_subscription() { return {"subscription-not-found", "There is no such subscription."}; }
 
-SubscriptionRoom::SubscriptionRoom(Store& store, EventHub& hub, Scheduler& scheduler, const ServiceOptions& options)
-    : registry_(std::make_shared<SubscriptionRegistry>(store, hub, scheduler, options)) {
+SubscriptionRoom::SubscriptionRoom(Store& store, EventHub& hub, Scheduler& scheduler, const ServiceOptions& options,
+                                   BreakerTold breaker_told)
+    : registry_(std::make_shared<SubscriptionRegistry>(store, hub, scheduler, options, std::move(breaker_told))) {
   registry_->load();
   registry_->watch_owners();
 }

@@ -52,11 +52,16 @@ struct PulledBatch {
 
 [[nodiscard]] Problem no_subscription();
 
+/// Told that the receiver of a subscription counts as out of order (CircuitBreaker), or no more; once a minute at most
+/// for each. Any thread; quick.
+using BreakerTold = std::function<void(const std::string& subscription_id, bool is_open)>;
+
 /// Thread-safe. What it is made of must outlive it. Changes may block until they are durable: not on an I/O thread.
 /// An id that does not exist, or was deleted meanwhile, is answered with `subscription-not-found`.
 class SubscriptionRoom : public SubscribeChecks {
  public:
-  SubscriptionRoom(Store& store, EventHub& hub, Scheduler& scheduler, const ServiceOptions& options);
+  SubscriptionRoom(Store& store, EventHub& hub, Scheduler& scheduler, const ServiceOptions& options,
+                   BreakerTold breaker_told = {});
   ~SubscriptionRoom() override;
 
   // Changes, durable on return.

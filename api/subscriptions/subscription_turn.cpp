@@ -286,6 +286,7 @@ Subscription::Next Subscription::take(Calls& calls) {
   take_attempts(time, calls);
   keep_steps(time, pending_.size() > before);
   stand_as_queue(time);
+  tell_breaker(time, calls);
   collect_acked(time, calls);
   // What has just failed may be due already, and there may be room again for what was not read.
   const bool is_due = queue_->next_look(time).has_value() || (had_no_room_ && queue_->room() > 0);
@@ -587,6 +588,15 @@ Subscription::Next Subscription::tell_log(Lane lane) {
   return Next::Slow;
 }
 
+void Subscription::tell_breaker(Timestamp time, Calls& calls) {
+  if (!shared_.breaker_told || breaker_.is_open() == breaker_told_open_) return;
+  if (breaker_told_ && after(*breaker_told_, kTellStateEvery) > time) return;
+  calls.push_back(
+      [&told = shared_.breaker_told, id = definition_.id, is_open = breaker_.is_open()] { told(id, is_open); });
+  breaker_told_open_ = breaker_.is_open();
+  breaker_told_ = time;
+}
+
 void Subscription::schedule(Timestamp time) {
   std::optional<Timestamp> due;
   const auto consider = [&](Timestamp at) {
@@ -609,6 +619,7 @@ void Subscription::schedule(Timestamp time) {
   consider_optional(leases_.next_expiry());
   for (const Waiter& waiter : waiters_) consider(waiter.deadline);
   for (const AckWaiter& waiter : ack_waiters_) consider(waiter.deadline);
+  if (breaker_told_ && breaker_.is_open() != breaker_told_open_) consider(after(*breaker_told_, kTellStateEvery));
   consider(log_again_);
   if (standing_untold_) consider(after(standing_told_, kTellStateEvery));
   if (!letters_added_.empty() || !letters_removed_.empty()) consider(after(letters_told_, kTellLettersEvery));

@@ -109,7 +109,10 @@ api::Response Exchange::own_answer(std::string_view slug, std::string detail) co
   return answer;
 }
 
-void Exchange::refuse(std::string_view slug, std::string detail) { response_ = own_answer(slug, std::move(detail)); }
+void Exchange::refuse(std::string_view slug, std::string detail) {
+  response_ = own_answer(slug, std::move(detail));
+  connection_.core().handler->note_refusal(response_.status);
+}
 
 void Exchange::replace_answer(std::string_view slug, std::string detail) {
   api::Response answer = own_answer(slug, std::move(detail));

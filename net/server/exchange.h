@@ -61,7 +61,7 @@ class Exchange final : private api::Request {
   [[nodiscard]] bool is_last() const { return last_; }
   void set_last(bool last) { last_ = last; }
 
-  /// An answer that the handler did not give, instead of any other.
+  /// An answer that the handler did not give, instead of any other; it is told of it.
   void refuse(std::string_view slug, std::string detail);
   /// The same, to the same route.
   void replace_answer(std::string_view slug, std::string detail);

@@ -147,7 +147,11 @@ class RoomFixture {
     options_.subscriptions.secrets_folder = folder_.path() + "/keys";
     hub_ = std::make_unique<EventHub>(*store_);
     scheduler_ = std::make_unique<TestScheduler>();
-    room_ = std::make_unique<SubscriptionRoom>(*store_, *hub_, *scheduler_, options_);
+    room_ = std::make_unique<SubscriptionRoom>(*store_, *hub_, *scheduler_, options_,
+                                               [this](const std::string& id, bool is_open) {
+                                                 const std::lock_guard lock(told_mutex_);
+                                                 breaker_told_.push_back((is_open ? "open " : "closed ") + id);
+                                               });
   }
   void close() {
     room_->begin_shutdown();
@@ -242,6 +246,12 @@ class RoomFixture {
     }
   }
 
+  /// What the audit trail would be told of breakers.
+  [[nodiscard]] std::vector<std::string> breaker_told() {
+    const std::lock_guard lock(told_mutex_);
+    return breaker_told_;
+  }
+
   [[nodiscard]] SubscriptionRoom& room() { return *room_; }
   [[nodiscard]] Store& store() { return *store_; }
 
@@ -252,6 +262,8 @@ class RoomFixture {
   ServiceOptions options_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<EventHub> hub_;
+  std::mutex told_mutex_;
+  std::vector<std::string> breaker_told_;
   std::unique_ptr<TestScheduler> scheduler_;
   std::unique_ptr<SubscriptionRoom> room_;
 };

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "api/subscriptions/circuit_breaker.h"
 #include "api/subscriptions/subscription_log.h"
 #include "tests/api/room_fixture.h"
 #include "tests/support/fake_clock.h"
@@ -116,6 +117,31 @@ TEST_CASE("SubscriptionRoom.AReceiverThatIsOutOfOrderIsTriedNowAndThen") {
   fixture.wait_done(id);
   CHECK_FALSE(fixture.status(id).breaker_open);
   CHECK(fixture.status(id).dead_letters == 0);
+}
+
+TEST_CASE("SubscriptionRoom.TheAuditTrailIsToldOfABreakerOnceAMinute") {
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock);
+  const std::string id = fixture.subscribe(RoomFixture::webhook());
+  for (int i = 0; i < CircuitBreaker::kOutagesMax; ++i) fixture.append("a" + std::to_string(i));
+  std::vector<TestSender::Sent> sent;
+  for (int i = 0; i < CircuitBreaker::kOutagesMax; ++i) sent.push_back(fixture.sender.next());
+  for (TestSender::Sent& one : sent) one.fail(Outcome::TimedOut);
+  const std::vector<std::string> opened{"open " + id};
+  wait_until([&] { return fixture.breaker_told() == opened; });
+
+  // It closes, but too soon to be told.
+  clock.wall += 2'000'000;
+  fixture.sender.next().answer(200);
+  for (int i = 1; i < CircuitBreaker::kOutagesMax; ++i) fixture.sender.next().answer(200);
+  fixture.wait_done(id);
+  CHECK_FALSE(fixture.status(id).breaker_open);
+  CHECK(fixture.breaker_told() == opened);
+  clock.wall += 59'000'000;
+  fixture.append("b");
+  fixture.sender.next().answer(200);
+  const std::vector<std::string> closed{"open " + id, "closed " + id};
+  wait_until([&] { return fixture.breaker_told() == closed; });
 }
 
 TEST_CASE("SubscriptionRoom.ParkedEventsWaitBehindTheirDeadLetter") {

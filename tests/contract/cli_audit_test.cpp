@@ -3,11 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/support/process_usage.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -60,6 +63,46 @@ TEST_CASE("Audit.ListsWhoDidWhatOverARestart") {
   CHECK(contains(servers.out, "server.stop"));
   CHECK(servers.out.find("server.start") < servers.out.find("server.stop"));
   CHECK(contains(audit_list(api, {"--json", "--action", "server.start"}).out, R"("audit-reads":"all")"));
+}
+
+TEST_CASE("Audit.RequestsThatNeverCameWholeAreOneRecordWithoutAnythingOfTheirs") {
+  Api api({"--header-timeout", "1s", "--body-size-max", "64KiB"});
+  HttpClient client = api.client();
+  const auto answered = [&](const std::string& from, const std::string& bytes, std::string_view status) {
+    RawClient raw(api.port(), {.from = from});
+    CHECK(raw.send(bytes));
+    CHECK(raw.wait_for_end());
+    CHECK_MESSAGE(contains(raw.received(), status), raw.received());
+  };
+  const std::string telling = "X-Correlation-Id: telltale\r\nHost: localhost\r\n";
+  answered("127.0.0.2", "GET /telltale HTTP/1.1\r\n" + telling + " folded: line\r\n\r\n", "HTTP/1.1 400 ");
+  answered("127.0.0.3", "GET /" + std::string(70'000, 'x') + " HTTP/1.1\r\n" + telling + "\r\n", "HTTP/1.1 414 ");
+  answered("127.0.0.4", "GET /telltale HTTP/1.1\r\n" + telling + "X-Long: " + std::string(70'000, 'x') + "\r\n\r\n",
+           "HTTP/1.1 431 ");
+  answered("127.0.0.5",
+           "POST /v1/events HTTP/1.1\r\n" + telling +
+               "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n" +
+               std::string(0x20000, 'x'),
+           "HTTP/1.1 413 ");
+  answered("127.0.0.6", "GET /telltale HTTP/1.1\r\n" + telling, "HTTP/1.1 408 ");
+
+  std::string records;
+  REQUIRE(eventually([&] {
+    records = audit_list(api, {"--json", "--action", "request.refused", "--outcome", "refused"}).out;
+    return contains(records, R"("400":)") && contains(records, R"("414":)") && contains(records, R"("431":)") &&
+           contains(records, R"("413":)") && contains(records, R"("408":)");
+  }));
+  CAPTURE(records);
+  CHECK(!contains(records, "telltale"));
+  CHECK(!contains(records, "127.0.0."));
+  std::istringstream lines(records);
+  for (std::string line; std::getline(lines, line);) {
+    const Json record(line);
+    for (const std::string member : {"/userId", "/principal", "/remoteAddress", "/correlationId", "/resource"}) {
+      CAPTURE(member);
+      CHECK(record.is_null(member));
+    }
+  }
 }
 
 TEST_CASE("Audit.SaysWhyItFindsNothing") {
