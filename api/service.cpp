@@ -110,7 +110,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       subscriptions_(subscription_room_, store),
       dead_letters_(subscription_room_, store, options_),
       deliveries_(subscription_room_, store),
-      pulls_(subscription_room_, scheduler),
+      pulls_(subscription_room_, scheduler, options_),
       audit_(store, scheduler, options_),
       holds_(store, redaction_gate_, clock_of(options_)),
       redaction_room_(store, redaction_notes_, redaction_gate_, clock_of(options_),
@@ -120,7 +120,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (recorder_) record_deliveries();
-  if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus);
+  if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus, &redaction_notes_);
   endpoints_.add(checkpoint_endpoints_.endpoints());
   endpoints_.add(tree_endpoints_.endpoints());
   endpoints_.add(events_.endpoints());

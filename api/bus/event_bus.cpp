@@ -8,6 +8,7 @@
 #include "api/http/problem.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/records/current_record.h"
 #include "api/records/event_json.h"
 
 namespace stele::api {
@@ -28,8 +29,10 @@ EventQuery from_now_on(const Store& store) {
 
 }  // namespace
 
-EventBus::EventBus(Store& store, EventHub& hub, Bus& bus)
-    : bus_(bus),
+EventBus::EventBus(Store& store, EventHub& hub, Bus& bus, const RedactionNotes* notes)
+    : store_(store),
+      bus_(bus),
+      notes_(notes),
       follower_(hub.follow(from_now_on(store),
                            [this] {
                              const std::lock_guard lock(mutex_);
@@ -70,7 +73,16 @@ void EventBus::publish_all() {
       const auto step = follower_->next(record, nullptr);
       cannot_read_ = !step;
       if (!step || *step == EventFollower::Step::AtHead || *step == EventFollower::Step::Over) return;
-      if (*step == EventFollower::Step::Event) publish(*record);
+      if (*step != EventFollower::Step::Event) continue;
+      if (may_be_outdated(*record, notes_)) {
+        const auto current = read_again(store_, *record);
+        if (!current) {
+          refused_.fetch_add(1, std::memory_order_relaxed);
+          continue;
+        }
+        record = *current;
+      }
+      publish(*record);
     } catch (const std::bad_alloc&) {
       // As if it could not be read: what was not given out comes again.
       cannot_read_ = true;
@@ -85,7 +97,7 @@ void EventBus::publish(const Record& record) {
     if (bus_.connected()) {
       channel_.assign(kEventChannelPrefix).append(record.header().event_type);
       message_.clear();
-      append_event_json(message_, record, DataForm::Minified);
+      append_event_json(message_, record, DataForm::Minified, notes_);
       taken = bus_.publish(channel_, message_);
       if (message_.capacity() > kMessageBytesKept) std::string().swap(message_);
     }

@@ -17,6 +17,8 @@
 
 namespace stele::api {
 
+class RedactionNotes;
+
 /// An event's channel is this and its type.
 inline constexpr std::string_view kEventChannelPrefix = "stele.events.";
 
@@ -24,7 +26,8 @@ inline constexpr std::string_view kEventChannelPrefix = "stele.events.";
 /// are not published. What it is made of must outlive it.
 class EventBus {
  public:
-  EventBus(Store& store, EventHub& hub, Bus& bus);
+  /// `notes`: none = nothing is ever redacted.
+  EventBus(Store& store, EventHub& hub, Bus& bus, const RedactionNotes* notes = nullptr);
   EventBus(const EventBus&) = delete;
   /// Publishes what is committed already, for a second at most.
   ~EventBus();
@@ -39,7 +42,9 @@ class EventBus {
   void publish(const Record& record);
   [[nodiscard]] bool stopping();
 
+  Store& store_;
   Bus& bus_;
+  const RedactionNotes* const notes_;
   std::string message_;  // of the thread
   std::string channel_;
   std::atomic<std::uint64_t> refused_{0};

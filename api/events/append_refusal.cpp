@@ -24,8 +24,8 @@ std::string json_string(std::string_view text) {
 /// The first events that stand in the way, as a JSON list, as far as the caller may see them.
 class ConflictingEvents {
  public:
-  ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget)
-      : view_(view), caller_(caller), budget_(budget), json_(text_) {
+  ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget, const RedactionNotes* notes)
+      : view_(view), caller_(caller), budget_(budget), notes_(notes), json_(text_) {
     json_.begin_array();
   }
 
@@ -54,13 +54,14 @@ class ConflictingEvents {
  private:
   void write() {
     if (!caller_.may_see(record_.header())) return;
-    append_event_json(json_.value(), record_, DataForm::AsSent);
+    append_event_json(json_.value(), record_, DataForm::AsSent, notes_);
     ++count_;
   }
 
   const ReadView& view_;
   const Caller& caller_;
   ReadBudget& budget_;
+  const RedactionNotes* const notes_;
   std::string text_;
   JsonWriter json_;
   Record record_;
@@ -76,7 +77,7 @@ bool may_see(const ReadView& view, const Caller& caller, const std::string& aggr
 }  // namespace
 
 Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, const Caller& caller,
-                       const ReadView& view, ReadBudget& budget) {
+                       const ReadView& view, ReadBudget& budget, const RedactionNotes* notes) {
   using Kind = AppendOutcome::Kind;
   const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
   const RecordDraft& draft = proposal.events[index];
@@ -100,7 +101,7 @@ Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, c
           .member("eventId", json_string(to_string(draft.event_id)));
     case Kind::SequenceConflict: {
       const SequenceNumber expected = draft.expected_sequence.value_or(SequenceNumber{});
-      ConflictingEvents conflicting(view, caller, budget);
+      ConflictingEvents conflicting(view, caller, budget, notes);
       conflicting.add(draft.aggregate_id, expected);
       return placed(Problem("sequence-conflict", "The event expected to be number " + std::to_string(expected.value()) +
                                                      " of its aggregate, which has " +
@@ -114,7 +115,7 @@ Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, c
       std::string mismatches;
       JsonWriter json(mismatches);
       json.begin_array();
-      ConflictingEvents conflicting(view, caller, budget);
+      ConflictingEvents conflicting(view, caller, budget, notes);
       for (const Position position : outcome.conflicting) conflicting.add(position);
       for (const AppendOutcome::Mismatch& mismatch : outcome.mismatches) {
         if (!may_see(view, caller, mismatch.aggregate_id)) continue;

@@ -4,6 +4,7 @@
 
 #include "api/access/authenticator.h"
 #include "api/http/bounded_read.h"
+#include "api/records/current_record.h"
 
 namespace stele::api {
 
@@ -24,7 +25,19 @@ void LiveFeed::begin(std::shared_ptr<Waker> waker) {
   follower_ = room_.hub.follow(std::move(query_), [waker = std::move(waker)] { waker->wake(); });
 }
 
+LiveFeed::Step LiveFeed::give(const Record& record) {
+  told_ = record.header().position;
+  record_.show(*told_);
+  room_.events_sent.fetch_add(1, std::memory_order_relaxed);
+  return Step::Event;
+}
+
 Result<LiveFeed::Step> LiveFeed::next(std::shared_ptr<const Record>& to) {
+  if (outdated_ != nullptr) {
+    STELE_ASSIGN(to, read_again(room_.store, *outdated_));
+    outdated_.reset();
+    return give(*to);
+  }
   if (!at_leisure_ && caught_up_ && follower_->has_fallen_behind()) {
     room_.cut_for_slowness.fetch_add(1, std::memory_order_relaxed);
     return Step::TooSlow;
@@ -33,10 +46,9 @@ Result<LiveFeed::Step> LiveFeed::next(std::shared_ptr<const Record>& to) {
   STELE_ASSIGN(const EventFollower::Step step, follower_->next(to, &budget));
   switch (step) {
     case EventFollower::Step::Event:
-      told_ = to->header().position;
-      record_.show(*told_);
-      room_.events_sent.fetch_add(1, std::memory_order_relaxed);
-      return Step::Event;
+      if (!may_be_outdated(*to, notes())) return give(*to);
+      outdated_ = std::move(to);
+      return Step::Paused;  // the next call may wait for a disk
     case EventFollower::Step::AtHead:
       return std::exchange(caught_up_, true) ? Step::Wait : Step::CaughtUp;
     case EventFollower::Step::Paused:
@@ -48,6 +60,7 @@ Result<LiveFeed::Step> LiveFeed::next(std::shared_ptr<const Record>& to) {
 }
 
 std::optional<Position> LiveFeed::take_checkpoint() {
+  if (outdated_ != nullptr) return std::nullopt;
   const Position end = follower_->examined_end();
   if (end == Position{0} || (told_ && end <= told_->next())) return std::nullopt;
   told_ = Position{end.value() - 1};

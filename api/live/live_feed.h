@@ -36,7 +36,7 @@ class LiveFeed {
   };
   /// Errors as of EventFollower::next().
   [[nodiscard]] Result<Step> next(std::shared_ptr<const Record>& to);
-  [[nodiscard]] bool may_block() const { return follower_->may_block(); }
+  [[nodiscard]] bool may_block() const { return outdated_ != nullptr || follower_->may_block(); }
   /// A reader that says itself how much it takes is not too slow: it goes on from the log.
   void read_at_leisure() { at_leisure_ = true; }
 
@@ -53,6 +53,8 @@ class LiveFeed {
   [[nodiscard]] bool has_credentials();
 
  private:
+  [[nodiscard]] Step give(const Record& record);
+
   LiveRoom& room_;
   const Request& asker_;
   EventQuery query_;
@@ -69,6 +71,8 @@ class LiveFeed {
   bool caught_up_ = false;
   std::optional<Position> told_;
   std::unique_ptr<EventFollower> follower_;
+  /// The next one, which may have been redacted since it was read: it has to be read again.
+  std::shared_ptr<const Record> outdated_;
 };
 
 }  // namespace stele::api

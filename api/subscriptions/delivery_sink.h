@@ -16,10 +16,13 @@
 
 namespace stele::api {
 
+class RedactionNotes;
+
 /// An event that is being delivered.
 struct Parcel {
   std::shared_ptr<const Record> record;
-  bool is_replay = false;  ///< at or before the subscription's `replayUntil`
+  bool is_replay = false;                 ///< at or before the subscription's `replayUntil`
+  const RedactionNotes* notes = nullptr;  ///< for showing it
 };
 
 /// Its number of events and its id stay the same over all its attempts.

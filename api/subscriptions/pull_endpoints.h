@@ -14,7 +14,8 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class PullEndpoints {
  public:
-  PullEndpoints(SubscriptionRoom& room, Scheduler& scheduler) : room_(room), scheduler_(scheduler) {}
+  PullEndpoints(SubscriptionRoom& room, Scheduler& scheduler, const ServiceOptions& options)
+      : room_(room), scheduler_(scheduler), options_(options) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
 
@@ -24,6 +25,7 @@ class PullEndpoints {
 
   SubscriptionRoom& room_;
   Scheduler& scheduler_;
+  const ServiceOptions& options_;
 };
 
 }  // namespace stele::api

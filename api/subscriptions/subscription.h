@@ -51,7 +51,8 @@ struct SubscriptionShared {
   Scheduler& scheduler;
   const Clock& clock;
   const ReadLimits& read_limits;
-  const BreakerTold& breaker_told;  ///< or none
+  const BreakerTold& breaker_told;     ///< or none
+  const RedactionNotes* redactions{};  ///< null: nothing is ever redacted
 };
 
 /// Thread-safe.

@@ -146,7 +146,7 @@ std::string outcome_json(const AttemptOutcome& outcome) {
   return text;
 }
 
-std::string pulled_json(const PulledBatch& batch) {
+std::string pulled_json(const PulledBatch& batch, const RedactionNotes* notes) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("leaseId");
@@ -158,7 +158,7 @@ std::string pulled_json(const PulledBatch& batch) {
   json.key("events").begin_array();
   for (const PulledEvent& event : batch.events) {
     std::string& to = json.value();
-    append_parcel_json(to, {event.record, event.is_replay});
+    append_parcel_json(to, {event.record, event.is_replay, notes});
     to.pop_back();
     to += ",\"deliveryCount\":";
     append_number(to, event.delivery_count);

@@ -500,7 +500,7 @@ void Subscription::deliver(Ready& ready, const ReadView& view) {
     DeliveryBatchToSend batch{std::move(ready.batch_id), {}};
     for (auto& record : *records) {
       const bool is_replay = ready.replay_until && record->header().position <= *ready.replay_until;
-      batch.parcels.push_back({std::move(record), is_replay});
+      batch.parcels.push_back({std::move(record), is_replay, shared_.redactions});
     }
     ready.sink->attempt(std::move(batch), done);
   } catch (const std::bad_alloc&) {

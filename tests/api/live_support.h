@@ -98,6 +98,8 @@ class LiveReader {
   }
   [[nodiscard]] bool ended() const { return ended_; }
 
+  /// Until it has something to say, which it keeps.
+  void wait_woken() { waker_->wait(); }
   /// Of an upgraded one.
   void send(std::string_view message) { REQUIRE(response_.upgraded->take(message)); }
 

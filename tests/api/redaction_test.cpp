@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "tests/api/fake_scripts.h"
+#include "tests/api/live_support.h"
+#include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -229,6 +231,59 @@ TEST_CASE("Redaction.RefusesWhatItCannotDo") {
   CHECK(service.get("/v1/audit/redactions/0192f0c4-9000-7000-8000-000000000021").slug() == "redaction-not-found");
   CHECK(service.get("/v1/audit/redactions/x").slug() == "redaction-not-found");
   CHECK(service.get("/v1/events/" + id).at("/data") == "1");
+}
+
+TEST_CASE("Redaction.IsShownWhereverTheEventIs") {
+  const stele::test::TempFolder secrets;
+  TestSender sender;
+  ServiceOptions options;
+  options.webhooks = &sender;
+  options.subscriptions.secrets_folder = secrets.path() + "/secrets";
+  TestService service(options);
+  const std::string id = append_one(service, "a", R"({"name":"nobody shall know"})");
+  const Answer status = redact_and_wait(service, "/v1/events/" + id + "/redact");
+  const std::string redaction = R"("redacted":["data"],"redaction":{"position":)" + status.at("/position") +
+                                R"(,"timestamp":)" + status.at("/requestedAt") + "}";
+  // A condition that it breaks.
+  const Answer conflict = service.send(
+      Method::Post, "/v1/events",
+      R"({"events":[)" + event("b") + R"(],"condition":{"failIfEventsMatch":[{"aggregateIds":["a"]}],"after":0}})",
+      kJson);
+  CHECK(conflict.status == 409);
+  CHECK_MESSAGE(conflict.body.find(redaction) != std::string::npos, conflict.body);
+  // Whoever pulls, and a webhook.
+  const Answer pulled =
+      service.send(Method::Post, "/v1/events/subscribe", R"({"delivery":{"type":"pull"},"from":"beginning"})", kJson);
+  REQUIRE_MESSAGE(pulled.status == 201, pulled.body);
+  const Answer batch = service.send(Method::Post, pulled.header("Location") + "/pull", R"({"wait":"30s"})", kJson);
+  CHECK_MESSAGE(batch.body.find(redaction) != std::string::npos, batch.body);
+  const Answer pushed =
+      service.send(Method::Post, "/v1/events/subscribe",
+                   R"({"delivery":{"type":"webhook","url":"https://a.example/hook"},"from":"beginning"})", kJson);
+  REQUIRE_MESSAGE(pushed.status == 201, pushed.body);
+  TestSender::Sent sent = sender.next();
+  CHECK_MESSAGE(sent.request.body.find(redaction) != std::string::npos, sent.request.body);
+  sent.answer(200);
+}
+
+TEST_CASE("Redaction.WhatWaitsForASlowReaderIsNotShownAsItWas") {
+  TestService service;
+  LiveReader all(service, "/v1/events/stream");
+  LiveReader one(service, "/v1/events/stream?aggregateId=a");
+  for (LiveReader* const reader : {&all, &one}) CHECK(reader->read().find("caught-up") != std::string::npos);
+  const std::string id = append_one(service, "a", R"({"name":"nobody shall know"})");
+  const std::string last = append_one(service, "b", "1");
+  // It waits for them in memory by now.
+  for (LiveReader* const reader : {&all, &one}) reader->wait_woken();
+  redact_and_wait(service, "/v1/events/" + id + "/redact");
+  for (LiveReader* const reader : {&all, &one}) {
+    const std::string seen = reader->read_until(id);
+    CHECK(seen.find("nobody shall know") == std::string::npos);
+    CHECK(seen.find(R"("redacted":["data"],"redaction":{"position":)") != std::string::npos);
+    // And nothing is missing behind it.
+    if (reader == &all && seen.find(last) == std::string::npos)
+      CHECK(all.read_until(last).find(id) == std::string::npos);
+  }
 }
 
 TEST_CASE("RedactionNotes.NothingIsKeptOfAnAggregateThatIsBeingRedacted") {

@@ -1,0 +1,24 @@
+#pragma once
+// For whoever keeps records in memory before he shows them.
+
+#include <memory>
+
+#include "api/records/redaction_notes.h"
+#include "engine/base/result.h"
+#include "engine/store/store.h"
+
+namespace stele::api {
+
+/// Whether what is in memory may be more than the log still has. Null `notes`: nothing is ever redacted.
+[[nodiscard]] inline bool may_be_outdated(const Record& record, const RedactionNotes* notes) {
+  return notes != nullptr && notes->of(record.header()).has_value();
+}
+
+/// The record as the log has it now. May wait for a disk; errors of reading.
+[[nodiscard]] inline Result<std::shared_ptr<const Record>> read_again(const Store& store, const Record& record) {
+  auto current = std::make_shared<Record>();
+  STELE_TRY(store.view()->read(record.header().position, *current));
+  return std::shared_ptr<const Record>(std::move(current));
+}
+
+}  // namespace stele::api
