@@ -18,6 +18,9 @@ namespace stele {
 
 namespace {
 
+/// What comes meanwhile may be redacted meanwhile.
+constexpr int kExtensionsMax = 3;
+
 class LogVerifier {
  public:
   LogVerifier(const LogVerifierOptions& options, LogWalk& walk, CheckpointCheck& checkpoints, TileCheck& tiles,
@@ -219,8 +222,8 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
   TileCheck tiles(files, options.folder + "/tiles", walk->store_id());
   LogVerifier verifier(options, *walk, checkpoints, tiles, threads);
   STELE_TRY(verifier.run());
-  if (beside_owner && verifier.has_unexplained()) {
-    // The server may have redacted what was read, after it had said so behind the end of what was to be read.
+  // The server may have redacted what was read, after it had said so behind the end of what was to be read.
+  for (int left = kExtensionsMax; left > 0 && beside_owner && verifier.has_unexplained(); --left) {
     if (const auto now = read_state(files, state_path)) STELE_TRY(walk->extend(*now));
     STELE_TRY(verifier.run());
   }

@@ -157,6 +157,7 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.DamageAndOlderCopiesAreFound") {
 
 TEST_CASE_FIXTURE(AuditedServer, "Verify.WhatWasRedactedWithARecordIsNoFault") {
   const std::string since = keep_checkpoint("old");
+  const std::string before = copy_folder("before");
   for (const std::string& target :
        {"/v1/events/" + last_event + "/redact", percent("mission/1").insert(0, "/v1/aggregates/") + "/redact"}) {
     add_events(2);
@@ -174,6 +175,14 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.WhatWasRedactedWithARecordIsNoFault") {
     CHECK(seen.number("/redacted") >= 1);
     CHECK(seen.number("/unreadable") == 0);
   }
+  // The record of it counts also while no checkpoint covers it, as after a crash.
+  const std::string crashed = copy_folder("crashed");
+  fs::remove_all(crashed + "/checkpoints");
+  fs::copy(before + "/checkpoints", crashed + "/checkpoints", fs::copy_options::recursive);
+  const Json uncovered = verify({crashed, "--key", vkey(), "--since", since});
+  CHECK(uncovered.text("/verdict") == "ok");
+  CHECK(uncovered.number("/redacted") >= 1);
+  CHECK(uncovered.number("/provenSize") < uncovered.number("/size"));
   // An event that is shown without its data still proves itself.
   const ProcessResult shown =
       run({"verify-proof", file("p", client.get("/v1/events/" + last_event + "/proof").body), "--key", vkey()});
