@@ -102,6 +102,36 @@ TEST_CASE("BoundedReads.LinesGoOnInPieces") {
   CHECK(aggregates.pieces >= 15);
 }
 
+TEST_CASE("BoundedReads.AnExportOfTheAuditTrailReadsNoMoreThanIsTaken") {
+  constexpr std::size_t kPieceBytes = 64U << 10;
+  constexpr std::size_t kLineBytes = 1024;  // more than any of these
+  for (const std::uint64_t limit : {20U, 1'000'000U}) {
+    CAPTURE(limit);
+    TestService service(with_limit(limit));
+    fill(service, 600);
+    const std::uint64_t records = service.store().durable_end().value();
+    const auto request =
+        std::make_shared<TestRequest>(Method::Get, "/v1/events/audit", "", kLines, service.scheduler());
+    const Response response = service.open(request);
+    REQUIRE(response.source != nullptr);
+    std::uint64_t lines = 0;
+    std::size_t pieces = 0;
+    for (bool more = true; more; ++pieces) {
+      REQUIRE(service.post(event("later")).status == 201);
+      std::string piece;
+      const auto step = response.source->next(piece);
+      REQUIRE(step);
+      more = *step;
+      const auto in_piece = static_cast<std::uint64_t>(std::count(piece.begin(), piece.end(), '\n'));
+      CHECK(in_piece <= limit);
+      CHECK(piece.size() <= kPieceBytes + kLineBytes);
+      lines += in_piece;
+    }
+    CHECK(lines == records);
+    CHECK(pieces >= (limit == 20 ? 600 / 20 : 2));
+  }
+}
+
 TEST_CASE("BoundedReads.LinesEndAtTheHeadOfTheirBegin") {
   TestService service(with_limit(20));
   fill(service, 100);
