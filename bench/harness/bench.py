@@ -52,14 +52,22 @@ class Bench:
 
     def get(self, server, target):
         """The body of one answer, which must be 200."""
+        return self.ask(server, "GET", target, None, 200)
+
+    def post(self, server, target, value, status):
+        """The same of a JSON value that is sent, with this status."""
+        return self.ask(server, "POST", target, json.dumps(value), status)
+
+    @staticmethod
+    def ask(server, method, target, body, status):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         with contextlib.closing(connection):
-            connection.request("GET", target)
+            connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
             response = connection.getresponse()
-            body = response.read()
-        if response.status != 200:
-            fail(f"GET {target} is answered {response.status}: {body[:500]!r}")
-        return body
+            answer = response.read()
+        if response.status != status:
+            fail(f"{method} {target} is answered {response.status}: {answer[:500]!r}")
+        return answer
 
     def receipt(self):
         """A real receipt, so that a peer can answer with as many bytes."""

@@ -1,4 +1,4 @@
-"""Rows 6, 9 to 12 and 20: what many stored events change. stele_fill makes the stores, and each run works on a copy."""
+"""Rows 6, 9 to 13 and 20: what many stored events change. stele_fill makes the stores, and each run works on a copy."""
 
 import datetime
 import json
@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import time
 import urllib.parse
 
@@ -73,17 +74,27 @@ class Stored:
             while b"\nstele_index_compaction_due 1\n" in self.bench.get(server, "/metrics"):
                 time.sleep(0.1)
 
-    def killed(self, events):
-        """The same and a tail at its fullest, left behind by a process that was killed: the folder, its events, its tail."""
-        folder = self.bench.folder / f"killed-{events}"
+    def killed(self, events, redacted=False):
+        """The same and a tail at its fullest, left behind by a process that was killed: the folder, its events, its tail.
+        If wanted, the first segment was written anew because an event in it was redacted."""
+        folder = self.bench.folder / f"killed-{events}{'-redacted' if redacted else ''}"
         if not folder.exists():
             os.rename(self.copy(self.base(events)), folder)
+            if redacted:
+                self.redact_first(folder)
             # A few to see how much of the tail is there already, then the rest of it.
             records, tail = self.extend_and_die(folder, 1000, seed=2)
             if tail < TAIL_RECORDS:
                 records, tail = self.extend_and_die(folder, TAIL_RECORDS - tail, seed=3)
-            self.killed_with[events] = records - 1, tail
-        return folder, *self.killed_with[events]
+            self.killed_with[folder] = records - 1, tail
+        return folder, *self.killed_with[folder]
+
+    def redact_first(self, folder):
+        with self.bench.stele(folder) as server:
+            event = json.loads(self.bench.get(server, "/v1/events?limit=1"))["events"][0]["eventId"]
+            asked = json.loads(self.bench.post(server, f"/v1/events/{event}/redact", {"reason": "for a benchmark"}, 202))
+            while json.loads(self.bench.get(server, f"/v1/audit/redactions/{asked['redactionId']}"))["state"] != "completed":
+                time.sleep(0.05)
 
     def extend_and_die(self, folder, events, seed):
         """Records of the log and of its tail then."""
@@ -185,6 +196,39 @@ def filtered_pages(bench, stored):
                 runs={"ours": ours, "peer": peer}) for what, ours in runs.items()]
 
 
+def audit_targets(stored, events):
+    """The same of the audit trail, by whoever has done it, by time and by what it is about."""
+    keys = stored.keys[events]
+    dice = random.Random(3)
+    window = (keys["last_micros"] - keys["first_micros"]) * 5000 // events
+    third = (keys["last_micros"] - keys["first_micros"]) // 3
+
+    def begin():
+        return keys["first_micros"] + dice.randrange(third)
+
+    def by(name, values, kind=""):
+        return [f"{name}={urllib.parse.quote(kind + dice.choice(values))}&from={timestamp(begin())}" for _ in range(TARGETS)]
+
+    windows = [begin() for _ in range(TARGETS)]
+    made = {
+        "user": by("userId", keys["users"]),
+        "time window": [f"from={timestamp(at)}&to={timestamp(at + window)}" for at in windows],
+        "resource": by("resource", keys["busy_aggregates"], "aggregate:"),
+    }
+    return {what: [f"/v1/events/audit?{query}&limit={PAGE_ITEMS}" for query in queries] for what, queries in made.items()}
+
+
+def audit_pages(bench, stored):
+    """Row 6, of the audit trail: a record there shows its leaf, which is hashed for it, in place of data."""
+    stored.base(stored.events)
+    runs = pages(bench, stored, 6, audit_targets(stored, stored.events), "records")
+    peer = pages(bench, stored, 6, {"aggregate": page_targets(stored, stored.events)["aggregate"]}, "events")["aggregate"]
+    return [Row(6, f"page of {PAGE_ITEMS} of the audit trail by {what}, {stored.events:,} events, p50",
+                "a page of events by aggregate", "us", p50(ours), p50(peer), "<=", 2,
+                f"{latency_note(ours)}, events {latency_note(peer)}", runs={"ours": ours, "peer": peer})
+            for what, ours in runs.items()]
+
+
 def aggregate_targets(stored, events):
     """{what: [query]}: pages of a hundred aggregates that begin at any id."""
     rare = events // EVENTS_EACH_AGGREGATE // AGGREGATES_EACH_RARE
@@ -228,6 +272,44 @@ def opening(bench, stored):
                 seconds["large"], seconds["small"], "<=", 1.2, most=0.5,
                 note=f"from exec to the line that says it listens, files cached; {note['large']}; small: {note['small']}",
                 runs={"seconds": seconds})]
+
+
+def opening_changed(bench, stored, what, folder_of):
+    """Row 9, of a large store that something has happened to; `folder_of(changed)` gives a copy to open."""
+    seconds = {"changed": [], "as it was": []}
+    for round_number in bench.rounds():
+        for name, made in seconds.items():
+            data = folder_of(name == "changed")
+            with bench.stele(data) as server:
+                made.append(server.start_seconds)
+                server.kill()
+            shutil.rmtree(data)
+        bench.progress(9, round_number, **{name.replace(" ", "_"): f"{made[-1]:.3f} s" for name, made in seconds.items()})
+    return [Row(9, f"open after kill -9, {stored.events:,} events, {what}", "the same as it was", "s", seconds["changed"],
+                seconds["as it was"], "<=", 1.2, most=0.5,
+                note="from exec to the line that says it listens, files cached", runs={"seconds": seconds})]
+
+
+def opening_without_tiles(bench, stored):
+    """Row 9: the hashes of the tree are made again, behind the back of whoever asks."""
+    def folder_of(changed):
+        data = stored.copy(stored.killed(stored.events)[0])
+        if changed:
+            shutil.rmtree(data / "tiles")
+        return data
+
+    rows = opening_changed(bench, stored, "tiles deleted", folder_of)
+    shutil.rmtree(stored.killed(stored.events)[0])
+    return rows
+
+
+def opening_redacted(bench, stored):
+    """Row 9: the first segment was written anew, and its groups do not have the checksums that they had."""
+    rows = opening_changed(bench, stored, "first segment redacted",
+                           lambda changed: stored.copy(stored.killed(stored.events, redacted=changed)[0]))
+    for redacted in (False, True):
+        shutil.rmtree(stored.killed(stored.events, redacted)[0])
+    return rows
 
 
 def anonymous_mib(server):
@@ -314,3 +396,29 @@ def disk_space(bench, stored):
                 [sum(parts.values()) / keys["events"]], [keys["json_bytes"] / keys["events"]], "<=", 1.35,
                 note=f"allocated blocks of all files of a closed store, without the zeros behind the last group and the "
                      f"segment made ahead: {shown}", runs={"parts": parts}, timed=False)]
+
+
+def verifying(bench, stored):
+    """Row 13. The files are in the page cache; of the hashes alone the records are in memory."""
+    data = stored.base(stored.events)
+    ours, peer, runs = [], [], []
+    for round_number in range(0, bench.repeats + 1):
+        began = time.monotonic()
+        result = subprocess.run([bench.binaries / "stele", "verify", data, "--quiet", "--json"], text=True, check=False,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        seconds = time.monotonic() - began
+        if result.returncode != 0:
+            fail(f"stele verify does not hold: {result.stdout}")
+        if round_number == 0:
+            continue  # now they are in the page cache
+        seen = json.loads(result.stdout)
+        ours.append(seen["size"] / seconds)
+        code, text = bench.tool("stele_hash", "--folder", data, "--rounds", 1 if bench.quick else 3)
+        if code != 0:
+            fail("stele_hash failed")
+        runs.append({"verify_seconds": seconds, "bytes": seen["bytes"], "hash": json.loads(text)})
+        peer.append(runs[-1]["hash"]["records_per_second"])
+        bench.progress(13, round_number, verify=f"{ours[-1]:,.0f}/s", hashes=f"{peer[-1]:,.0f}/s")
+    return [Row(13, f"stele verify, {stored.events:,} events", f"its SHA-256 calls alone, {runs[0]['hash']['threads']} threads",
+                "records/s", ours, peer, ">=", 0.7, note=f"the whole command; files cached, "
+                f"{runs[0]['bytes'] / 2**20:,.0f} MiB", runs={"runs": runs})]
