@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/contract/relay.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/text.h"
 
@@ -214,6 +215,36 @@ TEST_CASE("Verify.FollowsKeysThatVouchForEachOther") {
   CHECK(contains(shown.at("/notes").minified(), "it has vouched for " + server.vkey(1)));
   CHECK(server.verify({"--key", server.vkey(1)}).text("/verdict") == "ok");
   CHECK(server.verify({"--key", AuditedServer().vkey()}).text("/verdict") == "forged");
+  // A server that does not show what it says of its keys, leaves something out of it, or shows something else.
+  Relay relay(server.api.port());
+  const auto verify_relayed = [&](const Relay::Change& change) {
+    relay.change(change);
+    return server.verify({"--url", relay.url(), "--key", first});
+  };
+  const auto is_about_keys = [](const std::string& target) { return contains(target, "aggregateId=%24key"); };
+  CHECK(verify_relayed({}).text("/verdict") == "ok");
+  const Json hidden = verify_relayed([&](const std::string& target, HttpResponse& answer) {
+    if (is_about_keys(target)) answer.status = 403;
+  });
+  CHECK(hidden.text("/verdict") == "forged");
+  const Json fewer = verify_relayed([&](const std::string& target, HttpResponse& answer) {
+    if (!is_about_keys(target)) return;
+    const auto last = answer.body.rfind(R"(,{"eventId":)");
+    answer.body.erase(last, answer.body.rfind(']') - last);
+  });
+  CHECK(fewer.text("/verdict") == "forged");
+  CHECK(contains(fewer.list("/findings").front().text("/detail"), "among the events of its keys"));
+  const Json another = verify_relayed([&](const std::string& target, HttpResponse& answer) {
+    if (contains(target, "/log/tile/entries/")) answer.status = 403;
+    if (contains(target, "/log/tile/0/000")) answer.body.replace(32, 32, std::string(32, 'x'));
+  });
+  CHECK(another.text("/verdict") == "rewritten");
+  const Json changed = verify_relayed([&](const std::string& target, HttpResponse& answer) {
+    if (!target.ends_with("/proof?wait=checkpoint")) return;
+    const auto bytes = answer.body.find(R"("bytes":")") + 9;
+    answer.body[bytes] = answer.body[bytes] == 'e' ? 'f' : 'e';
+  });
+  CHECK(changed.text("/verdict") == "forged");
   // By the newer key alone: what the older one has signed is in the tree that the newer one signs.
   CHECK(server.verify({server.api.data(), "--key", server.vkey(1)}).text("/verdict") == "ok");
 }
