@@ -12,6 +12,9 @@ Problem store_refusal(AppendOutcome::Kind kind) {
     case Kind::Busy:
       return Problem("busy", "Too many events wait to be stored. Nothing was stored.")
           .header("Retry-After", std::string(kRetrySoon));
+    case Kind::SchemaChanged:
+      return Problem("schema-changed", "Schemas changed while it was being stored. Nothing was stored.")
+          .header("Retry-After", std::string(kRetrySoon));
     case Kind::ClockJump:
       return Problem("clock-jump", "The server's clock jumped ahead. Nothing was stored.")
           .header("Retry-After", std::string(kRetryLater));

@@ -199,6 +199,10 @@ constexpr std::array kKinds{
         "The server refuses what it cannot record in the audit trail (`--on-audit-failure=refuse`), and records cannot "
         "be written now. Try again after `Retry-After` seconds."},
     ProblemKind{
+        "schema-changed", 503, "Schemas are changing",
+        "Schemas changed each time the request was about to be stored, or are being changed by another request. "
+        "Nothing was stored. Try again after `Retry-After` seconds."},
+    ProblemKind{
         "clock-jump", 503, "The clock jumped",
         "The server's clock jumped ahead by more than a day, and every later event would carry that time. Nothing "
         "was stored; reads go on, and repeats are answered. Try again after `Retry-After` seconds: appending works "

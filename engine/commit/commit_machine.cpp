@@ -99,6 +99,9 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
   const std::size_t count = proposal.record_count();
   STELE_CHECK(count > 0 && count <= UINT16_MAX);
   if (find_duplicates(proposal, resolution, duplicates)) return AppendOutcome{.kind = Kind::Replayed};
+  if (proposal.schema_change && *proposal.schema_change != schema_change_) {
+    return AppendOutcome{.kind = Kind::SchemaChanged, .first = schema_change_};
+  }
 
   // Place every event first; nothing is changed before the whole commit is accepted.
   std::vector<Head>& placed = placed_;
@@ -142,6 +145,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
     header.sequence = placed[i].last;
     header.commit_index = static_cast<std::uint16_t>(i);
     header.commit_count = static_cast<std::uint16_t>(count);
+    if (header.aggregate_type == kSchemaAggregateType) schema_change_ = next_;
     add_record(header, event.seed, event.body(), event.body_digest, group);
     event_ids_.set(event.event_id, first.plus(i));
     heads_.set(event.aggregate_id, placed[i]);

@@ -34,7 +34,9 @@ struct Group {
 /// the newest parts of the index in memory; the overlay holds what the group that still grows adds.
 class CommitMachine {
  public:
-  CommitMachine(Position next, Timestamp last_time) : next_(next), last_time_(last_time) {}
+  /// `schema_change`: the newest record of a `$schema` aggregate before `next`, 0 = none.
+  CommitMachine(Position next, Timestamp last_time, Position schema_change)
+      : next_(next), last_time_(last_time), schema_change_(schema_change) {}
 
   /// Decides one proposal and, if it is accepted, appends its records to `group`. `stamp` is the sequencer's time for
   /// it. The outcome rests on `group` and must wait until that is durable. `duplicates` is filled if an id was found
@@ -84,6 +86,7 @@ class CommitMachine {
 
   Position next_;
   Timestamp last_time_;
+  Position schema_change_;
   // Of the proposal under way; members for their memory.
   std::vector<Head> placed_;
   Heads own_;

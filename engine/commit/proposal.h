@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -74,6 +75,9 @@ struct Condition {
   std::optional<Position> after;  ///< only events behind this position count; none = all
 };
 
+/// Type of the aggregates that hold what the store knows of schemas.
+inline constexpr std::string_view kSchemaAggregateType = "$schema";
+
 /// The atomic unit: all records or none.
 struct Proposal {
   /// What is asked for: ids distinct, none of an action. Outcomes and repeats are about these alone.
@@ -82,6 +86,10 @@ struct Proposal {
   /// again with a repeat. Without expected numbers; their ids are not compared with those that are stored.
   std::vector<RecordDraft> attached;
   Condition condition;
+  /// The newest record of a `$schema` aggregate that its events were validated under, 0 = there was none; refused if
+  /// the log has another one by then. None = its events need no schema. One number for all event types: changes are
+  /// rare, and to compare it costs the committer nothing, whether there are schemas or not.
+  std::optional<Position> schema_change;
   bool is_list = false;  ///< sent as a list: a repeat must be exactly the events of one stored commit
 
   /// 1 to 65,535.
@@ -108,6 +116,7 @@ struct AppendOutcome {
     Replayed,               ///< was stored before with the same content, at first .. first + count - 1
     EventIdConflict,        ///< the id of events[event_index] is taken: by other content, or not by exactly this commit
     EventRedacted,          ///< the id is taken by a redacted event, so sameness cannot be told
+    SchemaChanged,          ///< schemas are at `first` now (schema_change): validate and propose again
     SequenceConflict,       ///< events[event_index] expected another number than current.next()
     AggregateTypeConflict,  ///< events[event_index] names another type than the aggregate has (stored_aggregate_type)
     ConditionFailed,        ///< mismatches or conflicting say what broke it

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t kMagic = 0x4f525053;  // "SPRO"
 constexpr std::uint8_t kVersion = 1;
 
-enum ProposalFlag : std::uint8_t { kIsList = 1U << 0, kHasAfter = 1U << 1 };
+enum ProposalFlag : std::uint8_t { kIsList = 1U << 0, kHasAfter = 1U << 1, kHasSchemaChange = 1U << 2 };
 enum DraftFlag : std::uint8_t { kGaveUserId = 1U << 0, kHasExpectedSequence = 1U << 1 };
 
 Error corrupt(const char* what) {
@@ -182,9 +182,11 @@ std::string encode_proposal(const Proposal& proposal) {
   put<std::uint32_t>(bytes, kMagic);
   put<std::uint8_t>(bytes, kVersion);
   put<std::uint8_t>(
-      bytes, static_cast<std::uint8_t>((proposal.is_list ? kIsList : 0) | (proposal.condition.after ? kHasAfter : 0)));
+      bytes, static_cast<std::uint8_t>((proposal.is_list ? kIsList : 0) | (proposal.condition.after ? kHasAfter : 0) |
+                                       (proposal.schema_change ? kHasSchemaChange : 0)));
   put<std::uint16_t>(bytes, static_cast<std::uint16_t>(proposal.events.size()));
   put<std::uint16_t>(bytes, static_cast<std::uint16_t>(proposal.attached.size()));
+  put<std::uint64_t>(bytes, proposal.schema_change ? proposal.schema_change->value() : 0);
   put_condition(bytes, proposal.condition);
   for (std::size_t i = 0; i < proposal.record_count(); ++i) put_draft(bytes, proposal.record(i));
   put<std::uint64_t>(bytes, xxh3(bytes));
@@ -201,12 +203,15 @@ Result<Proposal> decode_proposal(std::string_view bytes) {
   }
   if (get_at<std::uint64_t>(content.data() + content.size()) != xxh3(content)) return corrupt("checksum mismatch");
   const auto flags = in.take<std::uint8_t>();
-  if ((flags & ~(kIsList | kHasAfter)) != 0) return corrupt("unknown flags");
+  if ((flags & ~(kIsList | kHasAfter | kHasSchemaChange)) != 0) return corrupt("unknown flags");
   const std::uint32_t events = in.take<std::uint16_t>();
   const std::uint32_t attached = in.take<std::uint16_t>();
   if (events + attached == 0 || events + attached > UINT16_MAX) return corrupt("impossible number of records");
   Proposal proposal;
   proposal.is_list = (flags & kIsList) != 0;
+  const auto schema_change = in.take<std::uint64_t>();
+  if ((flags & kHasSchemaChange) != 0) proposal.schema_change = Position{schema_change};
+  if (schema_change != 0 && !proposal.schema_change) return corrupt("a change of schemas without its flag");
   if (!take_condition(in, (flags & kHasAfter) != 0, proposal.condition) || !in.ok()) {
     return corrupt("malformed condition");
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "engine/base/uuid.h"
+#include "engine/index/position_stream.h"
 #include "engine/store/index_opening.h"
 #include "engine/store/store_impl.h"
 
@@ -23,6 +24,20 @@ Status require_store(FileSystem& files, const std::string& log_folder) {
   }
   const bool found = std::any_of(names.begin(), names.end(), [](const auto& name) { return parse_segment_name(name); });
   return found ? Status() : no_store(log_folder);
+}
+
+/// The newest record before `end` of an aggregate that holds schemas; 0 = none. Of the log, if the index is damaged.
+Result<Position> newest_schema_change(const IndexView& index, const SegmentList& log, Position end) {
+  const StreamRange range{&index, Position{1}, end, Direction::Descending};
+  if (range.begin >= end) return Position{0};
+  const auto changes = positions_with(range, system_key(SystemKey::AggregateType, kSchemaAggregateType));
+  if (const auto newest = changes->seek(Position{end.value() - 1})) return newest->value_or(Position{0});
+  Record record;
+  for (Position at{end.value() - 1}; at > Position{0}; at = Position{at.value() - 1}) {
+    STELE_TRY(read_record(log, at, record));
+    if (record.header().aggregate_type == kSchemaAggregateType) return at;
+  }
+  return Position{0};
 }
 
 }  // namespace
@@ -187,7 +202,8 @@ Status StoreImpl::start() {
                                        .group_commit_delay = options_.group_commit_delay,
                                        .accept_clock_jumps = options_.accept_clock_jumps};
   sequencer_ = options_.make_sequencer ? options_.make_sequencer(ordering) : std::make_unique<LocalSequencer>(ordering);
-  machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time);
+  STELE_ASSIGN(const Position schema_change, newest_schema_change(*index_->view(), *segments_.list(), log.end.next));
+  machine_ = std::make_unique<CommitMachine>(log.end.next, log.end.last_time, schema_change);
   CommitterHooks hooks;
   hooks.rolled = [this](const LogWriter::Rolled& rolled) { segments_.roll(rolled.sealed, rolled.active); };
   hooks.index = [this](const Group& group, const RecordLocations& places) { index_group(group, places); };

@@ -97,7 +97,7 @@ class Bench {
 
  private:
   test::TestIndex index_;
-  CommitMachine machine_{Position{0}, Timestamp{}};
+  CommitMachine machine_{Position{0}, Timestamp{}, Position{0}};
   Position durable_;
   Group group_;
   std::vector<std::unique_ptr<Pending>> pending_;
@@ -181,6 +181,35 @@ TEST_CASE("CommitMachine.WhatIsAttachedStandsBehindTheEventsInTheSameCommit") {
   CHECK(noted.count == 0);
   REQUIRE(bench.group().headers.size() == 1);
   CHECK(bench.group().headers[0].sequence == SequenceNumber{3});
+}
+
+TEST_CASE("CommitMachine.EventsValidatedUnderOtherSchemasAreRefused") {
+  Bench bench;
+  const auto under = [](RecordDraft draft, std::uint64_t schema_change) {
+    Proposal made = proposal(std::move(draft));
+    made.schema_change = Position{schema_change};
+    return made;
+  };
+  REQUIRE(bench.apply(under(event(1, "a"), 0)).kind == Kind::Stored);
+  REQUIRE(bench.apply(proposal(event(2, "$schema/t", "$SchemaRegistered", "$schema"))).kind == Kind::Stored);
+  for (int round = 0; round < 2; ++round) {
+    CAPTURE(round);
+    const AppendOutcome refused = bench.apply(under(event(3, "a"), 0));
+    CHECK(refused.kind == Kind::SchemaChanged);
+    CHECK(refused.first == Position{2});
+    bench.sync();
+  }
+  // What is stored already is a repeat all the same, and a change is told before a number that is not met.
+  CHECK(bench.apply(under(event(1, "a"), 0)).kind == Kind::Replayed);
+  CHECK(bench.apply(under(expecting(event(3, "a"), 9), 0)).kind == Kind::SchemaChanged);
+  CHECK(bench.apply(proposal(event(3, "a"))).kind == Kind::Stored);  // needs no schema
+  CHECK(bench.apply(under(event(4, "a"), 2)).kind == Kind::Stored);
+  // Of several changes in a commit the last one counts; what only looks like one does not.
+  Proposal changes = proposal(event(5, "$schema/t", "$SchemaActivated"), event(6, "$schema/u", "x", "$schema"),
+                              event(7, "b", "x", "$schemas"));
+  REQUIRE(bench.apply(changes).first == Position{5});
+  CHECK(bench.apply(under(event(8, "a"), 5)).kind == Kind::SchemaChanged);
+  CHECK(bench.apply(under(event(8, "a"), 6)).kind == Kind::Stored);
 }
 
 TEST_CASE("CommitMachine.ConditionsMeetTheStoresOwnRecordsOnlyByTheirAggregates") {

@@ -41,6 +41,7 @@ void check_same(const RecordDraft& got, const RecordDraft& wanted) {
 
 void check_same(const Proposal& got, const Proposal& wanted) {
   CHECK(got.is_list == wanted.is_list);
+  CHECK(got.schema_change == wanted.schema_change);
   REQUIRE(got.events.size() == wanted.events.size());
   REQUIRE(got.attached.size() == wanted.attached.size());
   for (std::size_t i = 0; i < wanted.record_count(); ++i) check_same(got.record(i), wanted.record(i));
@@ -133,6 +134,7 @@ TEST_CASE("ProposalCodec.RandomProposalsComeBackAsTheyWere") {
     }
     if (made.record_count() == 0) continue;
     if (below(2) == 0) made.condition.after = Position{random()};
+    if (below(2) == 0) made.schema_change = Position{random()};
     for (std::uint64_t n = below(3); n > 0; --n) {
       made.condition.aggregates.push_back(
           {text(0), below(2) == 0 ? std::nullopt : std::optional(SequenceNumber{random()})});

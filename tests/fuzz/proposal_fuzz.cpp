@@ -24,7 +24,7 @@ void check(std::string_view bytes) {
   if (!decoded) return;
   STELE_CHECK(encode_proposal(*decoded) == bytes);
   Group group;
-  CommitMachine machine(Position{0}, Timestamp{});
+  CommitMachine machine(Position{0}, Timestamp{}, Position{0});
   machine.apply_genesis(Uuid{{1}}, "stele", Uuid{{2}}, Timestamp{1}, group);
   IndexSet index({}, Position{0}, 1000);
   const auto resolution = resolve(*decoded, index.snapshot(), Position{0});
@@ -35,7 +35,7 @@ void check(std::string_view bytes) {
 /// The checksums of the proposal and of its first record, which no fuzzer guesses, put right.
 std::string with_checksums(std::string_view input) {
   std::string bytes(input);
-  constexpr std::size_t kEmptyCondition = 18 + 3 * sizeof(std::uint32_t);
+  constexpr std::size_t kEmptyCondition = 26 + 3 * sizeof(std::uint32_t);
   if (bytes.size() > kEmptyCondition + 1 + kRecordFrameBytes) {
     char* const record = bytes.data() + kEmptyCondition + 1;
     const std::size_t left = bytes.size() - kEmptyCondition - 1;

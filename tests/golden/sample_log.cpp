@@ -115,7 +115,7 @@ SampleLog make_sample_log() {
                                        .segment_bytes = kSegmentBytes,
                                        .fill_bytes_per_second = 0},
                    LogEnd{}, SegmentId{1});
-  CommitMachine machine(Position{0}, Timestamp{});
+  CommitMachine machine(Position{0}, Timestamp{}, Position{0});
   IndexSet index({}, Position{0}, 1000);
   SampleLog sample;
   MerkleFrontier frontier;

@@ -67,6 +67,9 @@ class Model {
   [[nodiscard]] const Stored& at(std::size_t position) const { return records_[position]; }
   void add_genesis(Stored genesis) { records_.push_back(std::move(genesis)); }
 
+  /// The newest record of an aggregate that holds schemas; 0 = none.
+  [[nodiscard]] Position schema_change() const { return schema_change_; }
+
   [[nodiscard]] std::uint64_t last_of(std::string_view aggregate) const {
     const auto found = heads_.find(aggregate);
     return found == heads_.end() ? 0 : found->second.first;
@@ -82,6 +85,9 @@ class Model {
     if (known) return repeat(proposal);
     if (kFrameBytes + CommitMachine::bytes_max(proposal) > group_bytes_max) return {.kind = Kind::TooLarge};
 
+    if (proposal.schema_change && *proposal.schema_change != schema_change_) {
+      return {.kind = Kind::SchemaChanged, .first = schema_change_};
+    }
     auto heads = heads_;
     std::optional<AppendOutcome> sequence_conflict;
     std::vector<Stored> added;
@@ -130,6 +136,7 @@ class Model {
     for (Stored& record : added) {
       record.time = time;
       places_[record.draft.event_id] = size();
+      if (record.aggregate_type == kSchemaAggregateType) schema_change_ = Position{size()};
       records_.push_back(std::move(record));
     }
     heads_ = std::move(heads);
@@ -181,6 +188,7 @@ class Model {
 
   std::vector<Stored> records_;
   std::map<std::string, std::pair<std::uint64_t, std::optional<std::string>>, std::less<>> heads_;
+  Position schema_change_;
   std::map<Uuid, std::size_t> places_;
 };
 
@@ -368,6 +376,7 @@ class ModelRun {
       if (random_.one_in(12)) made.condition.after = Position{model_.size() + random_.below(3)};
     }
     while (random_.one_in(4)) made.attached.push_back(attached());
+    if (random_.one_in(4)) made.schema_change = random_.one_in(10) ? Position{0} : model_.schema_change();
     for (RecordDraft& event : made.events) event.seal();
     return made;
   }
@@ -380,6 +389,7 @@ class ModelRun {
     made.event_type = random_.event_type();
     if (random_.one_in(3)) made.aggregate_type = model_.type_of(made.aggregate_id);
     if (model_.last_of(made.aggregate_id) == 0 && random_.one_in(3)) made.aggregate_type = random_.aggregate_type();
+    if (model_.last_of(made.aggregate_id) == 0 && random_.one_in(3)) made.aggregate_type = kSchemaAggregateType;
     if (random_.one_in(2)) made.user_id = random_.user();
     if (random_.one_in(2)) made.principal = "principal";
     if (random_.one_in(2)) made.correlation_id = random_.correlation();
@@ -482,6 +492,7 @@ class ModelRun {
         CHECK(got.stored_aggregate_type == wanted.stored_aggregate_type);
         break;
       case Kind::AfterBeyondHead:
+      case Kind::SchemaChanged:
         CHECK(got.first.value() == wanted.first.value());
         break;
       case Kind::ConditionFailed: {

@@ -59,6 +59,7 @@ inline Proposal sample_proposal() {
       {}};
   proposal.condition.default_aggregate_types = {"Mission", "Tank"};
   proposal.condition.after = Position{0};
+  proposal.schema_change = Position{0};
   return proposal;
 }
 
