@@ -15,7 +15,7 @@ namespace {
 
 using simdjson::dom::element_type;
 
-constexpr std::size_t kValidationDepthMax = 4000;
+constexpr std::size_t kValidationDepthMax = 1000;
 
 /// A set of small numbers; few of them need no memory.
 class BitSet {

@@ -29,7 +29,7 @@ struct SchemaVerdict {
   enum class Outcome : std::uint8_t {
     Valid,
     Invalid,
-    LimitReached,  ///< not known: it takes more work than the limit, or recursion goes deeper than 4,000 subschemas
+    LimitReached,  ///< not known: it takes more work than the limit, or subschemas are entered 1,000 deep
   };
   Outcome outcome = Outcome::Valid;
   std::vector<SchemaViolation>

@@ -79,6 +79,11 @@ TEST_CASE("SchemaHostile.RecursionIsBoundedBeforeTheStackIs") {
   CHECK(verdict_on(*schema, deep).outcome == Outcome::LimitReached);
   CHECK(satisfies(R"({"a":{"a":1}})", *schema));
 
+  // What takes most of the stack.
+  const SchemaPointer wide = schema_of(R"({"$schema":"https://json-schema.org/draft/2020-12/schema",
+      "anyOf":[{"oneOf":[{"properties":{"a":{"$ref":"#"}},"unevaluatedProperties":false},false]},false]})");
+  CHECK(verdict_on(*wide, deep).outcome == Outcome::LimitReached);
+
   // A chain of references as long as may be, for the same value.
   std::string definitions;
   for (int i = 0; i < 9'990; ++i) {
