@@ -16,6 +16,8 @@ namespace {
 using simdjson::dom::element_type;
 
 constexpr std::size_t kValidationDepthMax = 1000;
+/// So that nobody comes to a member whose number is beyond 2^24, from where on simdjson does not count them.
+constexpr std::uint64_t kWorkMax = 16'000'000;
 
 /// A set of small numbers; few of them need no memory.
 class BitSet {
@@ -66,7 +68,6 @@ struct Site {
 };
 
 std::size_t members_in(const JsonInstance& instance) {
-  // Both sizes are exact below 16 million, more than a document of events can have.
   if (instance.type() == element_type::OBJECT) return object_in(instance.element()).size();
   if (instance.type() == element_type::ARRAY) return array_in(instance.element()).size();
   return 0;
@@ -121,7 +122,7 @@ std::string shown(std::string_view name) {
 class Validation {
  public:
   Validation(const SchemaProgram& program, const ValidationLimits& limits)
-      : program_(program), violations_max_(limits.violations), work_(limits.work) {}
+      : program_(program), violations_max_(limits.violations), work_(std::min(limits.work, kWorkMax)) {}
 
   SchemaVerdict run(simdjson::dom::element instance) {
     const bool valid = check(program_.root, JsonInstance(instance), {});

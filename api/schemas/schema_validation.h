@@ -13,7 +13,8 @@
 namespace stele::api {
 
 struct ValidationLimits {
-  /// Members looked at, and work of that size (work_budget.h). All of it takes less than a second or so.
+  /// Members looked at, and work of that size (work_budget.h). All of it takes less than a second or so. More than
+  /// 16,000,000 count as that.
   std::uint64_t work = 10'000'000;
   std::size_t violations = 20;
 };
@@ -32,8 +33,7 @@ struct SchemaVerdict {
     LimitReached,  ///< not known: it takes more work than the limit, or subschemas are entered 1,000 deep
   };
   Outcome outcome = Outcome::Valid;
-  std::vector<SchemaViolation>
-      violations;  ///< in the order of the instance; not all beyond ValidationLimits::violations
+  std::vector<SchemaViolation> violations;  ///< as they were found; not all beyond ValidationLimits::violations
 };
 
 /// Of a name that an object has twice each member must satisfy the schema. Strings are counted in code points. Does not

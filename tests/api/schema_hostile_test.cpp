@@ -1,8 +1,13 @@
 // Schemas and instances that are written to take long, or all of the stack: each ends, with an answer or at its limit.
 
 #include <doctest/doctest.h>
+#include <simdjson.h>
 
+#include <atomic>
 #include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
 
 #include "tests/api/schema_support.h"
 
@@ -132,4 +137,25 @@ TEST_CASE("SchemaHostile.TheLimitIsThatOfTheCaller") {
   CHECK(verdict_on(*schema, instance, limits).outcome == Outcome::LimitReached);
   limits.work = 5000;
   CHECK(verdict_on(*schema, instance, limits).outcome == Outcome::Valid);
+}
+
+TEST_CASE("SchemaHostile.OneSchemaServesManyThreads") {
+  const SchemaPointer schema =
+      schema_of(R"~({"items":{"pattern":"^(a|b)*$","enum":["a","ab","b",1]},"uniqueItems":true})~");
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      simdjson::dom::parser good;
+      simdjson::dom::parser bad;
+      const simdjson::dom::element valid = good.parse(std::string_view(R"(["ab","a"])")).value();
+      const simdjson::dom::element invalid = bad.parse(std::string_view(R"(["ab","c"])")).value();
+      for (int round = 0; round < 200; ++round) {
+        if (validate(*schema, valid).outcome != Outcome::Valid) ++wrong;
+        if (validate(*schema, invalid).outcome != Outcome::Invalid) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK_EQ(wrong.load(), 0);
 }
