@@ -54,7 +54,7 @@ BreakerTold breaker_records(ActionRecorder* recorder) {
 }
 
 RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscriptions, const LegalHolds& holds,
-                                   const ServiceOptions& options) {
+                                   const RetentionPolicy& retention, const ServiceOptions& options) {
   RedactionReach reach;
   reach.forget_states = [&replays](const RedactionOrder& order, Timestamp requested) {
     auto progress = std::make_shared<ReplayRoom::Forgetting>();
@@ -70,8 +70,9 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
     if (shared == nullptr) return std::nullopt;
     return Timestamp{requested.micros + std::chrono::microseconds(shared->time_to_live()).count()};
   };
-  reach.kept = [&holds, minimum = options.retention.minimum, &clock = clock_of(options)](const RedactionOrder& order) {
-    return KeptRecords(holds.all(), order, minimum, clock.now());
+  reach.kept = [&holds, &retention, &clock = clock_of(options)](const RedactionOrder& order) {
+    return KeptRecords(holds.all(), order, order.is_of_retention() ? retention.effective() : retention.minimum(),
+                       clock.now());
   };
   return reach;
 }
@@ -113,10 +114,14 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       pulls_(subscription_room_, scheduler, options_),
       audit_(store, scheduler, options_),
       holds_(store, redaction_gate_, clock_of(options_)),
+      retention_policy_(store, redaction_gate_, clock_of(options_), options_.retention.minimum),
       redaction_room_(store, redaction_notes_, redaction_gate_, clock_of(options_),
-                      reach_of_redactions(replay_room_, subscription_room_, holds_, options_)),
+                      reach_of_redactions(replay_room_, subscription_room_, holds_, retention_policy_, options_)),
       redactions_(redaction_room_, store),
       hold_endpoints_(holds_, redaction_room_),
+      retention_endpoints_(retention_policy_, redaction_room_),
+      retention_room_(store, redaction_room_, retention_policy_, redaction_gate_, options_.retention,
+                      clock_of(options_)),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   if (recorder_) record_deliveries();
@@ -135,6 +140,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(audit_.endpoints());
   endpoints_.add(redactions_.endpoints());
   endpoints_.add(hold_endpoints_.endpoints());
+  endpoints_.add(retention_endpoints_.endpoints());
   endpoints_.add(operations_.endpoints());
 }
 
@@ -158,6 +164,7 @@ SubjectReport Service::report() const {
   add(live_.report());
   add(subscription_room_.report());
   add(tree_endpoints_.report());
+  add(retention_room_.report());
   if (bus_) add(bus_->report());
   if (checkpoints_) add(checkpoints_->report());
   if (witnesses_) add(witnesses_->report());
@@ -214,6 +221,7 @@ void Service::begin_shutdown() {
   if (prover_) prover_->begin_shutdown();
   subscription_room_.begin_shutdown();
   redaction_room_.begin_shutdown();
+  retention_room_.begin_shutdown();
 }
 
 const Endpoint* Service::admit(Call& call, const RouteMatch& match) const {

@@ -14,6 +14,9 @@
 #include "api/audit/legal_holds.h"
 #include "api/audit/redaction_endpoints.h"
 #include "api/audit/redaction_room.h"
+#include "api/audit/retention_endpoints.h"
+#include "api/audit/retention_policy.h"
+#include "api/audit/retention_room.h"
 #include "api/audit/tree_endpoints.h"
 #include "api/audit/witnesses.h"
 #include "api/bus/event_bus.h"
@@ -90,9 +93,12 @@ class Service : public Handler {
   AuditEndpoints audit_;
   RedactionGate redaction_gate_;
   LegalHolds holds_;
+  RetentionPolicy retention_policy_;
   RedactionRoom redaction_room_;
   RedactionEndpoints redactions_;
   HoldEndpoints hold_endpoints_;
+  RetentionEndpoints retention_endpoints_;
+  RetentionRoom retention_room_;
   OperationsEndpoints operations_;
   EndpointTable endpoints_;
 };

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include "api/audit/action_draft.h"
 #include "api/json/json_writer.h"
 
 namespace stele::api {
@@ -47,6 +48,8 @@ std::optional<BodyMember> body_member_of(std::string_view name) {
   return std::nullopt;
 }
 
+bool RedactionOrder::is_of_retention() const { return !record && aggregate_id.starts_with(kActionPrefix); }
+
 std::string to_json(const RedactionOrder& order) {
   std::string text;
   JsonWriter json(text);
@@ -58,6 +61,7 @@ std::string to_json(const RedactionOrder& order) {
     json.key("sequenceNumber").number(order.sequence.value());
   } else {
     json.key("through").number(order.through.value());
+    if (order.after) json.key("after").number(order.after->value());
   }
   json.key("members").begin_array();
   for (const BodyMember member : kBodyMembers) {
@@ -73,7 +77,9 @@ std::string to_json(const RedactionOutcome& outcome) {
   json.begin_object().key("events").number(outcome.events).key("members").number(outcome.members);
   json.key("bytes").number(outcome.bytes).key("clientStates").number(outcome.client_states);
   json.key("segments").number(outcome.segments).key("held").number(outcome.held);
-  json.key("retained").number(outcome.retained).key("subscriptionIds").begin_array();
+  json.key("retained").number(outcome.retained);
+  if (outcome.first_kept) json.key("firstKept").number(outcome.first_kept->value());
+  json.key("subscriptionIds").begin_array();
   for (const std::string& id : outcome.subscription_ids) json.string(id);
   json.end_array().end_object();
   return text;
@@ -103,6 +109,7 @@ std::optional<RedactionOrder> parse_redaction_order(const Record& record) {
   if (position.has_value() == through.has_value()) return std::nullopt;
   if (position) order.record = Position{*position};
   order.through = Position{through.value_or(0)};
+  if (const auto after = number_in(object, "after")) order.after = Position{*after};
   order.sequence = SequenceNumber{sequence.value_or(0)};
   order.event_id = text_in(object, "eventId").value_or("");
   return order;
@@ -120,6 +127,7 @@ std::optional<RedactionOutcome> parse_redaction_outcome(const Record& record) {
   outcome.segments = number_in(object, "segments").value_or(0);
   outcome.held = number_in(object, "held").value_or(0);
   outcome.retained = number_in(object, "retained").value_or(0);
+  if (const auto first = number_in(object, "firstKept")) outcome.first_kept = Position{*first};
   dom::array ids;
   if (object["subscriptionIds"].get(ids) == simdjson::SUCCESS) {
     for (const dom::element element : ids) {

@@ -27,7 +27,11 @@ struct RedactionOrder {
   std::string event_id;            ///< of the record
   SequenceNumber sequence;         ///< of the record
   Position through;                ///< of an aggregate: its newest record when it was asked for
+  std::optional<Position> after;   ///< of an aggregate: only records behind this position
   BodyMemberSet members;
+
+  /// Whether it is of actions whose time is over, which nobody has asked for: what is kept of them is left.
+  [[nodiscard]] bool is_of_retention() const;
 };
 
 /// What was done, since the server was started last.
@@ -39,6 +43,7 @@ struct RedactionOutcome {
   std::uint64_t segments = 0;                   ///< written anew
   std::uint64_t held = 0;                       ///< records that are left because of a legal hold
   std::uint64_t retained = 0;                   ///< that are left because their class is kept longer
+  std::optional<Position> first_kept{};         ///< of all that are left
   std::vector<std::string> subscription_ids{};  ///< that may have delivered them
 };
 

@@ -110,6 +110,7 @@ void RedactionRoom::load() {
     }
     if (found->state == RedactionState::Completed) {
       notes_.completed(order.aggregate_id);
+      note_swept(order, found->outcome);
     } else {
       begin(*std::exchange(found, std::nullopt));
     }
@@ -196,6 +197,33 @@ Result<std::optional<RedactionStatus>> RedactionRoom::status(const std::string& 
 std::size_t RedactionRoom::unfinished() const {
   const std::lock_guard lock(mutex_);
   return unfinished_.size();
+}
+
+RedactionRoom::Swept RedactionRoom::swept(const std::string& aggregate_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = swept_.find(aggregate_id);
+  return found == swept_.end() ? Swept{} : found->second;
+}
+
+void RedactionRoom::note_swept(const RedactionOrder& order, const RedactionOutcome& outcome) {
+  if (!order.is_of_retention()) return;
+  Swept& swept = swept_[order.aggregate_id];
+  const bool is_from_the_first = !swept.first_kept || !order.after || *order.after < *swept.first_kept;
+  if (is_from_the_first) swept.first_kept = outcome.first_kept;
+  swept.through = std::max(swept.through, std::optional(order.through));
+}
+
+bool RedactionRoom::is_under_way(std::string_view aggregate_id) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(unfinished_.begin(), unfinished_.end(), [&](const auto& each) {
+    const RedactionOrder& order = each.second->status.order;
+    return !order.record && order.aggregate_id == aggregate_id;
+  });
+}
+
+std::uint64_t RedactionRoom::actions_removed() const {
+  const std::lock_guard lock(mutex_);
+  return actions_removed_;
 }
 
 void RedactionRoom::rules_changed() {
@@ -297,6 +325,7 @@ std::string RedactionRoom::rewrite_by(std::uint64_t rules, Work& work, Redaction
     outcome.members += counts->members;
     outcome.bytes += counts->bytes;
     outcome.segments += counts->segments;
+    if (work.status.order.is_of_retention()) actions_removed_ += counts->records;
   }
 }
 
@@ -311,10 +340,11 @@ bool RedactionRoom::go_on(Work& work) {
     std::string trouble = rewrite(work, found);
     {
       const std::lock_guard lock(mutex_);
-      work.kept_by = in_words(found);
+      if (!work.status.order.is_of_retention()) work.kept_by = in_words(found);
       work.rests = false;
       work.status.outcome.held = found.held;
       work.status.outcome.retained = found.retained;
+      work.status.outcome.first_kept = found.first_kept;
     }
     if (!trouble.empty()) {
       tell(work, RedactionState::Waiting, {std::move(trouble)});
@@ -350,6 +380,8 @@ bool RedactionRoom::go_on(Work& work) {
     return false;
   }
   notes_.completed(work.status.order.aggregate_id);
+  const std::lock_guard lock(mutex_);
+  note_swept(work.status.order, outcome);
   return true;
 }
 

@@ -83,6 +83,18 @@ class RedactionRoom {
                                                                const std::string& correlation);
   /// None: there is none of this id. May wait for the disk.
   [[nodiscard]] Result<std::optional<RedactionStatus>> status(const std::string& id) const;
+  /// How far the actions of a class (`$audit/<class>`) have lost their bodies because their time was over, by what is
+  /// complete.
+  struct Swept {
+    std::optional<Position> through;
+    std::optional<Position> first_kept;  ///< of those before that were left
+  };
+  [[nodiscard]] Swept swept(const std::string& aggregate_id) const;
+  /// Whether one of all the aggregate's records is not complete.
+  [[nodiscard]] bool is_under_way(std::string_view aggregate_id) const;
+  /// Bodies of actions that were removed because their time was over, since the start.
+  [[nodiscard]] std::uint64_t actions_removed() const;
+
   [[nodiscard]] KeptRecords kept(const RedactionOrder& order) const { return reach_.kept(order); }
   /// Those that wait because something is kept look again.
   void rules_changed();
@@ -114,6 +126,7 @@ class RedactionRoom {
   [[nodiscard]] std::string rewrite_by(std::uint64_t rules, Work& work, RedactionScan::Found& found);
   [[nodiscard]] bool is_stopping() const;
   void look_around(RedactionStatus& status) const;
+  void note_swept(const RedactionOrder& order, const RedactionOutcome& outcome);  // with mutex_
   void tell(Work& work, RedactionState state, std::vector<std::string> waiting_for);
 
   Store& store_;
@@ -125,6 +138,8 @@ class RedactionRoom {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, WorkPtr, std::less<>> unfinished_;
+  std::map<std::string, Swept, std::less<>> swept_;
+  std::uint64_t actions_removed_ = 0;
   bool stopping_ = false;
   std::thread thread_;  ///< from when there is work; assigned under the mutex
 };

@@ -33,30 +33,19 @@ RedactionScan::RedactionScan(const Store& store, const RedactionOrder& order, Ke
       order_(order),
       kept_(std::move(kept)),
       states_(own_aggregate_id(kStatesPrefix, order.aggregate_id)),
-      stage_(order.record ? Stage::Record : Stage::Aggregate) {}
+      stage_(order.record ? Stage::Record : Stage::Aggregate),
+      after_(order.after) {}
 
 void RedactionScan::take(const Record& record, BodyMemberSet members, bool is_state, Found& found,
                          std::vector<RedactionTarget>& to) {
+  if (order_.is_of_retention() && record.header().kind != RecordKind::Action) return;
   const BodyMemberSet there = members.common(record.members()).without(record.redacted_members());
   if (there.empty()) {
     ++found.unchanged;
     return;
   }
-  switch (kept_.none() ? Kept::No : kept_.of(record.header())) {
-    case Kept::Held:
-      ++found.held;
-      for (std::string& name : kept_.holds_of(record.header())) {
-        if (found.holds.size() < kHoldNamesMax) found.holds.insert(std::move(name));
-      }
-      return;
-    case Kept::Retained: {
-      ++found.retained;
-      const Timestamp until = kept_.retained_until(record.header());
-      if (!found.retained_until || until > *found.retained_until) found.retained_until = until;
-      return;
-    }
-    case Kept::No:
-      break;
+  if (const Kept kept = kept_.none() ? Kept::No : kept_.of(record.header()); kept != Kept::No) {
+    return leave(record.header(), kept, found);
   }
   ++(is_state ? found.client_states : found.events);
   found.members += there.size();
@@ -64,6 +53,20 @@ void RedactionScan::take(const Record& record, BodyMemberSet members, bool is_st
     if (there.has(member)) found.bytes += record.bytes_of(member)->size();
   }
   to.push_back({record.header().position, there});
+}
+
+void RedactionScan::leave(const RecordHeader& header, Kept kept, Found& found) {
+  if (!found.first_kept) found.first_kept = header.position;
+  if (kept == Kept::Held) {
+    ++found.held;
+    for (std::string& name : kept_.holds_of(header)) {
+      if (found.holds.size() < kHoldNamesMax) found.holds.insert(std::move(name));
+    }
+    return;
+  }
+  ++found.retained;
+  const Timestamp until = kept_.retained_until(header);
+  if (!found.retained_until || until > *found.retained_until) found.retained_until = until;
 }
 
 Status RedactionScan::read_record(Position position, Found& found, std::vector<RedactionTarget>& to,

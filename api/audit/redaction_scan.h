@@ -28,6 +28,7 @@ class RedactionScan {
     std::uint64_t events = 0, client_states = 0, members = 0, bytes = 0;  ///< that are still there
     std::uint64_t unchanged = 0;                                          ///< records that have none of it any more
     std::uint64_t held = 0, retained = 0;                                 ///< that have, and are kept
+    std::optional<Position> first_kept;                                   ///< of these, in ascending order
     std::optional<Timestamp> retained_until;                              ///< of those, at the latest
     std::set<std::string> holds;                                          ///< up to kHoldNamesMax that keep any
     [[nodiscard]] std::uint64_t records() const { return events + client_states + unchanged + held + retained; }
@@ -43,6 +44,7 @@ class RedactionScan {
                                    std::vector<Position>& seen);
   [[nodiscard]] Status read_aggregate(Found& found, std::vector<RedactionTarget>& to, std::vector<Position>& seen,
                                       const std::function<bool()>& gone);
+  void leave(const RecordHeader& header, Kept kept, Found& found);
   void take(const Record& record, BodyMemberSet members, bool is_state, Found& found, std::vector<RedactionTarget>& to);
 
   const Store& store_;

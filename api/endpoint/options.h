@@ -98,7 +98,7 @@ struct AuditSettings {
 /// How long bodies of actions are kept at least, whatever is asked for, and when it is seen to that they go.
 struct RetentionSettings {
   RetentionTimes minimum = RetentionTimes::all(std::chrono::microseconds{0});
-  std::chrono::milliseconds first_pass{60'000};  ///< after the start
+  std::chrono::milliseconds first_pass{5'000};  ///< after the start
   std::chrono::milliseconds interval{86'400'000};
 };
 

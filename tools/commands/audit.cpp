@@ -13,6 +13,8 @@
 #include "tools/client/line_printer.h"
 #include "tools/client/server_flags.h"
 #include "tools/commands/audit_bundle.h"
+#include "tools/commands/audit_hold.h"
+#include "tools/commands/audit_retention.h"
 
 namespace stele::tools {
 
@@ -77,6 +79,8 @@ int list_audit(int argc, const char* const* argv) {
 constexpr std::array kAuditActions{
     Action{"list", "list who did what", &list_audit},
     Action{"bundle", "write events and what proves them into one file", &audit_bundle_command},
+    Action{"hold", "legal holds: what is kept, whatever is asked for", &audit_hold_command},
+    Action{"retention", "how long bodies of actions are kept", &audit_retention_command},
 };
 
 }  // namespace

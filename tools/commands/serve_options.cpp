@@ -1,6 +1,6 @@
 #include "tools/commands/serve_options.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -251,6 +251,11 @@ void ServeOptions::declare(CommandLine& app) {
   app.add_switch("--audit-reads-durable", audit_reads_durable,
                  "Answer a read only when the record about it is on the disk")
       .group(group);
+  app.add_list(
+         "--retention-minimum", retention_minima, "CLASS=TIME",
+         "Keep bodies of actions of this class (read, refusal, administration or delivery) at least so long, such as\n"
+         "3650d, or forever, whatever is asked for; may be repeated, or several with commas between them")
+      .group(group);
   app.add_text("--on-audit-failure", on_audit_failure,
                "While nothing can be recorded: serve what would be, or refuse it with 503")
       .type("WHAT")
@@ -306,6 +311,7 @@ std::string ServeOptions::apply() {
   if (auto complaint = guard_hosts(); !complaint.empty()) return complaint;
   if (auto complaint = guard_callbacks(); !complaint.empty()) return complaint;
   if (auto complaint = take_witnesses(); !complaint.empty()) return complaint;
+  if (auto complaint = take_retention_minima(); !complaint.empty()) return complaint;
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);
@@ -366,6 +372,24 @@ std::string ServeOptions::take_witnesses() {
   return {};
 }
 
+std::string ServeOptions::take_retention_minima() {
+  api::RetentionTimes& minimum = service.retention.minimum;
+  for (const std::string& given : retention_minima) {
+    const std::size_t equals = std::min(given.find('='), given.size());
+    const auto retention = api::action_class_of(std::string_view(given).substr(0, equals));
+    if (!retention) {
+      return fmt::format("--retention-minimum '{}': the class is read, refusal, administration or delivery", given);
+    }
+    if (minimum.of(*retention) != std::chrono::microseconds{0}) {
+      return fmt::format("--retention-minimum: there are two of the class {}", api::name_of(*retention));
+    }
+    const auto time = api::parse_retention_time(std::string_view(given).substr(std::min(equals + 1, given.size())));
+    if (!time) return fmt::format("--retention-minimum '{}': the time is forever, or from 1d to 36500d", given);
+    minimum.set(*retention, *time);
+  }
+  return {};
+}
+
 std::string ServeOptions::guard_callbacks() {
   for (const std::string& given : callback_nets) {
     auto range = net::AddressRange::parse(given);
@@ -391,6 +415,7 @@ api::AuditSettings ServeOptions::audit_settings() const {
       {"audit-reads", audit_reads},
       {"audit-reads-durable", audit_reads_durable ? "on" : "off"},
       {"on-audit-failure", on_audit_failure},
+      {"retention-minimum", retention_minima.empty() ? "none" : fmt::format("{}", fmt::join(retention_minima, ","))},
       {"accept-clock-jump", store.accept_clock_jumps ? "on" : "off"},
   };
   return audit;

@@ -52,7 +52,8 @@ struct ServeOptions {
   std::chrono::microseconds replay_timeout{};
   std::chrono::microseconds key_overlap{};
   std::chrono::microseconds witness_interval{};
-  std::vector<std::string> witnesses;  ///< URL=VKEY
+  std::vector<std::string> witnesses;         ///< URL=VKEY
+  std::vector<std::string> retention_minima;  ///< CLASS=TIME
   std::vector<std::string> anchors;
   std::uint64_t depth_max = 0;
   std::string log_format_name = "text";
@@ -73,6 +74,7 @@ struct ServeOptions {
   [[nodiscard]] std::string guard_callbacks();
   [[nodiscard]] api::AuditSettings audit_settings() const;
   [[nodiscard]] std::string take_witnesses();
+  [[nodiscard]] std::string take_retention_minima();
 };
 
 }  // namespace stele::tools
