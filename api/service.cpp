@@ -100,8 +100,11 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       replays_(replay_room_),
       snapshots_(replay_room_),
       handlers_(replay_room_),
+      schemas_(store),
+      append_validator_(store, schemas_),
+      schema_endpoints_(store, schemas_, clock_of(options_)),
       events_(
-          store, scheduler, options_,
+          store, scheduler, options_, append_validator_,
           [this](const Proposal& proposal, const AppendOutcome& stored) {
             replay_room_.snapshotter.appended(proposal, stored);
           },
@@ -132,6 +135,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(replays_.endpoints());
   endpoints_.add(snapshots_.endpoints());
   endpoints_.add(handlers_.endpoints());
+  endpoints_.add(schema_endpoints_.endpoints());
   endpoints_.add(live_.endpoints());
   endpoints_.add(subscriptions_.endpoints());
   endpoints_.add(dead_letters_.endpoints());
@@ -161,6 +165,7 @@ SubjectReport Service::report() const {
     std::move(more.metrics.begin(), more.metrics.end(), std::back_inserter(all.metrics));
   };
   if (recorder_) add(recorder_->report());
+  add(schema_endpoints_.report());
   add(live_.report());
   add(subscription_room_.report());
   add(tree_endpoints_.report());

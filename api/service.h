@@ -32,6 +32,9 @@
 #include "api/replay/replay_endpoints.h"
 #include "api/replay/replay_room.h"
 #include "api/replay/snapshot_endpoints.h"
+#include "api/schemas/append_validator.h"
+#include "api/schemas/schema_endpoints.h"
+#include "api/schemas/schema_registry.h"
 #include "api/subscriptions/dead_letter_endpoints.h"
 #include "api/subscriptions/delivery_endpoints.h"
 #include "api/subscriptions/delivery_records.h"
@@ -82,6 +85,9 @@ class Service : public Handler {
   ReplayEndpoints replays_;
   SnapshotEndpoints snapshots_;
   HandlerEndpoints handlers_;
+  SchemaRegistry schemas_;
+  AppendValidator append_validator_;
+  SchemaEndpoints schema_endpoints_;
   EventEndpoints events_;
   LiveEndpoints live_;
   SubscriptionRoom subscription_room_;

@@ -24,6 +24,7 @@
 #include "tools/commands/pull.h"
 #include "tools/commands/query.h"
 #include "tools/commands/replay.h"
+#include "tools/commands/schema.h"
 #include "tools/commands/serve.h"
 #include "tools/commands/snapshot.h"
 #include "tools/commands/subscribe.h"
@@ -65,6 +66,7 @@ constexpr std::array kCommands{
     Command{"replay", "fold an aggregate's events: its state now, or as it was", &replay_command},
     Command{"snapshot", "keep and show states, and say how often they are kept", &snapshot_command},
     Command{"handler", "register and show the scripts that fold events", &handler_command},
+    Command{"schema", "register and show what the data of events must be", &schema_command},
     Command{"key", "make, show and rotate the key that signs checkpoints", &key_command},
     Command{"witness", "cosign checkpoints of other logs", &witness_command},
     Command{"token", "make, list and revoke API keys", &token_command},

@@ -1,6 +1,5 @@
 #include "api/access/append_authorization.h"
 
-#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -8,32 +7,11 @@
 #include <variant>
 
 #include "api/http/bounded_read.h"
+#include "api/http/event_places.h"
 
 namespace stele::api {
 
 namespace {
-
-/// Where an event stands in the body.
-FieldError place_of(std::size_t index, std::string_view member, std::string_view body, BodyFormat format, bool is_list,
-                    std::string detail) {
-  FieldError error{"pointer", {}, std::move(detail), {}};
-  if (is_list) {
-    const std::size_t first = body.find_first_not_of(" \t\r\n");
-    const bool wrapped = format == BodyFormat::Json && first != std::string_view::npos && body[first] == '{';
-    error.where = (wrapped ? "/events/" : "/") + std::to_string(index);
-  }
-  error.where += member;
-  if (format == BodyFormat::Ndjson) {
-    std::uint64_t line = 0;
-    for (std::size_t events = 0; events <= index && !body.empty(); ++line) {
-      const std::string_view text = body.substr(0, body.find('\n'));
-      body.remove_prefix(std::min(text.size() + 1, body.size()));
-      if (text.find_first_not_of(" \t\r") != std::string_view::npos) ++events;
-    }
-    error.line = line;
-  }
-  return error;
-}
 
 class AppendAuthorization {
  public:
@@ -135,7 +113,7 @@ class AppendAuthorization {
 
   Problem refused(Problem problem, std::size_t index, std::string_view member, std::string detail) const {
     if (proposal_.is_list) problem.member("eventIndex", std::to_string(index));
-    return problem.error(place_of(index, member, body_, format_, proposal_.is_list, std::move(detail)));
+    return problem.error(EventPlaces(body_, format_, proposal_.is_list).error(index, member, std::move(detail)));
   }
 
   const Caller& caller_;

@@ -26,6 +26,7 @@ constexpr std::size_t kInlineReceiptEventsMax = 64;
 constexpr std::size_t kInlineDecompressedMax = 64U << 10;
 constexpr std::size_t kProvenEventsMax = 1000;  ///< a proof has up to some kilobytes
 constexpr std::size_t kBodyPadding = 64;        // as Request::body() has it
+constexpr int kSchemaChangesMax = 3;            ///< after which a request is validated again
 
 }  // namespace
 
@@ -33,16 +34,19 @@ struct AppendCall : Call {
   using Call::Call;
   std::string decompressed;  ///< a small body
   Proposal proposal;         ///< until it is proposed
+  EventPlaces places;        ///< of its events
+  int schema_changes = 0;    ///< while it was being proposed
   bool sealed = false;       ///< its events are
   bool wants_proofs = false;
   Decision decision;
 };
 
-Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append,
-                   EventProofs* proofs)
+Appender::Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, EventSchemas& schemas,
+                   AppendListener on_append, EventProofs* proofs)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
+      schemas_(schemas),
       on_append_(std::move(on_append)),
       proofs_(proofs),
       clock_(options.clock ? *options.clock : system_clock()) {}
@@ -128,6 +132,7 @@ void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view
   if (const auto problem = parse_append(body, format, options_.limits, context, clock_, call->proposal)) {
     return call->fail(*problem);
   }
+  call->places = EventPlaces(body, format, call->proposal.is_list);
   if (call->wants_proofs && call->proposal.events.size() > kProvenEventsMax) {
     return call->fail(Problem("payload-too-large", "With wait=checkpoint a request has at most " +
                                                        std::to_string(kProvenEventsMax) +
@@ -151,6 +156,16 @@ bool Appender::submit(const std::shared_ptr<AppendCall>& call, std::string_view 
     call->fail(*rules.problem);
     return true;
   }
+  return submit_validated(call, wait);
+}
+
+bool Appender::submit_validated(const std::shared_ptr<AppendCall>& call, DiskWait wait) {
+  const EventSchemas::Verdict verdict = schemas_.check(call->proposal, call->places, wait);
+  if (verdict.would_wait) return false;
+  if (verdict.problem) {
+    call->fail(*verdict.problem);
+    return true;
+  }
   if (!std::exchange(call->sealed, true)) {
     for (RecordDraft& draft : call->proposal.events) draft.seal();
   }
@@ -170,10 +185,26 @@ bool Appender::submit(const std::shared_ptr<AppendCall>& call, std::string_view 
   return true;
 }
 
+void Appender::submit_again(const std::shared_ptr<AppendCall>& call) {
+  const bool taken = scheduler_.run_on_read_pool([this, call] {
+    answer_exceptions(*call, [&] {
+      if (const auto problem = schemas_.catch_up()) return call->fail(*problem);
+      call->proposal = std::move(call->decision.proposal);
+      call->decision = {};
+      (void)submit_validated(call, DiskWait::Allowed);
+    });
+  });
+  if (!taken) {
+    call->fail(Problem("busy", "Too many requests wait for the disk. Nothing was stored.")
+                   .header("Retry-After", std::string(kRetrySoon)));
+  }
+}
+
 void Appender::decided(const std::shared_ptr<AppendCall>& call) {
   using Kind = AppendOutcome::Kind;
   const Decision& decision = call->decision;
   const Kind kind = decision.outcome.kind;
+  if (kind == Kind::SchemaChanged && call->schema_changes++ < kSchemaChangesMax) return submit_again(call);
   const bool repeats = std::any_of(decision.duplicates.begin(), decision.duplicates.end(),
                                    [](const auto& at) { return at.has_value(); });
   const bool reads = repeats || kind == Kind::Replayed || kind == Kind::SequenceConflict ||

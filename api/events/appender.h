@@ -6,6 +6,7 @@
 #include "api/endpoint/append_listener.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/event_proofs.h"
+#include "api/endpoint/event_schemas.h"
 #include "api/events/append_parser.h"
 #include "api/http/content_coding.h"
 #include "engine/store/store.h"
@@ -20,8 +21,8 @@ struct AppendCall;
 class Appender {
  public:
   /// `proofs`: what receipts may be asked to prove; null = nothing. All must outlive it.
-  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append,
-           EventProofs* proofs);
+  Appender(Store& store, Scheduler& scheduler, const ServiceOptions& options, EventSchemas& schemas,
+           AppendListener on_append, EventProofs* proofs);
 
   /// The kind of call that handle() takes.
   [[nodiscard]] static std::shared_ptr<Call> make_call(const Request& request, Reply reply,
@@ -36,6 +37,10 @@ class Appender {
   /// What is behind parsing; false if it would have to wait for the disk, and nothing has happened.
   [[nodiscard]] bool submit(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
                             DiskWait wait);
+  /// The same, behind what is asked once of a request.
+  [[nodiscard]] bool submit_validated(const std::shared_ptr<AppendCall>& call, DiskWait wait);
+  /// Schemas were changed meanwhile.
+  void submit_again(const std::shared_ptr<AppendCall>& call);
   void decided(const std::shared_ptr<AppendCall>& call);
   void answer(const std::shared_ptr<AppendCall>& call);
   /// Answers once a checkpoint covers what is stored, or after some time.
@@ -45,6 +50,7 @@ class Appender {
   Store& store_;
   Scheduler& scheduler_;
   const ServiceOptions& options_;
+  EventSchemas& schemas_;
   const AppendListener on_append_;
   EventProofs* const proofs_;
   const Clock& clock_;

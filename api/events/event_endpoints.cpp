@@ -15,12 +15,12 @@ using CallPtr = std::shared_ptr<Call>;
 
 }  // namespace
 
-EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options,
+EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options, EventSchemas& schemas,
                                AppendListener on_append, EventProofs* proofs)
     : store_(store),
       scheduler_(scheduler),
       options_(options),
-      appender_(store, scheduler, options, std::move(on_append), proofs),
+      appender_(store, scheduler, options, schemas, std::move(on_append), proofs),
       waiters_(PositionWaiters::attach(store.feed(), scheduler, options.min_position_waiters_max)) {}
 
 std::vector<Endpoint> EventEndpoints::endpoints() {

@@ -8,6 +8,7 @@
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/endpoint/event_proofs.h"
+#include "api/endpoint/event_schemas.h"
 #include "api/endpoint/position_waiters.h"
 #include "api/events/appender.h"
 #include "engine/store/store.h"
@@ -18,8 +19,8 @@ namespace stele::api {
 class EventEndpoints {
  public:
   /// `proofs`: what receipts may be asked to prove; null = nothing. All must outlive it.
-  EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options, AppendListener on_append,
-                 EventProofs* proofs);
+  EventEndpoints(Store& store, Scheduler& scheduler, const ServiceOptions& options, EventSchemas& schemas,
+                 AppendListener on_append, EventProofs* proofs);
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   /// Requests that wait for a position are answered. Idempotent.

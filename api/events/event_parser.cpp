@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "api/endpoint/event_type.h"
 #include "api/events/derived_event_id.h"
 #include "api/events/member_values.h"
 #include "api/json/timestamp.h"
@@ -15,8 +16,6 @@ namespace stele::api {
 namespace dom = simdjson::dom;
 
 namespace {
-
-constexpr std::size_t kEventTypeBytesMax = 128;
 
 enum class Member : unsigned {
   EventType,
@@ -47,11 +46,6 @@ Member member_of(std::string_view name) {
     if (kMemberNames[i] == name) return static_cast<Member>(i);
   }
   return Member::Unknown;
-}
-
-bool is_event_type_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-         c == '-' || c == ':' || c == '/';
 }
 
 }  // namespace
@@ -174,8 +168,7 @@ void EventParser::event_type(const dom::element& value, std::string& to) {
     errors_.add("/eventType", "Must be a string.");
   } else if (given.starts_with('$')) {
     errors_.add("/eventType", "Identifiers that begin with $ are the store's own.");
-  } else if (given.empty() || given.size() > kEventTypeBytesMax ||
-             !std::all_of(given.begin(), given.end(), is_event_type_character)) {
+  } else if (!is_event_type(given)) {
     errors_.add("/eventType", "Must be 1 to 128 of letters, digits and . _ - : /");
   } else {
     to = given;

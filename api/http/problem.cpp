@@ -57,6 +57,8 @@ constexpr std::array kKinds{
     ProblemKind{"aggregate-not-found", 404, "Aggregate not found", "No event belongs to an aggregate of this id."},
     ProblemKind{"handler-not-found", 404, "Handler not found",
                 "No handler of this name, or none with this version, is registered for the aggregate type."},
+    ProblemKind{"schema-not-found", 404, "Schema not found",
+                "No schema is registered for this event type, or it has no such version, or that was withdrawn."},
     ProblemKind{"snapshot-not-found", 404, "Snapshot not found",
                 "No state of this aggregate is kept, or none at or before that sequence number."},
     ProblemKind{
@@ -92,6 +94,11 @@ constexpr std::array kKinds{
                 "The condition of the commit does not hold. `mismatches` names aggregates, `conflictingEvents` the "
                 "first events that "
                 "broke it. Nothing was stored."},
+    ProblemKind{"schema-incompatible", 409, "Schema is not compatible",
+                "Events that are stored do not satisfy the schema (`failures` names the first of them, `failed` counts "
+                "all), or it does not go together with the versions before it. Nothing was registered."},
+    ProblemKind{"schema-in-use", 409, "Schema is in use",
+                "Events have this version, so it cannot be withdrawn. `position` is that of the first one."},
     ProblemKind{"subscription-not-paused", 409, "Subscription is not paused",
                 "Only a paused subscription can be set to another place. `state` is what it is now."},
     ProblemKind{"subscription-not-active", 409, "Subscription is not active",
@@ -133,6 +140,19 @@ constexpr std::array kKinds{
     ProblemKind{"inconsistent-checkpoint", 422, "Checkpoint does not continue the log",
                 "The proof does not lead from the checkpoint that this witness (`stele witness`) has cosigned last to "
                 "this one."},
+    ProblemKind{"schema-violation", 422, "Schema is violated",
+                "The data of an event does not satisfy the schema of its version. `errors` says where. Nothing was "
+                "stored."},
+    ProblemKind{"unknown-schema-version", 422, "Unknown version of the schema",
+                "The event's `version` is none that is registered for its type. Nothing was stored."},
+    ProblemKind{"schema-limit", 422, "Beyond what schemas may cost",
+                "Validating takes more work than is spent on it, or more stored events would have to be looked through "
+                "than in one request. Nothing happened."},
+    ProblemKind{"invalid-schema", 422, "Invalid schema",
+                "The schema is no JSON Schema of draft-07 or 2020-12, refers to another document, has a pattern that "
+                "cannot be matched in linear time, or is beyond a limit. `errors` says where."},
+    ProblemKind{"too-many-schemas", 422, "Too many schemas",
+                "The event type has as many versions, or there are as many event types with schemas, as there may be."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
                 "The type of an aggregate is fixed by its first event. `storedAggregateType` is what it is; null means "
                 "none for ever."},

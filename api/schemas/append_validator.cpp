@@ -1,0 +1,161 @@
+#include "api/schemas/append_validator.h"
+
+#include <simdjson.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/http/bounded_read.h"
+#include "api/schemas/schema_validation.h"
+
+namespace stele::api {
+
+namespace {
+
+/// What is validated on an I/O thread: some hundred microseconds.
+constexpr std::size_t kInlineEventsMax = 32;
+constexpr std::size_t kInlineDataBytesMax = 32U << 10;
+constexpr std::uint64_t kInlineWork = 20'000;
+
+/// A list of 10,000 events each of which takes as much as it may would take hours.
+constexpr std::chrono::seconds kTimeMax{5};
+constexpr std::size_t kErrorsMax = 100;
+constexpr std::size_t kKeptParserBytesMax = 256U << 10;
+
+/// Validates the events of one proposal, one after the other.
+class ProposalValidation {
+ public:
+  ProposalValidation(SchemaRegistry& registry, const RegisteredSchemas& schemas, const EventPlaces& places,
+                     DiskWait wait)
+      : registry_(registry), schemas_(schemas), places_(places), wait_(wait) {}
+
+  EventSchemas::Verdict run(Proposal& proposal) {
+    for (std::size_t i = 0; i < proposal.events.size(); ++i) {
+      RecordDraft& draft = proposal.events[i];
+      if (!draft.given.schema_version) draft.schema_version = 1;
+      if (i == 0 || draft.event_type != proposal.events[i - 1].event_type) {
+        type_ = schemas_.find(draft.event_type);
+        if (type_ != nullptr && !type_->in_force()) type_ = nullptr;
+      }
+      if (type_ != nullptr && !check(i, draft)) break;
+    }
+    if (would_wait_) return {.would_wait = true};
+    if (!problem_ && slug_.empty()) return {};
+    if (problem_) return {.problem = std::move(problem_)};
+    std::string detail = errors_.front().where + ": " + errors_.front().detail;
+    if (count_ > 1) detail += " (" + std::to_string(count_) + " errors in all)";
+    Problem problem(slug_, std::move(detail));
+    problem.errors(std::move(errors_));
+    return {.problem = std::move(problem)};
+  }
+
+ private:
+  /// False: nothing more needs to be looked at.
+  bool check(std::size_t index, RecordDraft& draft) {
+    const std::string_view data = draft.data ? std::string_view(*draft.data) : std::string_view();
+    ++validated_;
+    bytes_ += data.size();
+    if (wait_ == DiskWait::Never && (validated_ > kInlineEventsMax || bytes_ > kInlineDataBytesMax)) return wait();
+    if (!draft.given.schema_version) {
+      if (const SchemaVersion* const newest = type_->newest_active()) draft.schema_version = newest->version;
+    }
+    const SchemaVersion* const version = type_->find(draft.schema_version);
+    if (version == nullptr) {
+      add("unknown-schema-version", index, "/version",
+          "There is no version " + std::to_string(draft.schema_version) + " of the schema of " + draft.event_type +
+              ".");
+      return true;
+    }
+    auto schema = registry_.find_compiled(*version);
+    if (schema == nullptr) {
+      if (wait_ == DiskWait::Never) return wait();
+      auto compiled = registry_.compiled(*version);
+      if (!compiled) return refuse(read_failed());
+      schema = std::move(*compiled);
+    }
+    return data.size() > kKeptParserBytesMax ? validate_data(index, data, *schema, *std::make_unique<Parser>())
+                                             : validate_data(index, data, *schema, kept_parser());
+  }
+
+  using Parser = simdjson::dom::parser;
+
+  static Parser& kept_parser() {
+    thread_local Parser parser;
+    return parser;
+  }
+
+  bool validate_data(std::size_t index, std::string_view data, const CompiledSchema& schema, Parser& parser) {
+    simdjson::dom::element element;
+    if (parser.parse(data.data(), data.size()).get(element) != simdjson::SUCCESS) {
+      return refuse(Problem("busy", "There is no memory for the data of an event now.").header("Retry-After", "1"));
+    }
+    ValidationLimits limits;
+    if (wait_ == DiskWait::Never) limits.work = kInlineWork;
+    SchemaVerdict verdict = validate(schema, element, limits);
+    if (verdict.outcome == SchemaVerdict::Outcome::LimitReached ||
+        (wait_ == DiskWait::Allowed && std::chrono::steady_clock::now() > end_)) {
+      if (wait_ == DiskWait::Never) return wait();
+      constexpr const char* kDetail = "It takes too much work to validate. Nothing was stored.";
+      FieldError error = places_.error(index, "/data", kDetail);
+      return refuse(Problem("schema-limit", error.where + ": " + kDetail).error(std::move(error)));
+    }
+    for (SchemaViolation& violation : verdict.violations) {
+      add("schema-violation", index, "/data" + violation.pointer, std::move(violation.detail));
+    }
+    return true;
+  }
+
+  void add(std::string_view slug, std::size_t index, const std::string& pointer, std::string detail) {
+    if (slug_.empty()) slug_ = slug;
+    if (++count_ <= kErrorsMax) errors_.push_back(places_.error(index, pointer, std::move(detail)));
+  }
+  bool wait() {
+    would_wait_ = true;
+    return false;
+  }
+  bool refuse(Problem problem) {
+    problem_.emplace(std::move(problem));
+    return false;
+  }
+
+  SchemaRegistry& registry_;
+  const RegisteredSchemas& schemas_;
+  const EventPlaces& places_;
+  const DiskWait wait_;
+  const std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kTimeMax;
+  const EventTypeSchemas* type_ = nullptr;  ///< of the event that was looked at last; null: it needs no schema
+  std::size_t validated_ = 0;
+  std::size_t bytes_ = 0;
+  bool would_wait_ = false;
+  std::optional<Problem> problem_;
+  std::string_view slug_;
+  std::vector<FieldError> errors_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
+EventSchemas::Verdict AppendValidator::check(Proposal& proposal, const EventPlaces& places, DiskWait wait) {
+  const auto schemas = registry_.now();
+  proposal.schema_change = schemas->change;
+  if (schemas->types.empty()) return {};
+  Verdict verdict = ProposalValidation(registry_, *schemas, places, wait).run(proposal);
+  if (!verdict.problem) return verdict;
+  // Before it is refused: a retry of what is stored already is a success, whatever schemas say now.
+  if (wait == DiskWait::Never) return {.would_wait = true};
+  const auto view = store_.view();
+  for (const RecordDraft& draft : proposal.events) {
+    const auto stored = view->find_event(draft.event_id);
+    if (!stored) return {.problem = read_failed()};
+    if (*stored) return {};
+  }
+  return verdict;
+}
+
+std::optional<Problem> AppendValidator::catch_up() {
+  return registry_.catch_up() ? std::nullopt : std::optional(read_failed());
+}
+
+}  // namespace stele::api

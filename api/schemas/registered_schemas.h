@@ -1,0 +1,59 @@
+#pragma once
+// The schemas that are registered, as they stand at some place in the log.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/schemas/schema_settings.h"
+#include "engine/base/ids.h"
+
+namespace stele::api {
+
+/// One registration.
+struct SchemaVersion {
+  enum class State : std::uint8_t {
+    Active,     ///< may be what events have that are sent without a version
+    Inactive,   ///< only for events that name it
+    Withdrawn,  ///< for none
+  };
+
+  std::uint32_t version = 1;  ///< 1, 2, 3 … of its event type
+  State state = State::Active;
+  Digest identity{};  ///< of the schema's text without white space
+  Position position;  ///< of the event that registered it, which holds the text
+  Timestamp time;
+  std::size_t bytes = 0;  ///< of the text
+};
+
+/// `active`, `inactive`, `withdrawn`. Static storage.
+[[nodiscard]] std::string_view name_of(SchemaVersion::State state);
+
+/// Those of one event type.
+struct EventTypeSchemas {
+  SchemaSettings settings;
+  std::vector<SchemaVersion> versions;  ///< all there ever were; `version` - 1 is the place
+  /// The highest version that events had which were there before any schema; events have others only while they are
+  /// registered.
+  std::uint32_t unchecked_version_max = 0;
+
+  /// Null if there is none, or it is withdrawn.
+  [[nodiscard]] const SchemaVersion* find(std::uint64_t version) const;
+  /// Null if no version is active.
+  [[nodiscard]] const SchemaVersion* newest_active() const;
+  /// Whether events of the type need a schema.
+  [[nodiscard]] bool in_force() const;
+};
+
+struct RegisteredSchemas {
+  /// Of the newest record of a `$schema` aggregate; 0 = there is none (Proposal::schema_change).
+  Position change;
+  std::map<std::string, std::shared_ptr<const EventTypeSchemas>, std::less<>> types;
+
+  /// Null if nothing was ever said of the type.
+  [[nodiscard]] const EventTypeSchemas* find(std::string_view event_type) const;
+};
+
+}  // namespace stele::api

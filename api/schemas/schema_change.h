@@ -1,0 +1,31 @@
+#pragma once
+// Whether whatever satisfies one schema satisfies another: what compatibility between versions comes down to.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/schemas/schema_settings.h"
+
+namespace stele::api {
+
+/// One reason why something may satisfy one schema and not the other.
+struct SchemaDifference {
+  std::string pointer;    ///< of the subschema, RFC 6901: in both where both have it
+  std::string_view rule;  ///< `type-narrowed`, `property-removed-from-closed-model` …; static storage
+  std::string detail;     ///< a sentence
+};
+
+inline constexpr std::size_t kSchemaDifferencesMax = 20;
+
+/// Why something may be valid under `from` and not under `to`; both are schemas that compile_schema() takes. Empty:
+/// there is no such thing, as far as the policy goes:
+/// - both let a property become required that has a `default`, since whoever reads puts it there;
+/// - lenient also lets an optional property come into an open model, where others may have put anything before, and
+///   leave a closed one.
+/// What cannot be told counts as a difference: a condition (`if`) or `unevaluated…` that is not the same in both, a
+/// reference that is no JSON pointer, and what takes too much work.
+[[nodiscard]] std::vector<SchemaDifference> breaking_differences(std::string_view from, std::string_view to,
+                                                                 SchemaPolicy policy);
+
+}  // namespace stele::api

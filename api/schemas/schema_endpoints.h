@@ -1,0 +1,38 @@
+#pragma once
+// Schemas of event types: registered, shown, activated and withdrawn, and what their versions must be to each other.
+
+#include <memory>
+#include <vector>
+
+#include "api/endpoint/call.h"
+#include "api/endpoint/endpoint.h"
+#include "api/endpoint/subject_report.h"
+#include "api/schemas/schema_registrar.h"
+#include "api/schemas/schema_registry.h"
+
+namespace stele::api {
+
+/// Must outlive its calls, and what it is made of must outlive it.
+class SchemaEndpoints {
+ public:
+  SchemaEndpoints(Store& store, SchemaRegistry& registry, const Clock& clock)
+      : registry_(registry), registrar_(store, registry, clock) {}
+
+  [[nodiscard]] std::vector<Endpoint> endpoints();
+  [[nodiscard]] SubjectReport report() const;
+
+ private:
+  void list(Call& call);
+  void show(Call& call);
+  void show_version(Call& call);
+  void show_settings(Call& call);
+  void register_schema(Call& call);
+  void activate(Call& call);
+  void withdraw(Call& call);
+  void configure(Call& call);
+
+  SchemaRegistry& registry_;
+  SchemaRegistrar registrar_;
+};
+
+}  // namespace stele::api

@@ -1,0 +1,123 @@
+#include "api/schemas/schema_event.h"
+
+#include <simdjson.h>
+
+#include <limits>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "api/endpoint/event_type.h"
+#include "api/http/body_members.h"
+#include "api/json/json_text.h"
+#include "api/json/json_writer.h"
+#include "engine/base/digest.h"
+
+namespace stele::api {
+
+namespace {
+
+/// The data of an event, with what a parser needs behind it.
+class SchemaEventData {
+ public:
+  explicit SchemaEventData(const Record& record) : text_(record.body().data.value_or("")) {
+    const std::size_t size = text_.size();
+    text_.append(simdjson::SIMDJSON_PADDING, '\0');
+    auto parsed = BodyMembers::parse(
+        std::string_view(text_).substr(0, size),
+        {"eventType", "version", "active", "uncheckedVersionMax", "schema", "compatibility", "policy"});
+    if (auto* const members = std::get_if<BodyMembers>(&parsed)) members_.emplace(std::move(*members));
+  }
+
+  /// Null if it is no object.
+  [[nodiscard]] BodyMembers* members() { return members_ ? &*members_ : nullptr; }
+
+ private:
+  std::string text_;
+  std::optional<BodyMembers> members_;
+};
+
+}  // namespace
+
+std::string registered_data(std::string_view event_type, std::uint32_t version, bool active,
+                            std::uint32_t unchecked_version_max, std::string_view schema) {
+  std::string data;
+  JsonWriter json(data);
+  json.begin_object().key("eventType").string(event_type).key("version").number(version);
+  json.key("active").boolean(active).key("uncheckedVersionMax").number(unchecked_version_max);
+  json.key("schema").raw(schema).end_object();
+  return data;
+}
+
+std::string version_data(std::string_view event_type, std::uint32_t version) {
+  std::string data;
+  JsonWriter(data).begin_object().key("eventType").string(event_type).key("version").number(version).end_object();
+  return data;
+}
+
+std::string configured_data(std::string_view event_type, const SchemaSettings& settings) {
+  std::string data;
+  JsonWriter json(data);
+  json.begin_object().key("eventType").string(event_type);
+  json.key("compatibility").plain(name_of(settings.compatibility));
+  json.key("policy").plain(name_of(settings.policy)).end_object();
+  return data;
+}
+
+Digest schema_identity(std::string_view schema) {
+  std::string minified;
+  append_minified(minified, schema);
+  return sha256({minified});
+}
+
+bool apply_schema_event(const Record& record, RegisteredSchemas& to) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::uint32_t>::max();
+  const RecordHeader& header = record.header();
+  SchemaEventData data(record);
+  BodyMembers* const members = data.members();
+  if (header.kind != RecordKind::Event || members == nullptr) return false;
+  const auto event_type = members->text("eventType");
+  if (!event_type || !is_event_type(*event_type)) return false;
+  const EventTypeSchemas* const before = to.find(*event_type);
+  auto changed = before == nullptr ? std::make_shared<EventTypeSchemas>() : std::make_shared<EventTypeSchemas>(*before);
+  if (header.event_type == kSchemaConfigured) {
+    const auto compatibility = schema_compatibility_of(members->text("compatibility").value_or(""));
+    const auto policy = schema_policy_of(members->text("policy").value_or(""));
+    if (!compatibility || !policy) return false;
+    changed->settings = {*compatibility, *policy};
+  } else {
+    const auto version = members->integer("version", 1, kMax);
+    if (!version) return false;
+    if (header.event_type == kSchemaRegistered) {
+      const auto schema = members->value("schema");
+      const auto active = members->flag("active");
+      const auto unchecked = members->integer("uncheckedVersionMax", 0, kMax);
+      if (!schema || !active || !unchecked || *version != changed->versions.size() + 1) return false;
+      changed->unchecked_version_max = static_cast<std::uint32_t>(*unchecked);
+      changed->versions.push_back({.version = static_cast<std::uint32_t>(*version),
+                                   .state = *active ? SchemaVersion::State::Active : SchemaVersion::State::Inactive,
+                                   .identity = schema_identity(schema->text),
+                                   .position = header.position,
+                                   .time = header.time,
+                                   .bytes = schema->text.size()});
+    } else {
+      const bool activated = header.event_type == kSchemaActivated;
+      if ((!activated && header.event_type != kSchemaWithdrawn) || changed->find(*version) == nullptr) return false;
+      changed->versions[*version - 1].state =
+          activated ? SchemaVersion::State::Active : SchemaVersion::State::Withdrawn;
+    }
+  }
+  to.types.insert_or_assign(*event_type, std::move(changed));
+  return true;
+}
+
+Result<std::string> registered_text(const Record& record) {
+  SchemaEventData data(record);
+  const auto schema = data.members() == nullptr ? std::nullopt : data.members()->value("schema");
+  if (record.header().event_type != kSchemaRegistered || !schema) {
+    return Error{.kind = ErrorKind::Corrupt, .message = "an event that should have registered a schema has none"};
+  }
+  return std::string(schema->text);
+}
+
+}  // namespace stele::api

@@ -1,0 +1,37 @@
+#pragma once
+// What the log keeps of schemas: events of `$schema/<event type>` aggregates.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/schemas/registered_schemas.h"
+#include "engine/base/result.h"
+#include "engine/log/record.h"
+
+namespace stele::api {
+
+inline constexpr std::string_view kSchemaPrefix = "$schema/";
+inline constexpr std::string_view kSchemaRegistered = "$SchemaRegistered";
+inline constexpr std::string_view kSchemaActivated = "$SchemaActivated";
+inline constexpr std::string_view kSchemaWithdrawn = "$SchemaWithdrawn";
+inline constexpr std::string_view kSchemaConfigured = "$SchemaConfigured";
+
+/// The data of a `$SchemaRegistered`; `schema` is its text.
+[[nodiscard]] std::string registered_data(std::string_view event_type, std::uint32_t version, bool active,
+                                          std::uint32_t unchecked_version_max, std::string_view schema);
+/// Of a `$SchemaActivated` or `$SchemaWithdrawn`.
+[[nodiscard]] std::string version_data(std::string_view event_type, std::uint32_t version);
+/// Of a `$SchemaConfigured`.
+[[nodiscard]] std::string configured_data(std::string_view event_type, const SchemaSettings& settings);
+
+/// What makes two texts the same schema.
+[[nodiscard]] Digest schema_identity(std::string_view schema);
+
+/// Changes `to` as the event says. False if it cannot be understood: then nothing is changed.
+bool apply_schema_event(const Record& record, RegisteredSchemas& to);
+/// The text of the schema that a `$SchemaRegistered` has registered. Corrupt if it is none.
+[[nodiscard]] Result<std::string> registered_text(const Record& record);
+
+}  // namespace stele::api

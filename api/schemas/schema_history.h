@@ -1,0 +1,69 @@
+#pragma once
+// What is stored already, held against a schema.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/schemas/compiled_schema.h"
+#include "engine/base/result.h"
+#include "engine/store/read_view.h"
+
+namespace stele::api {
+
+/// An event that does not satisfy the schema, by the first thing that is wrong with it.
+struct HistoryFailure {
+  Position position;
+  Uuid event_id;
+  std::string pointer;  ///< in its data
+  std::string detail;
+};
+
+/// Looks at the events of a type, the new ones too when it is asked again. One thread.
+class SchemaHistory {
+ public:
+  static constexpr std::uint64_t kEventsMax = 100'000;
+  static constexpr std::size_t kFailuresMax = 20;  ///< that are kept; all are counted
+
+  /// Only events behind `after` whose version is `version`, if one is given.
+  SchemaHistory(std::string event_type, std::optional<std::uint32_t> version, std::optional<Position> after = {})
+      : event_type_(std::move(event_type)), version_(version), after_(after) {}
+
+  enum class Outcome : std::uint8_t {
+    Whole,      ///< up to the end of the view
+    TooMany,    ///< more than kEventsMax of them, whatever their version
+    Abandoned,  ///< `abandoned` said so
+  };
+  /// Those that it has not seen yet. Without a schema they are counted only. Redacted ones satisfy everything. May take
+  /// some seconds.
+  [[nodiscard]] Result<Outcome> look(const ReadView& view, const CompiledSchema* schema,
+                                     const std::function<bool()>& abandoned);
+
+  /// Events whose version is the one asked for, redacted ones too.
+  [[nodiscard]] std::uint64_t checked() const { return checked_; }
+  [[nodiscard]] std::uint64_t failed() const { return failed_; }
+  [[nodiscard]] const std::vector<HistoryFailure>& failures() const { return failures_; }
+  /// The first event whose version is the one asked for.
+  [[nodiscard]] const std::optional<Position>& first() const { return first_; }
+  /// Of all that it has looked at; 0 = none.
+  [[nodiscard]] std::uint32_t version_max() const { return version_max_; }
+  /// All events of the type up to here were looked at.
+  [[nodiscard]] const std::optional<Position>& last() const { return after_; }
+
+ private:
+  void check(const Record& record, const CompiledSchema& schema);
+
+  const std::string event_type_;
+  const std::optional<std::uint32_t> version_;
+  std::optional<Position> after_;
+  std::uint64_t seen_ = 0;
+  std::uint64_t checked_ = 0;
+  std::uint64_t failed_ = 0;
+  std::vector<HistoryFailure> failures_;
+  std::optional<Position> first_;
+  std::uint32_t version_max_ = 0;
+};
+
+}  // namespace stele::api

@@ -1,0 +1,257 @@
+#include "api/schemas/schema_registrar.h"
+
+#include <utility>
+
+#include "api/endpoint/own_events.h"
+#include "api/endpoint/store_refusal.h"
+#include "api/http/bounded_read.h"
+#include "api/json/json_writer.h"
+#include "api/schemas/schema_change.h"
+#include "api/schemas/schema_event.h"
+#include "api/schemas/schema_history.h"
+#include "engine/base/uuid.h"
+
+namespace stele::api {
+
+namespace {
+
+/// How often a change is made again that others overtake.
+constexpr int kRounds = 10;
+
+Problem overtaken() {
+  return Problem("schema-changed", "Other changes, or events of the type, came faster than this one could be made.")
+      .header("Retry-After", std::string(kRetrySoon));
+}
+
+Problem beyond_history(std::string_view what) {
+  return {"schema-limit", std::string(what) + ": at most " + std::to_string(SchemaHistory::kEventsMax) +
+                              " stored events of a type are looked through in a request."};
+}
+
+Problem abandoned_check() { return Problem("busy", "Nobody waits for the answer.").header("Retry-After", "1"); }
+
+Problem broken_history(const SchemaHistory& history) {
+  std::string failures;
+  JsonWriter json(failures);
+  json.begin_array();
+  for (const HistoryFailure& failure : history.failures()) {
+    json.begin_object().key("position").number(failure.position.value());
+    json.key("eventId").plain(to_string(failure.event_id)).key("pointer").string(printable(failure.pointer));
+    json.key("detail").string(printable(failure.detail)).end_object();
+  }
+  json.end_array();
+  return Problem("schema-incompatible", "Of the " + std::to_string(history.checked()) + " stored events, " +
+                                            std::to_string(history.failed()) + " do not satisfy the schema.")
+      .member("checked", std::to_string(history.checked()))
+      .member("failed", std::to_string(history.failed()))
+      .member("failures", std::move(failures));
+}
+
+/// What keeps a version from being compatible with those before it.
+class BreakingChanges {
+ public:
+  /// `direction`: whether what satisfies the earlier one does not satisfy the new one, or the other way.
+  void add(std::uint32_t version, std::string_view direction, const std::vector<SchemaDifference>& differences) {
+    for (const SchemaDifference& difference : differences) {
+      if (++count_ > kChangesMax) return;
+      if (count_ == 1) {
+        first_ = "version " + std::to_string(version) + ", " + std::string(direction) + ", '" + difference.pointer +
+                 "': " + difference.detail;
+      }
+      JsonWriter json(list_);
+      if (count_ > 1) list_ += ',';
+      json.begin_object().key("version").number(version).key("direction").plain(direction);
+      json.key("pointer").string(printable(difference.pointer)).key("rule").plain(difference.rule);
+      json.key("detail").string(printable(difference.detail)).end_object();
+    }
+  }
+  [[nodiscard]] std::optional<Problem> problem(SchemaCompatibility mode) const {
+    if (count_ == 0) return std::nullopt;
+    return Problem("schema-incompatible", "It is not " + std::string(name_of(mode)) + ": " + first_)
+        .member("changes", "[" + list_ + "]");
+  }
+
+ private:
+  static constexpr std::size_t kChangesMax = 50;
+
+  std::string first_;
+  std::string list_;
+  std::size_t count_ = 0;
+};
+
+const EventTypeSchemas& schemas_of(const RegisteredSchemas& all, std::string_view event_type) {
+  static const EventTypeSchemas none;
+  const EventTypeSchemas* const found = all.find(event_type);
+  return found == nullptr ? none : *found;
+}
+
+}  // namespace
+
+Problem no_such_schema() {
+  return {"schema-not-found", "No schema is registered for this event type, or not this version."};
+}
+
+std::variant<SchemaRegistrar::Stored, Problem> SchemaRegistrar::store(Change change, Position schema_change,
+                                                                      const SchemaAuthor& author) {
+  using Kind = AppendOutcome::Kind;
+  Proposal proposal;
+  proposal.events.push_back(own_event(own_aggregate_id(kSchemaPrefix, change.event_type),
+                                      std::string(kSchemaAggregateType), std::string(change.own_event_type),
+                                      std::move(change.data), author.caller, author.correlation, clock_));
+  proposal.schema_change = schema_change;
+  if (change.no_events_behind) {
+    proposal.condition.fail_if_events_match.push_back({.event_types = {std::move(change.event_type)}});
+    proposal.condition.after = change.no_events_behind;
+  }
+  const AppendOutcome outcome = store_.append_and_wait(std::move(proposal));
+  const bool is_overtaken = outcome.kind == Kind::SchemaChanged || outcome.kind == Kind::ConditionFailed;
+  if (outcome.kind != Kind::Stored && !is_overtaken) return store_refusal(outcome.kind);
+  if (!registry_.catch_up()) return read_failed();
+  return is_overtaken ? Stored::Overtaken : Stored::Yes;
+}
+
+std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, std::string_view schema,
+                                                const SchemaSettings& settings, const SchemaAuthor& author) const {
+  const SchemaCompatibility mode = settings.compatibility;
+  if (mode == SchemaCompatibility::None) return std::nullopt;
+  const bool full = mode == SchemaCompatibility::Full || mode == SchemaCompatibility::FullTransitive;
+  const bool backward =
+      full || mode == SchemaCompatibility::Backward || mode == SchemaCompatibility::BackwardTransitive;
+  const bool forward = full || mode == SchemaCompatibility::Forward || mode == SchemaCompatibility::ForwardTransitive;
+  const bool transitive = mode == SchemaCompatibility::BackwardTransitive ||
+                          mode == SchemaCompatibility::ForwardTransitive || mode == SchemaCompatibility::FullTransitive;
+  BreakingChanges changes;
+  for (auto version = known.versions.rbegin(); version != known.versions.rend(); ++version) {
+    if (version->state == SchemaVersion::State::Withdrawn) continue;
+    if (author.abandoned && author.abandoned()) return abandoned_check();
+    const auto earlier = registry_.text_of(*version);
+    if (!earlier) return read_failed();
+    if (backward) changes.add(version->version, "backward", breaking_differences(*earlier, schema, settings.policy));
+    if (forward) changes.add(version->version, "forward", breaking_differences(schema, *earlier, settings.policy));
+    if (!transitive) break;
+  }
+  return changes.problem(mode);
+}
+
+std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_schema(const std::string& event_type,
+                                                                                    const Registration& registration,
+                                                                                    const SchemaAuthor& author) {
+  auto compilation = compile_schema(registration.schema);
+  if (const auto* const fault = std::get_if<SchemaFault>(&compilation)) {
+    return Problem("invalid-schema", "/schema" + fault->pointer + ": " + fault->detail)
+        .error({"pointer", "/schema" + fault->pointer, fault->detail, {}});
+  }
+  const auto compiled = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compilation));
+  const Digest identity = schema_identity(registration.schema);
+  std::optional<SchemaHistory> history;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto all = registry_.now();
+    const EventTypeSchemas& known = schemas_of(*all, event_type);
+    for (const SchemaVersion& each : known.versions) {
+      if (each.identity == identity && each.state != SchemaVersion::State::Withdrawn) {
+        return Registered{each.version, false, compiled->ignored_keywords()};
+      }
+    }
+    if (known.versions.size() >= SchemaRegistry::kVersionsMax) {
+      return Problem("too-many-schemas", "An event type has at most " + std::to_string(SchemaRegistry::kVersionsMax) +
+                                             " versions of its schema.");
+    }
+    if (known.versions.empty() && !all->types.contains(event_type) && all->types.size() >= SchemaRegistry::kTypesMax) {
+      return Problem("too-many-schemas",
+                     "At most " + std::to_string(SchemaRegistry::kTypesMax) + " event types have schemas.");
+    }
+    const auto version = static_cast<std::uint32_t>(known.versions.size() + 1);
+    Change change{event_type, kSchemaRegistered, {}, {}};
+    std::uint32_t unchecked_version_max = known.unchecked_version_max;
+    if (known.in_force()) {
+      const SchemaSettings settings{registration.compatibility.value_or(known.settings.compatibility),
+                                    registration.policy.value_or(known.settings.policy)};
+      if (auto problem = compare(known, registration.schema, settings, author)) return std::move(*problem);
+    }
+    const bool is_first = !known.in_force();
+    if (is_first || version <= unchecked_version_max) {
+      if (!history) history.emplace(event_type, is_first ? std::nullopt : std::optional<std::uint32_t>(version));
+      const auto looked = history->look(*store_.view(), compiled.get(), author.abandoned);
+      if (!looked) return read_failed();
+      if (*looked == SchemaHistory::Outcome::TooMany) return beyond_history("The schema cannot be registered");
+      if (*looked == SchemaHistory::Outcome::Abandoned) return abandoned_check();
+      if (history->failed() > 0) return broken_history(*history);
+      change.no_events_behind = history->last();
+      if (is_first) unchecked_version_max = history->version_max();
+    }
+    change.data = registered_data(event_type, version, registration.active, unchecked_version_max, registration.schema);
+    const auto stored = store(std::move(change), all->change, author);
+    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+    if (std::get<Stored>(stored) == Stored::Yes) return Registered{version, true, compiled->ignored_keywords()};
+    // What is to be looked at may be something else then.
+    if (registry_.now()->change != all->change) history.reset();
+  }
+  return overtaken();
+}
+
+std::optional<Problem> SchemaRegistrar::activate(const std::string& event_type, std::uint64_t version,
+                                                 const SchemaAuthor& author) {
+  for (int round = 0; round < kRounds; ++round) {
+    const auto all = registry_.now();
+    const SchemaVersion* const found = schemas_of(*all, event_type).find(version);
+    if (found == nullptr) return no_such_schema();
+    if (found->state == SchemaVersion::State::Active) return std::nullopt;
+    const auto stored =
+        store({event_type, kSchemaActivated, version_data(event_type, found->version), {}}, all->change, author);
+    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+    if (std::get<Stored>(stored) == Stored::Yes) return std::nullopt;
+  }
+  return overtaken();
+}
+
+std::optional<Problem> SchemaRegistrar::withdraw(const std::string& event_type, std::uint64_t version,
+                                                 const SchemaAuthor& author) {
+  std::optional<SchemaHistory> history;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto all = registry_.now();
+    const EventTypeSchemas& known = schemas_of(*all, event_type);
+    const SchemaVersion* const found = known.find(version);
+    if (found == nullptr) return no_such_schema();
+    if (!history) {
+      // A version that nobody used before there were schemas can only be that of events behind its registration.
+      const bool may_be_earlier = found->version <= known.unchecked_version_max;
+      history.emplace(event_type, found->version, may_be_earlier ? std::nullopt : std::optional(found->position));
+    }
+    const auto looked = history->look(*store_.view(), nullptr, author.abandoned);
+    if (!looked) return read_failed();
+    if (history->checked() > 0) {
+      return Problem("schema-in-use", "There are events that have this version.")
+          .member("position", std::to_string(history->first()->value()));
+    }
+    if (*looked == SchemaHistory::Outcome::TooMany) return beyond_history("The version cannot be withdrawn");
+    if (*looked == SchemaHistory::Outcome::Abandoned) return abandoned_check();
+    const auto stored = store({event_type, kSchemaWithdrawn, version_data(event_type, found->version), history->last()},
+                              all->change, author);
+    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+    if (std::get<Stored>(stored) == Stored::Yes) return std::nullopt;
+  }
+  return overtaken();
+}
+
+std::variant<SchemaSettings, Problem> SchemaRegistrar::configure(const std::string& event_type,
+                                                                 std::optional<SchemaCompatibility> compatibility,
+                                                                 std::optional<SchemaPolicy> policy,
+                                                                 const SchemaAuthor& author) {
+  for (int round = 0; round < kRounds; ++round) {
+    const auto all = registry_.now();
+    const SchemaSettings before = schemas_of(*all, event_type).settings;
+    const SchemaSettings wanted{compatibility.value_or(before.compatibility), policy.value_or(before.policy)};
+    if (wanted == before) return wanted;
+    if (!all->types.contains(event_type) && all->types.size() >= SchemaRegistry::kTypesMax) {
+      return Problem("too-many-schemas",
+                     "At most " + std::to_string(SchemaRegistry::kTypesMax) + " event types have schemas.");
+    }
+    const auto stored =
+        store({event_type, kSchemaConfigured, configured_data(event_type, wanted), {}}, all->change, author);
+    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+    if (std::get<Stored>(stored) == Stored::Yes) return wanted;
+  }
+  return overtaken();
+}
+
+}  // namespace stele::api

@@ -1,0 +1,84 @@
+#pragma once
+// Changes what schemas there are. No lock is held meanwhile: a change is stored only if the log has no other one by
+// then, nor events that were not looked at; else it is made again on top of those.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/access/principal.h"
+#include "api/http/problem.h"
+#include "api/schemas/schema_registry.h"
+#include "engine/base/clock.h"
+
+namespace stele::api {
+
+/// Who changes it.
+struct SchemaAuthor {
+  const Caller& caller;
+  const std::string& correlation;
+  std::function<bool()> abandoned;  ///< nobody waits for the answer any more
+};
+
+/// Thread-safe. Every call may take seconds and wait for the disk; what it says was done is durable, and holds for
+/// every event that is stored behind it.
+class SchemaRegistrar {
+ public:
+  SchemaRegistrar(Store& store, SchemaRegistry& registry, const Clock& clock)
+      : store_(store), registry_(registry), clock_(clock) {}
+
+  struct Registration {
+    std::string_view schema;                           ///< valid JSON
+    std::optional<SchemaCompatibility> compatibility;  ///< none = as the type has it
+    std::optional<SchemaPolicy> policy;                ///< the same
+    bool active = true;
+  };
+  struct Registered {
+    std::uint32_t version = 1;
+    bool is_new = false;  ///< false: that version has this very schema
+    std::vector<std::string> ignored_keywords;
+  };
+  [[nodiscard]] std::variant<Registered, Problem> register_schema(const std::string& event_type,
+                                                                  const Registration& registration,
+                                                                  const SchemaAuthor& author);
+  /// Makes it one that events may have which are sent without a version.
+  [[nodiscard]] std::optional<Problem> activate(const std::string& event_type, std::uint64_t version,
+                                                const SchemaAuthor& author);
+  /// Of a version that no event has.
+  [[nodiscard]] std::optional<Problem> withdraw(const std::string& event_type, std::uint64_t version,
+                                                const SchemaAuthor& author);
+  /// None = as it is. The settings as they are then.
+  [[nodiscard]] std::variant<SchemaSettings, Problem> configure(const std::string& event_type,
+                                                                std::optional<SchemaCompatibility> compatibility,
+                                                                std::optional<SchemaPolicy> policy,
+                                                                const SchemaAuthor& author);
+
+ private:
+  struct Change {
+    std::string event_type;
+    std::string_view own_event_type;
+    std::string data;
+    std::optional<Position> no_events_behind;  ///< of the type
+  };
+  enum class Stored : std::uint8_t {
+    Yes,
+    Overtaken,  ///< by another change, or by events; the registry knows of the change now
+  };
+  /// Why a schema does not go together with those that are there, if it does not.
+  [[nodiscard]] std::optional<Problem> compare(const EventTypeSchemas& known, std::string_view schema,
+                                               const SchemaSettings& settings, const SchemaAuthor& author) const;
+  [[nodiscard]] std::variant<Stored, Problem> store(Change change, Position schema_change, const SchemaAuthor& author);
+
+  Store& store_;
+  SchemaRegistry& registry_;
+  const Clock& clock_;
+};
+
+/// 404: there is no such version of a schema for the event type.
+[[nodiscard]] Problem no_such_schema();
+
+}  // namespace stele::api

@@ -1,0 +1,71 @@
+#include "api/schemas/schema_registry.h"
+
+#include <stdexcept>
+#include <utility>
+#include <variant>
+
+#include "api/schemas/schema_event.h"
+
+namespace stele::api {
+
+SchemaRegistry::SchemaRegistry(Store& store) : store_(store) {
+  if (const Status read = catch_up(); !read) {
+    throw std::runtime_error("cannot read the store's own events: " + read.error().describe());
+  }
+}
+
+std::shared_ptr<const RegisteredSchemas> SchemaRegistry::now() const {
+  const std::lock_guard lock(mutex_);
+  return now_;
+}
+
+Status SchemaRegistry::catch_up() {
+  const std::lock_guard reading(reading_);
+  auto next = std::make_shared<RegisteredSchemas>(*now());
+  const Position known = next->change;
+  EventQuery query;
+  query.aggregate_type = std::string(kSchemaAggregateType);
+  query.include_system = true;
+  query.after = known;
+  const auto view = store_.view();
+  STELE_ASSIGN(const std::unique_ptr<EventStream> changes, view->query(query));
+  Record record;
+  std::uint64_t unreadable = 0;
+  while (true) {
+    STELE_ASSIGN(const bool found, changes->next(record));
+    if (!found) break;
+    if (!apply_schema_event(record, *next)) ++unreadable;
+    next->change = record.header().position;
+  }
+  if (next->change == known) return {};
+  unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  now_ = std::move(next);
+  return {};
+}
+
+std::shared_ptr<const CompiledSchema> SchemaRegistry::find_compiled(const SchemaVersion& version) {
+  return cache_.find(version.position);
+}
+
+Result<std::shared_ptr<const CompiledSchema>> SchemaRegistry::compiled(const SchemaVersion& version) {
+  if (auto known = cache_.find(version.position)) return known;
+  STELE_ASSIGN(const std::string text, text_of(version));
+  auto compiled = compile_schema(text);
+  if (const auto* const fault = std::get_if<SchemaFault>(&compiled)) {
+    return Error{.kind = ErrorKind::Corrupt,
+                 .message = "the schema registered at position " + std::to_string(version.position.value()) +
+                            " is none: " + fault->pointer + ": " + fault->detail};
+  }
+  auto schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
+  cache_.insert(version.position, schema, version.bytes);
+  return schema;
+}
+
+Result<std::string> SchemaRegistry::text_of(const SchemaVersion& version) const {
+  Record record;
+  STELE_TRY(store_.view()->read(version.position, record));
+  return registered_text(record);
+}
+
+}  // namespace stele::api

@@ -1,0 +1,52 @@
+#pragma once
+// The schemas of event types: what the log says of them, and those that are in use, compiled. They are events of
+// `$schema/<event type>` aggregates, so a server that restarts has them all.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "api/schemas/compiled_schema.h"
+#include "api/schemas/registered_schemas.h"
+#include "api/schemas/schema_cache.h"
+#include "engine/store/store.h"
+
+namespace stele::api {
+
+/// Thread-safe. Changes nothing: schema_registrar.h does.
+class SchemaRegistry {
+ public:
+  static constexpr std::size_t kTypesMax = 10'000;
+  static constexpr std::uint32_t kVersionsMax = 1'000;             ///< of a type
+  static constexpr std::size_t kCompiledTextBytesMax = 64U << 20;  ///< of what is kept compiled
+
+  /// Reads what is there. Throws if it cannot be read. The store must outlive it.
+  explicit SchemaRegistry(Store& store);
+
+  /// As far as this process has read. What was handed out stays as it is. Cheap: asked for each request.
+  [[nodiscard]] std::shared_ptr<const RegisteredSchemas> now() const;
+  /// Reads what was changed since. May wait for the disk.
+  [[nodiscard]] Status catch_up();
+
+  /// Null if it is not in memory.
+  [[nodiscard]] std::shared_ptr<const CompiledSchema> find_compiled(const SchemaVersion& version);
+  /// Reads and compiles it if it must. Corrupt: what is registered is no schema. May wait for the disk.
+  [[nodiscard]] Result<std::shared_ptr<const CompiledSchema>> compiled(const SchemaVersion& version);
+  /// As it was registered. May wait for the disk.
+  [[nodiscard]] Result<std::string> text_of(const SchemaVersion& version) const;
+
+  /// Own events that could not be understood.
+  [[nodiscard]] std::uint64_t unreadable() const { return unreadable_.load(std::memory_order_relaxed); }
+
+ private:
+  Store& store_;
+  SchemaCache cache_{kCompiledTextBytesMax};
+  std::atomic<std::uint64_t> unreadable_{0};
+  std::mutex reading_;  ///< held while the log is read
+  mutable std::mutex mutex_;
+  std::shared_ptr<const RegisteredSchemas> now_ = std::make_shared<const RegisteredSchemas>();
+};
+
+}  // namespace stele::api
