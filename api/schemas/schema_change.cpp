@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -34,6 +35,22 @@ std::optional<element> member_of(element schema, std::string_view name) {
   return value;
 }
 
+/// Whether some subschema has a URI of its own, which references in it are relative to.
+bool has_id_within(element value, bool is_root) {
+  if (value.is_array()) {
+    for (const element each : array_in(value)) {
+      if (has_id_within(each, false)) return true;
+    }
+  }
+  if (!value.is_object()) return false;
+  for (const auto& [name, member] : object_in(value)) {
+    std::string_view id;
+    if (name == "$id" && !is_root && member.get(id) == simdjson::SUCCESS && !id.starts_with('#')) return true;
+    if (has_id_within(member, false)) return true;
+  }
+  return false;
+}
+
 /// A document with a schema.
 struct SchemaDocument {
   explicit SchemaDocument(std::string_view text) : text_(text) {
@@ -41,6 +58,7 @@ struct SchemaDocument {
     readable = error == simdjson::SUCCESS;
     std::string_view uri;
     if (!readable) return;
+    has_id_below = has_id_within(root, true);
     if (const auto named = member_of(root, "$schema")) {
       is_2020 = named->get(uri) == simdjson::SUCCESS && uri.find("2020-12") != std::string_view::npos;
     }
@@ -49,6 +67,7 @@ struct SchemaDocument {
   element root;
   bool readable = false;
   bool is_2020 = false;
+  bool has_id_below = false;  ///< so that a pointer in it need not be one from the root
 
  private:
   std::string text_;
@@ -144,6 +163,7 @@ class SchemaComparison {
 
   std::vector<SchemaDifference> run(const SchemaDocument& from, const SchemaDocument& to) {
     (void)contains({from.root, &from}, {to.root, &to}, "", &found_, 0);
+    if (work_.exhausted() && found_.empty()) (void)differ_by_size(&found_, "");
     return std::move(found_);
   }
 
@@ -155,6 +175,9 @@ class SchemaComparison {
   static bool differ(Differences* to, const std::string& pointer, std::string_view rule, std::string detail) {
     if (to != nullptr && to->size() < kSchemaDifferencesMax) to->push_back({pointer, rule, std::move(detail)});
     return false;
+  }
+  static bool differ_by_size(Differences* to, const std::string& pointer) {
+    return differ(to, pointer, "beyond-comparison", "The schemas are too large or too deep to be compared.");
   }
   static std::string below(std::string pointer, std::string_view token) {
     append_pointer_token(pointer, token);
@@ -168,6 +191,7 @@ class SchemaComparison {
 
   static std::optional<Part> resolve(Part part, element reference) {
     std::string_view text;
+    if (part.document->has_id_below) return std::nullopt;
     if (reference.get(text) != simdjson::SUCCESS || !text.starts_with('#')) return std::nullopt;
     text.remove_prefix(1);
     if (!text.empty() && text.front() != '/') return std::nullopt;
@@ -183,7 +207,7 @@ class SchemaComparison {
 
   /// Everything that the schema asks for, that of the schemas it refers to as well. False if that does not end.
   bool demands_of(Part part, std::vector<Demand>& to, std::size_t depth) {
-    if (depth > kSchemaDepthMax || to.size() > kSubschemasMax) return false;
+    if (depth > kSchemaDepthMax || to.size() > kSubschemasMax || !work_.spend(1 + size_of(part.schema))) return false;
     if (!part.schema.is_object()) {
       to.push_back({Kind::Plain, part});
       return true;
@@ -216,49 +240,133 @@ class SchemaComparison {
     return true;
   }
 
+  /// Tells subschemas with members apart: where the name of the first one lies in memory.
+  using PartId = const char*;
+  static PartId id_of(Part part) {
+    if (!part.schema.is_object() || object_in(part.schema).size() == 0) return nullptr;
+    return object_in(part.schema).begin().key().data();
+  }
+  static std::uint64_t size_of(element schema) { return schema.is_object() ? object_in(schema).size() : 0; }
+
+  /// What everything that holds at a place says of the names of members there. The lenient policy lets properties come
+  /// and go that nothing else is said of.
+  struct NamesSaid {
+    PartId place = nullptr;
+    std::set<std::string_view> declared;  ///< also where it holds under a condition only
+    std::set<std::string_view> required;  ///< whatever holds besides
+    bool others_too = false;              ///< something is said of names that are not in `declared`
+  };
+
+  /// `outer`: what holds at the same place besides, if anything does.
+  NamesSaid names_said(Part from, const std::vector<Demand>& has, const NamesSaid* outer, std::size_t depth) {
+    NamesSaid said;
+    if (outer != nullptr) said = *outer;
+    said.place = id_of(from);
+    std::set<PartId> seen;
+    add_names(has, true, said, seen, depth);
+    return said;
+  }
+
+  void add_names(const std::vector<Demand>& has, bool is_certain, NamesSaid& said, std::set<PartId>& seen,
+                 std::size_t depth) {
+    const auto add_conditional = [&](Part part) {
+      if (is_true(part.schema) || is_false(part.schema) || !seen.insert(id_of(part)).second) return;
+      std::vector<Demand> demands;
+      if (depth < kComparisonDepthMax && demands_of(part, demands, 0)) {
+        add_names(demands, false, said, seen, depth + 1);
+      } else {
+        said.others_too = true;
+      }
+    };
+    for (const Demand& each : has) {
+      const Part part = each.part;
+      switch (each.kind) {
+        case Kind::Plain: {
+          const Members members = members_in(part);
+          for (const auto& [name, schema] : members.declared) said.declared.insert(name);
+          if (is_certain) said.required.insert(members.required.begin(), members.required.end());
+          if (!members.is_open() && !members.is_closed()) said.others_too = true;
+          for (const std::string_view keyword : {"dependencies", "dependentSchemas"}) {
+            const auto dependent = dependencies_in(part, keyword);
+            if (!dependent) continue;
+            for (const auto& [name, schema] : object_in(*dependent)) add_conditional({schema, part.document});
+          }
+          break;
+        }
+        case Kind::AnyOf:
+        case Kind::OneOf:
+          for (const Part branch : branches_of(each)) add_conditional(branch);
+          break;
+        case Kind::Not:
+          add_conditional(part);
+          break;
+        case Kind::If:
+          for (const char* const keyword : {"then", "else"}) {
+            if (const auto branch = member_of(part.schema, keyword)) add_conditional({*branch, part.document});
+          }
+          break;
+        case Kind::Unevaluated:
+        case Kind::Unknown:
+          said.others_too = true;
+          break;
+      }
+    }
+  }
+
   /// Whether whatever is valid under `from` is so under `to`. `pointer` is where they stand; differences are told to
-  /// `tell`, if it is not null.
-  bool contains(Part from, Part to, const std::string& pointer, Differences* tell, std::size_t depth) {
+  /// `tell`, if it is not null. `outer`: what holds at the same place besides `from`.
+  bool contains(Part from, Part to, const std::string& pointer, Differences* tell, std::size_t depth,
+                const NamesSaid* outer = nullptr) {
     if (is_true(to.schema) || is_false(from.schema)) return true;
     if (is_false(to.schema)) return differ(tell, pointer, "schema-closed", "Nothing is valid here any more.");
-    const std::uint64_t size = (from.schema.is_object() ? object_in(from.schema).size() : 0) +
-                               (to.schema.is_object() ? object_in(to.schema).size() : 0);
+    const std::uint64_t size = size_of(from.schema) + size_of(to.schema);
     if (depth > kComparisonDepthMax || !work_.spend(kComparisonWork / kComparisonsMax + size)) {
-      return differ(tell, pointer, "beyond-comparison", "The schemas are too large or too deep to be compared.");
+      return differ_by_size(tell, pointer);
     }
     // What is being compared already holds if the rest does.
-    const auto pair = std::make_pair(id_of(from), id_of(to));
-    if (!under_way_.insert(pair).second) return true;
-    const bool result = contains_demands(from, to, pointer, tell, depth);
-    under_way_.erase(pair);
+    const Comparison comparison{id_of(from), id_of(to), outer == nullptr ? nullptr : outer->place, concedes()};
+    if (!under_way_.insert(comparison).second) return true;
+    const bool result = contains_demands(from, to, pointer, tell, depth, outer);
+    under_way_.erase(comparison);
     return result;
   }
 
-  bool contains_demands(Part from, Part to, const std::string& pointer, Differences* tell, std::size_t depth) {
+  /// The same without what a policy lets pass, where a concession would turn into its opposite.
+  bool contains_exactly(Part from, Part to, const std::string& pointer, std::size_t depth) {
+    ++exact_;
+    const bool result = contains(from, to, pointer, nullptr, depth);
+    --exact_;
+    return result;
+  }
+  [[nodiscard]] bool concedes() const { return exact_ == 0; }
+
+  bool contains_demands(Part from, Part to, const std::string& pointer, Differences* tell, std::size_t depth,
+                        const NamesSaid* outer) {
     std::vector<Demand> has, wants;
     if (!demands_of(from, has, 0) || !demands_of(to, wants, 0)) {
       return differ(tell, pointer, "beyond-comparison", "References go too deep to be compared.");
     }
+    const NamesSaid said = names_said(from, has, outer, depth);
     bool all = true;
     for (const Demand& wanted : wants) {
-      if (!meets(from, has, wanted, pointer, tell, depth)) all = false;
+      if (!meets(from, has, said, wanted, pointer, tell, depth)) all = false;
     }
     return all;
   }
 
   /// Whether what meets all of `has`, which is what `from` asks for, meets `wanted`.
-  bool meets(Part from, const std::vector<Demand>& has, const Demand& wanted, const std::string& pointer,
-             Differences* tell, std::size_t depth) {
+  bool meets(Part from, const std::vector<Demand>& has, const NamesSaid& said, const Demand& wanted,
+             const std::string& pointer, Differences* tell, std::size_t depth) {
     switch (wanted.kind) {
       case Kind::Plain:
-        return meets_plain(has, wanted, pointer, tell, depth);
+        return meets_plain(has, said, wanted, pointer, tell, depth);
       case Kind::AnyOf:
-        return meets_sum(from, has, wanted, "anyOf", pointer, tell, depth);
+        return meets_sum(from, has, said, wanted, "anyOf", pointer, tell, depth);
       case Kind::OneOf:
-        return meets_sum(from, has, wanted, "oneOf", pointer, tell, depth);
+        return meets_sum(from, has, said, wanted, "oneOf", pointer, tell, depth);
       case Kind::Not:
         for (const Demand& each : has) {
-          if (each.kind == Kind::Not && contains(wanted.part, each.part, pointer + "/not", nullptr, depth + 1))
+          if (each.kind == Kind::Not && contains_exactly(wanted.part, each.part, pointer + "/not", depth + 1))
             return true;
         }
         return differ(tell, below(pointer, "not"), "not-extended", "More is ruled out than before.");
@@ -266,40 +374,53 @@ class SchemaComparison {
         return has_same(has, wanted, {"if", "then", "else"}) ||
                differ(tell, below(pointer, "if"), "condition-changed", "The condition is not the same.");
       case Kind::Unevaluated:
-        return has_same(has, wanted, {"unevaluatedItems", "unevaluatedProperties"}) ||
-               differ(tell, pointer, "unevaluated-changed", "What may be there besides is not the same.");
+        return has_same_unevaluated(has, wanted) ||
+               differ(tell, pointer, "unevaluated-changed",
+                      "What may be there besides follows from the whole schema, and that is not the same.");
       case Kind::Unknown:
         break;
     }
-    return differ(tell, pointer, "reference-not-compared", "Only references that are JSON pointers are compared.");
+    return differ(tell, pointer, "reference-not-compared",
+                  "Only references that are JSON pointers are compared, in documents without an $id below the root.");
   }
 
-  bool meets_plain(const std::vector<Demand>& has, const Demand& wanted, const std::string& pointer, Differences* tell,
-                   std::size_t depth) {
-    const Demand* first = nullptr;
+  bool meets_plain(const std::vector<Demand>& has, const NamesSaid& said, const Demand& wanted,
+                   const std::string& pointer, Differences* tell, std::size_t depth) {
     for (const Demand& each : has) {
+      if (work_.exhausted()) break;
       if (each.kind == Kind::Plain) {
-        if (first == nullptr) first = &each;
-        if (plain_contains(each.part, wanted.part, pointer, nullptr, depth)) return true;
+        if (plain_contains(each.part, wanted.part, said, pointer, nullptr, depth)) return true;
       } else if (each.kind == Kind::AnyOf || each.kind == Kind::OneOf) {
         const auto branches = branches_of(each);
         if (std::all_of(branches.begin(), branches.end(),
-                        [&](const Part& branch) { return contains_plain_of(branch, wanted, pointer, depth); })) {
+                        [&](const Part& branch) { return contains_plain_of(branch, said, wanted, pointer, depth); })) {
           return true;
         }
       }
     }
-    if (first == nullptr) return differ(tell, pointer, "constraint-added", "More is asked for than before.");
+    if (work_.exhausted()) return differ_by_size(tell, pointer);
     if (tell == nullptr) return false;
-    (void)plain_contains(first->part, wanted.part, pointer, tell, depth);
+    // Of the one that is most like it.
+    std::optional<Differences> fewest;
+    for (const Demand& each : has) {
+      if (each.kind != Kind::Plain) continue;
+      Differences own;
+      (void)plain_contains(each.part, wanted.part, said, pointer, &own, depth);
+      if (!fewest || own.size() < fewest->size()) fewest = std::move(own);
+    }
+    if (!fewest || fewest->empty()) return differ(tell, pointer, "constraint-added", "More is asked for than before.");
+    for (SchemaDifference& each : *fewest) (void)differ(tell, each.pointer, each.rule, std::move(each.detail));
     return false;
   }
 
   /// Whether a branch alone suffices for one demand.
-  bool contains_plain_of(Part branch, const Demand& wanted, const std::string& pointer, std::size_t depth) {
+  bool contains_plain_of(Part branch, const NamesSaid& outer, const Demand& wanted, const std::string& pointer,
+                         std::size_t depth) {
+    if (depth >= kComparisonDepthMax || !work_.spend(kComparisonWork / kComparisonsMax)) return false;
     std::vector<Demand> has;
-    return depth < kComparisonDepthMax && demands_of(branch, has, 0) &&
-           (is_false(branch.schema) || meets_plain(has, wanted, pointer, nullptr, depth + 1));
+    if (!demands_of(branch, has, 0)) return false;
+    return is_false(branch.schema) ||
+           meets_plain(has, names_said(branch, has, &outer, depth), wanted, pointer, nullptr, depth + 1);
   }
 
   static std::vector<Part> branches_of(const Demand& sum) {
@@ -310,21 +431,95 @@ class SchemaComparison {
     return branches;
   }
 
-  bool meets_sum(Part from, const std::vector<Demand>& has, const Demand& wanted, std::string_view keyword,
-                 const std::string& pointer, Differences* tell, std::size_t depth) {
+  bool meets_sum(Part from, const std::vector<Demand>& has, const NamesSaid& said, const Demand& wanted,
+                 std::string_view keyword, const std::string& pointer, Differences* tell, std::size_t depth) {
     const std::vector<Part> choices = branches_of(wanted);
     const std::string place = below(pointer, keyword);
     const auto is_in_one = [&](Part part) {
       return std::any_of(choices.begin(), choices.end(),
-                         [&](const Part& choice) { return contains(part, choice, place, nullptr, depth + 1); });
+                         [&](const Part& choice) { return contains(part, choice, place, nullptr, depth + 1, &said); });
     };
-    if (is_in_one(from)) return true;
-    for (const Demand& each : has) {
-      if (each.kind != Kind::AnyOf && each.kind != Kind::OneOf) continue;
+    const auto are_in_one = [&](const Demand& each) {
+      if (each.kind != Kind::AnyOf && each.kind != Kind::OneOf) return false;
       const auto branches = branches_of(each);
-      if (std::all_of(branches.begin(), branches.end(), is_in_one)) return true;
+      return std::all_of(branches.begin(), branches.end(), is_in_one);
+    };
+    if (!is_in_one(from) && std::none_of(has.begin(), has.end(), are_in_one)) {
+      return differ(tell, place, "choice-removed", "Not everything that was valid is so by one of the choices.");
     }
-    return differ(tell, place, "choice-removed", "Not everything that was valid is so by one of the choices.");
+    if (wanted.kind == Kind::AnyOf || exclude_each_other(choices)) return true;
+    for (const Demand& each : has) {
+      if (each.kind == Kind::OneOf && are_as_exclusive(branches_of(each), choices, said, place, depth)) return true;
+    }
+    return differ(tell, place, "choices-overlap",
+                  "Something that was valid may be so by more than one of the choices.");
+  }
+
+  /// Whether each of the choices is one of the branches, or more, without leaving what only that branch takes.
+  bool are_as_exclusive(const std::vector<Part>& branches, std::vector<Part> choices, const NamesSaid& said,
+                        const std::string& place, std::size_t depth) {
+    if (branches.size() != choices.size()) return false;
+    for (const Part& branch : branches) {
+      const auto same = std::find_if(choices.begin(), choices.end(), [&](const Part& choice) {
+        return contains(branch, choice, place, nullptr, depth + 1, &said) &&
+               contains_exactly(choice, branch, place, depth + 1);
+      });
+      if (same == choices.end()) return false;
+      choices.erase(same);
+    }
+    return true;
+  }
+
+  /// By what a choice is told from others.
+  struct Discriminators {
+    std::uint8_t types = kAnyType;
+    std::map<std::string_view, std::vector<element>> values;  ///< of members that must be there
+  };
+  std::optional<Discriminators> discriminators_of(Part choice) {
+    std::vector<Demand> demands;
+    if (!demands_of(choice, demands, 0)) return std::nullopt;
+    Discriminators found;
+    std::set<std::string_view> required;
+    for (const Demand& each : demands) {
+      if (each.kind != Kind::Plain) continue;
+      if (is_false(each.part.schema)) found.types = 0;
+      found.types &= types_of(each.part.schema);
+      Members members = members_in(each.part);
+      required.merge(members.required);
+      for (const auto& [name, part] : members.declared) {
+        if (const auto values = values_of(part.schema)) found.values.emplace(name, *values);
+      }
+    }
+    std::erase_if(found.values, [&](const auto& each) { return !required.contains(each.first); });
+    return found;
+  }
+
+  /// Whether nothing can be valid by two of the choices. False also if that is not known.
+  bool exclude_each_other(const std::vector<Part>& choices) {
+    if (choices.size() < 2) return true;
+    std::vector<Discriminators> all;
+    for (const Part& choice : choices) {
+      auto found = discriminators_of(choice);
+      if (!found) return false;
+      for (const Discriminators& other : all) {
+        if (!exclude_each_other(*found, other)) return false;
+      }
+      all.push_back(std::move(*found));
+    }
+    return true;
+  }
+  bool exclude_each_other(const Discriminators& a, const Discriminators& b) {
+    if (!work_.spend(1 + a.values.size())) return false;
+    if ((a.types & b.types) == 0) return true;
+    if ((a.types & b.types) != kObjectType) return false;
+    return std::any_of(a.values.begin(), a.values.end(), [&](const auto& mine) {
+      const auto other = b.values.find(mine.first);
+      if (other == b.values.end()) return false;
+      const bool no_same = std::none_of(mine.second.begin(), mine.second.end(), [&](element value) {
+        return std::any_of(other->second.begin(), other->second.end(), [&](element each) { return same(value, each); });
+      });
+      return no_same && !work_.exhausted();
+    });
   }
 
   bool has_same(const std::vector<Demand>& has, const Demand& wanted,
@@ -334,6 +529,14 @@ class SchemaComparison {
                const auto a = member_of(each.part.schema, keyword), b = member_of(wanted.part.schema, keyword);
                return a.has_value() == b.has_value() && (!a || (same(*a, *b) && !refers(*a)));
              });
+    });
+  }
+
+  /// It counts whatever the rest of its schema looks at, so the whole of it must be the same.
+  bool has_same_unevaluated(const std::vector<Demand>& has, const Demand& wanted) {
+    return std::any_of(has.begin(), has.end(), [&](const Demand& each) {
+      return each.kind == Kind::Unevaluated && same(each.part.schema, wanted.part.schema) &&
+             !refers(wanted.part.schema);
     });
   }
 
@@ -357,19 +560,23 @@ class SchemaComparison {
 
   // What one schema says by itself.
 
-  bool plain_contains(Part from, Part to, const std::string& pointer, Differences* tell, std::size_t depth) {
-    if (is_true(to.schema)) return true;
+  bool plain_contains(Part from, Part to, const NamesSaid& said, const std::string& pointer, Differences* tell,
+                      std::size_t depth) {
+    constexpr std::uint64_t kKeywords = 20;
+    if (is_true(to.schema) || is_false(from.schema)) return true;
+    if (is_false(to.schema)) return differ(tell, pointer, "schema-closed", "Nothing is valid here any more.");
+    if (!work_.spend(kKeywords + size_of(from.schema) + size_of(to.schema))) return differ_by_size(tell, pointer);
     const std::uint8_t has = types_of(from.schema);
     bool all = true;
     const std::uint8_t wants = member_of(to.schema, "type") ? declared_types(to.schema) : kAnyType;
     if ((has & ~wants) != 0) {
       all = differ(tell, below(pointer, "type"), "type-narrowed", "Values of a type that was valid are not any more.");
     }
-    if (const auto allowed = values_of(to.schema)) all = values_contain(from.schema, *allowed, pointer, tell) && all;
+    if (const auto allowed = values_of(to.schema)) all = values_contain(from, to, *allowed, pointer, tell) && all;
     if ((has & wants & (kIntegerType | kNumberType)) != 0) all = numbers_contain(from, to, pointer, tell) && all;
     if ((has & wants & kStringType) != 0) all = strings_contain(from, to, pointer, tell) && all;
     if ((has & wants & kArrayType) != 0) all = arrays_contain(from, to, pointer, tell, depth) && all;
-    if ((has & wants & kObjectType) != 0) all = objects_contain(from, to, pointer, tell, depth) && all;
+    if ((has & wants & kObjectType) != 0) all = objects_contain(from, to, said, pointer, tell, depth) && all;
     return all;
   }
 
@@ -383,15 +590,17 @@ class SchemaComparison {
     return types;
   }
 
-  bool values_contain(element from, const std::vector<element>& allowed, const std::string& pointer,
+  bool values_contain(Part from, Part to, const std::vector<element>& allowed, const std::string& pointer,
                       Differences* tell) {
-    const std::string_view keyword = "enum";
-    const auto has = values_of(from);
-    if (!has) return differ(tell, below(pointer, keyword), "values-listed", "Only listed values are valid now.");
+    const std::string place = below(pointer, "enum");
+    const auto has = values_of(from.schema);
+    if (!has) return differ(tell, place, "values-listed", "Only listed values are valid now.");
+    auto known = value_sets_.find(id_of(to));
+    if (known == value_sets_.end()) known = value_sets_.emplace(id_of(to), JsonValueSet(allowed)).first;
     for (const element value : *has) {
-      if (std::none_of(allowed.begin(), allowed.end(), [&](element each) { return same(value, each); })) {
-        return differ(tell, below(pointer, keyword), "value-removed", "A value that was listed is not any more.");
-      }
+      const bool found = known->second.contains(JsonInstance(value), work_);
+      if (work_.exhausted()) return differ_by_size(tell, pointer);
+      if (!found) return differ(tell, place, "value-removed", "A value that was listed is not any more.");
     }
     return true;
   }
@@ -483,6 +692,10 @@ class SchemaComparison {
     std::string_view first_keyword = "items";
     std::string_view rest_keyword = "items";
   };
+  /// Of a keyword that says nothing in draft-07.
+  static std::optional<element> known_to_2020(Part part, std::string_view keyword) {
+    return part.document->is_2020 ? member_of(part.schema, keyword) : std::nullopt;
+  }
   static Items items_of(Part part) {
     Items items;
     const auto own = member_of(part.schema, "items");
@@ -524,7 +737,7 @@ class SchemaComparison {
       bool same_counts = true;
       bool counted = false;
       for (const std::string_view keyword : {"minContains", "maxContains"}) {
-        const auto before = member_of(from.schema, keyword), after = member_of(to.schema, keyword);
+        const auto before = known_to_2020(from, keyword), after = known_to_2020(to, keyword);
         counted = counted || before || after;
         same_counts = same_counts && before.has_value() == after.has_value() && (!before || same(*before, *after));
       }
@@ -586,15 +799,17 @@ class SchemaComparison {
     return known->second == nullptr || known->second->found_in(name, work_) || work_.exhausted();
   }
 
-  bool objects_contain(Part from, Part to, const std::string& pointer, Differences* tell, std::size_t depth) {
+  bool objects_contain(Part from, Part to, const NamesSaid& said, const std::string& pointer, Differences* tell,
+                       std::size_t depth) {
     bool all = counts_contain(from, to, "minProperties", "maxProperties", pointer, tell);
     const Members has = members_in(from), wants = members_in(to);
     (void)work_.spend((has.declared.size() + wants.declared.size()) *
-                      (1 + has.patterns.size() + wants.patterns.size()));
+                          (1 + has.patterns.size() + wants.patterns.size()) +
+                      has.patterns.size() * wants.patterns.size());
     for (const std::string_view name : wants.required) {
       if (has.required.contains(name)) continue;
       const auto declared = wants.declared.find(name);
-      if (declared != wants.declared.end() && member_of(declared->second.schema, "default")) continue;
+      if (concedes() && declared != wants.declared.end() && member_of(declared->second.schema, "default")) continue;
       all = differ(tell, below(pointer, "required"), "property-required",
                    "The property " + quoted(name) + " must be there now, and has no default.");
     }
@@ -602,11 +817,11 @@ class SchemaComparison {
     for (const auto& [name, part] : has.declared) names.insert(name);
     for (const auto& [name, part] : wants.declared) names.insert(name);
     for (const std::string_view name : names) {
-      all = member_contains(has, wants, name, pointer, tell, depth) && all;
+      all = member_contains(has, wants, said, name, pointer, tell, depth) && all;
     }
     all = others_contain(has, wants, pointer, tell, depth) && all;
     all = names_contain(from, to, pointer, tell, depth) && all;
-    return dependencies_contain(from, to, has, pointer, tell, depth) && all;
+    return dependencies_contain(from, to, has, said, pointer, tell, depth) && all;
   }
 
   static std::string quoted(std::string_view name) {
@@ -614,12 +829,12 @@ class SchemaComparison {
     return '"' + text + '"';
   }
 
-  bool member_contains(const Members& has, const Members& wants, std::string_view name, const std::string& pointer,
-                       Differences* tell, std::size_t depth) {
-    const bool is_new = !has.declared.contains(name), is_gone = !wants.declared.contains(name);
-    if (policy_ == SchemaPolicy::Lenient) {
-      if (is_new && has.is_open()) return true;
-      if (is_gone && wants.is_closed() && !has.required.contains(name)) return true;
+  bool member_contains(const Members& has, const Members& wants, const NamesSaid& said, std::string_view name,
+                       const std::string& pointer, Differences* tell, std::size_t depth) {
+    const bool is_new = has.is_open() && !said.declared.contains(name);
+    const bool is_gone = !wants.declared.contains(name) && wants.is_closed();
+    if (policy_ == SchemaPolicy::Lenient && concedes() && !said.required.contains(name)) {
+      if (is_gone || (is_new && !said.others_too)) return true;
     }
     std::vector<Part> before = parts_for(has, name);
     if (before.empty()) before.push_back({true_.root, &true_});
@@ -632,12 +847,12 @@ class SchemaComparison {
       }
       all = false;
       if (tell == nullptr) return false;
-      if (is_new && has.is_open()) {
+      if (is_new) {
         (void)differ(
             tell, place, "property-added-to-open-model",
             "Others may have put anything under this name before. Under FULL only a model that is partially open "
             "(additionalProperties with a schema) can gain or lose properties, or the policy lenient.");
-      } else if (is_gone && wants.is_closed()) {
+      } else if (is_gone) {
         (void)differ(tell, place, "property-removed-from-closed-model",
                      "The property may be there, and no other may. Under FULL only a model that is partially open "
                      "(additionalProperties with a schema) can gain or lose properties, or the policy lenient.");
@@ -691,14 +906,18 @@ class SchemaComparison {
     return contains(before, {*wanted, to.document}, below(pointer, "propertyNames"), tell, depth + 1);
   }
 
-  bool dependencies_contain(Part from, Part to, const Members& has, const std::string& pointer, Differences* tell,
-                            std::size_t depth) {
+  static std::optional<element> dependencies_in(Part part, std::string_view keyword) {
+    const auto found = keyword == "dependencies" ? member_of(part.schema, keyword) : known_to_2020(part, keyword);
+    return found && found->is_object() ? found : std::nullopt;
+  }
+
+  bool dependencies_contain(Part from, Part to, const Members& has, const NamesSaid& said, const std::string& pointer,
+                            Differences* tell, std::size_t depth) {
     bool all = true;
     for (const std::string_view keyword : {"dependencies", "dependentRequired", "dependentSchemas"}) {
-      if (keyword != "dependencies" && !to.document->is_2020) continue;
-      const auto wanted = member_of(to.schema, keyword);
-      if (!wanted || !wanted->is_object()) continue;
-      const auto known = member_of(from.schema, keyword);
+      const auto wanted = dependencies_in(to, keyword);
+      if (!wanted) continue;
+      const auto known = dependencies_in(from, keyword);
       for (const auto& [name, value] : object_in(*wanted)) {
         const auto before = known ? member_of(*known, name) : std::nullopt;
         bool met = false;
@@ -709,7 +928,7 @@ class SchemaComparison {
           met = std::includes(there.begin(), there.end(), needed.begin(), needed.end());
         } else {
           met = before && !before->is_array() &&
-                contains({*before, from.document}, {value, to.document}, "", nullptr, depth + 1);
+                contains({*before, from.document}, {value, to.document}, "", nullptr, depth + 1, &said);
         }
         if (!met) {
           all = differ(tell, below(pointer, keyword, name), "dependency-added",
@@ -720,17 +939,20 @@ class SchemaComparison {
     return all;
   }
 
-  /// Tells subschemas with members apart: where the name of the first one lies in memory.
-  using PartId = const char*;
-  static PartId id_of(Part part) {
-    if (!part.schema.is_object() || object_in(part.schema).size() == 0) return nullptr;
-    return object_in(part.schema).begin().key().data();
-  }
+  struct Comparison {
+    PartId from;
+    PartId to;
+    PartId outer;
+    bool concedes;
+    auto operator<=>(const Comparison&) const = default;
+  };
 
   const SchemaPolicy policy_;
   const SchemaDocument true_{"true"};
   WorkBudget work_{kComparisonWork};
-  std::set<std::pair<PartId, PartId>> under_way_;
+  std::size_t exact_ = 0;  ///< > 0: nothing is conceded
+  std::set<Comparison> under_way_;
+  std::map<PartId, JsonValueSet> value_sets_;  ///< of those that are to contain others
   std::map<std::string, std::shared_ptr<const EcmaPattern>, std::less<>> patterns_;
   Differences found_;
 };

@@ -22,9 +22,11 @@ inline constexpr std::size_t kSchemaDifferencesMax = 20;
 /// there is no such thing, as far as the policy goes:
 /// - both let a property become required that has a `default`, since whoever reads puts it there;
 /// - lenient also lets an optional property come into an open model, where others may have put anything before, and
-///   leave a closed one.
-/// What cannot be told counts as a difference: a condition (`if`) or `unevaluated…` that is not the same in both, a
-/// reference that is no JSON pointer, and what takes too much work.
+///   leave a closed one. It must be new to all that the earlier schema says at that place, `allOf`, `$ref` and choices
+///   too.
+/// What cannot be told counts as a difference: a condition (`if`) that is not the same in both, or a schema with
+/// `unevaluated…` in it; a reference that is no JSON pointer or in a document with an `$id` below its root; choices of
+/// `oneOf` that may overlap; and what takes too much work.
 [[nodiscard]] std::vector<SchemaDifference> breaking_differences(std::string_view from, std::string_view to,
                                                                  SchemaPolicy policy);
 
