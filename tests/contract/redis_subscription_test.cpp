@@ -306,6 +306,28 @@ TEST_CASE("RedisSubscription.AKeyThatIsNoStreamStopsItAndNothingIsMissed") {
   CHECK(stream_becomes(redis, positions));
 }
 
+TEST_CASE("RedisSubscription.AClusterIsTriedAgainWhileItIsDownAndStopsItWhereTheStreamIsElsewhere") {
+  const auto node_with_bus = [](int bus) {
+    return std::vector<std::string>{"--cluster-enabled",      "yes",  "--cluster-port", std::to_string(bus),
+                                    "--cluster-node-timeout", "1000", "--loglevel",     "warning"};
+  };
+  const int other_bus = free_port();
+  RedisServer redis(node_with_bus(free_port()));
+  RedisServer other(node_with_bus(other_bus));
+  RedisSubscriber stele(redis.url());
+  HttpClient client = stele.client();
+  const std::string id = stele.subscribe(to_stream());
+  append_events(client, 3);
+  CHECK(stele.comes_to(id, "active", "redis-error"));
+  CHECK(stele.shown(id).text("/lastError/detail").find("CLUSTERDOWN") != std::string::npos);
+  REQUIRE_EQ(other.ask({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"}), "OK");
+  REQUIRE_EQ(redis.ask({"CLUSTER", "MEET", "127.0.0.1", std::to_string(other.port()), std::to_string(other_bus)}),
+             "OK");
+  CHECK(stele.comes_to(id, "stopped", "cluster"));
+  CHECK(stele.shown(id).text("/lastError/detail").find("MOVED") != std::string::npos);
+  CHECK(eventually([&] { return other.ask({"EXISTS", "events"}) == "0"; }));
+}
+
 TEST_CASE("RedisSubscription.AnEventThatRedisDoesNotTakeStopsIt") {
   RedisServer redis({"--proto-max-bulk-len", "1mb"});
   RedisSubscriber stele(redis.url());
