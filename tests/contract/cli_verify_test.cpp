@@ -417,6 +417,9 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServ
   tiles[70] = static_cast<char>(tiles[70] ^ 1);
   overwrite(copy + "/tiles/1.tiles", tiles);
   CHECK(leaves_in(bundle_of_folder(copy, {"--aggregate", "mission/1"})) == expected);
+  fs::remove(copy + "/tiles/0.tiles");
+  fs::create_directory(copy + "/tiles/0.tiles");  // what cannot be opened
+  CHECK(leaves_in(bundle_of_folder(copy, {"--aggregate", "mission/1"})) == expected);
   fs::remove_all(copy + "/tiles");
   CHECK(leaves_in(bundle_of_folder(copy, {"--aggregate", "mission/1"})) == expected);
   CHECK(!fs::exists(copy + "/tiles"));

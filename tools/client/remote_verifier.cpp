@@ -35,7 +35,7 @@ class RemoteKeys {
   Status read(RemoteLog& log, const std::string& origin, std::uint64_t size) {
     STELE_ASSIGN(const auto events, log.key_events(origin));
     if (!events) return {};
-    is_shown_ = true;
+    is_shown_ = !events->empty();  // who may see none of them gets a list without any
     Record record;
     std::uint64_t sequence = 0;
     for (const api::EventProof& event : *events) {
@@ -186,6 +186,7 @@ Result<RemoteVerification> verify_remote_log(
   seen.leaves = tree.size();
   if (!shows_entries) {
     seen.notes.emplace_back("the server does not show entries to this caller: its root was computed from its tiles");
+    if (keys.is_shown()) seen.notes.emplace_back("that it leaves out no event of a key cannot be told without them");
   }
   if (tree.root() != head.root) {
     seen.findings.add({.verdict = Verdict::Rewritten,

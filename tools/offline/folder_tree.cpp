@@ -35,8 +35,8 @@ Result<std::vector<Digest>> FolderTree::inclusion(const Record& record) {
         inclusion_path(index, checkpoint_.size, [this](unsigned l, std::uint64_t i) { return node_of_files(l, i); });
     if (leads_to_root(record, path)) return path;
     trusts_files_ = false;
-    STELE_TRY(hash_tiles());
   }
+  if (tile_roots_.empty()) STELE_TRY(hash_tiles());
   auto path =
       inclusion_path(index, checkpoint_.size, [this](unsigned l, std::uint64_t i) { return node_of_log(l, i); });
   if (!path || leads_to_root(record, path)) return path;
