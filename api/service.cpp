@@ -56,7 +56,8 @@ BreakerTold breaker_records(ActionRecorder* recorder) {
 RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscriptions, const LegalHolds& holds,
                                    const RetentionPolicy& retention, const ServiceOptions& options) {
   RedactionReach reach;
-  reach.forget_states = [&replays](const RedactionOrder& order, Timestamp requested) {
+  reach.forget_states = [&replays](const RedactionOrder& order, Timestamp requested) -> RedactionReach::ForgetStates {
+    if (order.is_of_retention()) return [] { return std::vector<std::string>{}; };  // nobody folds actions
     auto progress = std::make_shared<ReplayRoom::Forgetting>();
     return [&replays, id = order.aggregate_id, type = order.aggregate_type, requested, progress] {
       return replays.forget_states(id, type, requested, *progress);
@@ -71,8 +72,9 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
     return Timestamp{requested.micros + std::chrono::microseconds(shared->time_to_live()).count()};
   };
   reach.kept = [&holds, &retention, &clock = clock_of(options)](const RedactionOrder& order) {
-    return KeptRecords(holds.all(), order, order.is_of_retention() ? retention.effective() : retention.minimum(),
-                       clock.now());
+    // What nobody has set a time for is kept until somebody asks.
+    const bool by_policy = order.is_of_retention() || retention.setting().position.has_value();
+    return KeptRecords(holds.all(), order, by_policy ? retention.effective() : retention.minimum(), clock.now());
   };
   return reach;
 }

@@ -12,6 +12,7 @@
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/records/event_json.h"
 #include "engine/base/base64.h"
 #include "engine/base/digest.h"
 #include "engine/base/uuid.h"
@@ -21,16 +22,12 @@ namespace stele::api {
 
 namespace {
 
-void append_item(std::string& to, const Record& record, const RedactionNotes* /*notes*/) {
-  append_audit_json(to, record);
-}
-
 constexpr RecordList kAuditRecords{
     .cursors = CursorKind::AuditRecords,
     .path = "/v1/events/audit",
     .member = "records",
-    .page_item = &append_item,
-    .line_item = &append_item,
+    .page_item = &append_audit_json,
+    .line_item = &append_audit_json,
 };
 
 /// The longest resource that a record has.
@@ -74,7 +71,7 @@ std::optional<ActionOutcome> outcome_of(std::string_view name) {
 
 }  // namespace
 
-void append_audit_json(std::string& to, const Record& record) {
+void append_audit_json(std::string& to, const Record& record, const RedactionNotes* notes) {
   const RecordHeader& header = record.header();
   char time[kTimestampBytes];
   write_timestamp(header.time, time);
@@ -91,6 +88,7 @@ void append_audit_json(std::string& to, const Record& record) {
   const std::string address = remote_address_of(record);
   append_optional(json, "remoteAddress", address.empty() ? std::nullopt : std::optional<std::string_view>(address));
   append_details(json, record);
+  if (record.any_redacted()) append_redacted_json(to, record, notes);
   json.key("leafHash").plain(base64_encode(as_bytes(record.leaf())));
   json.end_object();
 }
@@ -144,8 +142,8 @@ std::variant<RecordListRequest, Problem> parse_audit_search(const Request& reque
 }
 
 std::variant<Response, Problem> search_audit(const Store& store, const RecordListRequest& request, const Request& asker,
-                                             ReadLimits limits) {
-  return list_records(store, kAuditRecords, request, asker, limits, nullptr);
+                                             ReadLimits limits, const RedactionNotes* notes) {
+  return list_records(store, kAuditRecords, request, asker, limits, notes);
 }
 
 }  // namespace stele::api

@@ -26,9 +26,11 @@ namespace stele::api {
                                                                           const Limits& limits, const Uuid& store);
 /// See list_records().
 [[nodiscard]] std::variant<Response, Problem> search_audit(const Store& store, const RecordListRequest& request,
-                                                           const Request& asker, ReadLimits limits);
+                                                           const Request& asker, ReadLimits limits,
+                                                           const RedactionNotes* notes);
 
-/// One record as the search shows it: a JSON object in one line.
-void append_audit_json(std::string& to, const Record& record);
+/// One record as the search shows it: a JSON object in one line. `redacted` and `redaction` as of events, of actions
+/// too.
+void append_audit_json(std::string& to, const Record& record, const RedactionNotes* notes = nullptr);
 
 }  // namespace stele::api

@@ -22,13 +22,15 @@ using CallPtr = std::shared_ptr<Call>;
 /// What a request looks at; beyond, a dry run gives the least that it would be, and what is kept is found on the way.
 constexpr std::uint64_t kLookRecordsMax = 200'000;
 
-/// The store's own state is no body of anybody's: what clients keep with it is.
-bool is_own_state(std::string_view aggregate_id) {
-  return aggregate_id.starts_with('$') && !aggregate_id.starts_with("$snapshot/");
-}
+/// The store's own state is no body of anybody's. States that clients keep with it go with what they were folded from,
+/// by the rules that hold for that.
+bool is_own_state(std::string_view aggregate_id) { return aggregate_id.starts_with('$'); }
 
 Problem not_redactable() {
-  return {"not-redactable", "What the store keeps about itself (identifiers that begin with '$') cannot be redacted."};
+  return {
+      "not-redactable",
+      "What the store keeps about itself (identifiers that begin with '$') cannot be redacted. A state that a client "
+      "has stored goes with the aggregate that it is a state of."};
 }
 
 Problem is_kept(const RedactionScan::Found& found) {

@@ -209,7 +209,10 @@ void RedactionRoom::note_swept(const RedactionOrder& order, const RedactionOutco
   if (!order.is_of_retention()) return;
   Swept& swept = swept_[order.aggregate_id];
   const bool is_from_the_first = !swept.first_kept || !order.after || *order.after < *swept.first_kept;
-  if (is_from_the_first) swept.first_kept = outcome.first_kept;
+  if (is_from_the_first) {
+    swept.first_kept = outcome.first_kept;
+    swept.retained = outcome.retained > 0;
+  }
   swept.through = std::max(swept.through, std::optional(order.through));
 }
 

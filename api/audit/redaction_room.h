@@ -88,6 +88,7 @@ class RedactionRoom {
   struct Swept {
     std::optional<Position> through;
     std::optional<Position> first_kept;  ///< of those before that were left
+    bool retained = false;               ///< some of these by the time of their class, which passes
   };
   [[nodiscard]] Swept swept(const std::string& aggregate_id) const;
   /// Whether one of all the aggregate's records is not complete.

@@ -98,9 +98,9 @@ bool RetentionRoom::look_at(ActionClass retention) {
   if (!*newest) return true;
   const RedactionRoom::Swept swept = redactions_.swept(order.aggregate_id);
   auto& rules_of_last = rules_[static_cast<std::size_t>(retention) - 1];
-  const bool looks_at_kept = swept.first_kept && rules_of_last != rules;
+  // What was left may go once the rules are others, or its time has come.
+  const bool looks_at_kept = swept.first_kept && (swept.retained || rules_of_last != rules);
   order.after = swept.through;
-  // What was left may go once the rules are others.
   if (looks_at_kept) order.after = Position{swept.first_kept->value() - 1};
   order.through = std::max(**newest, swept.through.value_or(Position{}));
   order.members = BodyMemberSet::all();

@@ -115,7 +115,7 @@ constexpr std::array kKinds{
         "A legal hold keeps what was to be redacted; `holds` names up to eight that do. Nothing is removed before "
         "they are released."},
     ProblemKind{"still-retained", 409, "Still to be retained",
-                "The body of this action is younger than the least time that the operator keeps its class "
+                "The body of this action is younger than its class is kept, by the policy or at least by the operator "
                 "(`--retention-minimum`); `retainedUntil` says until when."},
     ProblemKind{"data-redacted", 410, "Data is redacted",
                 "The data of this event was removed. Its header and hashes remain."},

@@ -135,26 +135,27 @@ void append_header(std::string& to, const RecordHeader& header) {
   to.resize(after);
 }
 
-void append_redacted(std::string& to, const Record& record, const RedactionNotes* notes) {
+/// What stands behind `data`, to the end of the object.
+inline void append_rest(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
+  append_body(to, R"(,"metadata":)", record.body().metadata, form);
+  if (record.any_redacted()) append_redacted_json(to, record, notes);
+  to += '}';
+}
+
+}  // namespace
+
+void append_redacted_json(std::string& to, const Record& record, const RedactionNotes* notes) {
   JsonWriter json(to += R"(,"redacted":)");
   json.begin_array();
   if (record.redacted(BodyMember::Data)) json.plain("data");
   if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
+  if (record.header().kind == RecordKind::Action && record.redacted(BodyMember::Private)) json.plain("private");
   json.end_array();
   const auto note = notes == nullptr ? std::nullopt : notes->of(record.header());
   if (!note) return;
   json.key("redaction").begin_object().key("position").number(note->position.value());
   json.key("timestamp").plain(format_timestamp(note->time)).end_object();
 }
-
-/// What stands behind `data`, to the end of the object.
-inline void append_rest(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
-  append_body(to, R"(,"metadata":)", record.body().metadata, form);
-  if (record.any_redacted()) append_redacted(to, record, notes);
-  to += '}';
-}
-
-}  // namespace
 
 void append_event_json(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
   append_header(to, record.header());

@@ -18,6 +18,10 @@ enum class DataForm {
 /// removed, and `redaction` says when that was asked for, if there are notes of it.
 void append_event_json(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes = nullptr);
 
+/// Appends `,"redacted":[…],"redaction":{…}`, the latter if there are notes of it. Private members are named of actions
+/// only: events do not show that they have any.
+void append_redacted_json(std::string& to, const Record& record, const RedactionNotes* notes);
+
 /// The same of an event without its body: a receipt.
 void append_receipt_json(std::string& to, const RecordHeader& header);
 

@@ -228,6 +228,14 @@ TEST_CASE("Redaction.RefusesWhatItCannotDo") {
   CHECK(refused("/v1/events/0192f0c4-9000-7000-8000-000000000021/redact", redact_body()) == "404 event-not-found");
   CHECK(refused("/v1/aggregates/nothing/redact", redact_body()) == "404 aggregate-not-found");
   CHECK(refused("/v1/aggregates/%24store/redact", redact_body()) == "409 not-redactable");
+  // By itself a client's state would go by other rules than those of its aggregate.
+  REQUIRE(
+      service.send(Method::Post, "/v1/events/snapshot/a", R"({"state":{"open":1},"sequenceNumber":1})", kJson).status ==
+      201);
+  CHECK(refused("/v1/aggregates/%24snapshot%2Fa/redact", redact_body()) == "409 not-redactable");
+  const std::string state =
+      service.get("/v1/events?includeSystem=true&aggregateId=%24snapshot%2Fa").text("/events/0/eventId");
+  CHECK(refused("/v1/events/" + state + "/redact", redact_body()) == "409 not-redactable");
   CHECK(service.get("/v1/audit/redactions/0192f0c4-9000-7000-8000-000000000021").slug() == "redaction-not-found");
   CHECK(service.get("/v1/audit/redactions/x").slug() == "redaction-not-found");
   CHECK(service.get("/v1/events/" + id).at("/data") == "1");

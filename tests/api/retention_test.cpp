@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <thread>
 
@@ -55,6 +56,7 @@ struct RetentionTrial {
     reach.delivered_by = [](const RedactionOrder&) { return std::vector<std::string>(); };
     reach.redis_until = [](Timestamp) { return std::optional<Timestamp>(); };
     reach.kept = [this](const RedactionOrder& order) {
+      if (on_kept) on_kept();
       return KeptRecords(holds.all(), order, order.is_of_retention() ? policy.effective() : policy.minimum(),
                          clock.now());
     };
@@ -98,6 +100,7 @@ struct RetentionTrial {
     return 0;
   }
 
+  std::function<void()> on_kept;  ///< called before it is decided what is kept
   stele::test::FakeClock clock;
   Store& store;
   RedactionGate gate;
@@ -299,6 +302,27 @@ TEST_CASE("Retention.ALongerTimeSavesWhatIsNotGoneYet") {
   CHECK(times_in(bytes_of_store(service), "read secret") == 0);
 }
 
+TEST_CASE("Retention.WhatALongerTimeHasSavedOnTheWayGoesWhenThatIsOver") {
+  TestService service;
+  RetentionTrial trial(service);
+  trial.set(ActionClass::Read, std::chrono::hours{24});
+  trial.act("events.query", "read secret");
+  trial.clock.wall += 2 * kDay;
+  int asked = 0;
+  trial.on_kept = [&] {
+    // The look has asked, and now the redaction that came of it does.
+    if (++asked == 2) trial.set(ActionClass::Read, std::chrono::hours{24 * 90});
+  };
+  trial.look();
+  trial.on_kept = nullptr;
+  CHECK(times_in(bytes_of_store(service), "read secret") == 1);
+  CHECK(trial.redactions->swept("$audit/read").retained);
+  trial.clock.wall += 100 * kDay;
+  trial.look();
+  CHECK(times_in(bytes_of_store(service), "read secret") == 0);
+  CHECK_FALSE(trial.redactions->swept("$audit/read").retained);
+}
+
 TEST_CASE("Retention.IsSeenToByItselfAndARequestDoesNotGoBelowTheMinimum") {
   stele::test::FakeClock clock;
   clock.wall = system_clock().now().micros;
@@ -330,4 +354,26 @@ TEST_CASE("Retention.IsSeenToByItselfAndARequestDoesNotGoBelowTheMinimum") {
   clock.wall += kDay;
   while (service.get("/v1/events/" + start).at("/redacted") == "none") std::this_thread::yield();
   CHECK(redact().status == 202);
+  const Answer trail = service.get("/v1/events/audit?action=server.start");
+  CHECK(trail.at("/records/0/details") == "{}");
+  CHECK(trail.at("/records/0/redacted") == R"(["data"])");
+  CHECK(trail.text("/records/0/redaction/timestamp").ends_with("Z"));
+}
+
+TEST_CASE("Retention.ARequestDoesNotGoBelowThePolicyOnceThereIsOne") {
+  ServiceOptions options;
+  options.audit.emplace();
+  TestService service(options);
+  const std::string list = "/v1/events?includeSystem=true&aggregateId=%24audit%2Fadministration&limit=1";
+  const std::string start = service.get(list).text("/events/0/eventId");
+  const auto redact = [&](const std::string& more) {
+    return service.send(Method::Post, "/v1/events/" + start + "/redact", R"({"reason":"r")" + more + "}",
+                        kRetentionJson);
+  };
+  CHECK(redact(R"(,"dryRun":true)").at("/counts/retained") == "0");
+  REQUIRE(service.send(Method::Put, "/v1/audit/retention", R"({"read":"1d"})", kRetentionJson).status == 200);
+  CHECK(redact("").slug() == "still-retained");
+  REQUIRE(service.send(Method::Put, "/v1/audit/retention", R"({"administration":"1d"})", kRetentionJson).status == 200);
+  CHECK(redact("").slug() == "still-retained");
+  CHECK(service.get("/v1/events/" + start).at("/redacted") == "none");
 }
