@@ -23,8 +23,8 @@ class EventSchemas {
   /// Whether each event satisfies the schema of its version; gives those a version that were sent without one, and says
   /// in the proposal under which schemas that holds. What is stored already is not refused, so that a repeat stays one.
   [[nodiscard]] virtual Verdict check(Proposal& proposal, const EventPlaces& places, DiskWait wait) = 0;
-  /// Schemas have changed: learns how, for the next check(). May wait for the disk.
-  [[nodiscard]] virtual std::optional<Problem> catch_up() = 0;
+  /// Schemas have changed, at last by the record at `change`: learns how, for the next check(). May wait for the disk.
+  [[nodiscard]] virtual std::optional<Problem> catch_up(Position change) = 0;
 };
 
 }  // namespace stele::api

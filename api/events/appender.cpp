@@ -188,7 +188,7 @@ bool Appender::submit_validated(const std::shared_ptr<AppendCall>& call, DiskWai
 void Appender::submit_again(const std::shared_ptr<AppendCall>& call) {
   const bool taken = scheduler_.run_on_read_pool([this, call] {
     answer_exceptions(*call, [&] {
-      if (const auto problem = schemas_.catch_up()) return call->fail(*problem);
+      if (const auto problem = schemas_.catch_up(call->decision.outcome.first)) return call->fail(*problem);
       call->proposal = std::move(call->decision.proposal);
       call->decision = {};
       (void)submit_validated(call, DiskWait::Allowed);

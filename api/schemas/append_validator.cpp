@@ -154,8 +154,8 @@ EventSchemas::Verdict AppendValidator::check(Proposal& proposal, const EventPlac
   return verdict;
 }
 
-std::optional<Problem> AppendValidator::catch_up() {
-  return registry_.catch_up() ? std::nullopt : std::optional(read_failed());
+std::optional<Problem> AppendValidator::catch_up(Position change) {
+  return registry_.catch_up(change) ? std::nullopt : std::optional(read_failed());
 }
 
 }  // namespace stele::api

@@ -15,7 +15,7 @@ class AppendValidator : public EventSchemas {
   AppendValidator(Store& store, SchemaRegistry& registry) : store_(store), registry_(registry) {}
 
   [[nodiscard]] Verdict check(Proposal& proposal, const EventPlaces& places, DiskWait wait) override;
-  [[nodiscard]] std::optional<Problem> catch_up() override;
+  [[nodiscard]] std::optional<Problem> catch_up(Position change) override;
 
  private:
   Store& store_;

@@ -104,10 +104,11 @@ std::variant<SchemaRegistrar::Stored, Problem> SchemaRegistrar::store(Change cha
     proposal.condition.after = change.no_events_behind;
   }
   const AppendOutcome outcome = store_.append_and_wait(std::move(proposal));
-  const bool is_overtaken = outcome.kind == Kind::SchemaChanged || outcome.kind == Kind::ConditionFailed;
-  if (outcome.kind != Kind::Stored && !is_overtaken) return store_refusal(outcome.kind);
-  if (!registry_.catch_up()) return read_failed();
-  return is_overtaken ? Stored::Overtaken : Stored::Yes;
+  // By events of the type: the schemas are those that were looked at.
+  if (outcome.kind == Kind::ConditionFailed) return Stored::Overtaken;
+  if (outcome.kind != Kind::Stored && outcome.kind != Kind::SchemaChanged) return store_refusal(outcome.kind);
+  if (!registry_.catch_up(outcome.first)) return read_failed();
+  return outcome.kind == Kind::Stored ? Stored::Yes : Stored::Overtaken;
 }
 
 std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, std::string_view schema,

@@ -9,7 +9,8 @@
 namespace stele::api {
 
 SchemaRegistry::SchemaRegistry(Store& store) : store_(store) {
-  if (const Status read = catch_up(); !read) {
+  const std::lock_guard reading(reading_);
+  if (const Status read = read_on(); !read) {
     throw std::runtime_error("cannot read the store's own events: " + read.error().describe());
   }
 }
@@ -19,14 +20,21 @@ std::shared_ptr<const RegisteredSchemas> SchemaRegistry::now() const {
   return now_;
 }
 
-Status SchemaRegistry::catch_up() {
+Status SchemaRegistry::catch_up(Position wanted) {
+  if (now()->change >= wanted) return {};
   const std::lock_guard reading(reading_);
-  auto next = std::make_shared<RegisteredSchemas>(*now());
-  const Position known = next->change;
+  // Of all that wait for the same change the first one reads it.
+  if (now()->change >= wanted) return {};
+  return read_on();
+}
+
+Status SchemaRegistry::read_on() {
+  const auto known = now();
+  std::shared_ptr<RegisteredSchemas> next;  // a copy once there is something new
   EventQuery query;
   query.aggregate_type = std::string(kSchemaAggregateType);
   query.include_system = true;
-  query.after = known;
+  query.after = known->change;
   const auto view = store_.view();
   STELE_ASSIGN(const std::unique_ptr<EventStream> changes, view->query(query));
   Record record;
@@ -34,10 +42,11 @@ Status SchemaRegistry::catch_up() {
   while (true) {
     STELE_ASSIGN(const bool found, changes->next(record));
     if (!found) break;
+    if (next == nullptr) next = std::make_shared<RegisteredSchemas>(*known);
     if (!apply_schema_event(record, *next)) ++unreadable;
     next->change = record.header().position;
   }
-  if (next->change == known) return {};
+  if (next == nullptr) return {};
   unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   now_ = std::move(next);

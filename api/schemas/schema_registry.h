@@ -27,8 +27,8 @@ class SchemaRegistry {
 
   /// As far as this process has read. What was handed out stays as it is. Cheap: asked for each request.
   [[nodiscard]] std::shared_ptr<const RegisteredSchemas> now() const;
-  /// Reads what was changed since. May wait for the disk.
-  [[nodiscard]] Status catch_up();
+  /// Reads what was changed since, unless what was changed at `wanted` is known. May wait for the disk.
+  [[nodiscard]] Status catch_up(Position wanted);
 
   /// Null if it is not in memory.
   [[nodiscard]] std::shared_ptr<const CompiledSchema> find_compiled(const SchemaVersion& version);
@@ -41,6 +41,9 @@ class SchemaRegistry {
   [[nodiscard]] std::uint64_t unreadable() const { return unreadable_.load(std::memory_order_relaxed); }
 
  private:
+  /// Reads what follows. `reading_` must be held.
+  [[nodiscard]] Status read_on();
+
   Store& store_;
   SchemaCache cache_{kCompiledTextBytesMax};
   std::atomic<std::uint64_t> unreadable_{0};

@@ -310,6 +310,20 @@ TEST_CASE("Schemas.ChangesThatTheServerHasNotSeenAreNoticedByTheCommit") {
   CHECK(service.get("/readyz").body.find("events about schemas") != std::string::npos);
 }
 
+TEST_CASE("SchemaRegistry.ReadsOnlyIfAChangeIsWantedThatItDoesNotKnow") {
+  TestService service;
+  register_elsewhere(service, "T", 1, kPositive);
+  SchemaRegistry registry(service.store());
+  const auto first = registry.now();
+  REQUIRE(first->types.size() == 1);
+  register_elsewhere(service, "U", 1, kPositive);
+  REQUIRE(registry.catch_up(first->change));
+  CHECK(registry.now() == first);
+  REQUIRE(registry.catch_up(first->change.plus(1)));
+  CHECK(registry.now()->types.size() == 2);
+  CHECK(first->types.size() == 1);
+}
+
 TEST_CASE("Schemas.NothingIsStoredBehindARegistrationThatDoesNotSatisfyIt") {
   for (int round = 0; round < 20; ++round) {
     TestService service;
