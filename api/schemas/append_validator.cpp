@@ -9,6 +9,7 @@
 
 #include "api/http/bounded_read.h"
 #include "api/schemas/schema_validation.h"
+#include "api/schemas/work_budget.h"
 
 namespace stele::api {
 
@@ -19,7 +20,8 @@ constexpr std::size_t kInlineEventsMax = 32;
 constexpr std::size_t kInlineDataBytesMax = 32U << 10;
 constexpr std::uint64_t kInlineWork = 20'000;
 
-/// A list of 10,000 events each of which takes as much as it may would take hours.
+/// A list of 10,000 events each of which takes as much as it may would take hours. One event alone is bounded by its
+/// work, however slow the machine is.
 constexpr std::chrono::seconds kTimeMax{5};
 constexpr std::size_t kErrorsMax = 100;
 constexpr std::size_t kKeptParserBytesMax = 256U << 10;
@@ -39,7 +41,7 @@ class ProposalValidation {
         type_ = schemas_.find(draft.event_type);
         if (type_ != nullptr && !type_->in_force()) type_ = nullptr;
       }
-      if (type_ != nullptr && !check(i, draft)) break;
+      if (type_ != nullptr && !check(i, draft, i + 1 == proposal.events.size())) break;
     }
     if (would_wait_) return {.would_wait = true};
     if (!problem_ && slug_.empty()) return {};
@@ -53,7 +55,7 @@ class ProposalValidation {
 
  private:
   /// False: nothing more needs to be looked at.
-  bool check(std::size_t index, RecordDraft& draft) {
+  bool check(std::size_t index, RecordDraft& draft, bool is_last) {
     const std::string_view data = draft.data ? std::string_view(*draft.data) : std::string_view();
     ++validated_;
     bytes_ += data.size();
@@ -75,8 +77,12 @@ class ProposalValidation {
       if (!compiled) return refuse(read_failed());
       schema = std::move(*compiled);
     }
-    return data.size() > kKeptParserBytesMax ? validate_data(index, data, *schema, *std::make_unique<Parser>())
-                                             : validate_data(index, data, *schema, kept_parser());
+    const bool done = data.size() > kKeptParserBytesMax
+                          ? validate_data(index, data, *schema, *std::make_unique<Parser>())
+                          : validate_data(index, data, *schema, kept_parser());
+    if (!done) return false;
+    const bool is_over = wait_ == DiskWait::Allowed && validated_ > 1 && !is_last;
+    return is_over && std::chrono::steady_clock::now() > end_ ? refuse_for_work(index) : true;
   }
 
   using Parser = simdjson::dom::parser;
@@ -92,14 +98,11 @@ class ProposalValidation {
       return refuse(Problem("busy", "There is no memory for the data of an event now.").header("Retry-After", "1"));
     }
     ValidationLimits limits;
-    if (wait_ == DiskWait::Never) limits.work = kInlineWork;
+    if (wait_ == DiskWait::Never) limits.work = inline_work_.left();
     SchemaVerdict verdict = validate(schema, element, limits);
-    if (verdict.outcome == SchemaVerdict::Outcome::LimitReached ||
-        (wait_ == DiskWait::Allowed && std::chrono::steady_clock::now() > end_)) {
-      if (wait_ == DiskWait::Never) return wait();
-      constexpr const char* kDetail = "It takes too much work to validate. Nothing was stored.";
-      FieldError error = places_.error(index, "/data", kDetail);
-      return refuse(Problem("schema-limit", error.where + ": " + kDetail).error(std::move(error)));
+    (void)inline_work_.spend(verdict.work);
+    if (verdict.outcome == SchemaVerdict::Outcome::LimitReached) {
+      return wait_ == DiskWait::Never ? wait() : refuse_for_work(index);
     }
     for (SchemaViolation& violation : verdict.violations) {
       add("schema-violation", index, "/data" + violation.pointer, std::move(violation.detail));
@@ -107,6 +110,11 @@ class ProposalValidation {
     return true;
   }
 
+  bool refuse_for_work(std::size_t index) {
+    constexpr const char* kDetail = "It takes too much work to validate. Nothing was stored.";
+    FieldError error = places_.error(index, "/data", kDetail);
+    return refuse(Problem("schema-limit", error.where + ": " + kDetail).error(std::move(error)));
+  }
   void add(std::string_view slug, std::size_t index, const std::string& pointer, std::string detail) {
     if (slug_.empty()) slug_ = slug;
     if (++count_ <= kErrorsMax) errors_.push_back(places_.error(index, pointer, std::move(detail)));
@@ -128,6 +136,7 @@ class ProposalValidation {
   const EventTypeSchemas* type_ = nullptr;  ///< of the event that was looked at last; null: it needs no schema
   std::size_t validated_ = 0;
   std::size_t bytes_ = 0;
+  WorkBudget inline_work_{kInlineWork};  ///< means nothing off the I/O threads
   bool would_wait_ = false;
   std::optional<Problem> problem_;
   std::string_view slug_;

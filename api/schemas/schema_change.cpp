@@ -25,9 +25,9 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr std::size_t kComparisonsMax = 100'000;
 constexpr std::size_t kComparisonDepthMax = 300;
-constexpr std::uint64_t kComparisonWork = 10'000'000;
+constexpr std::uint64_t kComparisonCost = 100;
+constexpr std::size_t kParsedBytesPerWork = 16;
 
 std::optional<element> member_of(element schema, std::string_view name) {
   element value;
@@ -159,7 +159,7 @@ std::set<std::string_view> names_in(std::optional<element> list) {
 
 class SchemaComparison {
  public:
-  explicit SchemaComparison(SchemaPolicy policy) : policy_(policy) {}
+  SchemaComparison(SchemaPolicy policy, WorkBudget& work) : policy_(policy), work_(work) {}
 
   std::vector<SchemaDifference> run(const SchemaDocument& from, const SchemaDocument& to) {
     (void)contains({from.root, &from}, {to.root, &to}, "", &found_, 0);
@@ -320,7 +320,7 @@ class SchemaComparison {
     if (is_true(to.schema) || is_false(from.schema)) return true;
     if (is_false(to.schema)) return differ(tell, pointer, "schema-closed", "Nothing is valid here any more.");
     const std::uint64_t size = size_of(from.schema) + size_of(to.schema);
-    if (depth > kComparisonDepthMax || !work_.spend(kComparisonWork / kComparisonsMax + size)) {
+    if (depth > kComparisonDepthMax || !work_.spend(kComparisonCost + size)) {
       return differ_by_size(tell, pointer);
     }
     // What is being compared already holds if the rest does.
@@ -416,7 +416,7 @@ class SchemaComparison {
   /// Whether a branch alone suffices for one demand.
   bool contains_plain_of(Part branch, const NamesSaid& outer, const Demand& wanted, const std::string& pointer,
                          std::size_t depth) {
-    if (depth >= kComparisonDepthMax || !work_.spend(kComparisonWork / kComparisonsMax)) return false;
+    if (depth >= kComparisonDepthMax || !work_.spend(kComparisonCost)) return false;
     std::vector<Demand> has;
     if (!demands_of(branch, has, 0)) return false;
     return is_false(branch.schema) ||
@@ -949,7 +949,7 @@ class SchemaComparison {
 
   const SchemaPolicy policy_;
   const SchemaDocument true_{"true"};
-  WorkBudget work_{kComparisonWork};
+  WorkBudget& work_;
   std::size_t exact_ = 0;  ///< > 0: nothing is conceded
   std::set<Comparison> under_way_;
   std::map<PartId, JsonValueSet> value_sets_;  ///< of those that are to contain others
@@ -959,12 +959,14 @@ class SchemaComparison {
 
 }  // namespace
 
-std::vector<SchemaDifference> breaking_differences(std::string_view from, std::string_view to, SchemaPolicy policy) {
+std::vector<SchemaDifference> breaking_differences(std::string_view from, std::string_view to, SchemaPolicy policy,
+                                                   WorkBudget& work) {
+  (void)work.spend((from.size() + to.size()) / kParsedBytesPerWork);
   const SchemaDocument before(from), after(to);
   if (!before.readable || !after.readable) {
     return {{"", "beyond-comparison", "A schema cannot be read."}};
   }
-  return SchemaComparison(policy).run(before, after);
+  return SchemaComparison(policy, work).run(before, after);
 }
 
 }  // namespace stele::api

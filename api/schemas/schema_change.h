@@ -1,11 +1,13 @@
 #pragma once
 // Whether whatever satisfies one schema satisfies another: what compatibility between versions comes down to.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/schemas/schema_settings.h"
+#include "api/schemas/work_budget.h"
 
 namespace stele::api {
 
@@ -17,6 +19,8 @@ struct SchemaDifference {
 };
 
 inline constexpr std::size_t kSchemaDifferencesMax = 20;
+/// Of comparisons that are made together: seconds at most.
+inline constexpr std::uint64_t kSchemaComparisonWork = 100'000'000;
 
 /// Why something may be valid under `from` and not under `to`; both are schemas that compile_schema() takes. Empty:
 /// there is no such thing, as far as the policy goes:
@@ -26,8 +30,8 @@ inline constexpr std::size_t kSchemaDifferencesMax = 20;
 ///   too.
 /// What cannot be told counts as a difference: a condition (`if`) that is not the same in both, or a schema with
 /// `unevaluated…` in it; a reference that is no JSON pointer or in a document with an `$id` below its root; choices of
-/// `oneOf` that may overlap; and what takes too much work.
+/// `oneOf` that may overlap; and what takes more than the work there is, which then is exhausted.
 [[nodiscard]] std::vector<SchemaDifference> breaking_differences(std::string_view from, std::string_view to,
-                                                                 SchemaPolicy policy);
+                                                                 SchemaPolicy policy, WorkBudget& work);
 
 }  // namespace stele::api

@@ -11,7 +11,6 @@ namespace stele::api {
 
 Result<SchemaHistory::Outcome> SchemaHistory::look(const ReadView& view, const CompiledSchema* schema,
                                                    const std::function<bool()>& abandoned) {
-  constexpr std::uint64_t kLookEvery = 64;
   if (view.end() == Position{0}) return Outcome::Whole;
   EventQuery query;
   query.event_types = {event_type_};
@@ -22,19 +21,21 @@ Result<SchemaHistory::Outcome> SchemaHistory::look(const ReadView& view, const C
     STELE_ASSIGN(const bool found, events->next(record));
     if (!found) break;
     if (++seen_ > kEventsMax) return Outcome::TooMany;
-    if (seen_ % kLookEvery == 0 && abandoned && abandoned()) return Outcome::Abandoned;
+    if (abandoned && abandoned()) return Outcome::Abandoned;
     const RecordHeader& header = record.header();
     version_max_ = std::max(version_max_, header.schema_version);
     if (version_ && header.schema_version != *version_) continue;
     if (checked_++ == 0) first_ = header.position;
-    if (schema != nullptr && record.body().data) check(record, *schema);
+    if (schema != nullptr && record.body().data && !check(record, *schema)) return Outcome::TooHard;
   }
   const Position last{view.end().value() - 1};
   after_ = std::max(after_.value_or(last), last);
   return Outcome::Whole;
 }
 
-void SchemaHistory::check(const Record& record, const CompiledSchema& schema) {
+bool SchemaHistory::check(const Record& record, const CompiledSchema& schema) {
+  constexpr std::size_t kParsedBytesPerWork = 64;
+  if (!work_.spend(1 + record.body().data->size() / kParsedBytesPerWork)) return false;
   HistoryFailure failure{record.header().position, record.header().event_id, {}, {}};
   simdjson::dom::parser parser;
   simdjson::dom::element data;
@@ -43,8 +44,12 @@ void SchemaHistory::check(const Record& record, const CompiledSchema& schema) {
   } else {
     ValidationLimits limits;
     limits.violations = 1;
+    const bool is_last = work_.left() < limits.work;
+    limits.work = std::min(limits.work, work_.left());
     SchemaVerdict verdict = validate(schema, data, limits);
-    if (verdict.outcome == SchemaVerdict::Outcome::Valid) return;
+    (void)work_.spend(verdict.work);
+    if (verdict.outcome == SchemaVerdict::Outcome::Valid) return true;
+    if (verdict.outcome == SchemaVerdict::Outcome::LimitReached && is_last) return false;
     if (verdict.outcome == SchemaVerdict::Outcome::LimitReached) {
       failure.detail = "It takes too much work to validate.";
     } else if (!verdict.violations.empty()) {
@@ -54,6 +59,7 @@ void SchemaHistory::check(const Record& record, const CompiledSchema& schema) {
   }
   ++failed_;
   if (failures_.size() < kFailuresMax) failures_.push_back(std::move(failure));
+  return true;
 }
 
 }  // namespace stele::api

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/schemas/compiled_schema.h"
+#include "api/schemas/work_budget.h"
 #include "engine/base/result.h"
 #include "engine/store/read_view.h"
 
@@ -25,15 +26,18 @@ struct HistoryFailure {
 class SchemaHistory {
  public:
   static constexpr std::uint64_t kEventsMax = 100'000;
-  static constexpr std::size_t kFailuresMax = 20;  ///< that are kept; all are counted
+  static constexpr std::size_t kFailuresMax = 20;         ///< that are kept; all are counted
+  static constexpr std::uint64_t kWorkMax = 300'000'000;  ///< of all validations together
 
   /// Only events behind `after` whose version is `version`, if one is given.
-  SchemaHistory(std::string event_type, std::optional<std::uint32_t> version, std::optional<Position> after = {})
-      : event_type_(std::move(event_type)), version_(version), after_(after) {}
+  SchemaHistory(std::string event_type, std::optional<std::uint32_t> version, std::optional<Position> after = {},
+                std::uint64_t work_max = kWorkMax)
+      : event_type_(std::move(event_type)), version_(version), after_(after), work_(work_max) {}
 
   enum class Outcome : std::uint8_t {
     Whole,      ///< up to the end of the view
     TooMany,    ///< more than kEventsMax of them, whatever their version
+    TooHard,    ///< to validate them takes more than the work there is
     Abandoned,  ///< `abandoned` said so
   };
   /// Those that it has not seen yet. Without a schema they are counted only. Redacted ones satisfy everything. May take
@@ -53,11 +57,13 @@ class SchemaHistory {
   [[nodiscard]] const std::optional<Position>& last() const { return after_; }
 
  private:
-  void check(const Record& record, const CompiledSchema& schema);
+  /// False if there is no work left.
+  [[nodiscard]] bool check(const Record& record, const CompiledSchema& schema);
 
   const std::string event_type_;
   const std::optional<std::uint32_t> version_;
   std::optional<Position> after_;
+  WorkBudget work_;
   std::uint64_t seen_ = 0;
   std::uint64_t checked_ = 0;
   std::uint64_t failed_ = 0;

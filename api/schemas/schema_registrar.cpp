@@ -1,5 +1,6 @@
 #include "api/schemas/schema_registrar.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/endpoint/own_events.h"
@@ -26,6 +27,10 @@ Problem overtaken() {
 Problem beyond_history(std::string_view what) {
   return {"schema-limit", std::string(what) + ": at most " + std::to_string(SchemaHistory::kEventsMax) +
                               " stored events of a type are looked through in a request."};
+}
+
+Problem too_hard_history() {
+  return {"schema-limit", "To hold all stored events of the type against the schema takes too much work."};
 }
 
 Problem abandoned_check() { return Problem("busy", "Nobody waits for the answer.").header("Retry-After", "1"); }
@@ -65,6 +70,7 @@ class BreakingChanges {
       json.key("detail").string(printable(difference.detail)).end_object();
     }
   }
+  [[nodiscard]] bool is_full() const { return count_ >= kChangesMax; }
   [[nodiscard]] std::optional<Problem> problem(SchemaCompatibility mode) const {
     if (count_ == 0) return std::nullopt;
     return Problem("schema-incompatible", "It is not " + std::string(name_of(mode)) + ": " + first_)
@@ -122,14 +128,23 @@ std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, s
   const bool transitive = mode == SchemaCompatibility::BackwardTransitive ||
                           mode == SchemaCompatibility::ForwardTransitive || mode == SchemaCompatibility::FullTransitive;
   BreakingChanges changes;
+  WorkBudget work(kSchemaComparisonWork);
   for (auto version = known.versions.rbegin(); version != known.versions.rend(); ++version) {
     if (version->state == SchemaVersion::State::Withdrawn) continue;
     if (author.abandoned && author.abandoned()) return abandoned_check();
     const auto earlier = registry_.text_of(*version);
     if (!earlier) return read_failed();
-    if (backward) changes.add(version->version, "backward", breaking_differences(*earlier, schema, settings.policy));
-    if (forward) changes.add(version->version, "forward", breaking_differences(schema, *earlier, settings.policy));
-    if (!transitive) break;
+    if (backward) {
+      changes.add(version->version, "backward", breaking_differences(*earlier, schema, settings.policy, work));
+    }
+    if (forward) {
+      changes.add(version->version, "forward", breaking_differences(schema, *earlier, settings.policy, work));
+    }
+    if (work.exhausted()) {
+      return Problem("schema-limit", "To compare it with version " + std::to_string(version->version) +
+                                         " takes too much work. Compatibility NONE compares nothing.");
+    }
+    if (!transitive || changes.is_full()) break;
   }
   return changes.problem(mode);
 }
@@ -148,10 +163,17 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
   for (int round = 0; round < kRounds; ++round) {
     const auto all = registry_.now();
     const EventTypeSchemas& known = schemas_of(*all, event_type);
-    for (const SchemaVersion& each : known.versions) {
-      if (each.identity == identity && each.state != SchemaVersion::State::Withdrawn) {
-        return Registered{each.version, false, compiled->ignored_keywords()};
+    const auto same = std::find_if(known.versions.begin(), known.versions.end(), [&](const SchemaVersion& each) {
+      return each.identity == identity && each.state != SchemaVersion::State::Withdrawn;
+    });
+    if (same != known.versions.end()) {
+      if (registration.active && same->state == SchemaVersion::State::Inactive) {
+        const auto stored =
+            store({event_type, kSchemaActivated, version_data(event_type, same->version), {}}, all->change, author);
+        if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+        if (std::get<Stored>(stored) == Stored::Overtaken) continue;
       }
+      return Registered{same->version, false, compiled->ignored_keywords()};
     }
     if (known.versions.size() >= SchemaRegistry::kVersionsMax) {
       return Problem("too-many-schemas", "An event type has at most " + std::to_string(SchemaRegistry::kVersionsMax) +
@@ -175,6 +197,7 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
       const auto looked = history->look(*store_.view(), compiled.get(), author.abandoned);
       if (!looked) return read_failed();
       if (*looked == SchemaHistory::Outcome::TooMany) return beyond_history("The schema cannot be registered");
+      if (*looked == SchemaHistory::Outcome::TooHard) return too_hard_history();
       if (*looked == SchemaHistory::Outcome::Abandoned) return abandoned_check();
       if (history->failed() > 0) return broken_history(*history);
       change.no_events_behind = history->last();

@@ -39,7 +39,7 @@ class SchemaRegistrar {
   };
   struct Registered {
     std::uint32_t version = 1;
-    bool is_new = false;  ///< false: that version has this very schema
+    bool is_new = false;  ///< false: that version has this very schema; it is active now if that was asked for
     std::vector<std::string> ignored_keywords;
   };
   [[nodiscard]] std::variant<Registered, Problem> register_schema(const std::string& event_type,

@@ -122,11 +122,12 @@ std::string shown(std::string_view name) {
 class Validation {
  public:
   Validation(const SchemaProgram& program, const ValidationLimits& limits)
-      : program_(program), violations_max_(limits.violations), work_(std::min(limits.work, kWorkMax)) {}
+      : program_(program), violations_max_(limits.violations), work_max_(std::min(limits.work, kWorkMax)) {}
 
   SchemaVerdict run(simdjson::dom::element instance) {
     const bool valid = check(program_.root, JsonInstance(instance), {});
     SchemaVerdict verdict;
+    verdict.work = work_max_ - work_.left();
     if (work_.exhausted() || too_deep_) {
       verdict.outcome = SchemaVerdict::Outcome::LimitReached;
     } else if (!valid) {
@@ -545,7 +546,8 @@ class Validation {
 
   const SchemaProgram& program_;
   std::size_t violations_max_;
-  WorkBudget work_;
+  const std::uint64_t work_max_;
+  WorkBudget work_{work_max_};
   std::vector<SchemaViolation> violations_;
   std::size_t quiet_ = 0;
   std::size_t depth_ = 0;

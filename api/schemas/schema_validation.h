@@ -33,6 +33,7 @@ struct SchemaVerdict {
     LimitReached,  ///< not known: it takes more work than the limit, or subschemas are entered 1,000 deep
   };
   Outcome outcome = Outcome::Valid;
+  std::uint64_t work = 0;                   ///< that it took
   std::vector<SchemaViolation> violations;  ///< as they were found; not all beyond ValidationLimits::violations
 };
 

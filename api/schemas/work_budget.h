@@ -1,5 +1,5 @@
 #pragma once
-// How much work one validation may cost, whoever wrote the schema and the instance.
+// How much work something about schemas may cost, whoever wrote the schema and the instance.
 
 #include <cstdint>
 
@@ -21,6 +21,7 @@ class WorkBudget {
     return true;
   }
   [[nodiscard]] bool exhausted() const { return exhausted_; }
+  [[nodiscard]] std::uint64_t left() const { return left_; }
 
  private:
   std::uint64_t left_;

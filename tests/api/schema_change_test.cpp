@@ -264,8 +264,13 @@ const std::vector<SchemaChangeCase>& schema_changes() {
   return all;
 }
 
+std::vector<SchemaDifference> differences_of(std::string_view from, std::string_view to, SchemaPolicy policy) {
+  WorkBudget work(10'000'000);
+  return breaking_differences(from, to, policy, work);
+}
+
 std::string first_difference(const SchemaChangeCase& change, SchemaPolicy policy) {
-  const auto found = breaking_differences(change.from, change.to, policy);
+  const auto found = differences_of(change.from, change.to, policy);
   return found.empty() ? "" : found.front().pointer + " " + std::string(found.front().rule);
 }
 
@@ -287,7 +292,7 @@ TEST_CASE("SchemaChange.NothingBreaksWhatStaysAsItIs") {
     for (const std::string* const schema : {&change.from, &change.to}) {
       if (schema->find("\"#x\"") != std::string::npos || schema->find("$id") != std::string::npos) continue;
       CAPTURE(*schema);
-      CHECK(breaking_differences(*schema, *schema, SchemaPolicy::Strict).empty());
+      CHECK(differences_of(*schema, *schema, SchemaPolicy::Strict).empty());
     }
   }
 }
@@ -303,9 +308,8 @@ TEST_CASE("SchemaChange.WhatTakesTooMuchWorkIsADifference") {
   const auto with_end = [&](const std::string& end) {
     return deep + R"(,"d60":)" + end + R"(},"$ref":"#/definitions/d0"})";
   };
-  CHECK_FALSE(
-      breaking_differences(with_end(R"({"type":"number"})"), with_end(R"({"type":"integer"})"), SchemaPolicy::Strict)
-          .empty());
+  CHECK_FALSE(differences_of(with_end(R"({"type":"number"})"), with_end(R"({"type":"integer"})"), SchemaPolicy::Strict)
+                  .empty());
 }
 
 TEST_CASE("SchemaChange.TwoWaysALevelEnd") {
@@ -316,10 +320,10 @@ TEST_CASE("SchemaChange.TwoWaysALevelEnd") {
   }
   deep += R"("d40":{}},"$ref":"#/definitions/d0"})";
   for (const SchemaPolicy policy : {SchemaPolicy::Strict, SchemaPolicy::Lenient}) {
-    const auto found = breaking_differences(deep, R"({"type":"string"})", policy);
+    const auto found = differences_of(deep, R"({"type":"string"})", policy);
     REQUIRE(found.size() == 1);
     CHECK(found.front().rule == "beyond-comparison");
-    CHECK_FALSE(breaking_differences(R"({"type":"string"})", deep, policy).empty());
+    CHECK_FALSE(differences_of(R"({"type":"string"})", deep, policy).empty());
   }
 }
 
@@ -327,8 +331,20 @@ TEST_CASE("SchemaChange.ManyListedValuesAreLookedUp") {
   std::string values;
   for (int i = 0; i < 20'000; ++i) values += (i == 0 ? "\"value" : ",\"value") + std::to_string(i) + '"';
   const std::string before = R"({"enum":[)" + values + "]}";
-  CHECK(breaking_differences(before, R"({"title":"t","enum":["more",)" + values + "]}", SchemaPolicy::Strict).empty());
-  const auto found = breaking_differences(before, R"({"enum":["value0"]})", SchemaPolicy::Strict);
+  CHECK(differences_of(before, R"({"title":"t","enum":["more",)" + values + "]}", SchemaPolicy::Strict).empty());
+  const auto found = differences_of(before, R"({"enum":["value0"]})", SchemaPolicy::Strict);
   REQUIRE(found.size() == 1);
   CHECK(found.front().rule == "value-removed");
+}
+
+TEST_CASE("SchemaChange.ComparisonsShareTheirWork") {
+  const std::string from = R"({"type":"integer"})", to = R"({"type":"number"})";
+  WorkBudget work(10'000);
+  int compared = 0;
+  while (breaking_differences(from, to, SchemaPolicy::Strict, work).empty() && compared < 10'000) ++compared;
+  CHECK(work.exhausted());
+  CHECK(compared > 1);
+  const auto found = breaking_differences(from, to, SchemaPolicy::Strict, work);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().rule == "beyond-comparison");
 }

@@ -5,8 +5,10 @@
 #include <thread>
 
 #include "api/endpoint/own_events.h"
+#include "api/schemas/append_validator.h"
 #include "api/schemas/schema_cache.h"
 #include "api/schemas/schema_event.h"
+#include "api/schemas/schema_history.h"
 #include "tests/api/schema_support.h"
 #include "tests/api/support.h"
 
@@ -367,6 +369,68 @@ TEST_CASE("Schemas.WhatTakesTooLongToValidateIsRefused") {
   CHECK(refused.status == 422);
   CHECK(refused.slug() == "schema-limit");
   CHECK(refused.text("/errors/0/pointer") == "/data");
+}
+
+TEST_CASE("Schemas.EventsOfARequestShareTheWorkOfAnIoThread") {
+  TestService service;
+  REQUIRE(register_in(service, "T", R"({"uniqueItems":true})").status == 201);
+  SchemaRegistry registry(service.store());
+  AppendValidator validator(service.store(), registry);
+  std::string array = "[0";
+  for (int i = 1; i < 250; ++i) array += "," + std::to_string(i);
+  const auto checked = [&](int events, DiskWait wait) {
+    Proposal proposal;
+    for (int i = 0; i < events; ++i) {
+      proposal.events.push_back(own_event("a", "a", "T", array + "]", Caller(), "", system_clock()));
+    }
+    return validator.check(proposal, EventPlaces(), wait);
+  };
+  REQUIRE_FALSE(checked(1, DiskWait::Allowed).problem);
+  CHECK_FALSE(checked(1, DiskWait::Never).would_wait);
+  CHECK(checked(30, DiskWait::Never).would_wait);
+  CHECK_FALSE(checked(30, DiskWait::Allowed).problem);
+}
+
+TEST_CASE("Schemas.WhatTakesTooLongToCompareIsRefused") {
+  TestService service;
+  std::string deep = R"({"definitions":{)";
+  for (int i = 0; i < 40; ++i) {
+    const std::string next = R"([{"$ref":"#/definitions/d)" + std::to_string(i + 1) + R"("}])";
+    deep += "\"d" + std::to_string(i) + R"(":{"anyOf":)" + next + R"(,"oneOf":)" + next + "},";
+  }
+  REQUIRE(register_in(service, "T", deep + R"("d40":{}},"$ref":"#/definitions/d0"})").status == 201);
+  const Answer refused = register_in(service, "T", R"({"type":"string"})");
+  CHECK(refused.status == 422);
+  CHECK(refused.slug() == "schema-limit");
+  CHECK(register_in(service, "T", R"({"type":"string"})", R"("compatibility":"NONE")").at("/version") == "2");
+}
+
+TEST_CASE("Schemas.AnInactiveOneThatIsRegisteredAgainIsActive") {
+  TestService service;
+  REQUIRE(register_in(service, "T", R"({"type":"object"})").status == 201);
+  REQUIRE(register_in(service, "T", "true", "", "?active=false").at("/version") == "2");
+  CHECK(register_in(service, "T", "true", "", "?active=false").status == 200);
+  CHECK(service.get("/v1/schemas/T").at("/version") == "1");
+  CHECK(register_in(service, "T", "true").status == 200);
+  CHECK(service.get("/v1/schemas/T").at("/version") == "2");
+  // What is active stays so.
+  CHECK(register_in(service, "T", "true", "", "?active=false").status == 200);
+  CHECK(service.get("/v1/schemas/T").at("/version") == "2");
+}
+
+TEST_CASE("SchemaHistory.HasABoundAndCanBeAbandoned") {
+  TestService service;
+  for (int i = 0; i < 3; ++i) REQUIRE(service.post(event("a", "[1,2,3]")).status == 201);
+  const auto schema = tests::schema_of(R"({"uniqueItems":true})");
+  const auto view = service.store().view();
+  using Outcome = SchemaHistory::Outcome;
+  SchemaHistory whole("T", {});
+  CHECK(*whole.look(*view, schema.get(), {}) == Outcome::Whole);
+  CHECK(whole.checked() == 3);
+  CHECK(*SchemaHistory("T", {}).look(*view, schema.get(), [] { return true; }) == Outcome::Abandoned);
+  SchemaHistory bounded("T", {}, {}, 20);
+  CHECK(*bounded.look(*view, schema.get(), {}) == Outcome::TooHard);
+  CHECK(bounded.failed() == 0);
 }
 
 TEST_CASE("SchemaCache.KeepsWhatWasAskedForLast") {
