@@ -113,7 +113,8 @@ class ProposalValidation {
   bool refuse_for_work(std::size_t index) {
     constexpr const char* kDetail = "It takes too much work to validate. Nothing was stored.";
     FieldError error = places_.error(index, "/data", kDetail);
-    return refuse(Problem("schema-limit", error.where + ": " + kDetail).error(std::move(error)));
+    std::string detail = error.where + ": " + kDetail;
+    return refuse(Problem("schema-limit", std::move(detail)).error(std::move(error)));
   }
   void add(std::string_view slug, std::size_t index, const std::string& pointer, std::string detail) {
     if (slug_.empty()) slug_ = slug;

@@ -15,7 +15,7 @@ namespace {
 
 using simdjson::dom::element_type;
 
-constexpr std::size_t kValidationDepthMax = 1000;
+constexpr std::size_t kValidationDepthMax = 600;
 /// So that nobody comes to a member whose number is beyond 2^24, from where on simdjson does not count them.
 constexpr std::uint64_t kWorkMax = 16'000'000;
 

@@ -30,7 +30,7 @@ struct SchemaVerdict {
   enum class Outcome : std::uint8_t {
     Valid,
     Invalid,
-    LimitReached,  ///< not known: it takes more work than the limit, or subschemas are entered 1,000 deep
+    LimitReached,  ///< not known: it takes more work than the limit, or subschemas are entered 600 deep
   };
   Outcome outcome = Outcome::Valid;
   std::uint64_t work = 0;                   ///< that it took
