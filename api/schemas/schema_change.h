@@ -2,23 +2,14 @@
 // Whether whatever satisfies one schema satisfies another: what compatibility between versions comes down to.
 
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "api/schemas/schema_difference.h"
 #include "api/schemas/schema_settings.h"
 #include "api/schemas/work_budget.h"
 
 namespace stele::api {
 
-/// One reason why something may satisfy one schema and not the other.
-struct SchemaDifference {
-  std::string pointer;    ///< of the subschema, RFC 6901: in both where both have it
-  std::string_view rule;  ///< `type-narrowed`, `property-removed-from-closed-model` …; static storage
-  std::string detail;     ///< a sentence
-};
-
-inline constexpr std::size_t kSchemaDifferencesMax = 20;
 /// Of comparisons that are made together: seconds at most.
 inline constexpr std::uint64_t kSchemaComparisonWork = 100'000'000;
 
@@ -31,7 +22,7 @@ inline constexpr std::uint64_t kSchemaComparisonWork = 100'000'000;
 /// What cannot be told counts as a difference: a condition (`if`) that is not the same in both, or a schema with
 /// `unevaluated…` in it; a reference that is no JSON pointer or in a document with an `$id` below its root; choices of
 /// `oneOf` that may overlap; and what takes more than the work there is, which then is exhausted.
-[[nodiscard]] std::vector<SchemaDifference> breaking_differences(std::string_view from, std::string_view to,
-                                                                 SchemaPolicy policy, WorkBudget& work);
+[[nodiscard]] SchemaDifferences breaking_differences(std::string_view from, std::string_view to, SchemaPolicy policy,
+                                                     WorkBudget& work);
 
 }  // namespace stele::api

@@ -21,16 +21,6 @@ namespace {
 using simdjson::dom::element;
 using Tokens = std::initializer_list<std::string_view>;
 
-constexpr std::array<std::pair<std::string_view, std::uint8_t>, 7> kTypeNames{{
-    {"null", kNullType},
-    {"boolean", kBooleanType},
-    {"integer", kIntegerType},
-    {"number", kNumberType | kIntegerType},
-    {"string", kStringType},
-    {"array", kArrayType},
-    {"object", kObjectType},
-}};
-
 /// Names that come twice in an object, anywhere in the document: which of the two counts would be anybody's guess.
 void refuse_repeated_names(element value, std::vector<std::string>& path) {
   if (value.is_array()) {
@@ -206,13 +196,11 @@ class SchemaCompiler {
 
   std::uint8_t types_of(PlaceId place, element value) const {
     const auto one = [&](element name) {
-      const std::string_view text = text_of(place, {"type"}, name);
-      const auto* const found =
-          std::find_if(kTypeNames.begin(), kTypeNames.end(), [&](const auto& type) { return type.first == text; });
-      if (found == kTypeNames.end()) {
+      const std::uint8_t type = schema_type_bits(text_of(place, {"type"}, name));
+      if (type == 0) {
         places_.fail(place, {"type"}, "A type is null, boolean, integer, number, string, array or object.");
       }
-      return found->second;
+      return type;
     };
     if (!value.is_array()) return one(value);
     std::uint8_t types = 0;

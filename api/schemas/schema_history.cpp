@@ -1,7 +1,5 @@
 #include "api/schemas/schema_history.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -37,9 +35,8 @@ bool SchemaHistory::check(const Record& record, const CompiledSchema& schema) {
   constexpr std::size_t kParsedBytesPerWork = 64;
   if (!work_.spend(1 + record.body().data->size() / kParsedBytesPerWork)) return false;
   HistoryFailure failure{record.header().position, record.header().event_id, {}, {}};
-  simdjson::dom::parser parser;
   simdjson::dom::element data;
-  if (parser.parse(std::string(*record.body().data)).get(data) != simdjson::SUCCESS) {
+  if (parser_.parse(std::string(*record.body().data)).get(data) != simdjson::SUCCESS) {
     failure.detail = "It cannot be read as JSON.";
   } else {
     ValidationLimits limits;

@@ -1,6 +1,8 @@
 #pragma once
 // What is stored already, held against a schema.
 
+#include <simdjson.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -60,6 +62,7 @@ class SchemaHistory {
   /// False if there is no work left.
   [[nodiscard]] bool check(const Record& record, const CompiledSchema& schema);
 
+  simdjson::dom::parser parser_;
   const std::string event_type_;
   const std::optional<std::uint32_t> version_;
   std::optional<Position> after_;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "api/schemas/schema_program.h"
 
 namespace stele::api {
 
@@ -96,6 +99,21 @@ SchemaKeywordInfo find_schema_keyword(std::string_view name, SchemaDraft draft) 
     if ((line->drafts & wanted) != 0) return {line->keyword, line->holds};
   }
   return {};
+}
+
+std::uint8_t schema_type_bits(std::string_view type) {
+  static constexpr std::array<std::pair<std::string_view, std::uint8_t>, 7> kTypes{{
+      {"null", kNullType},
+      {"boolean", kBooleanType},
+      {"integer", kIntegerType},
+      {"number", kNumberType | kIntegerType},
+      {"string", kStringType},
+      {"array", kArrayType},
+      {"object", kObjectType},
+  }};
+  const auto* const found =
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& each) { return each.first == type; });
+  return found == kTypes.end() ? 0 : found->second;
 }
 
 }  // namespace stele::api

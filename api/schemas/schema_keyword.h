@@ -77,4 +77,7 @@ struct SchemaKeywordInfo {
 /// SchemaKeyword::Unknown if the draft does not have it.
 [[nodiscard]] SchemaKeywordInfo find_schema_keyword(std::string_view name, SchemaDraft draft);
 
+/// What a value of `type` stands for, as bits of schema_program.h; 0 for what is no type.
+[[nodiscard]] std::uint8_t schema_type_bits(std::string_view type);
+
 }  // namespace stele::api
