@@ -72,9 +72,8 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
     return Timestamp{requested.micros + std::chrono::microseconds(shared->time_to_live()).count()};
   };
   reach.kept = [&holds, &retention, &clock = clock_of(options)](const RedactionOrder& order) {
-    // What nobody has set a time for is kept until somebody asks.
-    const bool by_policy = order.is_of_retention() || retention.setting().position.has_value();
-    return KeptRecords(holds.all(), order, by_policy ? retention.effective() : retention.minimum(), clock.now());
+    const RetentionTimes times = order.is_of_retention() ? retention.effective() : retention.against_request();
+    return KeptRecords(holds.all(), order, times, clock.now());
   };
   return reach;
 }

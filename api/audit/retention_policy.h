@@ -44,6 +44,8 @@ class RetentionPolicy {
   [[nodiscard]] Setting setting() const;
   /// What counts: of each class the longer one of policy and minimum.
   [[nodiscard]] RetentionTimes effective() const { return setting().times.longer(minimum_); }
+  /// What counts against a request: what nobody has set a time for is kept until somebody asks, or for the minimum.
+  [[nodiscard]] RetentionTimes against_request() const { return setting().position ? effective() : minimum_; }
   /// Of all classes. On return it is durable, and nothing is removed any more by the one before.
   [[nodiscard]] std::variant<Setting, Problem> set(const RetentionTimes& times, const Caller& caller,
                                                    const std::string& correlation);

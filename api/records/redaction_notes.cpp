@@ -1,5 +1,6 @@
 #include "api/records/redaction_notes.h"
 
+#include <iterator>
 #include <mutex>
 
 namespace stele::api {
@@ -25,8 +26,13 @@ void RedactionNotes::requested_of_record(Position record, std::string_view aggre
 
 void RedactionNotes::requested_of_aggregate(std::string_view aggregate_id, Position through, Note note) {
   const std::unique_lock lock(mutex_);
-  Note& newest = begin(aggregate_id).through[through];
+  std::map<Position, Note>& all = begin(aggregate_id).through;
+  Note& newest = all[through];
   if (note.position > newest.position) newest = note;
+  // One that reaches less far and is older counts for no record any more: retention adds one every day.
+  for (auto at = all.begin(); at->first < through;) {
+    at = at->second.position < newest.position ? all.erase(at) : std::next(at);
+  }
 }
 
 void RedactionNotes::completed(std::string_view aggregate_id) {

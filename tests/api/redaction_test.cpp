@@ -2,9 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "tests/api/fake_scripts.h"
@@ -44,19 +41,6 @@ Answer redact_and_wait(TestService& service, const std::string& path, const std:
   }
 }
 
-/// Every file of the store, one behind the other.
-std::string all_files(TestService& service) {
-  std::string all;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(service.folder())) {
-    if (!entry.is_regular_file()) continue;
-    std::ifstream in(entry.path(), std::ios::binary);
-    std::stringstream bytes;
-    bytes << in.rdbuf();
-    all += bytes.str();
-  }
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("Redaction.AnEventLosesItsBodyAndKeepsTheRest") {
@@ -92,7 +76,7 @@ TEST_CASE("Redaction.AnEventLosesItsBodyAndKeepsTheRest") {
   CHECK(events.at("/events/0/eventType") == R"("$RedactionRequested")");
   CHECK(events.at("/events/1/eventType") == R"("$RedactionCompleted")");
   CHECK(events.at("/events/2") == "none");
-  const std::string files = all_files(service);
+  const std::string files = service.bytes_in_folder();
   CHECK(files.find("nobody shall know") == std::string::npos);
   CHECK(files.find("secret address") == std::string::npos);
   CHECK(files.find("stays") != std::string::npos);
@@ -111,7 +95,7 @@ TEST_CASE("Redaction.OfChosenMembersLeavesTheOthers") {
   const Answer shown = service.get("/v1/events/" + id);
   CHECK(shown.at("/redacted") == R"(["metadata"])");
   CHECK(shown.at("/data/kept") == "1");
-  CHECK(all_files(service).find("secret address") == std::string::npos);
+  CHECK(service.bytes_in_folder().find("secret address") == std::string::npos);
 }
 
 TEST_CASE("Redaction.OfAnAggregateTakesAllThatItHadAndNothingThatComes") {
@@ -122,7 +106,7 @@ TEST_CASE("Redaction.OfAnAggregateTakesAllThatItHadAndNothingThatComes") {
   CHECK(status.at("/counts/events") == "20");
   CHECK(status.at("/eventId") == "none");
   append_one(service, "a", R"({"n":"of later"})");
-  CHECK(all_files(service).find("secret ") == std::string::npos);
+  CHECK(service.bytes_in_folder().find("secret ") == std::string::npos);
   CHECK(service.get("/v1/events?aggregateId=a&order=desc&limit=1").at("/events/0/data/n") == R"("of later")");
   CHECK(service.get("/v1/events?aggregateId=b").at("/events/0/data/n") == R"("of another")");
   CHECK(service.get("/v1/events?aggregateId=a").at("/events/19/redaction/position") == status.at("/position"));
@@ -169,7 +153,7 @@ TEST_CASE("Redaction.StatesThatWereFoldedFromItAreFoldedAnew") {
   CHECK(status.at("/counts/events") == "1");
   CHECK(status.at("/counts/clientStates") == "1");
   CHECK(scripts.retired > 0);
-  CHECK(all_files(service).find("nobody shall know") == std::string::npos);
+  CHECK(service.bytes_in_folder().find("nobody shall know") == std::string::npos);
   const Answer state = service.get("/v1/aggregates/a/state");
   CHECK(state.at("/state/secret") == "none");
   CHECK(state.at("/state/open") == "1");
@@ -326,6 +310,15 @@ TEST_CASE("RedactionNotes.TheNewestRedactionIsShown") {
   notes.requested_of_aggregate("a", Position{8}, {Position{12}, Timestamp{3}});
   CHECK(notes.of(header)->position == Position{12});
   CHECK(notes.of(header)->time == Timestamp{3});
+  // Whichever comes first: an older one that reaches further counts for what the newer one leaves.
+  notes.requested_of_aggregate("a", Position{20}, {Position{9}, Timestamp{0}});
+  CHECK(notes.of(header)->position == Position{12});
+  header.position = Position{9};
+  CHECK(notes.of(header)->position == Position{9});
+  notes.requested_of_aggregate("a", Position{30}, {Position{40}, Timestamp{4}});
+  CHECK(notes.of(header)->position == Position{40});
+  header.position = Position{5};
+  CHECK(notes.of(header)->position == Position{40});
   header.aggregate_id = "b";
   header.position = Position{6};
   CHECK_FALSE(notes.of(header));

@@ -2,10 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <functional>
-#include <sstream>
 #include <thread>
 
 #include "api/audit/action_draft.h"
@@ -20,19 +17,6 @@ namespace {
 
 constexpr std::int64_t kDay = 86'400'000'000;
 const TestService::Headers kRetentionJson{{"Content-Type", "application/json"}};
-
-/// Every file of the store, one behind the other.
-std::string bytes_of_store(TestService& service) {
-  std::string all;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(service.folder())) {
-    if (!entry.is_regular_file()) continue;
-    std::ifstream in(entry.path(), std::ios::binary);
-    std::stringstream bytes;
-    bytes << in.rdbuf();
-    all += bytes.str();
-  }
-  return all;
-}
 
 std::vector<Digest> leaves_of(const Store& store) {
   std::vector<Digest> leaves;
@@ -57,7 +41,7 @@ struct RetentionTrial {
     reach.redis_until = [](Timestamp) { return std::optional<Timestamp>(); };
     reach.kept = [this](const RedactionOrder& order) {
       if (on_kept) on_kept();
-      return KeptRecords(holds.all(), order, order.is_of_retention() ? policy.effective() : policy.minimum(),
+      return KeptRecords(holds.all(), order, order.is_of_retention() ? policy.effective() : policy.against_request(),
                          clock.now());
     };
     redactions.emplace(store, notes, gate, clock, std::move(reach));
@@ -182,10 +166,10 @@ TEST_CASE("Retention.TheMinimumCountsAlsoWhenItWasRaisedLater") {
   trial.act("events.query", "read secret");
   trial.clock.wall += kDay + kDay / 2;
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read secret") == 1);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 1);
   trial.clock.wall += kDay;
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read secret") == 0);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 0);
 }
 
 TEST_CASE("Retention.BodiesWhoseTimeIsOverAreNowhereAndAllElseStays") {
@@ -211,12 +195,12 @@ TEST_CASE("Retention.BodiesWhoseTimeIsOverAreNowhereAndAllElseStays") {
   trial.set(ActionClass::Read, std::chrono::hours{24});
   trial.set(ActionClass::Refusal, std::chrono::hours{48});
   trial.look();  // nothing is old enough
-  CHECK(times_in(bytes_of_store(service), "read secret") == 50);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 50);
   CHECK(trial.metric("stele_retention_redactions_total") == 0);
   trial.clock.wall += kDay + kDay / 24;
   trial.act("events.query", "read of today");
   trial.look();
-  std::string files = bytes_of_store(service);
+  std::string files = service.bytes_in_folder();
   CHECK(times_in(files, "read secret") == 0);
   CHECK(times_in(files, "read of today") == 0);  // the store has a clock of its own: recorded before, too
   CHECK(times_in(files, "refusal secret") == 50);
@@ -224,7 +208,7 @@ TEST_CASE("Retention.BodiesWhoseTimeIsOverAreNowhereAndAllElseStays") {
   CHECK(trial.metric("stele_retention_removed_total") == 51);
   trial.clock.wall += kDay;
   trial.look();
-  files = bytes_of_store(service);
+  files = service.bytes_in_folder();
   CHECK(times_in(files, "refusal secret") == 0);
   CHECK(times_in(files, "administration secret") == 50);
   CHECK(times_in(files, "delivery secret") == 50);
@@ -261,7 +245,7 @@ TEST_CASE("Retention.WhatIsUnderAHoldStaysUntilItIsReleased") {
     trial.hold_actions("suit", "aggregate.show");
     trial.clock.wall += 2 * kDay;
     trial.look();
-    const std::string files = bytes_of_store(service);
+    const std::string files = service.bytes_in_folder();
     CHECK(times_in(files, "read before") == 0);
     CHECK(times_in(files, "read behind") == 0);
     CHECK(times_in(files, "read held") == 1);
@@ -276,15 +260,15 @@ TEST_CASE("Retention.WhatIsUnderAHoldStaysUntilItIsReleased") {
   RetentionTrial trial(service);
   trial.clock.wall += 2 * kDay;
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read held") == 1);
+  CHECK(times_in(service.bytes_in_folder(), "read held") == 1);
   trial.act("events.query", "read later");
   trial.clock.wall += 2 * kDay;
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read later") == 0);
+  CHECK(times_in(service.bytes_in_folder(), "read later") == 0);
   CHECK(trial.redactions->swept("$audit/read").first_kept->value() == held_from);
   trial.release("suit");
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read held") == 0);
+  CHECK(times_in(service.bytes_in_folder(), "read held") == 0);
   CHECK_FALSE(trial.redactions->swept("$audit/read").first_kept);
 }
 
@@ -296,10 +280,10 @@ TEST_CASE("Retention.ALongerTimeSavesWhatIsNotGoneYet") {
   trial.clock.wall += 2 * kDay;
   trial.set(ActionClass::Read, std::chrono::hours{24 * 90});
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read secret") == 1);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 1);
   trial.set(ActionClass::Read, std::chrono::hours{24});
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read secret") == 0);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 0);
 }
 
 TEST_CASE("Retention.WhatALongerTimeHasSavedOnTheWayGoesWhenThatIsOver") {
@@ -315,11 +299,11 @@ TEST_CASE("Retention.WhatALongerTimeHasSavedOnTheWayGoesWhenThatIsOver") {
   };
   trial.look();
   trial.on_kept = nullptr;
-  CHECK(times_in(bytes_of_store(service), "read secret") == 1);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 1);
   CHECK(trial.redactions->swept("$audit/read").retained);
   trial.clock.wall += 100 * kDay;
   trial.look();
-  CHECK(times_in(bytes_of_store(service), "read secret") == 0);
+  CHECK(times_in(service.bytes_in_folder(), "read secret") == 0);
   CHECK_FALSE(trial.redactions->swept("$audit/read").retained);
 }
 

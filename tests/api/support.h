@@ -10,12 +10,14 @@
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -282,6 +284,18 @@ class TestService {
 
   [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
+  /// Of every file in it, one behind the other.
+  [[nodiscard]] std::string bytes_in_folder() const {
+    std::string all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      std::stringstream bytes;
+      bytes << in.rdbuf();
+      all += bytes.str();
+    }
+    return all;
+  }
   [[nodiscard]] Service& service() { return *service_; }
   [[nodiscard]] TestScheduler& scheduler() { return *scheduler_; }
 

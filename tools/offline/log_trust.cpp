@@ -1,5 +1,7 @@
 #include "tools/offline/log_trust.h"
 
+#include <algorithm>
+
 #include "api/audit/redaction_event.h"
 #include "api/endpoint/own_events.h"
 #include "engine/base/keyed_hash.h"
@@ -22,7 +24,15 @@ void LogTrust::take(const Record& record) {
         BodyMemberSet& members = record_orders_[order->record->value()];
         members = members.with(order->members);
       } else {
-        aggregate_orders_[keyed_hash(order->aggregate_id)].push_back({order->through, order->members});
+        // Of orders of the same members the one that goes furthest says all: retention adds one every day.
+        auto& orders = aggregate_orders_[keyed_hash(order->aggregate_id)];
+        const auto same = std::find_if(orders.begin(), orders.end(),
+                                       [&](const AggregateOrder& each) { return each.members == order->members; });
+        if (same == orders.end()) {
+          orders.push_back({order->through, order->members});
+        } else {
+          same->through = std::max(same->through, order->through);
+        }
       }
       const std::string states = api::own_aggregate_id(kClientStatesPrefix, order->aggregate_id);
       aggregate_orders_[keyed_hash(states)].assign(1, {Position{UINT64_MAX}, BodyMemberSet::all()});
