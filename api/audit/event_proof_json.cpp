@@ -2,6 +2,7 @@
 
 #include "api/json/json_writer.h"
 #include "engine/base/base64.h"
+#include "engine/base/digest.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
