@@ -40,8 +40,8 @@ Response allowed(const std::string& methods) {
   return response;
 }
 
-ServiceOptions with_notes(ServiceOptions options, const RedactionNotes& notes) {
-  options.redactions = &notes;
+ServiceOptions with_notes(ServiceOptions options, const EventNotes& notes) {
+  options.notes = &notes;
   return options;
 }
 
@@ -82,7 +82,7 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
 
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
-      options_(with_notes(std::move(options), redaction_notes_)),
+      options_(with_notes(std::move(options), notes_)),
       recorder_(options_.audit ? std::make_unique<ActionRecorder>(store, *options_.audit, options_.clock) : nullptr),
       hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),
       checkpoints_(options_.checkpoints.keys_folder.empty()
@@ -101,9 +101,10 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       replays_(replay_room_),
       snapshots_(replay_room_),
       handlers_(replay_room_),
-      schemas_(store),
+      schemas_(store, &notes_.aliases),
       append_validator_(store, schemas_),
       schema_endpoints_(store, schemas_, clock_of(options_)),
+      alias_endpoints_(store, schemas_, clock_of(options_)),
       events_(
           store, scheduler, options_, append_validator_,
           [this](const Proposal& proposal, const AppendOutcome& stored) {
@@ -119,7 +120,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       audit_(store, scheduler, options_),
       holds_(store, redaction_gate_, clock_of(options_)),
       retention_policy_(store, redaction_gate_, clock_of(options_), options_.retention.minimum),
-      redaction_room_(store, redaction_notes_, redaction_gate_, clock_of(options_),
+      redaction_room_(store, notes_.redactions, redaction_gate_, clock_of(options_),
                       reach_of_redactions(replay_room_, subscription_room_, holds_, retention_policy_, options_)),
       redactions_(redaction_room_, store),
       hold_endpoints_(holds_, redaction_room_),
@@ -128,8 +129,9 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
                       clock_of(options_)),
       operations_(store, scheduler, options_, [this] { return report(); }) {
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
+  notes_.aliases.on_change([this] { subscription_room_.aliases_changed(); });
   if (recorder_) record_deliveries();
-  if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus, &redaction_notes_);
+  if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus, &notes_);
   endpoints_.add(checkpoint_endpoints_.endpoints());
   endpoints_.add(tree_endpoints_.endpoints());
   endpoints_.add(events_.endpoints());
@@ -137,6 +139,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(snapshots_.endpoints());
   endpoints_.add(handlers_.endpoints());
   endpoints_.add(schema_endpoints_.endpoints());
+  endpoints_.add(alias_endpoints_.endpoints());
   endpoints_.add(live_.endpoints());
   endpoints_.add(subscriptions_.endpoints());
   endpoints_.add(dead_letters_.endpoints());

@@ -27,11 +27,12 @@
 #include "api/http/http.h"
 #include "api/live/live_endpoints.h"
 #include "api/operations/operations_endpoints.h"
-#include "api/records/redaction_notes.h"
+#include "api/records/event_notes.h"
 #include "api/replay/handler_endpoints.h"
 #include "api/replay/replay_endpoints.h"
 #include "api/replay/replay_room.h"
 #include "api/replay/snapshot_endpoints.h"
+#include "api/schemas/alias_endpoints.h"
 #include "api/schemas/append_validator.h"
 #include "api/schemas/schema_endpoints.h"
 #include "api/schemas/schema_registry.h"
@@ -71,7 +72,7 @@ class Service : public Handler {
   [[nodiscard]] SubjectReport report() const;
 
   Scheduler& scheduler_;
-  RedactionNotes redaction_notes_;
+  EventNotes notes_;
   const ServiceOptions options_;
   const std::unique_ptr<ActionRecorder> recorder_;  // begins first and ends last; null = nothing is recorded
   EventHub hub_;
@@ -88,6 +89,7 @@ class Service : public Handler {
   SchemaRegistry schemas_;
   AppendValidator append_validator_;
   SchemaEndpoints schema_endpoints_;
+  AliasEndpoints alias_endpoints_;
   EventEndpoints events_;
   LiveEndpoints live_;
   SubscriptionRoom subscription_room_;

@@ -22,7 +22,7 @@ void AuditEndpoints::search(const std::shared_ptr<Call>& call) {
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   run_on_read_pool(scheduler_, call,
                    [this, request = std::get<RecordListRequest>(std::move(parsed))](const std::shared_ptr<Call>& c) {
-                     c->send(search_audit(store_, request, c->request(), options_.read_limits, options_.redactions));
+                     c->send(search_audit(store_, request, c->request(), options_.read_limits, options_.notes));
                    });
 }
 

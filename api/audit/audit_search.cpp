@@ -71,7 +71,7 @@ std::optional<ActionOutcome> outcome_of(std::string_view name) {
 
 }  // namespace
 
-void append_audit_json(std::string& to, const Record& record, const RedactionNotes* notes) {
+void append_audit_json(std::string& to, const Record& record, const EventNotes* notes) {
   const RecordHeader& header = record.header();
   char time[kTimestampBytes];
   write_timestamp(header.time, time);
@@ -142,7 +142,7 @@ std::variant<RecordListRequest, Problem> parse_audit_search(const Request& reque
 }
 
 std::variant<Response, Problem> search_audit(const Store& store, const RecordListRequest& request, const Request& asker,
-                                             ReadLimits limits, const RedactionNotes* notes) {
+                                             ReadLimits limits, const EventNotes* notes) {
   return list_records(store, kAuditRecords, request, asker, limits, notes);
 }
 

@@ -27,10 +27,10 @@ namespace stele::api {
 /// See list_records().
 [[nodiscard]] std::variant<Response, Problem> search_audit(const Store& store, const RecordListRequest& request,
                                                            const Request& asker, ReadLimits limits,
-                                                           const RedactionNotes* notes);
+                                                           const EventNotes* notes);
 
 /// One record as the search shows it: a JSON object in one line. `redacted` and `redaction` as of events, of actions
 /// too.
-void append_audit_json(std::string& to, const Record& record, const RedactionNotes* notes = nullptr);
+void append_audit_json(std::string& to, const Record& record, const EventNotes* notes = nullptr);
 
 }  // namespace stele::api

@@ -10,6 +10,7 @@
 #include "api/json/timestamp.h"
 #include "api/records/current_record.h"
 #include "api/records/event_json.h"
+#include "api/records/event_notes.h"
 
 namespace stele::api {
 
@@ -29,7 +30,7 @@ EventQuery from_now_on(const Store& store) {
 
 }  // namespace
 
-EventBus::EventBus(Store& store, EventHub& hub, Bus& bus, const RedactionNotes* notes)
+EventBus::EventBus(Store& store, EventHub& hub, Bus& bus, const EventNotes* notes)
     : store_(store),
       bus_(bus),
       notes_(notes),
@@ -95,7 +96,7 @@ void EventBus::publish(const Record& record) {
   bool taken = false;
   try {
     if (bus_.connected()) {
-      channel_.assign(kEventChannelPrefix).append(record.header().event_type);
+      channel_.assign(kEventChannelPrefix).append(shown_event_type(notes_, record.header().event_type));
       message_.clear();
       append_event_json(message_, record, DataForm::Minified, notes_);
       taken = bus_.publish(channel_, message_);

@@ -17,17 +17,17 @@
 
 namespace stele::api {
 
-class RedactionNotes;
+struct EventNotes;
 
-/// An event's channel is this and its type.
+/// An event's channel is this and its type, as it is shown.
 inline constexpr std::string_view kEventChannelPrefix = "stele.events.";
 
 /// A thread of its own follows the log, so that no append waits for it. Events that were committed before it was made
 /// are not published. What it is made of must outlive it.
 class EventBus {
  public:
-  /// `notes`: none = nothing is ever redacted.
-  EventBus(Store& store, EventHub& hub, Bus& bus, const RedactionNotes* notes = nullptr);
+  /// `notes`: or null.
+  EventBus(Store& store, EventHub& hub, Bus& bus, const EventNotes* notes = nullptr);
   EventBus(const EventBus&) = delete;
   /// Publishes what is committed already, for a second at most.
   ~EventBus();
@@ -44,7 +44,7 @@ class EventBus {
 
   Store& store_;
   Bus& bus_;
-  const RedactionNotes* const notes_;
+  const EventNotes* const notes_;
   std::string message_;  // of the thread
   std::string channel_;
   std::atomic<std::uint64_t> refused_{0};

@@ -24,6 +24,10 @@ constexpr std::array kActions{
     AuditedAction{"aggregate.show", Read, kAction, false, "what is known of an aggregate"},
     AuditedAction{"aggregate.state", Read, kAction, false, "the newest state of an aggregate"},
     AuditedAction{"aggregates.list", Read, kAction, false, "a list of aggregates"},
+    AuditedAction{"alias.remove", Administration, kEvent, false, "an event type shown under the name that it has"},
+    AuditedAction{"alias.set", Administration, kEvent, false, "an event type shown under another name"},
+    AuditedAction{"alias.show", Read, kAction, false, "the name that an event type is shown under"},
+    AuditedAction{"aliases.list", Read, kAction, false, "a list of aliases of event types"},
     AuditedAction{"audit.beyond", Read, kAction, false,
                   "calls of many kinds in one record, because there were too many in a second for a record each"},
     AuditedAction{"audit.consistency", Read, kAction, true, "a proof that one state of the log continues another"},
@@ -114,6 +118,8 @@ constexpr std::array kActions{
 };
 
 constexpr std::array kOwnEvents{
+    OwnEventAction{"$EventTypeAliased", "alias.set"},
+    OwnEventAction{"$EventTypeUnaliased", "alias.remove"},
     OwnEventAction{"$HandlerPurityChecked", "handler.check"},
     OwnEventAction{"$HandlerRegistered", "handler.register"},
     OwnEventAction{"$HoldPlaced", "hold.place"},

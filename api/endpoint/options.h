@@ -118,12 +118,12 @@ struct WitnessSettings {
 
 class Bus;
 class MessageFraming;
-class RedactionNotes;
 class RedisSender;
 class ScriptHost;
 class SharedStateCache;
 class TrafficMetrics;
 class WebhookSender;
+struct EventNotes;
 
 struct ServiceOptions {
   Limits limits;
@@ -148,8 +148,8 @@ struct ServiceOptions {
   /// What sends webhooks, and what delivers to a Redis; must outlive the service. None: no such subscription delivers.
   WebhookSender* webhooks = nullptr;
   RedisSender* redis = nullptr;
-  /// What the log says about redactions; the service sets it.
-  const RedactionNotes* redactions = nullptr;
+  /// What the log says about events beside their records; the service sets it.
+  const EventNotes* notes = nullptr;
   /// What one page, or one piece of a stream, may examine before it ends early and its thread turns to the next read.
   /// So many records take 15 to 50 ms in memory, by their size; the time is for those that come from a disk.
   ReadLimits read_limits;

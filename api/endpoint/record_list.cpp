@@ -83,7 +83,7 @@ void apply_cursor(EventQuery& query, Position last) {
 class RecordLines : public BodySource {
  public:
   RecordLines(const Store& store, const RecordList& list, EventQuery query, Position end, std::size_t limit,
-              const Request& asker, ReadLimits limits, const RedactionNotes* notes)
+              const Request& asker, ReadLimits limits, const EventNotes* notes)
       : store_(store),
         list_(list),
         query_(std::move(query)),
@@ -126,12 +126,12 @@ class RecordLines : public BodySource {
   std::size_t left_;
   const Request& asker_;
   const ReadLimits limits_;
-  const RedactionNotes* const notes_;
+  const EventNotes* const notes_;
   Record record_;
 };
 
 std::variant<Response, Problem> page_of(const ReadView& view, const RecordList& list, const RecordListRequest& request,
-                                        ReadBudget budget, const RedactionNotes* notes) {
+                                        ReadBudget budget, const EventNotes* notes) {
   auto stream = view.query(request.query, &budget);
   if (!stream) return read_failed();
   Response response;
@@ -204,7 +204,7 @@ std::optional<Problem> read_record_list(Parameters& parameters, const RecordList
 
 std::variant<Response, Problem> list_records(const Store& store, const RecordList& list,
                                              const RecordListRequest& request, const Request& asker, ReadLimits limits,
-                                             const RedactionNotes* notes) {
+                                             const EventNotes* notes) {
   if (request.format == BodyFormat::Json)
     return page_of(*store.view(), list, request, read_budget(asker, limits), notes);
   Response response;

@@ -25,8 +25,8 @@ struct RecordList {
   std::string_view path;
   std::string_view member;  ///< of a page, that holds its records
   /// Append a record as a whole JSON object: to a page, and to a line, which has no line breaks inside.
-  void (*page_item)(std::string& to, const Record& record, const RedactionNotes* notes);
-  void (*line_item)(std::string& to, const Record& record, const RedactionNotes* notes);
+  void (*page_item)(std::string& to, const Record& record, const EventNotes* notes);
+  void (*line_item)(std::string& to, const Record& record, const EventNotes* notes);
 };
 
 /// What a list was asked for.
@@ -50,6 +50,6 @@ struct RecordListRequest {
 /// disk.
 [[nodiscard]] std::variant<Response, Problem> list_records(const Store& store, const RecordList& list,
                                                            const RecordListRequest& request, const Request& asker,
-                                                           ReadLimits limits, const RedactionNotes* notes);
+                                                           ReadLimits limits, const EventNotes* notes);
 
 }  // namespace stele::api

@@ -24,7 +24,7 @@ std::string json_string(std::string_view text) {
 /// The first events that stand in the way, as a JSON list, as far as the caller may see them.
 class ConflictingEvents {
  public:
-  ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget, const RedactionNotes* notes)
+  ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget, const EventNotes* notes)
       : view_(view), caller_(caller), budget_(budget), notes_(notes), json_(text_) {
     json_.begin_array();
   }
@@ -61,7 +61,7 @@ class ConflictingEvents {
   const ReadView& view_;
   const Caller& caller_;
   ReadBudget& budget_;
-  const RedactionNotes* const notes_;
+  const EventNotes* const notes_;
   std::string text_;
   JsonWriter json_;
   Record record_;
@@ -77,7 +77,7 @@ bool may_see(const ReadView& view, const Caller& caller, const std::string& aggr
 }  // namespace
 
 Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, const Caller& caller,
-                       const ReadView& view, ReadBudget& budget, const RedactionNotes* notes) {
+                       const ReadView& view, ReadBudget& budget, const EventNotes* notes) {
   using Kind = AppendOutcome::Kind;
   const std::size_t index = std::min<std::size_t>(outcome.event_index, proposal.events.size() - 1);
   const RecordDraft& draft = proposal.events[index];

@@ -8,11 +8,11 @@
 
 namespace stele::api {
 
-class RedactionNotes;
+struct EventNotes;
 
 /// Why a proposal was not stored, for an outcome that is neither Stored nor Replayed. Shows the events that stand in
 /// the way, as far as `caller` may see them and `budget` lasts. May wait for the disk.
 [[nodiscard]] Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, const Caller& caller,
-                                     const ReadView& view, ReadBudget& budget, const RedactionNotes* notes);
+                                     const ReadView& view, ReadBudget& budget, const EventNotes* notes);
 
 }  // namespace stele::api

@@ -230,7 +230,7 @@ void Appender::answer(const std::shared_ptr<AppendCall>& call) {
   } else {
     const auto view = store_.view();
     ReadBudget budget = read_budget(call->request(), options_.read_limits);
-    call->fail(append_refusal(call->decision.proposal, outcome, call->caller(), *view, budget, options_.redactions));
+    call->fail(append_refusal(call->decision.proposal, outcome, call->caller(), *view, budget, options_.notes));
   }
 }
 

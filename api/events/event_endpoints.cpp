@@ -35,7 +35,7 @@ std::vector<Endpoint> EventEndpoints::endpoints() {
        [this](const CallPtr& call) { list_of_events(call); }, audited_as("events.query")},
       {Method::Get, "/v1/events/{eventId}", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) {
-         call->send(show_event(store_, call->caller(), call->parameter("eventId"), options_.redactions));
+         call->send(show_event(store_, call->caller(), call->parameter("eventId"), options_.notes));
        },
        audited_as("event.show")},
       {Method::Get, "/v1/events/{eventId}/data", Permission::Read, one, RunsOn::ReadPool,

@@ -4,6 +4,7 @@
 #include "api/endpoint/visible_event.h"
 #include "api/http/parameters.h"
 #include "api/records/event_json.h"
+#include "api/records/event_notes.h"
 
 namespace stele::api {
 
@@ -14,9 +15,9 @@ constexpr RecordList kEvents{
     .path = "/v1/events",
     .member = "events",
     .page_item = [](std::string& to, const Record& record,
-                    const RedactionNotes* notes) { append_event_json(to, record, DataForm::AsSent, notes); },
+                    const EventNotes* notes) { append_event_json(to, record, DataForm::AsSent, notes); },
     .line_item = [](std::string& to, const Record& record,
-                    const RedactionNotes* notes) { append_event_json(to, record, DataForm::Minified, notes); },
+                    const EventNotes* notes) { append_event_json(to, record, DataForm::Minified, notes); },
 };
 
 }  // namespace
@@ -33,11 +34,13 @@ std::variant<EventListRequest, Problem> parse_event_list(const Request& request,
 
 std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request, const Request& asker,
                                             const ServiceOptions& options) {
-  return list_records(store, kEvents, request, asker, options.read_limits, options.redactions);
+  RecordListRequest widened = request;
+  if (options.notes != nullptr) options.notes->aliases.widen(widened.query.event_types);
+  return list_records(store, kEvents, widened, asker, options.read_limits, options.notes);
 }
 
 std::variant<Response, Problem> show_event(const Store& store, const Caller& caller, std::string_view event_id,
-                                           const RedactionNotes* notes) {
+                                           const EventNotes* notes) {
   thread_local Record record;
   if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   Response response;

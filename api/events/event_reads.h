@@ -32,7 +32,7 @@ struct EventListRequest : RecordListRequest {
 
 /// An event outside the caller's limit is answered as if there was none.
 [[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, const Caller& caller,
-                                                         std::string_view event_id, const RedactionNotes* notes);
+                                                         std::string_view event_id, const EventNotes* notes);
 /// The data member alone, byte for byte.
 [[nodiscard]] std::variant<Response, Problem> show_event_data(const Store& store, const Caller& caller,
                                                               std::string_view event_id);

@@ -59,6 +59,8 @@ constexpr std::array kKinds{
                 "No handler of this name, or none with this version, is registered for the aggregate type."},
     ProblemKind{"schema-not-found", 404, "Schema not found",
                 "No schema is registered for this event type, or it has no such version, or that was withdrawn."},
+    ProblemKind{"alias-not-found", 404, "Alias not found",
+                "Events of this type are shown under the name that they have."},
     ProblemKind{"snapshot-not-found", 404, "Snapshot not found",
                 "No state of this aggregate is kept, or none at or before that sequence number."},
     ProblemKind{
@@ -99,6 +101,10 @@ constexpr std::array kKinds{
                 "all), or it does not go together with the versions before it. Nothing was registered."},
     ProblemKind{"schema-in-use", 409, "Schema is in use",
                 "Events have this version, so it cannot be withdrawn. `position` is that of the first one."},
+    ProblemKind{
+        "alias-conflict", 409, "Alias leads further",
+        "An alias is one step: its name must not itself be shown under another one, nor may other names lead to "
+        "the one that it is set for. Nothing was changed."},
     ProblemKind{"subscription-not-paused", 409, "Subscription is not paused",
                 "Only a paused subscription can be set to another place. `state` is what it is now."},
     ProblemKind{"subscription-not-active", 409, "Subscription is not active",
@@ -153,6 +159,8 @@ constexpr std::array kKinds{
                 "cannot be matched in linear time, or is beyond a limit. `errors` says where."},
     ProblemKind{"too-many-schemas", 422, "Too many schemas",
                 "The event type has as many versions, or there are as many event types with schemas, as there may be."},
+    ProblemKind{"too-many-aliases", 422, "Too many aliases",
+                "As many event types have an alias, or are shown under this name, as may be."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",
                 "The type of an aggregate is fixed by its first event. `storedAggregateType` is what it is; null means "
                 "none for ever."},

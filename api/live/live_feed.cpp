@@ -5,6 +5,7 @@
 #include "api/access/authenticator.h"
 #include "api/http/bounded_read.h"
 #include "api/records/current_record.h"
+#include "api/records/event_notes.h"
 
 namespace stele::api {
 
@@ -22,6 +23,7 @@ LiveFeed::LiveFeed(LiveRoom& room, const Call& call, EventQuery query, LiveRoom:
       told_(query_.after) {}
 
 void LiveFeed::begin(std::shared_ptr<Waker> waker) {
+  if (notes() != nullptr) notes()->aliases.widen(query_.event_types);
   follower_ = room_.hub.follow(std::move(query_), [waker = std::move(waker)] { waker->wake(); });
 }
 

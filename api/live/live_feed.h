@@ -47,7 +47,7 @@ class LiveFeed {
   [[nodiscard]] Position position() const;
 
   /// For showing events.
-  [[nodiscard]] const RedactionNotes* notes() const { return room_.options.redactions; }
+  [[nodiscard]] const EventNotes* notes() const { return room_.options.notes; }
 
   /// False once the credentials that it began with are not good any more. Asks now and then only.
   [[nodiscard]] bool has_credentials();

@@ -3,15 +3,15 @@
 
 #include <memory>
 
-#include "api/records/redaction_notes.h"
+#include "api/records/event_notes.h"
 #include "engine/base/result.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
 
-/// Whether what is in memory may be more than the log still has. Null `notes`: nothing is ever redacted.
-[[nodiscard]] inline bool may_be_outdated(const Record& record, const RedactionNotes* notes) {
-  return notes != nullptr && notes->of(record.header()).has_value();
+/// Whether what is in memory may be more than the log still has. Null `notes`: it never is.
+[[nodiscard]] inline bool may_be_outdated(const Record& record, const EventNotes* notes) {
+  return notes != nullptr && notes->redactions.of(record.header()).has_value();
 }
 
 /// The record as the log has it now. May wait for a disk; errors of reading.

@@ -8,7 +8,7 @@
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
-#include "api/records/redaction_notes.h"
+#include "api/records/event_notes.h"
 #include "engine/base/check.h"
 #include "engine/base/uuid.h"
 
@@ -85,7 +85,7 @@ class HeaderWriter {
     return bytes;
   }
   static constexpr std::size_t kNumberBytesMax = 20, kUuidTextBytes = 36;
-  /// Keys, times, numbers and the event's id: 349 at most.
+  /// Keys, times, numbers and the event's id: 369 at most.
   static constexpr std::size_t kOthersBytesMax = 400;
 
   char* end_;
@@ -101,10 +101,11 @@ void append_body(std::string& to, std::string_view key, const std::optional<std:
   }
 }
 
-void append_header(std::string& to, const RecordHeader& header) {
+void append_header(std::string& to, const RecordHeader& header, const std::optional<std::string>& shown_type) {
   const bool is_event = header.kind == RecordKind::Event;
   const std::size_t before = to.size();
-  to.resize(before + HeaderWriter::bytes_max(header));
+  const std::size_t name_bytes = shown_type ? json_string_bytes_max(shown_type->size()) : 0;
+  to.resize(before + HeaderWriter::bytes_max(header) + name_bytes);
   HeaderWriter members(to.data() + before);
   if (is_event) {
     members.literal(R"({"eventId":)");
@@ -114,7 +115,14 @@ void append_header(std::string& to, const RecordHeader& header) {
     members.literal(R"({"kind":"action","eventId":)");
   }
   members.uuid(header.event_id);
-  if (!header.event_type.empty()) members.string(R"(,"eventType":)", header.event_type);
+  if (shown_type) members.string(R"(,"eventType":)", std::string_view(*shown_type));
+  if (!header.event_type.empty()) {
+    if (shown_type) {
+      members.string(R"(,"storedEventType":)", header.event_type);
+    } else {
+      members.string(R"(,"eventType":)", header.event_type);
+    }
+  }
   if (!header.aggregate_id.empty()) members.string(R"(,"aggregateId":)", header.aggregate_id);
   members.string(R"(,"aggregateType":)", header.aggregate_type);
   if (is_event) members.number(R"(,"sequenceNumber":)", header.sequence.value());
@@ -136,7 +144,7 @@ void append_header(std::string& to, const RecordHeader& header) {
 }
 
 /// What stands behind `data`, to the end of the object.
-inline void append_rest(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
+inline void append_rest(std::string& to, const Record& record, DataForm form, const EventNotes* notes) {
   append_body(to, R"(,"metadata":)", record.body().metadata, form);
   if (record.any_redacted()) append_redacted_json(to, record, notes);
   to += '}';
@@ -144,32 +152,33 @@ inline void append_rest(std::string& to, const Record& record, DataForm form, co
 
 }  // namespace
 
-void append_redacted_json(std::string& to, const Record& record, const RedactionNotes* notes) {
+void append_redacted_json(std::string& to, const Record& record, const EventNotes* notes) {
   JsonWriter json(to += R"(,"redacted":)");
   json.begin_array();
   if (record.redacted(BodyMember::Data)) json.plain("data");
   if (record.redacted(BodyMember::Metadata)) json.plain("metadata");
   if (record.header().kind == RecordKind::Action && record.redacted(BodyMember::Private)) json.plain("private");
   json.end_array();
-  const auto note = notes == nullptr ? std::nullopt : notes->of(record.header());
+  const auto note = notes == nullptr ? std::nullopt : notes->redactions.of(record.header());
   if (!note) return;
   json.key("redaction").begin_object().key("position").number(note->position.value());
   json.key("timestamp").plain(format_timestamp(note->time)).end_object();
 }
 
-void append_event_json(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes) {
-  append_header(to, record.header());
+void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes) {
+  append_header(to, record.header(),
+                notes == nullptr ? std::nullopt : notes->aliases.shown_name(record.header().event_type));
   append_body(to, R"(,"data":)", record.body().data, form);
   append_rest(to, record, form, notes);
 }
 
 void append_envelope_json(std::string& to, const Record& record) {
-  append_header(to, record.header());
+  append_header(to, record.header(), std::nullopt);
   append_rest(to, record, DataForm::AsSent, nullptr);
 }
 
 void append_receipt_json(std::string& to, const RecordHeader& header) {
-  append_header(to, header);
+  append_header(to, header, std::nullopt);
   to += '}';
 }
 

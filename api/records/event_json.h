@@ -7,7 +7,7 @@
 
 namespace stele::api {
 
-class RedactionNotes;
+struct EventNotes;
 
 enum class DataForm {
   AsSent,    ///< byte for byte
@@ -15,14 +15,15 @@ enum class DataForm {
 };
 
 /// Appends one JSON object. Members that the record does not have are left out; `redacted` names those whose bytes were
-/// removed, and `redaction` says when that was asked for, if there are notes of it.
-void append_event_json(std::string& to, const Record& record, DataForm form, const RedactionNotes* notes = nullptr);
+/// removed, and `redaction` says when that was asked for, if there are notes of it. An event whose type has an alias
+/// has that as `eventType`, and `storedEventType` beside it.
+void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes = nullptr);
 
 /// Appends `,"redacted":[…],"redaction":{…}`, the latter if there are notes of it. Private members are named of actions
 /// only: events do not show that they have any.
-void append_redacted_json(std::string& to, const Record& record, const RedactionNotes* notes);
+void append_redacted_json(std::string& to, const Record& record, const EventNotes* notes);
 
-/// The same of an event without its body: a receipt.
+/// The same of an event without its body, by the name that it is stored under: a receipt.
 void append_receipt_json(std::string& to, const RecordHeader& header);
 
 /// The same of a record without `data`: what a script is told of an event beside its data.

@@ -6,6 +6,7 @@
 #include "api/http/problem.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/records/event_notes.h"
 
 namespace stele::api {
 
@@ -31,7 +32,7 @@ ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
                 .scripts = with.scripts,
                 .snapshots = of.snapshots(),
                 .cache = &all_caches,
-                .redactions = with.redactions,
+                .redactions = with.notes == nullptr ? nullptr : &with.notes->redactions,
                 .limits = limits_of(with.replay)}),
       snapshotter(of, replayer, handlers, policies, clock),
       threads(with.replay.replays_max, with.replay.waiting_max) {

@@ -150,6 +150,8 @@ class ProposalValidation {
 EventSchemas::Verdict AppendValidator::check(Proposal& proposal, const EventPlaces& places, DiskWait wait) {
   const auto schemas = registry_.now();
   proposal.schema_change = schemas->change;
+  // Whoever has decided by a type has seen what is stored under its other names.
+  for (EventMatch& match : proposal.condition.fail_if_events_match) schemas->aliases->widen(match.event_types);
   if (schemas->types.empty()) return {};
   Verdict verdict = ProposalValidation(registry_, *schemas, places, wait).run(proposal);
   if (!verdict.problem) return verdict;

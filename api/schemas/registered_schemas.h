@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/records/event_aliases.h"
 #include "api/schemas/schema_settings.h"
 #include "engine/base/ids.h"
 
@@ -51,6 +52,7 @@ struct RegisteredSchemas {
   /// Of the newest record of a `$schema` aggregate; 0 = there is none (Proposal::schema_change).
   Position change;
   std::map<std::string, std::shared_ptr<const EventTypeSchemas>, std::less<>> types;
+  std::shared_ptr<const AliasTable> aliases = std::make_shared<const AliasTable>();
 
   /// Null if nothing was ever said of the type.
   [[nodiscard]] const EventTypeSchemas* find(std::string_view event_type) const;

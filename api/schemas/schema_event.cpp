@@ -25,7 +25,7 @@ class SchemaEventData {
     text_.append(simdjson::SIMDJSON_PADDING, '\0');
     auto parsed = BodyMembers::parse(
         std::string_view(text_).substr(0, size),
-        {"eventType", "version", "active", "uncheckedVersionMax", "schema", "compatibility", "policy"});
+        {"eventType", "version", "active", "uncheckedVersionMax", "schema", "compatibility", "policy", "to"});
     if (auto* const members = std::get_if<BodyMembers>(&parsed)) members_.emplace(std::move(*members));
   }
 
@@ -36,6 +36,19 @@ class SchemaEventData {
   std::string text_;
   std::optional<BodyMembers> members_;
 };
+
+bool apply_alias(bool is_set, const std::string& event_type, BodyMembers& members, RegisteredSchemas& to) {
+  auto changed = std::make_shared<AliasTable>(*to.aliases);
+  if (is_set) {
+    const auto name = members.text("to");
+    if (!name || !is_event_type(*name)) return false;
+    changed->set(event_type, *name);
+  } else {
+    changed->remove(event_type);
+  }
+  to.aliases = std::move(changed);
+  return true;
+}
 
 }  // namespace
 
@@ -64,6 +77,15 @@ std::string configured_data(std::string_view event_type, const SchemaSettings& s
   return data;
 }
 
+std::string alias_data(std::string_view event_type, const std::optional<std::string>& to) {
+  std::string data;
+  JsonWriter json(data);
+  json.begin_object().key("eventType").string(event_type);
+  if (to) json.key("to").string(*to);
+  json.end_object();
+  return data;
+}
+
 Digest schema_identity(std::string_view schema) {
   std::string minified;
   append_minified(minified, schema);
@@ -78,6 +100,9 @@ bool apply_schema_event(const Record& record, RegisteredSchemas& to) {
   if (header.kind != RecordKind::Event || members == nullptr) return false;
   const auto event_type = members->text("eventType");
   if (!event_type || !is_event_type(*event_type)) return false;
+  if (header.event_type == kEventTypeAliased || header.event_type == kEventTypeUnaliased) {
+    return apply_alias(header.event_type == kEventTypeAliased, *event_type, *members, to);
+  }
   const EventTypeSchemas* const before = to.find(*event_type);
   auto changed = before == nullptr ? std::make_shared<EventTypeSchemas>() : std::make_shared<EventTypeSchemas>(*before);
   if (header.event_type == kSchemaConfigured) {

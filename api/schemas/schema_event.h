@@ -17,6 +17,9 @@ inline constexpr std::string_view kSchemaRegistered = "$SchemaRegistered";
 inline constexpr std::string_view kSchemaActivated = "$SchemaActivated";
 inline constexpr std::string_view kSchemaWithdrawn = "$SchemaWithdrawn";
 inline constexpr std::string_view kSchemaConfigured = "$SchemaConfigured";
+// Here as well, so that one number says under which schemas and aliases something was decided.
+inline constexpr std::string_view kEventTypeAliased = "$EventTypeAliased";
+inline constexpr std::string_view kEventTypeUnaliased = "$EventTypeUnaliased";
 
 /// The data of a `$SchemaRegistered`; `schema` is its text.
 [[nodiscard]] std::string registered_data(std::string_view event_type, std::uint32_t version, bool active,
@@ -25,6 +28,9 @@ inline constexpr std::string_view kSchemaConfigured = "$SchemaConfigured";
 [[nodiscard]] std::string version_data(std::string_view event_type, std::uint32_t version);
 /// Of a `$SchemaConfigured`.
 [[nodiscard]] std::string configured_data(std::string_view event_type, const SchemaSettings& settings);
+
+/// Of a `$EventTypeAliased`, or without `to` of a `$EventTypeUnaliased`.
+[[nodiscard]] std::string alias_data(std::string_view event_type, const std::optional<std::string>& to);
 
 /// What makes two texts the same schema.
 [[nodiscard]] Digest schema_identity(std::string_view schema);

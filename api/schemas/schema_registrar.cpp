@@ -85,6 +85,28 @@ class BreakingChanges {
   std::size_t count_ = 0;
 };
 
+/// Why `to` cannot be the name that events of the type are shown under.
+std::optional<Problem> alias_objection(const AliasTable& known, const std::string& event_type, const std::string& to) {
+  if (to == event_type) return Problem("alias-conflict", "It is the name that the events have.");
+  if (const std::string* const further = known.shown_name(to)) {
+    return Problem("alias-conflict", to + " is itself shown as " + *further + ": an alias is one step.");
+  }
+  if (known.stored.contains(event_type)) {
+    return Problem("alias-conflict", known.stored.find(event_type)->second.front() + " is shown as " + event_type +
+                                         ": an alias is one step.");
+  }
+  const auto others = known.stored.find(to);
+  if (others != known.stored.end() && others->second.size() >= SchemaRegistry::kAliasesOfNameMax) {
+    return Problem("too-many-aliases", "At most " + std::to_string(SchemaRegistry::kAliasesOfNameMax) +
+                                           " event types are shown under the same name.");
+  }
+  if (!known.shown.contains(event_type) && known.shown.size() >= SchemaRegistry::kAliasesMax) {
+    return Problem("too-many-aliases",
+                   "At most " + std::to_string(SchemaRegistry::kAliasesMax) + " event types have an alias.");
+  }
+  return std::nullopt;
+}
+
 const EventTypeSchemas& schemas_of(const RegisteredSchemas& all, std::string_view event_type) {
   static const EventTypeSchemas none;
   const EventTypeSchemas* const found = all.find(event_type);
@@ -96,6 +118,8 @@ const EventTypeSchemas& schemas_of(const RegisteredSchemas& all, std::string_vie
 Problem no_such_schema() {
   return {"schema-not-found", "No schema is registered for this event type, or not this version."};
 }
+
+Problem no_such_alias() { return {"alias-not-found", "Events of this type are shown under the name that they have."}; }
 
 std::variant<SchemaRegistrar::Stored, Problem> SchemaRegistrar::store(Change change, Position schema_change,
                                                                       const SchemaAuthor& author) {
@@ -274,6 +298,26 @@ std::variant<SchemaSettings, Problem> SchemaRegistrar::configure(const std::stri
         store({event_type, kSchemaConfigured, configured_data(event_type, wanted), {}}, all->change, author);
     if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
     if (std::get<Stored>(stored) == Stored::Yes) return wanted;
+  }
+  return overtaken();
+}
+
+std::variant<bool, Problem> SchemaRegistrar::alias(const std::string& event_type, const std::optional<std::string>& to,
+                                                   const SchemaAuthor& author) {
+  for (int round = 0; round < kRounds; ++round) {
+    const auto all = registry_.now();
+    const AliasTable& known = *all->aliases;
+    const std::string* const before = known.shown_name(event_type);
+    if (!to && before == nullptr) return no_such_alias();
+    if (to && before != nullptr && *before == *to) return false;
+    const bool is_new = to && before == nullptr;
+    if (to) {
+      if (auto problem = alias_objection(known, event_type, *to)) return *std::move(problem);
+    }
+    const auto own_type = to ? kEventTypeAliased : kEventTypeUnaliased;
+    const auto stored = store({event_type, own_type, alias_data(event_type, to), {}}, all->change, author);
+    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+    if (std::get<Stored>(stored) == Stored::Yes) return is_new;
   }
   return overtaken();
 }

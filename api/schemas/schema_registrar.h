@@ -57,6 +57,11 @@ class SchemaRegistrar {
                                                                 std::optional<SchemaPolicy> policy,
                                                                 const SchemaAuthor& author);
 
+  /// Has events of the type shown under the name `to`, or under their own. Whether that has made an alias where there
+  /// was none.
+  [[nodiscard]] std::variant<bool, Problem> alias(const std::string& event_type, const std::optional<std::string>& to,
+                                                  const SchemaAuthor& author);
+
  private:
   struct Change {
     std::string event_type;
@@ -78,6 +83,8 @@ class SchemaRegistrar {
   const Clock& clock_;
 };
 
+/// 404: the event type is shown under its own name.
+[[nodiscard]] Problem no_such_alias();
 /// 404: there is no such version of a schema for the event type.
 [[nodiscard]] Problem no_such_schema();
 

@@ -8,7 +8,7 @@
 
 namespace stele::api {
 
-SchemaRegistry::SchemaRegistry(Store& store) : store_(store) {
+SchemaRegistry::SchemaRegistry(Store& store, EventAliases* aliases) : store_(store), aliases_(aliases) {
   const std::lock_guard reading(reading_);
   if (const Status read = read_on(); !read) {
     throw std::runtime_error("cannot read the store's own events: " + read.error().describe());
@@ -48,6 +48,7 @@ Status SchemaRegistry::read_on() {
   }
   if (next == nullptr) return {};
   unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
+  if (aliases_ != nullptr && next->aliases != known->aliases) aliases_->change(*next->aliases);
   const std::lock_guard lock(mutex_);
   now_ = std::move(next);
   return {};

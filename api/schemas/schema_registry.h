@@ -19,11 +19,13 @@ namespace stele::api {
 class SchemaRegistry {
  public:
   static constexpr std::size_t kTypesMax = 10'000;
-  static constexpr std::uint32_t kVersionsMax = 1'000;             ///< of a type
+  static constexpr std::uint32_t kVersionsMax = 1'000;  ///< of a type
+  static constexpr std::size_t kAliasesMax = 1'000;
+  static constexpr std::size_t kAliasesOfNameMax = 16;             ///< which a filter by that name selects as well
   static constexpr std::size_t kCompiledTextBytesMax = 64U << 20;  ///< of what is kept compiled
 
-  /// Reads what is there. Throws if it cannot be read. The store must outlive it.
-  explicit SchemaRegistry(Store& store);
+  /// Reads what is there. Throws if it cannot be read. The store must outlive it, and `aliases`, which is told of them.
+  explicit SchemaRegistry(Store& store, EventAliases* aliases = nullptr);
 
   /// As far as this process has read. What was handed out stays as it is. Cheap: asked for each request.
   [[nodiscard]] std::shared_ptr<const RegisteredSchemas> now() const;
@@ -45,6 +47,7 @@ class SchemaRegistry {
   [[nodiscard]] Status read_on();
 
   Store& store_;
+  EventAliases* const aliases_;  ///< or null
   SchemaCache cache_{kCompiledTextBytesMax};
   std::atomic<std::uint64_t> unreadable_{0};
   std::mutex reading_;  ///< held while the log is read

@@ -16,13 +16,13 @@
 
 namespace stele::api {
 
-class RedactionNotes;
+struct EventNotes;
 
 /// An event that is being delivered.
 struct Parcel {
   std::shared_ptr<const Record> record;
-  bool is_replay = false;                 ///< at or before the subscription's `replayUntil`
-  const RedactionNotes* notes = nullptr;  ///< for showing it
+  bool is_replay = false;             ///< at or before the subscription's `replayUntil`
+  const EventNotes* notes = nullptr;  ///< for showing it
 };
 
 /// Its number of events and its id stay the same over all its attempts.

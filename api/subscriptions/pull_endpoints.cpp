@@ -46,7 +46,7 @@ void PullEndpoints::pull(const CallPtr& call) {
         answer_exceptions(*call, [&] {
           if (const auto* const problem = std::get_if<Problem>(&pulled)) return call->fail(*problem);
           // A megabyte takes a while to write and to compress: not on a thread that others wait for, if that can be.
-          const auto answer = [batch = std::get<PulledBatch>(pulled), notes = options_.redactions](const CallPtr& c) {
+          const auto answer = [batch = std::get<PulledBatch>(pulled), notes = options_.notes](const CallPtr& c) {
             Response response;
             response.body = pulled_json(batch, notes);
             c->send(std::move(response));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/records/event_notes.h"
 #include "api/subscriptions/parcel_json.h"
 #include "engine/base/uuid.h"
 
@@ -155,7 +156,7 @@ void RedisStreamSink::attempt(DeliveryBatchToSend batch, Done done) {
     sent.emplace_back(id, to_string(header.event_id));
     entries.push_back({id,
                        {{std::string(kEventIdField), sent.back().second},
-                        {"eventType", std::string(header.event_type)},
+                        {"eventType", shown_event_type(parcel.notes, header.event_type)},
                         {"aggregateId", std::string(header.aggregate_id)},
                         {"event", message_of(parcel)}}});
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/http/problem.h"
+#include "api/records/event_notes.h"
 #include "engine/base/check.h"
 #include "engine/base/uuid.h"
 #include "engine/index/event_filter.h"
@@ -226,6 +227,16 @@ void Subscription::restart(DeliveryState state) {
 
 // Looks.
 
+EventQuery Subscription::query_of_now(const SubscriptionDefinition& definition, std::optional<Position> after) const {
+  EventQuery query = query_of(definition, after);
+  if (shared_.notes != nullptr) shared_.notes->aliases.widen(query.event_types);
+  return query;
+}
+
+std::uint64_t Subscription::alias_changes() const {
+  return shared_.notes == nullptr ? 0 : shared_.notes->aliases.changes();
+}
+
 bool Subscription::delivers() const {
   return !ended_ && !restart_due_ &&
          (standing_.state == SubscriptionState::Active || standing_.state == SubscriptionState::Stalled);
@@ -356,7 +367,7 @@ SubscriptionRoom::Fate Subscription::fate_of(const Record& record) const {
       if (leased || attempted) return DeliveryFate::InFlight;
       return batch.attempts > 0 ? DeliveryFate::Retrying : DeliveryFate::Waiting;
     }
-    if (!matches(query_of(definition_, std::nullopt), record.header())) return DeliveryFate::NotMatching;
+    if (!matches(query_of_now(definition_, std::nullopt), record.header())) return DeliveryFate::NotMatching;
     if (position < begun_) return DeliveryFate::BeforeStart;
     const auto held = state.held.find(record.header().aggregate_id);
     if (held != state.held.end() && position >= held->second.from) {

@@ -51,8 +51,8 @@ struct SubscriptionShared {
   Scheduler& scheduler;
   const Clock& clock;
   const ReadLimits& read_limits;
-  const BreakerTold& breaker_told;     ///< or none
-  const RedactionNotes* redactions{};  ///< null: nothing is ever redacted
+  const BreakerTold& breaker_told;  ///< or none
+  const EventNotes* notes{};        ///< or null
 };
 
 /// Thread-safe.
@@ -177,6 +177,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   void restart(DeliveryState state);  // with the mutex
 
   [[nodiscard]] bool delivers() const;  // with the mutex
+  /// By all names that event types have now.
+  [[nodiscard]] EventQuery query_of_now(const SubscriptionDefinition& definition, std::optional<Position> after) const;
+  [[nodiscard]] std::uint64_t alias_changes() const;
   [[nodiscard]] SubscriptionStatus status_locked() const;
   [[nodiscard]] SubscriptionPlace place_locked() const;
   void deliver(Ready& ready, const ReadView& view);
@@ -246,6 +249,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   std::optional<Timestamp> timer_;
 
   // Of whoever has the turn.
+  std::uint64_t aliases_followed_ = 0;  ///< EventAliases::changes() when the follower was made
   std::unique_ptr<EventFollower> follower_;
 };
 

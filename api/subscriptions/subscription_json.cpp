@@ -146,7 +146,7 @@ std::string outcome_json(const AttemptOutcome& outcome) {
   return text;
 }
 
-std::string pulled_json(const PulledBatch& batch, const RedactionNotes* notes) {
+std::string pulled_json(const PulledBatch& batch, const EventNotes* notes) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("leaseId");

@@ -24,6 +24,6 @@ void append_attempt_json(std::string& to, const TracedAttempt& attempt);
 void append_fate_json(std::string& to, const SubscriptionStatus& status, const SubscriptionRoom::Fate& fate);
 
 [[nodiscard]] std::string outcome_json(const AttemptOutcome& outcome);
-[[nodiscard]] std::string pulled_json(const PulledBatch& batch, const RedactionNotes* notes);
+[[nodiscard]] std::string pulled_json(const PulledBatch& batch, const EventNotes* notes);
 
 }  // namespace stele::api

@@ -32,7 +32,7 @@ Status SubscriptionRegistry::open_journal() {
   if (shared) return {};
   STELE_ASSIGN(DeliveryJournal* const journal, store.deliveries());
   shared.emplace(SubscriptionShared{store, hub, *journal, threads, scheduler, clock, options.read_limits, breaker_told,
-                                    options.redactions});
+                                    options.notes});
   return {};
 }
 

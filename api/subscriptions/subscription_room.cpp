@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/http/bounded_read.h"
+#include "api/records/event_notes.h"
 #include "api/subscriptions/subscription_log.h"
 #include "api/subscriptions/subscription_registry.h"
 #include "engine/base/check.h"
@@ -305,6 +306,10 @@ std::vector<TracedAttempt> SubscriptionRoom::attempts(std::string_view id) const
   return subscription ? subscription->attempts() : std::vector<TracedAttempt>();
 }
 
+void SubscriptionRoom::aliases_changed() {
+  for (const auto& subscription : registry_->everyone()) subscription->wake();
+}
+
 void SubscriptionRoom::forget_answers(std::span<const Position> events) {
   for (const auto& subscription : registry_->everyone()) subscription->forget_answers(events);
 }
@@ -334,6 +339,8 @@ std::variant<SubscriptionRoom::Redriven, Problem> SubscriptionRoom::redrive(cons
   const auto is_one_of = [](const std::vector<std::string>& names, std::string_view name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
   };
+  std::vector<std::string> event_types = filter.event_types;
+  if (const EventNotes* const notes = registry_->options.notes) notes->aliases.widen(event_types);
   Redriven redriven;
   std::optional<std::set<Position>> only;
   if (filter.positions) only.emplace(filter.positions->begin(), filter.positions->end());
@@ -345,11 +352,11 @@ std::variant<SubscriptionRoom::Redriven, Problem> SubscriptionRoom::redrive(cons
     if (filter.status && *filter.status != letter.status) continue;
     if (filter.before && letter.time >= *filter.before) continue;
     if (!is_one_of(filter.aggregate_ids, letter.aggregate_id)) continue;
-    if (!filter.event_types.empty()) {
+    if (!event_types.empty()) {
       if (gone()) break;
       Record record;
       if (!view->read(listed.position, record)) return read_failed();
-      if (!is_one_of(filter.event_types, record.header().event_type)) continue;
+      if (!is_one_of(event_types, record.header().event_type)) continue;
     }
     redriven.positions.push_back(listed.position);
   }

@@ -97,6 +97,9 @@ class SubscriptionRoom : public SubscribeChecks {
   };
   [[nodiscard]] Fate fate_of(std::string_view id, const Record& record) const;
 
+  /// Event types have other names (EventAliases): what is read from now on is selected by these. Quick.
+  void aliases_changed();
+
   /// Forgets what receivers have answered to attempts with any of these events (ascending).
   void forget_answers(std::span<const Position> events);
   /// The ids of those that may have delivered events of this aggregate; those that were deleted are not known.

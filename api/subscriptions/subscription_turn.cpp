@@ -159,7 +159,7 @@ Subscription::Next Subscription::read(Lane lane) {
   {
     const std::lock_guard lock(mutex_);
     epoch = epoch_;
-    if (follower_due_) {
+    if (follower_due_ || aliases_followed_ != alias_changes()) {
       old = std::move(follower_);
       follower_due_ = false;
     }
@@ -175,7 +175,8 @@ Subscription::Next Subscription::read(Lane lane) {
     std::optional<Position> behind;
     if (from.value() > 0) behind = Position{from.value() - 1};
     // It is gone before this is.
-    follower_ = shared_.hub.follow(query_of(definition, behind), [this] { wake(); });
+    aliases_followed_ = alias_changes();
+    follower_ = shared_.hub.follow(query_of_now(definition, behind), [this] { wake(); });
   }
   if (lane == Lane::Quick && follower_->may_block()) return Next::Slow;
 
@@ -220,6 +221,8 @@ Subscription::Next Subscription::read(Lane lane) {
     last_error_ = {"log-unreadable", 0, "Events cannot be read from the log.", now()};
   }
   if (epoch != epoch_) return Next::Again;  // follower_due_ says that it begins anew
+  // What it has passed over may be meant since, and was perhaps stored after whoever set the alias was told so.
+  if (aliases_followed_ != alias_changes()) return Next::Again;
   for (const Found& event : found) queue_->offer(event.position, event.time, event.aggregate_id, event.bytes);
   if (examined) queue_->examined(examined->first, examined->second);
   at_head_ = step == EventFollower::Step::AtHead;
@@ -242,7 +245,7 @@ Subscription::Next Subscription::look(Lane lane) {
       if (!look) return Next::Rest;
       std::optional<Position> behind;
       if (look->from.value() > 0) behind = Position{look->from.value() - 1};
-      query = query_of(definition_, behind);
+      query = query_of_now(definition_, behind);
     }
     if (lane == Lane::Quick) return Next::Slow;
     // After a change it may not be meant any more.
@@ -500,7 +503,7 @@ void Subscription::deliver(Ready& ready, const ReadView& view) {
     DeliveryBatchToSend batch{std::move(ready.batch_id), {}};
     for (auto& record : *records) {
       const bool is_replay = ready.replay_until && record->header().position <= *ready.replay_until;
-      batch.parcels.push_back({std::move(record), is_replay, shared_.redactions});
+      batch.parcels.push_back({std::move(record), is_replay, shared_.notes});
     }
     ready.sink->attempt(std::move(batch), done);
   } catch (const std::bad_alloc&) {

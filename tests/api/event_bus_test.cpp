@@ -79,6 +79,19 @@ TEST_CASE("EventBus.PublishesEachEventOnceInCommitOrder") {
   }
 }
 
+TEST_CASE("EventBus.AnEventWhoseTypeHasAnAliasIsPublishedUnderThat") {
+  FakeBus bus;
+  TestService service(with_bus(bus));
+  REQUIRE_EQ(
+      service.send(Method::Put, "/v1/event-types/T/alias", R"({"to":"New"})", {{"Content-Type", "application/json"}})
+          .status,
+      201);
+  REQUIRE_EQ(service.post(event("a")).status, 201);
+  REQUIRE(stele::tests::eventually([&] { return !bus.messages().empty(); }));
+  CHECK_EQ(bus.messages().front().first, "stele.events.New");
+  CHECK_NE(bus.messages().front().second.find(R"("eventType":"New","storedEventType":"T")"), std::string::npos);
+}
+
 TEST_CASE("EventBus.WhatIsNotTakenIsCountedAndNotPublishedLater") {
   FakeBus bus;
   TestService service(with_bus(bus));

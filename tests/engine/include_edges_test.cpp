@@ -47,7 +47,7 @@ const std::vector<Folder>& folders() {
       {"api/access/", {"engine/", "api/json/", "api/http/"}},
       {"api/endpoint/", {"engine/", "api/json/", "api/http/", "api/access/"}},
       {"api/records/", {"engine/", "api/json/"}},
-      {"api/schemas/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/"}},
+      {"api/schemas/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/events/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/bus/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/live/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
