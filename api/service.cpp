@@ -40,7 +40,8 @@ Response allowed(const std::string& methods) {
   return response;
 }
 
-ServiceOptions with_notes(ServiceOptions options, const EventNotes& notes) {
+ServiceOptions with_notes(ServiceOptions options, EventNotes& notes, const EventUpcasts& upcasts) {
+  notes.upcasts = &upcasts;
   options.notes = &notes;
   return options;
 }
@@ -82,7 +83,8 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
 
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
-      options_(with_notes(std::move(options), notes_)),
+      schemas_(store, &notes_.aliases),
+      options_(with_notes(std::move(options), notes_, schemas_)),
       recorder_(options_.audit ? std::make_unique<ActionRecorder>(store, *options_.audit, options_.clock) : nullptr),
       hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),
       checkpoints_(options_.checkpoints.keys_folder.empty()
@@ -101,7 +103,6 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       replays_(replay_room_),
       snapshots_(replay_room_),
       handlers_(replay_room_),
-      schemas_(store, &notes_.aliases),
       append_validator_(store, schemas_),
       schema_endpoints_(store, schemas_, clock_of(options_)),
       alias_endpoints_(store, schemas_, clock_of(options_)),

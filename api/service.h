@@ -73,6 +73,7 @@ class Service : public Handler {
 
   Scheduler& scheduler_;
   EventNotes notes_;
+  SchemaRegistry schemas_;
   const ServiceOptions options_;
   const std::unique_ptr<ActionRecorder> recorder_;  // begins first and ends last; null = nothing is recorded
   EventHub hub_;
@@ -86,7 +87,6 @@ class Service : public Handler {
   ReplayEndpoints replays_;
   SnapshotEndpoints snapshots_;
   HandlerEndpoints handlers_;
-  SchemaRegistry schemas_;
   AppendValidator append_validator_;
   SchemaEndpoints schema_endpoints_;
   AliasEndpoints alias_endpoints_;

@@ -254,6 +254,13 @@ void BodyMembers::refuse(std::string_view name, std::string_view inner, std::str
   shared_->errors.push_back({"pointer", std::move(where), std::move(detail), {}});
 }
 
+void BodyMembers::refuse_at(std::string_view name, std::string_view pointer, std::string detail) {
+  std::string where = pointer_;
+  append_pointer_token(where, name);
+  where += pointer;
+  shared_->errors.push_back({"pointer", std::move(where), std::move(detail), {}});
+}
+
 std::optional<Problem> BodyMembers::problem() const {
   const auto& errors = shared_->errors;
   if (errors.empty()) return std::nullopt;

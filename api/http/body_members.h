@@ -66,6 +66,8 @@ class BodyMembers {
   void refuse(std::string_view name, std::string detail);
   /// Of what is inside the value of a member: its place or its own name.
   void refuse(std::string_view name, std::string_view inner, std::string detail);
+  /// Of what a JSON pointer leads to in the value of a member.
+  void refuse_at(std::string_view name, std::string_view pointer, std::string detail);
   /// The refusal, if there was any error so far.
   [[nodiscard]] std::optional<Problem> problem() const;
 

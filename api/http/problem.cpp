@@ -99,6 +99,10 @@ constexpr std::array kKinds{
     ProblemKind{"schema-incompatible", 409, "Schema is not compatible",
                 "Events that are stored do not satisfy the schema (`failures` names the first of them, `failed` counts "
                 "all), or it does not go together with the versions before it. Nothing was registered."},
+    ProblemKind{
+        "broken-upcaster-chain", 409, "Upcasters do not follow each other",
+        "An upcaster takes the data of the version before the one that is registered, and its `from` names that "
+        "version. `detail` says which it is now. Nothing was registered."},
     ProblemKind{"schema-in-use", 409, "Schema is in use",
                 "Events have this version, so it cannot be withdrawn. `position` is that of the first one."},
     ProblemKind{
@@ -157,8 +161,12 @@ constexpr std::array kKinds{
     ProblemKind{"invalid-schema", 422, "Invalid schema",
                 "The schema is no JSON Schema of draft-07 or 2020-12, refers to another document, has a pattern that "
                 "cannot be matched in linear time, or is beyond a limit. `errors` says where."},
+    ProblemKind{"upcast-failed", 422, "The event cannot be upcast",
+                "The upcasters of its event type cannot bring the data of an event to the version that was asked for: "
+                "`detail` says why. `schemaVersion=stored` gives it as it is stored."},
     ProblemKind{"too-many-schemas", 422, "Too many schemas",
-                "The event type has as many versions, or there are as many event types with schemas, as there may be."},
+                "The event type has as many versions, or there are as many event types with schemas, or as many bytes "
+                "of upcasters, as there may be."},
     ProblemKind{"too-many-aliases", 422, "Too many aliases",
                 "As many event types have an alias, or are shown under this name, as may be."},
     ProblemKind{"aggregate-type-conflict", 422, "Aggregate has another type",

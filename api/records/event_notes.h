@@ -7,14 +7,17 @@
 #include <utility>
 
 #include "api/records/event_aliases.h"
+#include "api/records/event_upcasts.h"
 #include "api/records/redaction_notes.h"
 
 namespace stele::api {
 
-/// Thread-safe, as its parts are. Where there is none (null), nothing is redacted and no type has another name.
+/// Thread-safe, as its parts are. Where there is none (null), nothing is redacted, no type has another name, and all
+/// events are in the version they were stored in.
 struct EventNotes {
   RedactionNotes redactions;
   EventAliases aliases;
+  const EventUpcasts* upcasts = nullptr;  ///< null: none
 };
 
 /// The name that events of a type are shown under. Null `notes`: the one that they are stored under.

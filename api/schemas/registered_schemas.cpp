@@ -29,9 +29,28 @@ const SchemaVersion* EventTypeSchemas::newest_active() const {
   return newest == versions.rend() ? nullptr : &*newest;
 }
 
-bool EventTypeSchemas::in_force() const {
-  return std::any_of(versions.begin(), versions.end(),
-                     [](const SchemaVersion& each) { return each.state != SchemaVersion::State::Withdrawn; });
+const SchemaVersion* EventTypeSchemas::newest() const {
+  return newest_until(static_cast<std::uint32_t>(versions.size()));
+}
+
+const SchemaVersion* EventTypeSchemas::newest_until(std::uint32_t version) const {
+  for (std::size_t number = std::min<std::size_t>(version, versions.size()); number > 0; --number) {
+    if (versions[number - 1].state != SchemaVersion::State::Withdrawn) return &versions[number - 1];
+  }
+  return nullptr;
+}
+
+std::optional<std::vector<const Upcaster*>> EventTypeSchemas::way(std::uint32_t stored, std::uint32_t wanted) const {
+  std::vector<const Upcaster*> upcasters;
+  for (std::uint32_t at = wanted; at > stored;) {
+    const SchemaVersion& version = versions[at - 1];
+    if (version.upcaster != nullptr) upcasters.push_back(version.upcaster.get());
+    if (version.from == 0) break;
+    if (version.from < stored) return std::nullopt;
+    at = version.from;
+  }
+  std::reverse(upcasters.begin(), upcasters.end());
+  return upcasters;
 }
 
 const EventTypeSchemas* RegisteredSchemas::find(std::string_view event_type) const {

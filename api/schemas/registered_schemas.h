@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/records/event_aliases.h"
 #include "api/schemas/schema_settings.h"
+#include "api/schemas/upcaster.h"
 #include "engine/base/ids.h"
 
 namespace stele::api {
@@ -27,6 +30,10 @@ struct SchemaVersion {
   Position position;  ///< of the event that registered it, which holds the text
   Timestamp time;
   std::size_t bytes = 0;  ///< of the text
+  /// The version before it whose data is its own after the upcaster, or as it is if that is null; 0 = there was none,
+  /// so that what was stored before it is as it is.
+  std::uint32_t from = 0;
+  std::shared_ptr<const Upcaster> upcaster;
 };
 
 /// `active`, `inactive`, `withdrawn`. Static storage.
@@ -44,8 +51,15 @@ struct EventTypeSchemas {
   [[nodiscard]] const SchemaVersion* find(std::uint64_t version) const;
   /// Null if no version is active.
   [[nodiscard]] const SchemaVersion* newest_active() const;
+  /// Null if every version is withdrawn.
+  [[nodiscard]] const SchemaVersion* newest() const;
+  /// The newest one up to `version` that is not withdrawn; null if there is none.
+  [[nodiscard]] const SchemaVersion* newest_until(std::uint32_t version) const;
   /// Whether events of the type need a schema.
-  [[nodiscard]] bool in_force() const;
+  [[nodiscard]] bool in_force() const { return newest() != nullptr; }
+  /// The upcasters, in their order, from what was stored as `stored` to the version `wanted`, which is registered and
+  /// newer. None if no way leads there. Versions that were withdrawn are on the way where a later one begins at them.
+  [[nodiscard]] std::optional<std::vector<const Upcaster*>> way(std::uint32_t stored, std::uint32_t wanted) const;
 };
 
 struct RegisteredSchemas {
@@ -53,6 +67,8 @@ struct RegisteredSchemas {
   Position change;
   std::map<std::string, std::shared_ptr<const EventTypeSchemas>, std::less<>> types;
   std::shared_ptr<const AliasTable> aliases = std::make_shared<const AliasTable>();
+  bool any_second_version = false;  ///< of any type
+  std::size_t upcaster_bytes = 0;   ///< of the texts of all upcasters, which are kept in memory
 
   /// Null if nothing was ever said of the type.
   [[nodiscard]] const EventTypeSchemas* find(std::string_view event_type) const;

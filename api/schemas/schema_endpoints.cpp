@@ -22,7 +22,8 @@ namespace {
 
 using CallPtr = std::shared_ptr<Call>;
 
-constexpr std::size_t kBesideSchemaBytesMax = 64U << 10;
+/// An upcaster, whose text may have an escape for each of its bytes.
+constexpr std::size_t kBesideSchemaBytesMax = 1U << 20;
 constexpr std::size_t kSettingsBytesMax = 4U << 10;
 
 /// 0 if it is no number.
@@ -183,7 +184,9 @@ void SchemaEndpoints::show_version(Call& call) {
   JsonWriter json(response.body);
   json.begin_object().key("eventType").string(call.parameter("eventType"));
   append_version(json, version);
-  json.key("schema").raw(*text).end_object();
+  json.key("schema").raw(*text);
+  if (version.upcaster != nullptr) json.key("upcaster").raw(version.upcaster->text);
+  json.end_object();
   call.send(std::move(response));
 }
 
@@ -202,9 +205,10 @@ void SchemaEndpoints::register_schema(Call& call) {
   SchemaRegistrar::Registration registration;
   registration.active = parameters.flag("active").value_or(true);
   if (const auto problem = parameters.problem()) return call.fail(*problem);
-  auto parsed = BodyMembers::parse(call.request().body(), {"schema", "compatibility", "policy"});
+  auto parsed = BodyMembers::parse(call.request().body(), {"schema", "compatibility", "policy", "upcaster"});
   if (const auto* const problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
   auto& members = std::get<BodyMembers>(parsed);
+  registration.upcaster = take_upcaster(members);
   registration.compatibility = take_compatibility(members);
   registration.policy = take_policy(members);
   const auto text = members.value("schema");

@@ -23,9 +23,9 @@ class SchemaEventData {
   explicit SchemaEventData(const Record& record) : text_(record.body().data.value_or("")) {
     const std::size_t size = text_.size();
     text_.append(simdjson::SIMDJSON_PADDING, '\0');
-    auto parsed = BodyMembers::parse(
-        std::string_view(text_).substr(0, size),
-        {"eventType", "version", "active", "uncheckedVersionMax", "schema", "compatibility", "policy", "to"});
+    auto parsed = BodyMembers::parse(std::string_view(text_).substr(0, size),
+                                     {"eventType", "version", "active", "uncheckedVersionMax", "schema",
+                                      "compatibility", "policy", "upcaster", "to"});
     if (auto* const members = std::get_if<BodyMembers>(&parsed)) members_.emplace(std::move(*members));
   }
 
@@ -53,12 +53,14 @@ bool apply_alias(bool is_set, const std::string& event_type, BodyMembers& member
 }  // namespace
 
 std::string registered_data(std::string_view event_type, std::uint32_t version, bool active,
-                            std::uint32_t unchecked_version_max, std::string_view schema) {
+                            std::uint32_t unchecked_version_max, std::string_view schema, const Upcaster* upcaster) {
   std::string data;
   JsonWriter json(data);
   json.begin_object().key("eventType").string(event_type).key("version").number(version);
   json.key("active").boolean(active).key("uncheckedVersionMax").number(unchecked_version_max);
-  json.key("schema").raw(schema).end_object();
+  json.key("schema").raw(schema);
+  if (upcaster != nullptr) json.key("upcaster").raw(upcaster->text);
+  json.end_object();
   return data;
 }
 
@@ -118,13 +120,23 @@ bool apply_schema_event(const Record& record, RegisteredSchemas& to) {
       const auto active = members->flag("active");
       const auto unchecked = members->integer("uncheckedVersionMax", 0, kMax);
       if (!schema || !active || !unchecked || *version != changed->versions.size() + 1) return false;
+      const SchemaVersion* const before_it = changed->newest();
+      auto upcaster = take_upcaster(*members);
+      if (upcaster == nullptr && members->has("upcaster")) return false;
+      if (upcaster != nullptr) {
+        if (before_it == nullptr || upcaster->from != before_it->version) return false;
+        to.upcaster_bytes += upcaster->text.size();
+      }
+      to.any_second_version = to.any_second_version || *version > 1;
       changed->unchecked_version_max = static_cast<std::uint32_t>(*unchecked);
       changed->versions.push_back({.version = static_cast<std::uint32_t>(*version),
                                    .state = *active ? SchemaVersion::State::Active : SchemaVersion::State::Inactive,
                                    .identity = schema_identity(schema->text),
                                    .position = header.position,
                                    .time = header.time,
-                                   .bytes = schema->text.size()});
+                                   .bytes = schema->text.size(),
+                                   .from = before_it == nullptr ? 0 : before_it->version,
+                                   .upcaster = std::move(upcaster)});
     } else {
       const bool activated = header.event_type == kSchemaActivated;
       if ((!activated && header.event_type != kSchemaWithdrawn) || changed->find(*version) == nullptr) return false;

@@ -21,9 +21,10 @@ inline constexpr std::string_view kSchemaConfigured = "$SchemaConfigured";
 inline constexpr std::string_view kEventTypeAliased = "$EventTypeAliased";
 inline constexpr std::string_view kEventTypeUnaliased = "$EventTypeUnaliased";
 
-/// The data of a `$SchemaRegistered`; `schema` is its text.
+/// The data of a `$SchemaRegistered`; `schema` is its text, `upcaster` may be null.
 [[nodiscard]] std::string registered_data(std::string_view event_type, std::uint32_t version, bool active,
-                                          std::uint32_t unchecked_version_max, std::string_view schema);
+                                          std::uint32_t unchecked_version_max, std::string_view schema,
+                                          const Upcaster* upcaster = nullptr);
 /// Of a `$SchemaActivated` or `$SchemaWithdrawn`.
 [[nodiscard]] std::string version_data(std::string_view event_type, std::uint32_t version);
 /// Of a `$SchemaConfigured`.

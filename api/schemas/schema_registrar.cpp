@@ -7,6 +7,7 @@
 #include "api/endpoint/store_refusal.h"
 #include "api/http/bounded_read.h"
 #include "api/json/json_writer.h"
+#include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_change.h"
 #include "api/schemas/schema_event.h"
 #include "api/schemas/schema_history.h"
@@ -34,6 +35,34 @@ Problem too_hard_history() {
 }
 
 Problem abandoned_check() { return Problem("busy", "Nobody waits for the answer.").header("Retry-After", "1"); }
+
+Problem busy_upcasters() {
+  return Problem("busy", "Upcasters cannot be run now, so nothing is known of what is stored.")
+      .header("Retry-After", std::string(kRetrySoon));
+}
+
+/// The type as it would be with one more version.
+std::shared_ptr<const UpcastChains> chains_with(const std::string& event_type, const EventTypeSchemas& known,
+                                                const std::shared_ptr<const Upcaster>& upcaster) {
+  auto type = std::make_shared<EventTypeSchemas>(known);
+  SchemaVersion& next = type->versions.emplace_back();
+  next.version = static_cast<std::uint32_t>(type->versions.size());
+  next.from = upcaster->from;
+  next.upcaster = upcaster;
+  auto all = std::make_shared<RegisteredSchemas>();
+  all->types.emplace(event_type, std::move(type));
+  return std::make_shared<RegisteredUpcasts>(std::move(all));
+}
+
+/// Why the upcaster does not continue what there is.
+std::optional<Problem> bad_step(const EventTypeSchemas& known, const Upcaster& upcaster) {
+  const SchemaVersion* const before = known.newest();
+  if (before != nullptr && before->version == upcaster.from) return std::nullopt;
+  std::string detail = before == nullptr ? "There is no version of the schema before this one to upcast from."
+                                         : "Must be " + std::to_string(before->version) +
+                                               ", the version before the one that is registered.";
+  return Problem("broken-upcaster-chain", "/upcaster/from: " + detail).error({"pointer", "/upcaster/from", detail, {}});
+}
 
 Problem broken_history(const SchemaHistory& history) {
   std::string failures;
@@ -168,7 +197,8 @@ std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, s
       return Problem("schema-limit", "To compare it with version " + std::to_string(version->version) +
                                          " takes too much work. Compatibility NONE compares nothing.");
     }
-    if (!transitive || changes.is_full()) break;
+    // What is older is upcast, and not as its own version says any more.
+    if (!transitive || changes.is_full() || version->upcaster != nullptr) break;
   }
   return changes.problem(mode);
 }
@@ -188,7 +218,9 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
     const auto all = registry_.now();
     const EventTypeSchemas& known = schemas_of(*all, event_type);
     const auto same = std::find_if(known.versions.begin(), known.versions.end(), [&](const SchemaVersion& each) {
-      return each.identity == identity && each.state != SchemaVersion::State::Withdrawn;
+      if (each.identity != identity || each.state == SchemaVersion::State::Withdrawn) return false;
+      const Upcaster* const upcaster = registration.upcaster.get();
+      return upcaster == nullptr || (each.upcaster != nullptr && each.upcaster->identity == upcaster->identity);
     });
     if (same != known.versions.end()) {
       if (registration.active && same->state == SchemaVersion::State::Inactive) {
@@ -207,27 +239,41 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
       return Problem("too-many-schemas",
                      "At most " + std::to_string(SchemaRegistry::kTypesMax) + " event types have schemas.");
     }
+    const Upcaster* const upcaster = registration.upcaster.get();
+    if (upcaster != nullptr) {
+      if (auto problem = bad_step(known, *upcaster)) return std::move(*problem);
+      if (all->upcaster_bytes + upcaster->text.size() > SchemaRegistry::kUpcasterBytesMax) {
+        return Problem("too-many-schemas", "All upcasters together have at most " +
+                                               std::to_string(SchemaRegistry::kUpcasterBytesMax) + " bytes.");
+      }
+    }
     const auto version = static_cast<std::uint32_t>(known.versions.size() + 1);
     Change change{event_type, kSchemaRegistered, {}, {}};
     std::uint32_t unchecked_version_max = known.unchecked_version_max;
-    if (known.in_force()) {
+    if (known.in_force() && upcaster == nullptr) {
       const SchemaSettings settings{registration.compatibility.value_or(known.settings.compatibility),
                                     registration.policy.value_or(known.settings.policy)};
       if (auto problem = compare(known, registration.schema, settings, author)) return std::move(*problem);
     }
     const bool is_first = !known.in_force();
-    if (is_first || version <= unchecked_version_max) {
-      if (!history) history.emplace(event_type, is_first ? std::nullopt : std::optional<std::uint32_t>(version));
+    if (is_first || upcaster != nullptr || version <= unchecked_version_max) {
+      if (!history) {
+        const bool all_versions = is_first || upcaster != nullptr;
+        history.emplace(event_type, all_versions ? std::nullopt : std::optional<std::uint32_t>(version));
+        if (upcaster != nullptr) history->upcast_to(version, chains_with(event_type, known, registration.upcaster));
+      }
       const auto looked = history->look(*store_.view(), compiled.get(), author.abandoned);
       if (!looked) return read_failed();
       if (*looked == SchemaHistory::Outcome::TooMany) return beyond_history("The schema cannot be registered");
       if (*looked == SchemaHistory::Outcome::TooHard) return too_hard_history();
       if (*looked == SchemaHistory::Outcome::Abandoned) return abandoned_check();
+      if (*looked == SchemaHistory::Outcome::Busy) return busy_upcasters();
       if (history->failed() > 0) return broken_history(*history);
       change.no_events_behind = history->last();
       if (is_first) unchecked_version_max = history->version_max();
     }
-    change.data = registered_data(event_type, version, registration.active, unchecked_version_max, registration.schema);
+    change.data =
+        registered_data(event_type, version, registration.active, unchecked_version_max, registration.schema, upcaster);
     const auto stored = store(std::move(change), all->change, author);
     if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
     if (std::get<Stored>(stored) == Stored::Yes) return Registered{version, true, compiled->ignored_keywords()};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,11 +36,13 @@ class SchemaRegistrar {
     std::string_view schema;                           ///< valid JSON
     std::optional<SchemaCompatibility> compatibility;  ///< none = as the type has it
     std::optional<SchemaPolicy> policy;                ///< the same
+    std::shared_ptr<const Upcaster> upcaster;          ///< null = data of the version before is data of this one
     bool active = true;
   };
   struct Registered {
     std::uint32_t version = 1;
-    bool is_new = false;  ///< false: that version has this very schema; it is active now if that was asked for
+    bool is_new = false;  ///< false: that version has this very schema (and upcaster, if there is one), and is active
+                          ///< now if that was asked for
     std::vector<std::string> ignored_keywords;
   };
   [[nodiscard]] std::variant<Registered, Problem> register_schema(const std::string& event_type,

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_event.h"
 
 namespace stele::api {
@@ -18,6 +19,12 @@ SchemaRegistry::SchemaRegistry(Store& store, EventAliases* aliases) : store_(sto
 std::shared_ptr<const RegisteredSchemas> SchemaRegistry::now() const {
   const std::lock_guard lock(mutex_);
   return now_;
+}
+
+std::shared_ptr<const UpcastChains> SchemaRegistry::chains() const {
+  if (!has_chains_.load(std::memory_order_acquire)) return nullptr;
+  const std::lock_guard lock(mutex_);
+  return chains_;
 }
 
 Status SchemaRegistry::catch_up(Position wanted) {
@@ -49,8 +56,12 @@ Status SchemaRegistry::read_on() {
   if (next == nullptr) return {};
   unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
   if (aliases_ != nullptr && next->aliases != known->aliases) aliases_->change(*next->aliases);
+  std::shared_ptr<const UpcastChains> chains;
+  if (next->any_second_version) chains = std::make_shared<RegisteredUpcasts>(next);
   const std::lock_guard lock(mutex_);
   now_ = std::move(next);
+  chains_ = std::move(chains);
+  has_chains_.store(chains_ != nullptr, std::memory_order_release);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "api/records/event_upcasts.h"
 #include "api/schemas/compiled_schema.h"
 #include "api/schemas/registered_schemas.h"
 #include "api/schemas/schema_cache.h"
@@ -16,19 +17,21 @@
 namespace stele::api {
 
 /// Thread-safe. Changes nothing: schema_registrar.h does.
-class SchemaRegistry {
+class SchemaRegistry final : public EventUpcasts {
  public:
   static constexpr std::size_t kTypesMax = 10'000;
   static constexpr std::uint32_t kVersionsMax = 1'000;  ///< of a type
   static constexpr std::size_t kAliasesMax = 1'000;
   static constexpr std::size_t kAliasesOfNameMax = 16;             ///< which a filter by that name selects as well
   static constexpr std::size_t kCompiledTextBytesMax = 64U << 20;  ///< of what is kept compiled
+  static constexpr std::size_t kUpcasterBytesMax = 64U << 20;      ///< of all upcasters
 
   /// Reads what is there. Throws if it cannot be read. The store must outlive it, and `aliases`, which is told of them.
   explicit SchemaRegistry(Store& store, EventAliases* aliases = nullptr);
 
   /// As far as this process has read. What was handed out stays as it is. Cheap: asked for each request.
   [[nodiscard]] std::shared_ptr<const RegisteredSchemas> now() const;
+  [[nodiscard]] std::shared_ptr<const UpcastChains> chains() const override;
   /// Reads what was changed since, unless what was changed at `wanted` is known. May wait for the disk.
   [[nodiscard]] Status catch_up(Position wanted);
 
@@ -53,6 +56,8 @@ class SchemaRegistry {
   std::mutex reading_;  ///< held while the log is read
   mutable std::mutex mutex_;
   std::shared_ptr<const RegisteredSchemas> now_ = std::make_shared<const RegisteredSchemas>();
+  std::atomic<bool> has_chains_{false};  ///< whether there are any: asked for each page that is read
+  std::shared_ptr<const UpcastChains> chains_;
 };
 
 }  // namespace stele::api

@@ -100,7 +100,7 @@ TEST_CASE("Schemas.WhatCannotBeRegisteredIsRefused") {
     CHECK(answer.text("/errors/0/pointer") == pointer);
   };
   refused("{}", "invalid-request", "/schema");
-  refused(R"({"schema":{},"upcaster":{"from":1,"operations":[]}})", "invalid-request", "/upcaster");
+  refused(R"({"schema":{},"upcasters":{}})", "invalid-request", "/upcasters");
   refused(R"({"schema":{},"compatibility":"backward"})", "invalid-request", "/compatibility");
   refused(R"({"schema":{},"policy":"lax"})", "invalid-request", "/policy");
   refused(R"({"schema":{"properties":{"a/b":{"type":"nothing"}}}})", "invalid-schema", "/schema/properties/a~1b/type");

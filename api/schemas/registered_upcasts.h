@@ -1,0 +1,39 @@
+#pragma once
+// Events in other versions of their schema, by the upcasters that are registered.
+
+#include <memory>
+
+#include "api/records/event_upcasts.h"
+#include "api/schemas/registered_schemas.h"
+
+namespace stele::api {
+
+/// By one state of what is registered, or of what would be.
+class RegisteredUpcasts final : public UpcastChains {
+ public:
+  /// Of all events of one batch together; what would be beyond it fails.
+  static constexpr std::size_t kBatchBytesMax = 64U << 20;
+
+  explicit RegisteredUpcasts(std::shared_ptr<const RegisteredSchemas> schemas) : schemas_(std::move(schemas)) {}
+
+  [[nodiscard]] bool concerns(const Record& record, SchemaVersionChoice choice) const override;
+  [[nodiscard]] bool needs_worker(const Record& record, SchemaVersionChoice choice) const override;
+  void upcast(std::span<const Record* const> records, SchemaVersionChoice choice, const UpcastTerms& terms,
+              std::span<Upcast> results) const override;
+  [[nodiscard]] std::uint32_t newest_version(std::string_view event_type) const override;
+  [[nodiscard]] std::uint32_t newest_version() const override;
+  void append_identity(std::string_view event_type, bool numbers, std::string& to) const override;
+  void append_identity(bool numbers, std::string& to) const override;
+
+ private:
+  /// The schemas of its type, and the version it is to have; null: as it is stored.
+  struct Aim {
+    const EventTypeSchemas* schemas = nullptr;
+    std::uint32_t version = 0;
+  };
+  [[nodiscard]] Aim aim_of(const Record& record, SchemaVersionChoice choice) const;
+
+  const std::shared_ptr<const RegisteredSchemas> schemas_;
+};
+
+}  // namespace stele::api
