@@ -85,8 +85,8 @@ class HeaderWriter {
     return bytes;
   }
   static constexpr std::size_t kNumberBytesMax = 20, kUuidTextBytes = 36;
-  /// Keys, times, numbers and the event's id: 369 at most.
-  static constexpr std::size_t kOthersBytesMax = 400;
+  /// Keys, times, numbers and the event's id: 406 at most.
+  static constexpr std::size_t kOthersBytesMax = 440;
 
   char* end_;
 };
@@ -101,7 +101,8 @@ void append_body(std::string& to, std::string_view key, const std::optional<std:
   }
 }
 
-void append_header(std::string& to, const RecordHeader& header, const std::optional<std::string>& shown_type) {
+void append_header(std::string& to, const RecordHeader& header, const std::optional<std::string>& shown_type,
+                   std::uint32_t shown_version) {
   const bool is_event = header.kind == RecordKind::Event;
   const std::size_t before = to.size();
   const std::size_t name_bytes = shown_type ? json_string_bytes_max(shown_type->size()) : 0;
@@ -129,7 +130,8 @@ void append_header(std::string& to, const RecordHeader& header, const std::optio
   members.number(R"(,"position":)", header.position.value());
   members.time(R"(,"timestamp":)", header.time);
   if (header.occurred_at) members.time(R"(,"occurredAt":)", *header.occurred_at);
-  if (is_event) members.number(R"(,"version":)", header.schema_version);
+  if (is_event) members.number(R"(,"version":)", shown_version);
+  if (shown_version != header.schema_version) members.number(R"(,"storedVersion":)", header.schema_version);
   members.tags(header.tags);
   members.string(R"(,"userId":)", header.user_id);
   members.string(R"(,"correlationId":)", header.correlation_id);
@@ -167,18 +169,20 @@ void append_redacted_json(std::string& to, const Record& record, const EventNote
 
 void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes) {
   append_header(to, record.header(),
-                notes == nullptr ? std::nullopt : notes->aliases.shown_name(record.header().event_type));
+                notes == nullptr ? std::nullopt : notes->aliases.shown_name(record.header().event_type),
+                record.header().schema_version);
   append_body(to, R"(,"data":)", record.body().data, form);
   append_rest(to, record, form, notes);
 }
 
-void append_envelope_json(std::string& to, const Record& record) {
-  append_header(to, record.header(), std::nullopt);
+void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast) {
+  append_header(to, record.header(), std::nullopt,
+                upcast == nullptr ? record.header().schema_version : upcast->version);
   append_rest(to, record, DataForm::AsSent, nullptr);
 }
 
 void append_receipt_json(std::string& to, const RecordHeader& header) {
-  append_header(to, header, std::nullopt);
+  append_header(to, header, std::nullopt, header.schema_version);
   to += '}';
 }
 

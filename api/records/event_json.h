@@ -8,6 +8,7 @@
 namespace stele::api {
 
 struct EventNotes;
+struct Upcast;
 
 enum class DataForm {
   AsSent,    ///< byte for byte
@@ -26,7 +27,8 @@ void append_redacted_json(std::string& to, const Record& record, const EventNote
 /// The same of an event without its body, by the name that it is stored under: a receipt.
 void append_receipt_json(std::string& to, const RecordHeader& header);
 
-/// The same of a record without `data`: what a script is told of an event beside its data.
-void append_envelope_json(std::string& to, const Record& record);
+/// The same of a record without `data`: what a script is told of an event beside its data. `upcast` says in which
+/// version that is; null = in the stored one.
+void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast = nullptr);
 
 }  // namespace stele::api

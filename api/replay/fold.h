@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 
+#include "api/records/event_upcasts.h"
 #include "engine/log/record.h"
 
 namespace stele::api {
@@ -49,7 +50,9 @@ class Fold {
   virtual ~Fold() = default;
   /// Gives it the next event. To a script they go over in batches, so a failure may be that of an earlier one, and it
   /// may wait until the script has taken what is under way.
-  [[nodiscard]] virtual std::optional<FoldFailure> apply(const Record& event) = 0;
+  /// What `upcast` says is folded in the place of what is stored, if it is not null; it has no failure.
+  [[nodiscard]] virtual std::optional<FoldFailure> apply(const Record& event, const Upcast* upcast) = 0;
+  [[nodiscard]] std::optional<FoldFailure> apply(const Record& event) { return apply(event, nullptr); }
   /// Waits until all events are folded. The fold may go on afterwards.
   [[nodiscard]] virtual std::variant<FoldState, FoldFailure> state() = 0;
 };

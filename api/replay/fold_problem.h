@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/http/problem.h"
+#include "api/records/event_upcasts.h"
 #include "api/replay/fold.h"
 #include "engine/base/ids.h"
 
@@ -16,6 +17,9 @@ struct FailedEvent {
   SequenceNumber sequence;
   std::string event_type;
 };
+
+/// 422 `upcast-failed`, or 503 if another try may succeed.
+[[nodiscard]] Problem upcast_problem(const UpcastFailure& failure, const FailedEvent& event);
 
 [[nodiscard]] Problem fold_problem(const FoldFailure& failure, const std::optional<FailedEvent>& event);
 

@@ -55,16 +55,20 @@ std::optional<FoldedState> FoldedState::decode(SequenceNumber sequence, std::str
 }
 
 Digest fingerprint_of(const Digest& handler, std::string_view engine_id, const FoldedTypes& types,
-                      std::uint64_t redactions) {
+                      const FoldedVersions& versions, std::uint64_t redactions) {
   std::string text("stele/fold/v1");
   text += as_bytes(handler);
   put<std::uint16_t>(text, static_cast<std::uint16_t>(engine_id.size()));
   text += engine_id;
   put<std::uint64_t>(text, redactions);
   // A type without upcasters adds nothing, so that its first one changes the fingerprint and an unrelated one does not.
-  static_cast<void>(types);
-  put<std::uint16_t>(text, 0);
-  return sha256({text});
+  std::string upcasts;
+  if (versions.chains != nullptr && types.any()) versions.chains->append_identity(versions.numbers, upcasts);
+  if (versions.chains != nullptr) {
+    for (const std::string& type : types.types()) versions.chains->append_identity(type, versions.numbers, upcasts);
+  }
+  put<std::uint16_t>(text, upcasts.empty() ? 0 : 1);
+  return sha256({text, upcasts});
 }
 
 }  // namespace stele::api

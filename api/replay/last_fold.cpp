@@ -18,14 +18,14 @@ bool LastFold::too_large() {
   return newest_.size() > state_bytes_max_;
 }
 
-std::optional<FoldFailure> LastFold::apply(const Record& event) {
+std::optional<FoldFailure> LastFold::apply(const Record& event, const Upcast* upcast) {
   if (failure_) return failure_;
   if (event.redacted(BodyMember::Data)) {
     ++counts_.redacted;
   } else if (!event.body().data) {
     ++counts_.ignored;
   } else {
-    newest_.assign(*event.body().data);
+    newest_.assign(upcast != nullptr && upcast->data ? std::string_view(*upcast->data) : *event.body().data);
     if (too_large()) {
       failure_ = state_too_large(state_bytes_max_, counts_.applied + counts_.ignored + counts_.redacted);
       return failure_;

@@ -1,5 +1,7 @@
 #include "api/replay/merge_fold.h"
 
+#include <string_view>
+
 #include "api/replay/state_size.h"
 
 namespace stele::api {
@@ -9,14 +11,14 @@ MergeFold::MergeFold(std::string_view initial, std::size_t state_bytes_max)
   if (document_.bytes() > state_bytes_max_) failure_ = state_too_large(state_bytes_max_, {});
 }
 
-std::optional<FoldFailure> MergeFold::apply(const Record& event) {
+std::optional<FoldFailure> MergeFold::apply(const Record& event, const Upcast* upcast) {
   if (failure_) return failure_;
   if (event.redacted(BodyMember::Data)) {
     ++counts_.redacted;
   } else if (!event.body().data) {
     ++counts_.ignored;
   } else {
-    document_.apply(*event.body().data);
+    document_.apply(upcast != nullptr && upcast->data ? std::string_view(*upcast->data) : *event.body().data);
     if (document_.bytes() > state_bytes_max_) {
       failure_ = state_too_large(state_bytes_max_, counts_.applied + counts_.ignored + counts_.redacted);
       return failure_;

@@ -17,7 +17,8 @@ class MergeFold final : public Fold {
  public:
   MergeFold(std::string_view initial, std::size_t state_bytes_max);
 
-  [[nodiscard]] std::optional<FoldFailure> apply(const Record& event) override;
+  using Fold::apply;
+  [[nodiscard]] std::optional<FoldFailure> apply(const Record& event, const Upcast* upcast) override;
   [[nodiscard]] std::variant<FoldState, FoldFailure> state() override;
 
  private:

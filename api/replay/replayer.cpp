@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "api/http/bounded_read.h"
 #include "api/json/hex.h"
@@ -19,6 +20,9 @@ namespace {
 constexpr std::uint64_t kEventsAView = 64U << 10;
 /// The clock, and whether anybody waits, is asked once in so many events.
 constexpr std::uint64_t kEventsALook = 512;
+/// What is upcast at once.
+constexpr std::size_t kBatchEvents = 256;
+constexpr std::size_t kBatchBytes = 1U << 20;
 
 EventQuery events_of(const AggregateSummary& aggregate) {
   EventQuery query;
@@ -40,12 +44,17 @@ std::string Replayer::engine_id(const EventHandler& handler) const {
 
 std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
                                                    SequenceNumber at_most) const {
+  return kept_state(aggregate, handler, at_most, chains());
+}
+
+std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
+                                                   SequenceNumber at_most, const Chains& chains) const {
   if (!handler.may_fold_on()) return std::nullopt;
-  const auto is_good = [&](const FoldedState& state, const Digest& fingerprint) {
-    return state.sequence <= at_most && state.sequence <= aggregate.last_sequence &&
-           holds(handler, aggregate.aggregate_id, state, fingerprint);
-  };
   const RedactionNotes::Standing standing = redactions_of(aggregate.aggregate_id);
+  const auto is_good = [&](const FoldedState& state, const Digest& found) {
+    return state.sequence <= at_most && state.sequence <= aggregate.last_sequence &&
+           found == fingerprint(handler, state.types, chains, redactions_of(aggregate.aggregate_id).events);
+  };
   std::optional<Kept> best;
   if (parts_.cache != nullptr) {
     auto cached = parts_.cache->find(aggregate.aggregate_id, handler.identity);
@@ -73,8 +82,14 @@ RedactionNotes::Standing Replayer::redactions_of(std::string_view aggregate_id) 
 
 bool Replayer::holds(const EventHandler& handler, std::string_view aggregate_id, const FoldedState& state,
                      const Digest& fingerprint) const {
-  return fingerprint ==
-         fingerprint_of(handler.identity, engine_id(handler), state.types, redactions_of(aggregate_id).events);
+  return fingerprint == this->fingerprint(handler, state.types, chains(), redactions_of(aggregate_id).events);
+}
+
+Digest Replayer::fingerprint(const EventHandler& handler, const FoldedTypes& types, const Chains& chains,
+                             std::uint64_t redactions) const {
+  // A script sees the number of the version, the built-in folds do not.
+  const FoldedVersions versions{chains.get(), handler.kind == EventHandler::Kind::Script};
+  return fingerprint_of(handler.identity, engine_id(handler), types, versions, redactions);
 }
 
 bool Replayer::keep_unless_redacted(std::string_view aggregate_id, const RedactionNotes::Standing& since,
@@ -96,6 +111,7 @@ class Replayer::Run {
         end_(end),
         options_(options),
         abandoned_(abandoned),
+        chains_(replayer.chains()),
         deadline_(std::chrono::steady_clock::now() + parts_.limits.whole_time) {}
 
   std::variant<Replayed, ReplayFailure> go() {
@@ -106,7 +122,7 @@ class Replayer::Run {
     const SequenceNumber to = std::get<SequenceNumber>(last);
     std::optional<std::string> begin;
     if (options_.from_kept && !end_.occurred && to != SequenceNumber{}) {
-      if (const auto kept = replayer_.kept_state(aggregate_, handler_, to)) {
+      if (const auto kept = replayer_.kept_state(aggregate_, handler_, to, chains_)) {
         result_.state = kept->state->state;
         result_.base = Replayed::Base{result_.state.sequence, kept->source};
         if (result_.state.sequence == to) {
@@ -121,8 +137,7 @@ class Replayer::Run {
     begin.reset();
     if (auto failure = fold_to(to)) return *std::move(failure);
     if (auto failure = take_state()) return *std::move(failure);
-    result_.fingerprint = fingerprint_of(handler_.identity, replayer_.engine_id(handler_), result_.state.types,
-                                         result_.redactions.events);
+    result_.fingerprint = replayer_.fingerprint(handler_, result_.state.types, chains_, result_.redactions.events);
     keep();
     return std::move(result_);
   }
@@ -192,22 +207,25 @@ class Replayer::Run {
       if (!stream) return refused(read_failed());
       SequenceNumber expected = next;
       while (true) {
-        const auto found = (*stream)->next(record_);
+        if (waiting_ == batch_.size()) batch_.push_back(std::make_unique<Record>());
+        Record& record = *batch_[waiting_];
+        const auto found = (*stream)->next(record);
         if (!found) return refused(read_failed());
         if (!*found) break;
-        if (record_.header().sequence != expected) return refused(read_failed());
+        if (record.header().sequence != expected) return refused(read_failed());
         expected = expected.next();
-        if (auto failure = fold_one()) return failure;
+        if (auto failure = take_event(record)) return failure;
       }
       // Numbers have no gaps, so an event that is not found cannot be read.
       if (expected != query.to_sequence->next()) return refused(read_failed());
       next = expected;
     }
-    return std::nullopt;
+    return fold_batch();
   }
 
-  std::optional<ReplayFailure> fold_one() {
-    const RecordHeader& header = record_.header();
+  /// Folds it, or lets it wait until there are some to be upcast together.
+  std::optional<ReplayFailure> take_event(const Record& record) {
+    const RecordHeader& header = record.header();
     if (++looked_ % kEventsALook == 0) {
       if (abandoned_ && abandoned_()) return failed({.kind = FoldFailure::Kind::Abandoned});
       if (std::chrono::steady_clock::now() > deadline_) {
@@ -215,7 +233,29 @@ class Replayer::Run {
       }
     }
     if (end_.occurred && header.occurred_at.value_or(header.time) > *end_.occurred) return std::nullopt;
-    if (const auto failure = fold_->apply(record_)) return failed(*failure);
+    if (chains_ == nullptr) return fold_one(record, nullptr);
+    waiting_bytes_ += record.body().data.value_or("").size();
+    if (++waiting_ < kBatchEvents && waiting_bytes_ < kBatchBytes) return std::nullopt;
+    return fold_batch();
+  }
+
+  std::optional<ReplayFailure> fold_batch() {
+    const std::size_t count = std::exchange(waiting_, 0);
+    waiting_bytes_ = 0;
+    std::vector<const Record*> records(count);
+    for (std::size_t i = 0; i < count; ++i) records[i] = batch_[i].get();
+    std::vector<Upcast> upcasts(count);
+    if (count != 0) chains_->upcast(records, {}, {abandoned_, deadline_}, upcasts);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (upcasts[i].failure) return upcast_failed(*records[i], *upcasts[i].failure);
+      if (auto failure = fold_one(*records[i], &upcasts[i])) return failure;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<ReplayFailure> fold_one(const Record& record, const Upcast* upcast) {
+    const RecordHeader& header = record.header();
+    if (const auto failure = fold_->apply(record, upcast)) return failed(*failure);
     FoldedState& state = result_.state;
     state.sequence = header.sequence;
     state.position = header.position;
@@ -248,6 +288,16 @@ class Replayer::Run {
     (void)replayer_.keep_unless_redacted(aggregate_.aggregate_id, result_.redactions, [&] {
       parts_.cache->put(aggregate_.aggregate_id, handler_.identity, std::move(state));
     });
+  }
+
+  ReplayFailure upcast_failed(const Record& record, const UpcastFailure& failure) const {
+    if (abandoned_ && abandoned_()) return failed({.kind = FoldFailure::Kind::Abandoned});
+    if (failure.passes && std::chrono::steady_clock::now() > deadline_) {
+      return failed({.kind = FoldFailure::Kind::Limit, .limit = "replay-time"});
+    }
+    const RecordHeader& header = record.header();
+    const FailedEvent event{header.position, header.sequence, std::string(header.event_type)};
+    return {upcast_problem(failure, event), failure.passes ? std::optional(FoldFailure::Kind::Busy) : std::nullopt};
   }
 
   ReplayFailure failed(const FoldFailure& failure) const {
@@ -283,12 +333,15 @@ class Replayer::Run {
   const ReplayEnd& end_;
   const ReplayOptions& options_;
   const std::function<bool()>& abandoned_;
+  const Chains chains_;  ///< of before any kept state was looked for
   const std::chrono::steady_clock::time_point deadline_;
   std::string source_;
   std::unique_ptr<Fold> fold_;
-  SequenceNumber begun_at_;   ///< of the fold
-  std::uint64_t looked_ = 0;  ///< at events
-  Record record_;
+  SequenceNumber begun_at_;                     ///< of the fold
+  std::uint64_t looked_ = 0;                    ///< at events
+  std::vector<std::unique_ptr<Record>> batch_;  ///< kept for their memory; the first `waiting_` are to be folded
+  std::size_t waiting_ = 0;
+  std::size_t waiting_bytes_ = 0;
   Replayed result_;
 };
 

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "api/http/problem.h"
+#include "api/records/event_upcasts.h"
 #include "api/records/redaction_notes.h"
 #include "api/replay/event_handler.h"
 #include "api/replay/fold.h"
@@ -72,6 +73,7 @@ class Replayer {
     SnapshotStore* snapshots = nullptr;          ///< null: there are none
     StateCache* cache = nullptr;                 ///< null: none
     const RedactionNotes* redactions = nullptr;  ///< null: nothing is ever redacted
+    const EventUpcasts* upcasts = nullptr;       ///< null: events are folded as they are stored
     ReplayLimits limits{};
   };
   explicit Replayer(Parts parts) : parts_(std::move(parts)) {}
@@ -104,6 +106,12 @@ class Replayer {
 
  private:
   class Run;
+  using Chains = std::shared_ptr<const UpcastChains>;
+  [[nodiscard]] Chains chains() const { return parts_.upcasts == nullptr ? nullptr : parts_.upcasts->chains(); }
+  [[nodiscard]] std::optional<Kept> kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
+                                               SequenceNumber at_most, const Chains& chains) const;
+  [[nodiscard]] Digest fingerprint(const EventHandler& handler, const FoldedTypes& types, const Chains& chains,
+                                   std::uint64_t redactions) const;
   [[nodiscard]] RedactionNotes::Standing redactions_of(std::string_view aggregate_id) const;
 
   const Parts parts_;

@@ -80,15 +80,16 @@ std::optional<FoldFailure> ScriptFold::begin(const api::ScriptStart& start) {
   return exchange([this] { return started_; });
 }
 
-std::optional<FoldFailure> ScriptFold::apply(const Record& event) {
+std::optional<FoldFailure> ScriptFold::apply(const Record& event, const api::Upcast* upcast) {
   if (failure_) return failure_;
-  const std::size_t longest = record_bytes_max(event.header(), event.body());
+  const std::size_t upcast_bytes = upcast != nullptr && upcast->data ? upcast->data->size() : 0;
+  const std::size_t longest = record_bytes_max(event.header(), event.body()) + upcast_bytes;
   if (longest > kFramePayloadBytesMax / 2) {
     fail_and_kill(make(Kind::Limit, "an event is too large for a script", "memory"));
     return failure_;
   }
   if (!batch_begun_) batch_begun_ = begin_frame(out_, FrameType::Events, number_);
-  append_event(out_, event);
+  append_event(out_, event, upcast);
   ++events_;
   ++batch_events_;
   if (out_.size() - *batch_begun_ < kBatchBytes && batch_events_ < kBatchEventsMax) return std::nullopt;

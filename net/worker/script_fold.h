@@ -33,7 +33,8 @@ class ScriptFold final : public api::Fold {
 
   /// To be called first. Returns when the source is evaluated and the first state is there.
   [[nodiscard]] std::optional<api::FoldFailure> begin(const api::ScriptStart& start);
-  [[nodiscard]] std::optional<api::FoldFailure> apply(const Record& event) override;
+  using Fold::apply;
+  [[nodiscard]] std::optional<api::FoldFailure> apply(const Record& event, const api::Upcast* upcast) override;
   [[nodiscard]] std::variant<api::FoldState, api::FoldFailure> state() override;
 
  private:

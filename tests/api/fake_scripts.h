@@ -57,7 +57,8 @@ class FakeScripts final : public ScriptHost {
    public:
     CountingFold(std::string source, std::uint64_t from, FakeScripts& scripts)
         : source_(std::move(source)), count_(source_ == "closure" ? 0 : from), scripts_(scripts) {}
-    [[nodiscard]] std::optional<FoldFailure> apply(const Record& event) override {
+    using Fold::apply;
+    [[nodiscard]] std::optional<FoldFailure> apply(const Record& event, const Upcast* /*upcast*/) override {
       if (source_ == "throws " + std::to_string(event.header().sequence.value())) {
         return FoldFailure{
             .kind = FoldFailure::Kind::Threw, .message = "no", .line = 1, .column = 2, .event = applied_};

@@ -69,11 +69,11 @@ TEST_CASE("FoldedState.OfTooManyTypesCountsAsOfAny") {
 
 TEST_CASE("Fingerprint.IsOfHandlerEngineAndRedactionsAndStaysWhatItIs") {
   const Digest merge = built_in_handler(EventHandler::Kind::Merge).identity;
-  const Digest fingerprint = fingerprint_of(merge, "built-in", sample().types, 0);
+  const Digest fingerprint = fingerprint_of(merge, "built-in", sample().types, {}, 0);
   CHECK(hex(as_bytes(fingerprint)) == "88733c6d56c8f7325d661979e3d7cfc1a752a7a0b29b3b6ffdd78e6c259a4113");
-  CHECK(fingerprint != fingerprint_of(merge, "built-in", sample().types, 1));
-  CHECK(fingerprint != fingerprint_of(merge, "other", sample().types, 0));
-  CHECK(fingerprint != fingerprint_of(script_identity("x"), "built-in", sample().types, 0));
+  CHECK(fingerprint != fingerprint_of(merge, "built-in", sample().types, {}, 1));
+  CHECK(fingerprint != fingerprint_of(merge, "other", sample().types, {}, 0));
+  CHECK(fingerprint != fingerprint_of(script_identity("x"), "built-in", sample().types, {}, 0));
   // Event types without upcasters change nothing.
-  CHECK(fingerprint == fingerprint_of(merge, "built-in", FoldedTypes(), 0));
+  CHECK(fingerprint == fingerprint_of(merge, "built-in", FoldedTypes(), {}, 0));
 }
