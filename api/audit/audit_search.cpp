@@ -22,12 +22,17 @@ namespace stele::api {
 
 namespace {
 
+/// The trail is about what is stored.
+void append_stored(std::string& to, const Record& record, const EventNotes* notes, const Upcast* /*upcast*/) {
+  append_audit_json(to, record, notes);
+}
+
 constexpr RecordList kAuditRecords{
     .cursors = CursorKind::AuditRecords,
     .path = "/v1/events/audit",
     .member = "records",
-    .page_item = &append_audit_json,
-    .line_item = &append_audit_json,
+    .page_item = &append_stored,
+    .line_item = &append_stored,
 };
 
 /// The longest resource that a record has.
@@ -143,7 +148,7 @@ std::variant<RecordListRequest, Problem> parse_audit_search(const Request& reque
 
 std::variant<Response, Problem> search_audit(const Store& store, const RecordListRequest& request, const Request& asker,
                                              ReadLimits limits, const EventNotes* notes) {
-  return list_records(store, kAuditRecords, request, asker, limits, notes);
+  return list_records(store, kAuditRecords, request, asker, limits, notes, {});
 }
 
 }  // namespace stele::api

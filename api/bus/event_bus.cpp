@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/http/problem.h"
 #include "api/json/json_writer.h"
@@ -11,6 +12,7 @@
 #include "api/records/current_record.h"
 #include "api/records/event_json.h"
 #include "api/records/event_notes.h"
+#include "api/records/shown_versions.h"
 
 namespace stele::api {
 
@@ -98,7 +100,11 @@ void EventBus::publish(const Record& record) {
     if (bus_.connected()) {
       channel_.assign(kEventChannelPrefix).append(shown_event_type(notes_, record.header().event_type));
       message_.clear();
-      append_event_json(message_, record, DataForm::Minified, notes_);
+      const Record* const one = &record;
+      UpcastTerms terms;
+      terms.abandoned = [this] { return stopping(); };
+      const std::vector<Upcast> upcasts = upcast_events({&one, 1}, shown_versions(notes_), terms);
+      append_event_json(message_, record, DataForm::Minified, notes_, upcasts.empty() ? nullptr : &upcasts[0]);
       taken = bus_.publish(channel_, message_);
       if (message_.capacity() > kMessageBytesKept) std::string().swap(message_);
     }

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "api/records/event_notes.h"
+#include "api/records/shown_versions.h"
 #include "engine/log/record.h"
 
 namespace stele::api {
@@ -51,11 +53,34 @@ EventQuery read_event_filters(Parameters& parameters) {
   query.to_sequence = as_id<SequenceNumber>(parameters.integer("toSequence", 0, kPositionMax));
   query.after = as_id<Position>(parameters.integer("afterPosition", 0, kPositionMax));
   query.include_system = parameters.flag("includeSystem").value_or(false);
-  // No upcasters exist, so every version that can be asked for is the stored one.
-  if (const auto version = parameters.text("schemaVersion"); version && *version != "stored") {
-    (void)parameters.integer("schemaVersion", 1, std::numeric_limits<std::uint32_t>::max());
-  }
   return query;
+}
+
+SchemaVersionChoice read_schema_version(Parameters& parameters) {
+  using Kind = SchemaVersionChoice::Kind;
+  const auto text = parameters.text("schemaVersion");
+  if (!text) return {};
+  if (*text == "stored") return {Kind::Stored, 0};
+  const auto version = parameters.integer("schemaVersion", 1, std::numeric_limits<std::uint32_t>::max());
+  return version ? SchemaVersionChoice{Kind::Exact, static_cast<std::uint32_t>(*version)} : SchemaVersionChoice{};
+}
+
+std::uint32_t newest_schema_version(const EventNotes* notes, std::vector<std::string> event_types) {
+  const auto chains = shown_versions(notes).chains;
+  if (chains == nullptr) return 1;
+  if (event_types.empty()) return chains->newest_version();
+  notes->aliases.widen(event_types);
+  std::uint32_t newest = 1;
+  for (const std::string& type : event_types) newest = std::max(newest, chains->newest_version(type));
+  return newest;
+}
+
+std::string version_objection(SchemaVersionChoice choice, const EventNotes* notes,
+                              const std::vector<std::string>& event_types) {
+  if (choice.kind != SchemaVersionChoice::Kind::Exact) return {};
+  const std::uint32_t newest = newest_schema_version(notes, event_types);
+  if (choice.version <= newest) return {};
+  return "The newest version is " + std::to_string(newest) + ".";
 }
 
 }  // namespace stele::api

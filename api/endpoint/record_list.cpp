@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "api/http/bounded_read.h"
 #include "api/json/json_writer.h"
@@ -79,11 +81,61 @@ void apply_cursor(EventQuery& query, Position last) {
   }
 }
 
+/// Takes records out of a stream, several at a time where they are upcast, so that a script is asked for many at once.
+class ShownRecords {
+ public:
+  /// `first`: where one at a time are read to.
+  ShownRecords(EventStream& stream, const ShownVersions& versions, const Request& asker, Record& first)
+      : stream_(stream), versions_(versions), asker_(asker), records_{&first} {}
+
+  /// The next one; null if there is none. No more than `wanted` are upcast for it.
+  Result<const Record*> next(std::size_t wanted) {
+    if (given_ < count_) ++given_;
+    if (given_ == count_) STELE_TRY(read(wanted));
+    return given_ == count_ ? nullptr : records_[given_];
+  }
+  /// How the one that was given last is shown; null = as it is stored.
+  [[nodiscard]] const Upcast* upcast() const { return upcasts_.empty() ? nullptr : &upcasts_[given_]; }
+  /// Whether another one can be had at no cost.
+  [[nodiscard]] bool has_more() const { return given_ + 1 < count_; }
+
+ private:
+  static constexpr std::size_t kRecordsMax = 128;
+  static constexpr std::size_t kDataBytesMax = 1U << 20;
+
+  Status read(std::size_t wanted) {
+    given_ = count_ = 0;
+    upcasts_.clear();
+    const std::size_t most = versions_.chains == nullptr ? 1 : std::clamp<std::size_t>(wanted, 1, kRecordsMax);
+    for (std::size_t bytes = 0; count_ < most && bytes < kDataBytesMax; ++count_) {
+      if (count_ == records_.size()) records_.push_back(others_.emplace_back(std::make_unique<Record>()).get());
+      STELE_ASSIGN(const bool found, stream_.next(*records_[count_]));
+      if (!found) break;
+      bytes += records_[count_]->header().data_length.value_or(0);
+    }
+    if (wanted == 0 || versions_.chains == nullptr) return {};
+    const std::vector<const Record*> read(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(count_));
+    UpcastTerms terms;
+    terms.abandoned = [this] { return asker_.abandoned(); };
+    upcasts_ = upcast_events(read, versions_, terms);
+    return {};
+  }
+
+  EventStream& stream_;
+  const ShownVersions& versions_;
+  const Request& asker_;
+  std::vector<std::unique_ptr<Record>> others_;
+  std::vector<Record*> records_;
+  std::vector<Upcast> upcasts_;
+  std::size_t count_ = 0;
+  std::size_t given_ = 0;
+};
+
 /// The records of a query as NDJSON, up to `end`.
 class RecordLines : public BodySource {
  public:
   RecordLines(const Store& store, const RecordList& list, EventQuery query, Position end, std::size_t limit,
-              const Request& asker, ReadLimits limits, const EventNotes* notes)
+              const Request& asker, ReadLimits limits, const EventNotes* notes, ShownVersions versions)
       : store_(store),
         list_(list),
         query_(std::move(query)),
@@ -91,7 +143,8 @@ class RecordLines : public BodySource {
         left_(limit == 0 ? std::numeric_limits<std::size_t>::max() : limit),
         asker_(asker),
         limits_(limits),
-        notes_(notes) {}
+        notes_(notes),
+        versions_(std::move(versions)) {}
 
   Result<bool> next(std::string& to) override {
     if (left_ == 0) return false;
@@ -100,17 +153,18 @@ class RecordLines : public BodySource {
     const auto view = store_.view_until(end_);
     STELE_ASSIGN(const std::unique_ptr<EventStream> stream, view->query(query_, &budget));
     std::optional<Position> last;
-    while (left_ > 0 && to.size() < begin + kPieceBytes) {
-      STELE_ASSIGN(const bool found, stream->next(record_));
-      if (!found) {
+    ShownRecords records(*stream, versions_, asker_, record_);
+    while (left_ > 0 && (to.size() < begin + kPieceBytes || records.has_more())) {
+      STELE_ASSIGN(const Record* const record, records.next(left_));
+      if (record == nullptr) {
         if (!stream->rest_behind()) left_ = 0;
         last = stream->rest_behind();
         break;
       }
-      list_.line_item(to, record_, notes_);
+      list_.line_item(to, *record, notes_, records.upcast());
       to += '\n';
       --left_;
-      last = record_.header().position;
+      last = record->header().position;
     }
     if (left_ == 0) return to.size() > begin;
     if (last) apply_cursor(query_, *last);
@@ -127,11 +181,14 @@ class RecordLines : public BodySource {
   const Request& asker_;
   const ReadLimits limits_;
   const EventNotes* const notes_;
+  const ShownVersions versions_;
   Record record_;
 };
 
 std::variant<Response, Problem> page_of(const ReadView& view, const RecordList& list, const RecordListRequest& request,
-                                        ReadBudget budget, const EventNotes* notes) {
+                                        const Request& asker, ReadLimits limits, const EventNotes* notes,
+                                        const ShownVersions& versions) {
+  ReadBudget budget = read_budget(asker, limits);
   auto stream = view.query(request.query, &budget);
   if (!stream) return read_failed();
   Response response;
@@ -140,16 +197,18 @@ std::variant<Response, Problem> page_of(const ReadView& view, const RecordList& 
   body.reserve(std::min(page_bytes + page_bytes / 8, kPieceBytes));
   JsonWriter json(body);
   json.begin_object().key(list.member).begin_array();
-  thread_local Record record;
+  thread_local Record first;
+  ShownRecords records(**stream, versions, asker, first);
   std::optional<Position> last;  // where the next page goes on behind
   std::size_t count = 0;
   while (true) {
-    const auto found = (*stream)->next(record);
+    const auto found = records.next(request.limit - count);
     if (!found) return read_failed();
-    if (!*found) last = (*stream)->rest_behind();
-    if (!*found || count == request.limit || body.size() >= kPageBytesMax) break;
-    list.page_item(json.value(), record, notes);
-    last = record.header().position;
+    const Record* const record = *found;
+    if (record == nullptr) last = (*stream)->rest_behind();
+    if (record == nullptr || count == request.limit || body.size() >= kPageBytesMax) break;
+    list.page_item(json.value(), *record, notes, records.upcast());
+    last = record->header().position;
     response.shown.add(*last);
     ++count;
   }
@@ -204,13 +263,12 @@ std::optional<Problem> read_record_list(Parameters& parameters, const RecordList
 
 std::variant<Response, Problem> list_records(const Store& store, const RecordList& list,
                                              const RecordListRequest& request, const Request& asker, ReadLimits limits,
-                                             const EventNotes* notes) {
-  if (request.format == BodyFormat::Json)
-    return page_of(*store.view(), list, request, read_budget(asker, limits), notes);
+                                             const EventNotes* notes, ShownVersions versions) {
+  if (request.format == BodyFormat::Json) return page_of(*store.view(), list, request, asker, limits, notes, versions);
   Response response;
   response.content_type = request.type;
   response.source = std::make_unique<RecordLines>(store, list, request.query, store.durable_end(), request.limit, asker,
-                                                  limits, notes);
+                                                  limits, notes, std::move(versions));
   return response;
 }
 

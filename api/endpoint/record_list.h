@@ -15,6 +15,7 @@
 #include "api/http/negotiation.h"
 #include "api/http/parameters.h"
 #include "api/http/problem.h"
+#include "api/records/shown_versions.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -25,8 +26,8 @@ struct RecordList {
   std::string_view path;
   std::string_view member;  ///< of a page, that holds its records
   /// Append a record as a whole JSON object: to a page, and to a line, which has no line breaks inside.
-  void (*page_item)(std::string& to, const Record& record, const EventNotes* notes);
-  void (*line_item)(std::string& to, const Record& record, const EventNotes* notes);
+  void (*page_item)(std::string& to, const Record& record, const EventNotes* notes, const Upcast* upcast);
+  void (*line_item)(std::string& to, const Record& record, const EventNotes* notes, const Upcast* upcast);
 };
 
 /// What a list was asked for.
@@ -47,9 +48,10 @@ struct RecordListRequest {
 
 /// A page, or a stream of lines up to the head of now. Neither a page nor a piece of the stream examines more than
 /// `limits` allow, or goes on for long once `asker` is abandoned, which must outlive the answer. May block on a cold
-/// disk.
+/// disk, and for scripts that upcast what `versions` wants in another version.
 [[nodiscard]] std::variant<Response, Problem> list_records(const Store& store, const RecordList& list,
                                                            const RecordListRequest& request, const Request& asker,
-                                                           ReadLimits limits, const EventNotes* notes);
+                                                           ReadLimits limits, const EventNotes* notes,
+                                                           ShownVersions versions);
 
 }  // namespace stele::api

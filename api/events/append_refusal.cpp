@@ -1,13 +1,16 @@
 #include "api/events/append_refusal.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "api/access/append_authorization.h"
 #include "api/endpoint/store_refusal.h"
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "api/records/event_json.h"
+#include "api/records/shown_versions.h"
 #include "engine/base/uuid.h"
 
 namespace stele::api {
@@ -25,13 +28,11 @@ std::string json_string(std::string_view text) {
 class ConflictingEvents {
  public:
   ConflictingEvents(const ReadView& view, const Caller& caller, ReadBudget& budget, const EventNotes* notes)
-      : view_(view), caller_(caller), budget_(budget), notes_(notes), json_(text_) {
-    json_.begin_array();
-  }
+      : view_(view), caller_(caller), budget_(budget), notes_(notes) {}
 
   void add(Position position) {
-    if (count_ == kConflictingEventsMax || !view_.read(position, record_)) return;
-    write();
+    if (found_.size() == kConflictingEventsMax || !view_.read(position, *next_)) return;
+    take();
   }
   /// Those of an aggregate from a sequence number on.
   void add(const std::string& aggregate_id, SequenceNumber from) {
@@ -40,32 +41,38 @@ class ConflictingEvents {
     query.from_sequence = from;
     auto stream = view_.query(query, &budget_);
     if (!stream) return;
-    while (count_ < kConflictingEventsMax) {
-      const auto more = (*stream)->next(record_);
+    while (found_.size() < kConflictingEventsMax) {
+      const auto more = (*stream)->next(*next_);
       if (!more || !*more) return;
-      write();
+      take();
     }
   }
-  [[nodiscard]] std::string finish() {
-    json_.end_array();
-    return std::move(text_);
+  [[nodiscard]] std::string finish() const {
+    std::vector<const Record*> records;
+    for (const auto& record : found_) records.push_back(record.get());
+    const std::vector<Upcast> upcasts = upcast_events(records, shown_versions(notes_));
+    std::string text;
+    JsonWriter json(text);
+    json.begin_array();
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      append_event_json(json.value(), *records[i], DataForm::AsSent, notes_, upcasts.empty() ? nullptr : &upcasts[i]);
+    }
+    json.end_array();
+    return text;
   }
 
  private:
-  void write() {
-    if (!caller_.may_see(record_.header())) return;
-    append_event_json(json_.value(), record_, DataForm::AsSent, notes_);
-    ++count_;
+  void take() {
+    if (!caller_.may_see(next_->header())) return;
+    found_.push_back(std::exchange(next_, std::make_unique<Record>()));
   }
 
   const ReadView& view_;
   const Caller& caller_;
   ReadBudget& budget_;
   const EventNotes* const notes_;
-  std::string text_;
-  JsonWriter json_;
-  Record record_;
-  std::size_t count_ = 0;
+  std::vector<std::unique_ptr<const Record>> found_;
+  std::unique_ptr<Record> next_ = std::make_unique<Record>();
 };
 
 /// Also for an aggregate that is not there. One that began after the caller's rights were checked may be another's.

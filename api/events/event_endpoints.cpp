@@ -25,6 +25,7 @@ EventEndpoints::EventEndpoints(Store& store, Scheduler& scheduler, const Service
 
 std::vector<Endpoint> EventEndpoints::endpoints() {
   const EndpointLimits one;
+  const EndpointLimits single{.query = QueryUse::Read};
   const EndpointLimits list{.answer = AnswerForm::JsonOrLines, .query = QueryUse::Read};
   const EndpointLimits append{
       .body = BodyForm::Events, .body_bytes_max = options_.limits.body_bytes_max, .query = QueryUse::Read};
@@ -33,11 +34,8 @@ std::vector<Endpoint> EventEndpoints::endpoints() {
        [this](const CallPtr& call) { appender_.handle(call); }, audited_as("event.append"), &Appender::make_call},
       {Method::Get, "/v1/events", Permission::Read, list, RunsOn::IoThread,
        [this](const CallPtr& call) { list_of_events(call); }, audited_as("events.query")},
-      {Method::Get, "/v1/events/{eventId}", Permission::Read, one, RunsOn::ReadPool,
-       [this](const CallPtr& call) {
-         call->send(show_event(store_, call->caller(), call->parameter("eventId"), options_.notes));
-       },
-       audited_as("event.show")},
+      {Method::Get, "/v1/events/{eventId}", Permission::Read, single, RunsOn::ReadPool,
+       [this](const CallPtr& call) { one_event(*call); }, audited_as("event.show")},
       {Method::Get, "/v1/events/{eventId}/data", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) { call->send(show_event_data(store_, call->caller(), call->parameter("eventId"))); },
        audited_as("event.data")},
@@ -55,8 +53,16 @@ std::vector<Endpoint> EventEndpoints::endpoints() {
 
 void EventEndpoints::begin_shutdown() { waiters_->close(); }
 
+void EventEndpoints::one_event(Call& call) {
+  Parameters parameters(call.request().query(), {"schemaVersion"});
+  const SchemaVersionChoice version = read_schema_version(parameters);
+  if (const auto problem = parameters.problem()) return call.fail(*problem);
+  call.send(
+      show_event(store_, call.caller(), call.parameter("eventId"), version, options_.notes, call.request()));
+}
+
 void EventEndpoints::list_of_events(const CallPtr& call) {
-  auto parsed = parse_event_list(call->request(), call->accepted(), options_.limits, store_.store_id());
+  auto parsed = parse_event_list(call->request(), call->accepted(), options_.limits, store_.store_id(), options_.notes);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   if (!may_list(*call, std::get<EventListRequest>(parsed).query)) return;
   const auto min_position = std::get<EventListRequest>(parsed).min_position;

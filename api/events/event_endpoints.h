@@ -27,6 +27,7 @@ class EventEndpoints {
   void begin_shutdown();
 
  private:
+  void one_event(Call& call);
   void list_of_events(const std::shared_ptr<Call>& call);
   void list_of_aggregates(const std::shared_ptr<Call>& call);
 

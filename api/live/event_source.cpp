@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "api/json/json_writer.h"
-#include "api/records/event_json.h"
 
 namespace stele::api {
 
@@ -39,18 +38,18 @@ Result<PushedBody::Step> EventSource::next(Occasion occasion, std::string& to) {
 }
 
 Result<PushedBody::Step> EventSource::append_events(std::string& to) {
-  std::shared_ptr<const Record> record;
+  LiveEvent event;
   while (to.size() < kEventSourcePieceBytes) {
-    const Result<LiveFeed::Step> step = feed_->next(record);
+    const Result<LiveFeed::Step> step = feed_->next(event);
     if (!step) {
       if (to.empty()) return step.error();
       return Step::More;  // what there is first; then it fails again
     }
     switch (*step) {
       case LiveFeed::Step::Event:
-        append_id(to, record->header().position);
+        append_id(to, event.record->header().position);
         to += "data: ";
-        append_event_json(to, *record, DataForm::Minified, feed_->notes());
+        event.append_json(to, feed_->notes());
         to += "\n\n";
         break;
       case LiveFeed::Step::CaughtUp:

@@ -30,9 +30,9 @@ std::vector<Endpoint> LiveEndpoints::endpoints() {
 
 void LiveEndpoints::stream(const std::shared_ptr<Call>& call) {
   const Request& request = call->request();
-  auto parsed = parse_stream_request(request, room_.store);
+  auto parsed = parse_stream_request(request, room_.store, room_.options.notes);
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
-  EventQuery& query = std::get<EventQuery>(parsed);
+  auto& [query, version] = std::get<StreamRequest>(parsed);
   if (!may_list(*call, query)) return;
   MessageFraming* const framing = room_.options.web_sockets;
   const bool is_socket = framing != nullptr && framing->is_wanted(request);
@@ -53,7 +53,7 @@ void LiveEndpoints::stream(const std::shared_ptr<Call>& call) {
                           .header("Retry-After", "10"));
   }
   const auto interval = room_.options.live.checkpoint_interval;
-  auto feed = std::make_unique<LiveFeed>(room_, *call, std::move(query), std::move(*place));
+  auto feed = std::make_unique<LiveFeed>(room_, *call, std::move(query), version, std::move(*place));
   if (is_socket) {
     auto socket = std::make_unique<LiveSocket>(std::move(feed), interval);
     return call->send(framing->answer(request, kLiveProtocol, std::move(socket), kLiveMessageBytesMax));

@@ -1,15 +1,31 @@
 #include "api/live/live_feed.h"
 
 #include <utility>
+#include <vector>
 
 #include "api/access/authenticator.h"
 #include "api/http/bounded_read.h"
 #include "api/records/current_record.h"
+#include "api/records/event_json.h"
 #include "api/records/event_notes.h"
 
 namespace stele::api {
 
-LiveFeed::LiveFeed(LiveRoom& room, const Call& call, EventQuery query, LiveRoom::Place place)
+namespace {
+
+/// What is upcast without a script on an I/O thread.
+constexpr std::size_t kInlineUpcastBytesMax = 32U << 10;
+constexpr std::size_t kReadyEventsMax = 64;
+constexpr std::size_t kReadyBytesMax = 256U << 10;
+
+}  // namespace
+
+void LiveEvent::append_json(std::string& to, const EventNotes* notes) const {
+  append_event_json(to, *record, DataForm::Minified, notes, upcast ? &*upcast : nullptr);
+}
+
+LiveFeed::LiveFeed(LiveRoom& room, const Call& call, EventQuery query, SchemaVersionChoice version,
+                   LiveRoom::Place place)
     : room_(room),
       asker_(call.request()),
       query_(std::move(query)),
@@ -20,37 +36,103 @@ LiveFeed::LiveFeed(LiveRoom& room, const Call& call, EventQuery query, LiveRoom:
       principal_(call.caller().shared_principal()),
       record_(call),
       credentials_until_(std::chrono::steady_clock::now() + room.options.live.credentials_interval),
-      told_(query_.after) {}
+      told_(query_.after),
+      version_(version) {}
 
 void LiveFeed::begin(std::shared_ptr<Waker> waker) {
   if (notes() != nullptr) notes()->aliases.widen(query_.event_types);
   follower_ = room_.hub.follow(std::move(query_), [waker = std::move(waker)] { waker->wake(); });
 }
 
-LiveFeed::Step LiveFeed::give(const Record& record) {
-  told_ = record.header().position;
+LiveFeed::Step LiveFeed::give(LiveEvent& to, LiveEvent event) {
+  to = std::move(event);
+  told_ = to.record->header().position;
   record_.show(*told_);
   room_.events_sent.fetch_add(1, std::memory_order_relaxed);
   return Step::Event;
 }
 
-Result<LiveFeed::Step> LiveFeed::next(std::shared_ptr<const Record>& to) {
-  if (outdated_ != nullptr) {
-    STELE_ASSIGN(to, read_again(room_.store, *outdated_));
-    outdated_.reset();
-    return give(*to);
+bool LiveFeed::must_wait(const Record& record, const ShownVersions& versions) const {
+  if (may_be_outdated(record, notes())) return true;
+  if (!versions.concerns(record)) return false;
+  return versions.needs_worker(record) || record.header().data_length.value_or(0) > kInlineUpcastBytesMax;
+}
+
+bool LiveFeed::is_too_slow() const { return !at_leisure_ && caught_up_ && follower_->has_fallen_behind(); }
+
+bool LiveFeed::is_current(const ReadyEvent& ready) const {
+  const Record& record = *ready.event.record;
+  if (!may_be_outdated(record, notes())) return true;
+  return ready.standing.under_way == 0 &&
+         notes()->redactions.standing(record.header().aggregate_id) == ready.standing;
+}
+
+Status LiveFeed::make_ready() {
+  const ShownVersions versions = shown_versions(notes(), version_);
+  std::size_t bytes = 0;
+  for (const auto& record : held_) bytes += record->header().data_length.value_or(0);
+  ReadBudget budget = read_budget(asker_, room_.options.read_limits);
+  // Many at once, so that a script is not asked for each. Whatever ends this comes again with the next call.
+  while (versions.chains != nullptr && held_.size() < kReadyEventsMax && bytes < kReadyBytesMax && !is_too_slow()) {
+    std::shared_ptr<const Record> record;
+    const auto step = follower_->next(record, &budget);
+    if (!step || *step != EventFollower::Step::Event) break;
+    bytes += record->header().data_length.value_or(0);
+    held_.push_back(std::move(record));
   }
-  if (!at_leisure_ && caught_up_ && follower_->has_fallen_behind()) {
+  std::vector<const Record*> shown;
+  std::vector<RedactionNotes::Standing> standings(held_.size());
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    if (notes() != nullptr) standings[i] = notes()->redactions.standing(held_[i]->header().aggregate_id);
+    if (may_be_outdated(*held_[i], notes())) {
+      STELE_ASSIGN(held_[i], read_again(room_.store, *held_[i]));
+    }
+    shown.push_back(held_[i].get());
+  }
+  UpcastTerms terms;
+  terms.abandoned = [this] { return asker_.abandoned(); };
+  std::vector<Upcast> upcasts = upcast_events(shown, versions, terms);
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    ready_.push_back({LiveEvent{std::move(held_[i])}, standings[i]});
+    if (!upcasts.empty()) ready_.back().event.upcast = std::move(upcasts[i]);
+  }
+  held_.clear();
+  return {};
+}
+
+Result<LiveFeed::Step> LiveFeed::next(LiveEvent& to) {
+  const bool made_now = !held_.empty();
+  if (made_now) STELE_TRY(make_ready());
+  if (!ready_.empty()) {
+    if (!made_now && !is_current(ready_.front())) {
+      for (ReadyEvent& ready : ready_) held_.push_back(std::move(ready.event.record));
+      ready_.clear();
+      return Step::Paused;
+    }
+    LiveEvent event = std::move(ready_.front().event);
+    ready_.pop_front();
+    return give(to, std::move(event));
+  }
+  if (is_too_slow()) {
     room_.cut_for_slowness.fetch_add(1, std::memory_order_relaxed);
     return Step::TooSlow;
   }
   ReadBudget budget = read_budget(asker_, room_.options.read_limits);
-  STELE_ASSIGN(const EventFollower::Step step, follower_->next(to, &budget));
+  std::shared_ptr<const Record> record;
+  STELE_ASSIGN(const EventFollower::Step step, follower_->next(record, &budget));
   switch (step) {
-    case EventFollower::Step::Event:
-      if (!may_be_outdated(*to, notes())) return give(*to);
-      outdated_ = std::move(to);
-      return Step::Paused;  // the next call may wait for a disk
+    case EventFollower::Step::Event: {
+      const ShownVersions versions = shown_versions(notes(), version_);
+      if (must_wait(*record, versions)) {
+        held_.push_back(std::move(record));
+        return Step::Paused;  // the next call may wait
+      }
+      const Record* const one = record.get();
+      std::vector<Upcast> upcasts = upcast_events({&one, 1}, versions);
+      LiveEvent event{std::move(record)};
+      if (!upcasts.empty()) event.upcast = std::move(upcasts[0]);
+      return give(to, std::move(event));
+    }
     case EventFollower::Step::AtHead:
       return std::exchange(caught_up_, true) ? Step::Wait : Step::CaughtUp;
     case EventFollower::Step::Paused:
@@ -62,7 +144,7 @@ Result<LiveFeed::Step> LiveFeed::next(std::shared_ptr<const Record>& to) {
 }
 
 std::optional<Position> LiveFeed::take_checkpoint() {
-  if (outdated_ != nullptr) return std::nullopt;
+  if (!held_.empty() || !ready_.empty()) return std::nullopt;
   const Position end = follower_->examined_end();
   if (end == Position{0} || (told_ && end <= told_->next())) return std::nullopt;
   told_ = Position{end.value() - 1};

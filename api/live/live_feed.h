@@ -3,24 +3,36 @@
 // whether it may go on.
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/access/principal.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/stream_record.h"
 #include "api/http/http.h"
 #include "api/live/live_room.h"
+#include "api/records/redaction_notes.h"
+#include "api/records/shown_versions.h"
 #include "engine/index/query.h"
 #include "engine/live/event_follower.h"
 
 namespace stele::api {
 
+/// An event as it is said on a stream.
+struct LiveEvent {
+  std::shared_ptr<const Record> record;
+  std::optional<Upcast> upcast{};  ///< none: it is shown as it is stored
+
+  void append_json(std::string& to, const EventNotes* notes) const;
+};
+
 /// Made on the I/O thread while the call is not answered; one thread at a time. Must not outlive the call's request.
 class LiveFeed {
  public:
-  LiveFeed(LiveRoom& room, const Call& call, EventQuery query, LiveRoom::Place place);
+  LiveFeed(LiveRoom& room, const Call& call, EventQuery query, SchemaVersionChoice version, LiveRoom::Place place);
   LiveFeed(const LiveFeed&) = delete;
 
   /// Once, before the rest.
@@ -35,8 +47,8 @@ class LiveFeed {
     Over,      ///< the server ends
   };
   /// Errors as of EventFollower::next().
-  [[nodiscard]] Result<Step> next(std::shared_ptr<const Record>& to);
-  [[nodiscard]] bool may_block() const { return outdated_ != nullptr || follower_->may_block(); }
+  [[nodiscard]] Result<Step> next(LiveEvent& to);
+  [[nodiscard]] bool may_block() const { return !held_.empty() || follower_->may_block(); }
   /// A reader that says itself how much it takes is not too slow: it goes on from the log.
   void read_at_leisure() { at_leisure_ = true; }
 
@@ -53,7 +65,12 @@ class LiveFeed {
   [[nodiscard]] bool has_credentials();
 
  private:
-  [[nodiscard]] Step give(const Record& record);
+  [[nodiscard]] Step give(LiveEvent& to, LiveEvent event);
+  /// Whether to show it takes more than an I/O thread has time for.
+  [[nodiscard]] bool must_wait(const Record& record, const ShownVersions& versions) const;
+  /// What is held, and some of what follows it, is ready then. An error leaves it held.
+  [[nodiscard]] Status make_ready();
+  [[nodiscard]] bool is_too_slow() const;
 
   LiveRoom& room_;
   const Request& asker_;
@@ -71,8 +88,16 @@ class LiveFeed {
   bool caught_up_ = false;
   std::optional<Position> told_;
   std::unique_ptr<EventFollower> follower_;
-  /// The next one, which may have been redacted since it was read: it has to be read again.
-  std::shared_ptr<const Record> outdated_;
+  const SchemaVersionChoice version_;
+  /// The next ones. They may have been redacted since they were read, so that they have to be read again, or a script or
+  /// much work has to upcast them: the next call may wait for that.
+  std::vector<std::shared_ptr<const Record>> held_;
+  struct ReadyEvent {
+    LiveEvent event;
+    RedactionNotes::Standing standing{};  ///< of its aggregate, before it was read
+  };
+  [[nodiscard]] bool is_current(const ReadyEvent& ready) const;
+  std::deque<ReadyEvent> ready_;  ///< the next ones; none is held then
 };
 
 }  // namespace stele::api

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "api/json/json_writer.h"
-#include "api/records/event_json.h"
 
 namespace stele::api {
 
@@ -54,10 +53,10 @@ Result<LiveSocket::Step> LiveSocket::next(Occasion occasion, Sink& to) {
 }
 
 Result<LiveSocket::Step> LiveSocket::give_events(Sink& to) {
-  std::shared_ptr<const Record> record;
+  LiveEvent event;
   while (to.bytes() < kLiveSocketPieceBytes) {
     if (!has_credit()) return Step::Wait;
-    const Result<LiveFeed::Step> step = feed_->next(record);
+    const Result<LiveFeed::Step> step = feed_->next(event);
     if (!step) {
       fail(to, 1011, "storage-error", "Stored bytes that the stream needs cannot be read.");
       return Step::Wait;
@@ -65,7 +64,7 @@ Result<LiveSocket::Step> LiveSocket::give_events(Sink& to) {
     switch (*step) {
       case LiveFeed::Step::Event:
         text_.assign(R"({"type":"event","event":)");
-        append_event_json(text_, *record, DataForm::Minified, feed_->notes());
+        event.append_json(text_, feed_->notes());
         text_ += '}';
         to.message(text_);
         if (credit_) --*credit_;

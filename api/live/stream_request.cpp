@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "api/endpoint/event_filters.h"
 #include "api/http/field_list.h"
@@ -21,10 +22,17 @@ std::optional<Position> parse_position(std::string_view text) {
 
 }  // namespace
 
-std::variant<EventQuery, Problem> parse_stream_request(const Request& request, const Store& store) {
+std::variant<StreamRequest, Problem> parse_stream_request(const Request& request, const Store& store,
+                                                         const EventNotes* notes) {
   constexpr std::string_view kLastEventId = "Last-Event-ID";
   Parameters parameters(request.query(), {"start"}, event_filter_names());
-  EventQuery query = read_event_filters(parameters);
+  StreamRequest stream;
+  EventQuery& query = stream.query;
+  query = read_event_filters(parameters);
+  stream.version = read_schema_version(parameters);
+  if (auto objection = version_objection(stream.version, notes, query.event_types); !objection.empty()) {
+    parameters.refuse("schemaVersion", std::move(objection));
+  }
   const Position head{store.durable_end().value() - 1};  // there is a first record always
   std::optional<Position> start = head;
   if (const auto text = parameters.text("start")) {
@@ -51,7 +59,7 @@ std::variant<EventQuery, Problem> parse_stream_request(const Request& request, c
     if (*start > head) return refuse("No record has this position yet: it is that of another store.");
   }
   if (start) query.after = query.after ? std::max(*query.after, *start) : *start;
-  return query;
+  return stream;
 }
 
 }  // namespace stele::api

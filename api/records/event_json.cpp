@@ -152,6 +152,15 @@ inline void append_rest(std::string& to, const Record& record, DataForm form, co
   to += '}';
 }
 
+void append_upcast_error(std::string& to, const UpcastFailure& failure) {
+  JsonWriter json(to += R"(,"upcastError":)");
+  json.begin_object().key("detail").string(failure.detail);
+  if (!failure.pointer.empty()) json.key("pointer").string(failure.pointer);
+  if (failure.line) json.key("line").number(*failure.line);
+  if (failure.column) json.key("column").number(*failure.column);
+  json.end_object();
+}
+
 }  // namespace
 
 void append_redacted_json(std::string& to, const Record& record, const EventNotes* notes) {
@@ -167,12 +176,21 @@ void append_redacted_json(std::string& to, const Record& record, const EventNote
   json.key("timestamp").plain(format_timestamp(note->time)).end_object();
 }
 
-void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes) {
-  append_header(to, record.header(),
-                notes == nullptr ? std::nullopt : notes->aliases.shown_name(record.header().event_type),
-                record.header().schema_version);
-  append_body(to, R"(,"data":)", record.body().data, form);
+void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes,
+                       const Upcast* upcast) {
+  const RecordHeader& header = record.header();
+  append_header(to, header, notes == nullptr ? std::nullopt : notes->aliases.shown_name(header.event_type),
+                upcast == nullptr ? header.schema_version : upcast->version);
+  if (upcast != nullptr && upcast->data) {
+    append_body(to, R"(,"data":)", std::string_view(*upcast->data), form);
+  } else {
+    append_body(to, R"(,"data":)", record.body().data, form);
+  }
   append_rest(to, record, form, notes);
+  if (upcast == nullptr || !upcast->failure) return;
+  to.pop_back();
+  append_upcast_error(to, *upcast->failure);
+  to += '}';
 }
 
 void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast) {

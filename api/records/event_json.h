@@ -18,7 +18,10 @@ enum class DataForm {
 /// Appends one JSON object. Members that the record does not have are left out; `redacted` names those whose bytes were
 /// removed, and `redaction` says when that was asked for, if there are notes of it. An event whose type has an alias
 /// has that as `eventType`, and `storedEventType` beside it.
-void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes = nullptr);
+/// `upcast`: in which version of its schema it is shown; null = as it is stored. One that is not the stored one has
+/// `storedVersion` beside it, and one that could not be made `upcastError`.
+void append_event_json(std::string& to, const Record& record, DataForm form, const EventNotes* notes = nullptr,
+                       const Upcast* upcast = nullptr);
 
 /// Appends `,"redacted":[…],"redaction":{…}`, the latter if there are notes of it. Private members are named of actions
 /// only: events do not show that they have any.

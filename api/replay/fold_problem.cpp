@@ -50,23 +50,7 @@ Problem kind_of_problem(const FoldFailure& failure) {
       .header("Retry-After", "5");
 }
 
-void name_event(Problem& problem, const FailedEvent& event) {
-  problem.member("position", std::to_string(event.position.value()));
-  problem.member("sequenceNumber", std::to_string(event.sequence.value()));
-  problem.member("eventType", json_string(event.event_type));
-}
-
 }  // namespace
-
-Problem upcast_problem(const UpcastFailure& failure, const FailedEvent& event) {
-  Problem problem(failure.passes ? "unavailable" : "upcast-failed", failure.detail);
-  if (failure.passes) problem.header("Retry-After", "1");
-  name_event(problem, event);
-  problem.member("pointer", json_string(failure.pointer));
-  if (failure.line) problem.member("line", std::to_string(*failure.line));
-  if (failure.column) problem.member("column", std::to_string(*failure.column));
-  return problem;
-}
 
 Problem fold_problem(const FoldFailure& failure, const std::optional<FailedEvent>& event) {
   using Kind = FoldFailure::Kind;

@@ -19,8 +19,9 @@ using CallPtr = std::shared_ptr<Call>;
 
 constexpr std::size_t kRedriveBodyBytesMax = 64U << 10;
 
-ListReader dead_letters_of(const SubscriptionRoom& room, const Store& store, std::string id, Caller caller) {
-  return [&room, &store, id = std::move(id), caller = std::move(caller)](
+ListReader dead_letters_of(const SubscriptionRoom& room, const Store& store, const EventNotes* notes, std::string id,
+                           Caller caller) {
+  return [&room, &store, notes, id = std::move(id), caller = std::move(caller)](
              const std::optional<Cursor>& behind, std::size_t limit,
              const std::function<void(std::string_view)>& take) -> ListPiece {
     const auto found = room.dead_letters(id, behind ? behind->position.next() : Position{0}, limit);
@@ -31,7 +32,7 @@ ListReader dead_letters_of(const SubscriptionRoom& room, const Store& store, std
       if (!view->read(listed.position, record)) return {std::nullopt, read_failed()};
       if (!caller.may_see(record.header())) continue;
       text.clear();
-      append_dead_letter_json(text, listed, record.header());
+      append_dead_letter_json(text, listed, record.header(), notes);
       take(text);
     }
     if (found.size() < limit) return {};
@@ -79,8 +80,9 @@ void DeadLetterEndpoints::list(Call& call) {
   const std::string& id = call.parameter("subscriptionId");
   const auto found = find_to_look_at(room_, call.caller(), id);
   if (const auto* const problem = std::get_if<Problem>(&found)) return call.fail(*problem);
-  call.send(answer_list(std::get<ListRequest>(request), held ? "held" : "deadLetters", call.request(),
-                        held ? held_aggregates_of(room_, id) : dead_letters_of(room_, store_, id, call.caller())));
+  call.send(
+      answer_list(std::get<ListRequest>(request), held ? "held" : "deadLetters", call.request(),
+                  held ? held_aggregates_of(room_, id) : dead_letters_of(room_, store_, notes_, id, call.caller())));
 }
 
 void DeadLetterEndpoints::redrive(Call& call) {

@@ -16,7 +16,10 @@ namespace stele::api {
 class DeadLetterEndpoints {
  public:
   DeadLetterEndpoints(SubscriptionRoom& room, const Store& store, const ServiceOptions& options)
-      : room_(room), store_(store), clock_(options.clock != nullptr ? *options.clock : system_clock()) {}
+      : room_(room),
+        store_(store),
+        clock_(options.clock != nullptr ? *options.clock : system_clock()),
+        notes_(options.notes) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
 
@@ -28,6 +31,7 @@ class DeadLetterEndpoints {
   SubscriptionRoom& room_;
   const Store& store_;
   const Clock& clock_;
+  const EventNotes* const notes_;
 };
 
 }  // namespace stele::api

@@ -14,6 +14,16 @@ namespace dom = simdjson::dom;
 
 namespace {
 
+void write_schema_version(JsonWriter& json, const SubscriptionDefinition& definition) {
+  if (!definition.schema_version) return;
+  json.key("schemaVersion");
+  if (*definition.schema_version == 0) {
+    json.plain("stored");
+  } else {
+    json.number(*definition.schema_version);
+  }
+}
+
 void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
   if (texts.empty()) return;
   json.key(name).begin_array();
@@ -154,6 +164,7 @@ void write_definition(JsonWriter& json, const SubscriptionDefinition& definition
   write_texts(json, "aggregateIds", definition.aggregate_ids);
   write_texts(json, "tags", definition.tags);
   if (definition.replay_until) json.key("replayUntil").number(definition.replay_until->value());
+  write_schema_version(json, definition);
   write_delivery(json, definition);
   json.key("retry").begin_object().key("maxAttempts").number(definition.attempts_max);
   json.key("initialDelayMs").number(definition.initial_delay.count());
@@ -179,6 +190,17 @@ std::optional<SubscriptionDefinition> read_definition(const dom::object& object)
     std::uint64_t position = 0;
     if (object["replayUntil"].get(position) != simdjson::SUCCESS) return std::nullopt;
     read.replay_until = Position{position};
+  }
+  if (members.has("schemaVersion")) {
+    std::uint64_t version = 0;
+    std::string_view text;
+    if (object["schemaVersion"].get(text) == simdjson::SUCCESS) {
+      if (text != "stored") return std::nullopt;
+    } else if (object["schemaVersion"].get(version) != simdjson::SUCCESS || version == 0 ||
+               version > std::numeric_limits<std::uint32_t>::max()) {
+      return std::nullopt;
+    }
+    read.schema_version = static_cast<std::uint32_t>(version);
   }
   retry.number("maxAttempts", read.attempts_max);
   retry.millis("initialDelayMs", read.initial_delay);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/records/event_upcasts.h"
 #include "engine/base/ids.h"
 #include "engine/deliveries/delivery_queue.h"
 #include "engine/log/record.h"
@@ -21,8 +22,9 @@ struct EventNotes;
 /// An event that is being delivered.
 struct Parcel {
   std::shared_ptr<const Record> record;
-  bool is_replay = false;             ///< at or before the subscription's `replayUntil`
-  const EventNotes* notes = nullptr;  ///< for showing it
+  bool is_replay = false;                  ///< at or before the subscription's `replayUntil`
+  const EventNotes* notes = nullptr;       ///< for showing it
+  std::shared_ptr<const Upcast> upcast{};  ///< null: it is shown as it is stored
 };
 
 /// Its number of events and its id stay the same over all its attempts.

@@ -107,11 +107,29 @@ class DefinitionBody {
       if (members_.has("eventTypes")) members_.refuse("eventType", "Stands for `eventTypes`: give only one of them.");
       if (auto type = members_.text("eventType")) definition.event_types = {*std::move(type)};
     }
+    read_schema_version();
     if (clears(members_, "replayUntil")) {
       definition.replay_until.reset();
     } else if (const auto position = members_.integer("replayUntil", 0, kPositionMax)) {
       definition.replay_until = Position{*position};
     }
+  }
+
+  void read_schema_version() {
+    constexpr std::string_view kName = "schemaVersion";
+    if (clears(members_, kName)) return definition.schema_version.reset();
+    const auto given = members_.value(kName);
+    if (!given) return;
+    if (given->text.starts_with('"')) {
+      if (members_.text(kName) != "stored") return members_.refuse(kName, "Must be \"stored\" or a version.");
+      definition.schema_version = 0;
+      return;
+    }
+    const auto version = members_.integer(kName, 1, std::numeric_limits<std::uint32_t>::max());
+    if (!version) return;
+    const std::uint32_t newest = checks_.newest_version(definition.event_types);
+    if (*version > newest) return members_.refuse(kName, "The newest version is " + std::to_string(newest) + ".");
+    definition.schema_version = static_cast<std::uint32_t>(*version);
   }
 
   void read_delivery() {
@@ -317,9 +335,6 @@ std::variant<SubscribeRequest, Problem> parse_subscribe_request(std::string_view
   SubscribeRequest request;
   request.from = read_start(members);
   request.replaces = members.text("replaces");
-  if (members.has("schemaVersion")) {
-    members.refuse("schemaVersion", "There are no schemas yet: events are delivered as they are stored.");
-  }
   if (auto problem = read.problem()) return *std::move(problem);
   request.definition = std::move(read.definition);
   request.secrets = std::move(read.secrets);
@@ -329,7 +344,7 @@ std::variant<SubscribeRequest, Problem> parse_subscribe_request(std::string_view
 std::variant<ChangeRequest, Problem> parse_change_request(std::string_view body, const SubscriptionDefinition& before,
                                                           const SubscribeChecks& checks) {
   auto parsed = BodyMembers::parse(body, {"eventTypes", "aggregateTypes", "aggregateIds", "tags", "from", "delivery",
-                                          "retry", "onDeadLetter", "replayUntil"});
+                                          "retry", "onDeadLetter", "schemaVersion", "replayUntil"});
   if (auto* const problem = std::get_if<Problem>(&parsed)) return std::move(*problem);
   BodyMembers& members = std::get<BodyMembers>(parsed);
   DefinitionBody read(members, &before, checks);

@@ -1,6 +1,7 @@
 #pragma once
 // The bodies that make and change a subscription.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ class SubscribeChecks {
   [[nodiscard]] virtual std::string url_objection(std::string_view url) const = 0;
   [[nodiscard]] virtual std::string tls_objection(const WebhookTls& tls) const = 0;
   [[nodiscard]] virtual bool has_redis() const = 0;
+  /// That events of these types (none = all) can be shown in.
+  [[nodiscard]] virtual std::uint32_t newest_version(const std::vector<std::string>& event_types) const = 0;
 };
 
 /// `body` as BodyMembers::parse() wants it. 400 or 422.
@@ -55,7 +58,7 @@ struct ChangeRequest {
   SubscribeSecrets secrets;
 };
 /// Members that are given take the place of those that were; `delivery` and `retry` do so member by member. Null takes
-/// away a list, `replayUntil`, `headers`, `tls` or `maxPerSecond`. Neither the kind of delivery nor where it began can
+/// away a list, `replayUntil`, `schemaVersion`, `headers`, `tls` or `maxPerSecond`. Neither the kind of delivery nor where it began can
 /// be changed.
 [[nodiscard]] std::variant<ChangeRequest, Problem> parse_change_request(std::string_view body,
                                                                         const SubscriptionDefinition& before,

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "api/http/http.h"
+#include "api/records/event_upcasts.h"
 #include "api/subscriptions/circuit_breaker.h"
 #include "api/subscriptions/delivery_rate.h"
 #include "api/subscriptions/delivery_sink.h"
@@ -150,6 +151,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
     std::optional<Waiter> waiter{};
     std::shared_ptr<DeliverySink> sink{};
     std::optional<Position> replay_until{};
+    SchemaVersionChoice version{};  ///< that events are shown in
   };
   /// Answers by the id of the attempt. Each has its memory since the attempt began.
   using Mail = std::list<std::pair<std::uint64_t, AttemptOutcome>>;
@@ -183,8 +185,13 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] SubscriptionStatus status_locked() const;
   [[nodiscard]] SubscriptionPlace place_locked() const;
   void deliver(Ready& ready, const ReadView& view);
+  /// Whether a script has to upcast something of what is to be sent next.
+  [[nodiscard]] bool needs_worker_to_send();
+  /// One for each, or empty; none: what runs scripts cannot be had now.
+  [[nodiscard]] std::optional<std::vector<Upcast>> upcast(
+      const std::vector<std::shared_ptr<const Record>>& records, SchemaVersionChoice version);
   void give_back(Ready& ready) noexcept;
-  void lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records);
+  void lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records, std::vector<Upcast> upcasts);
   [[nodiscard]] Result<std::vector<std::shared_ptr<const Record>>> read_events(const ReadView& view,
                                                                                std::span<const Position> positions);
   void durable(std::uint64_t ticket, bool good) noexcept;

@@ -76,6 +76,13 @@ EventQuery query_of(const SubscriptionDefinition& definition, std::optional<Posi
   return query;
 }
 
+SchemaVersionChoice version_of(const SubscriptionDefinition& definition) {
+  using Kind = SchemaVersionChoice::Kind;
+  if (!definition.schema_version) return {};
+  if (*definition.schema_version == 0) return {Kind::Stored, 0};
+  return {Kind::Exact, *definition.schema_version};
+}
+
 DeliverySettings settings_of(const SubscriptionDefinition& definition) {
   DeliverySettings settings;
   settings.attempts_max = definition.attempts_max;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/access/role.h"
+#include "api/records/event_upcasts.h"
 #include "engine/base/ids.h"
 #include "engine/deliveries/delivery_queue.h"
 #include "engine/index/query.h"
@@ -52,6 +53,7 @@ struct SubscriptionDefinition {
   std::vector<std::string> aggregate_ids;    ///< any of these
   std::vector<std::string> tags;             ///< all of these
   std::optional<Position> replay_until;      ///< events up to here are marked as a replay
+  std::optional<std::uint32_t> schema_version{};  ///< that they are shown in; 0 = as stored; none = the newest
 
   DeliveryKind kind = DeliveryKind::Webhook;
   std::string url{};                        ///< of a webhook
@@ -73,6 +75,7 @@ struct SubscriptionDefinition {
 
 /// The events it is about, behind `after`, as far as its owner may see them.
 [[nodiscard]] EventQuery query_of(const SubscriptionDefinition& definition, std::optional<Position> after);
+[[nodiscard]] SchemaVersionChoice version_of(const SubscriptionDefinition& definition);
 [[nodiscard]] DeliverySettings settings_of(const SubscriptionDefinition& definition);
 
 enum class SubscriptionState : std::uint8_t {

@@ -8,6 +8,7 @@
 #include "api/http/problem.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/records/event_notes.h"
 #include "api/subscriptions/definition_json.h"
 #include "api/subscriptions/parcel_json.h"
 #include "engine/base/uuid.h"
@@ -95,10 +96,11 @@ void append_subscription_json(std::string& to, const SubscriptionStatus& status,
   json.end_object();
 }
 
-void append_dead_letter_json(std::string& to, const ListedDeadLetter& listed, const RecordHeader& event) {
+void append_dead_letter_json(std::string& to, const ListedDeadLetter& listed, const RecordHeader& event,
+                             const EventNotes* notes) {
   JsonWriter json(to);
   json.begin_object().key("position").number(listed.position.value()).key("eventId");
-  json.plain(to_string(event.event_id)).key("eventType").string(event.event_type);
+  json.plain(to_string(event.event_id)).key("eventType").string(shown_event_type(notes, event.event_type));
   json.key("aggregateId").string(event.aggregate_id);
   if (event.aggregate_type) json.key("aggregateType").string(*event.aggregate_type);
   json.key("sequenceNumber").number(event.sequence.value()).key("attempts").number(listed.letter.attempts);
@@ -158,7 +160,7 @@ std::string pulled_json(const PulledBatch& batch, const EventNotes* notes) {
   json.key("events").begin_array();
   for (const PulledEvent& event : batch.events) {
     std::string& to = json.value();
-    append_parcel_json(to, {event.record, event.is_replay, notes});
+    append_parcel_json(to, {event.record, event.is_replay, notes, event.upcast});
     to.pop_back();
     to += ",\"deliveryCount\":";
     append_number(to, event.delivery_count);

@@ -17,7 +17,8 @@ namespace stele::api {
 /// `secret` is shown with it if it is not empty.
 void append_subscription_json(std::string& to, const SubscriptionStatus& status, std::string_view secret = {});
 /// `event` is the one that was given up.
-void append_dead_letter_json(std::string& to, const ListedDeadLetter& listed, const RecordHeader& event);
+void append_dead_letter_json(std::string& to, const ListedDeadLetter& listed, const RecordHeader& event,
+                             const EventNotes* notes);
 void append_held_json(std::string& to, const ListedHeld& listed);
 void append_attempt_json(std::string& to, const TracedAttempt& attempt);
 /// Where an event stands with a subscription.

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "api/endpoint/event_filters.h"
 #include "api/http/bounded_read.h"
 #include "api/records/event_notes.h"
 #include "api/subscriptions/subscription_log.h"
@@ -446,6 +447,10 @@ std::optional<Problem> SubscriptionRoom::extend(const std::string& id, const std
 std::string SubscriptionRoom::url_objection(std::string_view url) const {
   if (registry_->options.webhooks == nullptr) return "This server sends no webhooks.";
   return registry_->options.webhooks->url_objection(url);
+}
+
+std::uint32_t SubscriptionRoom::newest_version(const std::vector<std::string>& event_types) const {
+  return newest_schema_version(registry_->options.notes, event_types);
 }
 
 std::string SubscriptionRoom::tls_objection(const WebhookTls& tls) const {

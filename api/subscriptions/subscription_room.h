@@ -19,6 +19,7 @@
 #include "api/endpoint/subject_report.h"
 #include "api/http/http.h"
 #include "api/http/problem.h"
+#include "api/records/event_upcasts.h"
 #include "api/subscriptions/delivery_sink.h"
 #include "api/subscriptions/delivery_trace.h"
 #include "api/subscriptions/subscribe_request.h"
@@ -43,6 +44,7 @@ struct PulledEvent {
   std::shared_ptr<const Record> record;
   std::uint32_t delivery_count = 1;
   bool is_replay = false;
+  std::shared_ptr<const Upcast> upcast{};  ///< null: it is shown as it is stored
 };
 struct PulledBatch {
   std::string lease_id;  ///< empty if there are no events
@@ -147,6 +149,7 @@ class SubscriptionRoom : public SubscribeChecks {
   [[nodiscard]] std::string url_objection(std::string_view url) const override;
   [[nodiscard]] std::string tls_objection(const WebhookTls& tls) const override;
   [[nodiscard]] bool has_redis() const override;
+  [[nodiscard]] std::uint32_t newest_version(const std::vector<std::string>& event_types) const override;
 
   [[nodiscard]] SubjectReport report() const;
   /// Nothing new is attempted; who waits is answered. Idempotent.

@@ -6,6 +6,8 @@
 
 #include "api/endpoint/own_events.h"
 #include "api/http/bounded_read.h"
+#include "api/records/event_notes.h"
+#include "api/records/shown_versions.h"
 #include "api/subscriptions/subscription.h"
 #include "api/subscriptions/subscription_log.h"
 #include "engine/base/check.h"
@@ -409,6 +411,7 @@ void Subscription::collect_acked(Timestamp time, Calls& calls) {
 // Attempts.
 
 Subscription::Next Subscription::send(Lane lane) {
+  if (lane == Lane::Quick && needs_worker_to_send()) return Next::Slow;
   std::vector<Ready> ready;
   {
     const std::lock_guard lock(mutex_);
@@ -428,6 +431,7 @@ Subscription::Next Subscription::send(Lane lane) {
       next.batch_id = definition_.id + '_' + std::to_string(pending.attempt.positions.front().value()) + '_' +
                       std::to_string(queue_->state().generation) + '_' + std::to_string(pending.attempt.number.value());
       next.replay_until = definition_.replay_until;
+      next.version = version_of(definition_);
       next.sink = sink_;
       if (definition_.kind != DeliveryKind::Pull) {
         under_way_.emplace(next.id, UnderWay{epoch_, pending.attempt, next.batch_id, now()});
@@ -463,7 +467,7 @@ Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(con
   return records;
 }
 
-/// It was not attempted, for want of memory.
+/// It was not attempted, for want of memory or of what runs scripts.
 void Subscription::give_back(Ready& ready) noexcept {
   const std::lock_guard lock(mutex_);
   under_way_.erase(ready.id);
@@ -476,10 +480,51 @@ void Subscription::give_back(Ready& ready) noexcept {
   }
 }
 
+bool Subscription::needs_worker_to_send() {
+  std::vector<Position> positions;
+  ShownVersions versions;
+  {
+    const std::lock_guard lock(mutex_);
+    versions = shown_versions(shared_.notes, version_of(definition_));
+    if (versions.chains == nullptr) return false;
+    for (const Pending& pending : pending_) {
+      if (pending.ticket == 0 || pending.ticket > durable_seen_) break;
+      positions.insert(positions.end(), pending.attempt.positions.begin(), pending.attempt.positions.end());
+    }
+  }
+  const auto view = shared_.store.view();
+  const std::uint64_t head = shared_.store.durable_end().value();
+  Record record;
+  return std::any_of(positions.begin(), positions.end(), [&](Position position) {
+    // What is not recent has to be read in the slow lane anyway.
+    if (position.value() + kRecentPositions < head || !view->read(position, record)) return true;
+    return versions.needs_worker(record);
+  });
+}
+
+std::optional<std::vector<Upcast>> Subscription::upcast(const std::vector<std::shared_ptr<const Record>>& records,
+                                                        SchemaVersionChoice version) {
+  std::vector<const Record*> shown;
+  for (const auto& record : records) shown.push_back(record.get());
+  auto upcasts = upcast_events(shown, shown_versions(shared_.notes, version));
+  const auto waits = std::find_if(upcasts.begin(), upcasts.end(),
+                                  [](const Upcast& each) { return each.failure && each.failure->passes; });
+  if (waits == upcasts.end()) return upcasts;
+  const std::lock_guard lock(mutex_);
+  last_error_ = {"upcaster-unavailable", 0, waits->failure->detail, now()};
+  return std::nullopt;
+}
+
 void Subscription::deliver(Ready& ready, const ReadView& view) {
   auto records = read_events(view, ready.attempt.positions);
+  std::vector<Upcast> upcasts;
+  if (records) {
+    auto made = upcast(*records, ready.version);
+    if (!made) return give_back(ready);
+    upcasts = *std::move(made);
+  }
   if (ready.waiter) {
-    if (records) return lease(ready, *std::move(records));
+    if (records) return lease(ready, *std::move(records), std::move(upcasts));
     {
       const std::lock_guard lock(mutex_);
       if (ready.epoch == epoch_) queue_->failed(ready.attempt.number, {.error = "log-unreadable"}, now());
@@ -501,9 +546,11 @@ void Subscription::deliver(Ready& ready, const ReadView& view) {
   }
   try {
     DeliveryBatchToSend batch{std::move(ready.batch_id), {}};
-    for (auto& record : *records) {
+    for (std::size_t i = 0; i < records->size(); ++i) {
+      auto& record = (*records)[i];
       const bool is_replay = ready.replay_until && record->header().position <= *ready.replay_until;
       batch.parcels.push_back({std::move(record), is_replay, shared_.notes});
+      if (!upcasts.empty()) batch.parcels.back().upcast = std::make_shared<const Upcast>(std::move(upcasts[i]));
     }
     ready.sink->attempt(std::move(batch), done);
   } catch (const std::bad_alloc&) {
@@ -513,14 +560,17 @@ void Subscription::deliver(Ready& ready, const ReadView& view) {
   }
 }
 
-void Subscription::lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records) {
+void Subscription::lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records,
+                         std::vector<Upcast> upcasts) {
   PulledBatch batch;
   std::vector<std::pair<Uuid, Position>> events;
-  for (auto& record : records) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    auto& record = records[i];
     const RecordHeader& header = record->header();
     events.emplace_back(header.event_id, header.position);
     const bool is_replay = ready.replay_until && header.position <= *ready.replay_until;
     batch.events.push_back({std::move(record), ready.attempt.attempts + 1, is_replay});
+    if (!upcasts.empty()) batch.events.back().upcast = std::make_shared<const Upcast>(std::move(upcasts[i]));
   }
   const bool gone = ready.waiter->gone();
   {

@@ -86,7 +86,7 @@ TEST_CASE("Reads.EveryFilter") {
   CHECK(list("?from=2000-01-01T00:00:00Z") == "0,1,2,3,4,5,6,7,8,9,10,11");
   CHECK(list("?aggregateId=none") == "");
   CHECK(list("?schemaVersion=stored&limit=1") == "0");
-  CHECK(list("?schemaVersion=2&limit=1") == "0");
+  CHECK(list("?schemaVersion=1&limit=1") == "0");
   CHECK(list("?minPosition=12&limit=1") == "0");
   CHECK(service.get("/v1/events?limit=1").body.find(R"("data":0)") != std::string::npos);
   CHECK(service.get("/v1/events?includeSystem=true&limit=1").text("/events/0/kind") == "genesis");
@@ -193,6 +193,7 @@ TEST_CASE("Reads.BadParametersAre400") {
   CHECK(error("afterPosition=x") == "invalid-parameter afterPosition");
   CHECK(error("schemaVersion=0") == "invalid-parameter schemaVersion");
   CHECK(error("schemaVersion=newest") == "invalid-parameter schemaVersion");
+  CHECK(error("schemaVersion=2") == "invalid-parameter schemaVersion");
   CHECK(error("minPosition=x") == "invalid-parameter minPosition");
   CHECK(error("includeSystem=yes") == "invalid-parameter includeSystem");
   CHECK(error("cursor=abc") == "invalid-cursor cursor");

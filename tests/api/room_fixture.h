@@ -128,9 +128,10 @@ inline void wait_until(const std::function<bool()>& condition) {
 
 class RoomFixture {
  public:
-  /// `clock` (null = the system's) is what the room goes by, not the store.
-  explicit RoomFixture(const Clock* clock = nullptr) {
+  /// `clock` (null = the system's) is what the room goes by, not the store. `notes`, or null, must outlive it.
+  explicit RoomFixture(const Clock* clock = nullptr, const EventNotes* notes = nullptr) {
     options_.clock = clock;
+    options_.notes = notes;
     open();
   }
   ~RoomFixture() { close(); }

@@ -24,6 +24,7 @@ class RequestChecks final : public SubscribeChecks {
     return tls.ca == "bad" ? "the authority is no certificate" : "";
   }
   bool has_redis() const override { return redis; }
+  std::uint32_t newest_version(const std::vector<std::string>& /*event_types*/) const override { return 3; }
   bool redis = true;
 };
 
@@ -182,7 +183,10 @@ TEST_CASE("SubscribeRequest.WhatCannotBeIsRefusedAndNamed") {
         "invalid-request /eventType");
   CHECK(refused(R"({"callbackUrl":"https://a.example/)" + std::string(2048, 'a') + R"("})") ==
         "invalid-request /callbackUrl");
-  CHECK(refused(R"({"callbackUrl":"https://a.example","schemaVersion":1})") == "invalid-request /schemaVersion");
+  for (const char* const version : {"4", "0", "\"newest\"", "true", "-1"}) {
+    CHECK(refused(R"({"callbackUrl":"https://a.example","schemaVersion":)" + std::string(version) + "}") ==
+          "invalid-request /schemaVersion");
+  }
   CHECK(refused(R"({"callbackUrl":"https://a.example","replayUntil":-1})") == "invalid-request /replayUntil");
   CHECK(refused(R"({"callbackUrl":"https://a.example","onDeadLetter":"drop"})") == "invalid-request /onDeadLetter");
   CHECK(refused(R"({"callbackUrl":"https://a.example","onDeadLetter":null})") == "invalid-request /onDeadLetter");

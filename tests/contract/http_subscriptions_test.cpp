@@ -309,4 +309,50 @@ TEST_CASE("HttpSubscriptions.AnOwnerWhoseKeyIsRevokedGetsNothingMore") {
   CHECK(client.post(path + "/pull", "{}", "application/json", admin).status == 200);
 }
 
+TEST_CASE("HttpSubscriptions.AWebhookIsSentTheNewestVersionUnderTheNewestName") {
+  Inbox inbox;
+  Api api(kLoopback);
+  HttpClient client = api.client();
+  posted(client, "/v1/schemas/Old", R"({"schema":true})", 201);
+  append(client, event_json("u", "Old", R"({"name":"x"})"));
+  const auto subscribe = [&](const std::string& more) {
+    return subscribed(client, R"({"eventTypes":["New"],"from":"beginning","delivery":{"type":"webhook","url":")" +
+                                  inbox.url() + "\"}" + more + "}");
+  };
+  const Json newest = subscribe("");
+  posted(client, "/v1/schemas/Old",
+         R"({"schema":true,"upcaster":{"from":1,"operations":[{"op":"rename","path":"/name","to":"title"}]}})", 201);
+  REQUIRE(client.request("PUT", "/v1/event-types/Old/alias", R"({"to":"New"})", {{"Content-Type", "application/json"}})
+              .status == 201);
+  // What it had passed over before there was the alias stays passed over.
+  append(client, event_json("u", "Old", R"({"name":"y"})", R"(,"version":1)"));
+  const Json event(inbox.next().body);
+  CHECK(event.text("/events/0/eventType") == "New");
+  CHECK(event.text("/events/0/storedEventType") == "Old");
+  CHECK(event.number("/events/0/version") == 2);
+  CHECK(event.number("/events/0/storedVersion") == 1);
+  CHECK(event.at("/events/0/data").minified() == R"({"title":"y"})");
+  (void)subscribe(R"(,"schemaVersion":"stored")");
+  const Json stored(inbox.next().body);
+  CHECK(stored.at("/events/0/data").minified() == R"({"name":"x"})");
+  CHECK_FALSE(stored.has("/events/0/storedVersion"));
+  CHECK(get_json(client, path_to(newest)).number("/deadLetters") == 0);
+
+  // The command line shows what the server does, and takes an export back to what was stored.
+  const auto query = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"query", "--url", api.server().url(), "--aggregate", "u"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_stele(arguments).out;
+  };
+  CHECK(contains(query({}), R"("data":{"title":"x"})"));
+  const std::string exported = query({"--schema-version", "stored"});
+  CHECK(contains(exported, R"("data":{"name":"x"})"));
+  Api other;
+  REQUIRE(run_stele({"import", "-", "--exported", "--strict", "--url", other.server().url()}, exported).exit_code == 0);
+  HttpClient reader = other.client();
+  const Json imported = get_json(reader, "/v1/events?aggregateId=u");
+  CHECK(imported.text("/events/0/eventType") == "Old");
+  CHECK(imported.at("/events/1/data").minified() == R"({"name":"y"})");
+}
+
 }  // namespace stele::tests

@@ -45,7 +45,7 @@ const std::vector<Folder>& folders() {
       {"api/json/", {"engine/"}},
       {"api/http/", {"engine/", "api/json/"}},
       {"api/access/", {"engine/", "api/json/", "api/http/"}},
-      {"api/endpoint/", {"engine/", "api/json/", "api/http/", "api/access/"}},
+      {"api/endpoint/", {"engine/", "api/json/", "api/http/", "api/access/", "api/records/"}},
       {"api/records/", {"engine/", "api/json/"}},
       {"api/schemas/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},
       {"api/events/", {"engine/", "api/json/", "api/http/", "api/access/", "api/endpoint/", "api/records/"}},

@@ -21,6 +21,7 @@ class SubscribeFuzzChecks final : public SubscribeChecks {
   std::string url_objection(std::string_view url) const override { return url.size() % 7 == 0 ? "refused" : ""; }
   std::string tls_objection(const WebhookTls& tls) const override { return tls.ca.size() % 7 == 1 ? "bad" : ""; }
   bool has_redis() const override { return true; }
+  std::uint32_t newest_version(const std::vector<std::string>& /*event_types*/) const override { return 3; }
 };
 
 std::string body_of(char which, const std::string& body) { return which + body; }

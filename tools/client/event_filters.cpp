@@ -28,6 +28,8 @@ void EventFilterFlags::declare(CommandLine& app) {
   add("--occurred-to", occurred_to, "TIME", "Happened before this time");
   add("--from-sequence", from_sequence, "N", "Sequence number in the aggregate, from this one");
   add("--to-sequence", to_sequence, "N", "... to this one");
+  add("--schema-version", schema_version, "V",
+      "Show data in this version of its schema, or \"stored\"; default: the newest");
   app.add_switch("--include-system", include_system, "The store's own records too").group(kFiltersGroup);
 }
 
@@ -43,6 +45,7 @@ void EventFilterFlags::add_to(EventTarget& target) const {
   target.add("occurredTo", occurred_to);
   target.add("fromSequence", from_sequence);
   target.add("toSequence", to_sequence);
+  target.add("schemaVersion", schema_version);
   if (include_system) target.add("includeSystem", "true");
 }
 

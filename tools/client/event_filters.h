@@ -28,6 +28,7 @@ struct EventFilterFlags {
   std::string aggregate, aggregate_type, user, correlation_id, to, occurred_from, occurred_to, from_sequence,
       to_sequence;
   std::vector<std::string> event_types, tags;
+  std::string schema_version;
   bool include_system = false;
 
   /// `*this` must outlive the parsing. `--from` is left to the command.

@@ -1,9 +1,20 @@
 #include "tools/client/exported_event.h"
 
+#include <algorithm>
+#include <array>
+
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 
 namespace stele::tools {
+
+namespace {
+
+/// What the server gives to an event, or says of how it is shown.
+constexpr std::array<std::string_view, 6> kServerMembers = {"position",        "sequenceNumber", "timestamp",
+                                                            "storedEventType", "storedVersion",  "upcastError"};
+
+}  // namespace
 
 bool is_own_record(const simdjson::dom::object& event) {
   for (const char* const name : {"eventType", "aggregateId"}) {
@@ -14,6 +25,8 @@ bool is_own_record(const simdjson::dom::object& event) {
 }
 
 std::string without_server_members(const simdjson::dom::object& event, std::string_view text) {
+  std::string_view stored_type;
+  const bool has_alias = event["storedEventType"].get(stored_type) == simdjson::SUCCESS;
   std::string kept = "{";
   kept.reserve(text.size());
   api::JsonCursor cursor(text);
@@ -21,10 +34,15 @@ std::string without_server_members(const simdjson::dom::object& event, std::stri
   for (const auto field : event) {
     if (!cursor.next_member()) break;
     const std::string_view value = cursor.value().text;
-    if (field.key == "position" || field.key == "sequenceNumber" || field.key == "timestamp") continue;
+    if (std::find(kServerMembers.begin(), kServerMembers.end(), field.key) != kServerMembers.end()) continue;
     if (kept.size() > 1) kept += ',';
     api::append_json_string(kept, field.key);
-    kept.append(":").append(value);
+    kept += ':';
+    if (has_alias && field.key == "eventType") {
+      api::append_json_string(kept, stored_type);
+    } else {
+      kept += value;
+    }
   }
   return kept += '}';
 }
