@@ -8,6 +8,7 @@
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/records/event_aliases.h"
 #include "api/records/event_notes.h"
 #include "engine/base/check.h"
 #include "engine/base/uuid.h"
@@ -193,8 +194,9 @@ void append_event_json(std::string& to, const Record& record, DataForm form, con
   to += '}';
 }
 
-void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast) {
-  append_header(to, record.header(), std::nullopt,
+void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast, const AliasTable* aliases) {
+  const std::string* const alias = aliases == nullptr ? nullptr : aliases->shown_name(record.header().event_type);
+  append_header(to, record.header(), alias == nullptr ? std::nullopt : std::optional(*alias),
                 upcast == nullptr ? record.header().schema_version : upcast->version);
   append_rest(to, record, DataForm::AsSent, nullptr);
 }

@@ -7,6 +7,7 @@
 
 namespace stele::api {
 
+struct AliasTable;
 struct EventNotes;
 struct Upcast;
 
@@ -31,7 +32,8 @@ void append_redacted_json(std::string& to, const Record& record, const EventNote
 void append_receipt_json(std::string& to, const RecordHeader& header);
 
 /// The same of a record without `data`: what a script is told of an event beside its data. `upcast` says in which
-/// version that is; null = in the stored one.
-void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast = nullptr);
+/// version that is; null = in the stored one. `aliases`, or null: for its type.
+void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast = nullptr,
+                          const AliasTable* aliases = nullptr);
 
 }  // namespace stele::api

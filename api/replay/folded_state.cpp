@@ -54,6 +54,24 @@ std::optional<FoldedState> FoldedState::decode(SequenceNumber sequence, std::str
   return state;
 }
 
+namespace {
+
+/// Adds nothing for types without an alias.
+void append_aliases(std::string& text, const FoldedTypes& types, const AliasTable* aliases) {
+  if (aliases == nullptr) return;
+  bool any = false;
+  for (const auto& [stored, shown] : aliases->shown) {
+    if (!types.any() && !types.types().contains(stored)) continue;
+    if (!std::exchange(any, true)) text += "aliases";
+    for (const std::string* const name : {&stored, &shown}) {
+      put<std::uint16_t>(text, static_cast<std::uint16_t>(name->size()));
+      text += *name;
+    }
+  }
+}
+
+}  // namespace
+
 Digest fingerprint_of(const Digest& handler, std::string_view engine_id, const FoldedTypes& types,
                       const FoldedVersions& versions, std::uint64_t redactions) {
   std::string text("stele/fold/v1");
@@ -62,6 +80,7 @@ Digest fingerprint_of(const Digest& handler, std::string_view engine_id, const F
   text += engine_id;
   put<std::uint64_t>(text, redactions);
   // A type without upcasters adds nothing, so that its first one changes the fingerprint and an unrelated one does not.
+  append_aliases(text, types, versions.aliases);
   std::string upcasts;
   if (versions.chains != nullptr && types.any()) versions.chains->append_identity(versions.numbers, upcasts);
   if (versions.chains != nullptr) {

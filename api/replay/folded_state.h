@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/records/event_aliases.h"
 #include "api/records/event_upcasts.h"
 #include "engine/base/ids.h"
 
@@ -43,15 +44,16 @@ struct FoldedState {
   [[nodiscard]] static std::optional<FoldedState> decode(SequenceNumber sequence, std::string_view bytes);
 };
 
-/// In which versions of their schemas events are folded.
+/// In which versions of their schemas events are folded, and under which names.
 struct FoldedVersions {
   const UpcastChains* chains = nullptr;  ///< null: as they are stored
   bool numbers = false;                  ///< whether it makes a difference which number a version has
+  const AliasTable* aliases = nullptr;   ///< by which names event types are known; null: by the stored ones
 };
 
 /// What a state is by: SHA-256 of the handler's identity (its source, or the version of a built-in one), of what runs
-/// it, of the upcasters of each event type that was folded, and of how many events of the aggregate were redacted.
-/// States with different fingerprints are not comparable.
+/// it, of the upcasters and the alias of each event type that was folded, and of how many events of the aggregate were
+/// redacted. States with different fingerprints are not comparable.
 [[nodiscard]] Digest fingerprint_of(const Digest& handler, std::string_view engine_id, const FoldedTypes& types,
                                     const FoldedVersions& versions, std::uint64_t redactions);
 

@@ -33,6 +33,7 @@ ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
                 .snapshots = of.snapshots(),
                 .cache = &all_caches,
                 .redactions = with.notes == nullptr ? nullptr : &with.notes->redactions,
+                .aliases = with.notes == nullptr ? nullptr : &with.notes->aliases,
                 .upcasts = with.notes == nullptr ? nullptr : with.notes->upcasts,
                 .limits = limits_of(with.replay)}),
       snapshotter(of, replayer, handlers, policies, clock),

@@ -44,16 +44,17 @@ std::string Replayer::engine_id(const EventHandler& handler) const {
 
 std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
                                                    SequenceNumber at_most) const {
-  return kept_state(aggregate, handler, at_most, chains());
+  return kept_state(aggregate, handler, at_most, chains(), aliases_for(handler).get());
 }
 
 std::optional<Replayer::Kept> Replayer::kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
-                                                   SequenceNumber at_most, const Chains& chains) const {
+                                                   SequenceNumber at_most, const Chains& chains,
+                                                   const AliasTable* aliases) const {
   if (!handler.may_fold_on()) return std::nullopt;
   const RedactionNotes::Standing standing = redactions_of(aggregate.aggregate_id);
   const auto is_good = [&](const FoldedState& state, const Digest& found) {
     return state.sequence <= at_most && state.sequence <= aggregate.last_sequence &&
-           found == fingerprint(handler, state.types, chains, redactions_of(aggregate.aggregate_id).events);
+           found == fingerprint(handler, state.types, chains, aliases, redactions_of(aggregate.aggregate_id).events);
   };
   std::optional<Kept> best;
   if (parts_.cache != nullptr) {
@@ -82,13 +83,20 @@ RedactionNotes::Standing Replayer::redactions_of(std::string_view aggregate_id) 
 
 bool Replayer::holds(const EventHandler& handler, std::string_view aggregate_id, const FoldedState& state,
                      const Digest& fingerprint) const {
-  return fingerprint == this->fingerprint(handler, state.types, chains(), redactions_of(aggregate_id).events);
+  return fingerprint == this->fingerprint(handler, state.types, chains(), aliases_for(handler).get(),
+                                          redactions_of(aggregate_id).events);
+}
+
+std::shared_ptr<const AliasTable> Replayer::aliases_for(const EventHandler& handler) const {
+  // Built-in ones fold all events alike.
+  if (parts_.aliases == nullptr || handler.kind != EventHandler::Kind::Script) return nullptr;
+  return parts_.aliases->now();
 }
 
 Digest Replayer::fingerprint(const EventHandler& handler, const FoldedTypes& types, const Chains& chains,
-                             std::uint64_t redactions) const {
+                             const AliasTable* aliases, std::uint64_t redactions) const {
   // A script sees the number of the version, the built-in folds do not.
-  const FoldedVersions versions{chains.get(), handler.kind == EventHandler::Kind::Script};
+  const FoldedVersions versions{chains.get(), handler.kind == EventHandler::Kind::Script, aliases};
   return fingerprint_of(handler.identity, engine_id(handler), types, versions, redactions);
 }
 
@@ -112,6 +120,7 @@ class Replayer::Run {
         options_(options),
         abandoned_(abandoned),
         chains_(replayer.chains()),
+        aliases_(replayer.aliases_for(handler)),
         deadline_(std::chrono::steady_clock::now() + parts_.limits.whole_time) {}
 
   std::variant<Replayed, ReplayFailure> go() {
@@ -122,7 +131,7 @@ class Replayer::Run {
     const SequenceNumber to = std::get<SequenceNumber>(last);
     std::optional<std::string> begin;
     if (options_.from_kept && !end_.occurred && to != SequenceNumber{}) {
-      if (const auto kept = replayer_.kept_state(aggregate_, handler_, to, chains_)) {
+      if (const auto kept = replayer_.kept_state(aggregate_, handler_, to, chains_, aliases_.get())) {
         result_.state = kept->state->state;
         result_.base = Replayed::Base{result_.state.sequence, kept->source};
         if (result_.state.sequence == to) {
@@ -137,7 +146,8 @@ class Replayer::Run {
     begin.reset();
     if (auto failure = fold_to(to)) return *std::move(failure);
     if (auto failure = take_state()) return *std::move(failure);
-    result_.fingerprint = replayer_.fingerprint(handler_, result_.state.types, chains_, result_.redactions.events);
+    result_.fingerprint =
+        replayer_.fingerprint(handler_, result_.state.types, chains_, aliases_.get(), result_.redactions.events);
     keep();
     return std::move(result_);
   }
@@ -190,6 +200,7 @@ class Replayer::Run {
     start.deadline = deadline_;
     start.state_bytes_max = parts_.limits.state_bytes_max;
     start.abandoned = abandoned_;
+    start.aliases = aliases_;
     auto begun = parts_.scripts->begin(start);
     if (const auto* const failure = std::get_if<FoldFailure>(&begun)) return failed(*failure);
     fold_ = std::get<std::unique_ptr<Fold>>(std::move(begun));
@@ -296,7 +307,7 @@ class Replayer::Run {
       return failed({.kind = FoldFailure::Kind::Limit, .limit = "replay-time"});
     }
     const RecordHeader& header = record.header();
-    const FailedEvent event{header.position, header.sequence, std::string(header.event_type)};
+    const FailedEvent event{header.position, header.sequence, shown_type(header)};
     return {upcast_problem(failure, event), failure.passes ? std::optional(FoldFailure::Kind::Busy) : std::nullopt};
   }
 
@@ -321,9 +332,14 @@ class Replayer::Run {
       if (!found || !*found) break;
       const RecordHeader& header = record.header();
       if (end_.occurred && header.occurred_at.value_or(header.time) > *end_.occurred) continue;
-      if (index-- == 0) return FailedEvent{header.position, header.sequence, std::string(header.event_type)};
+      if (index-- == 0) return FailedEvent{header.position, header.sequence, shown_type(header)};
     }
     return std::nullopt;
+  }
+
+  std::string shown_type(const RecordHeader& header) const {
+    const std::string* const alias = aliases_ == nullptr ? nullptr : aliases_->shown_name(header.event_type);
+    return alias == nullptr ? std::string(header.event_type) : *alias;
   }
 
   const Replayer& replayer_;
@@ -333,7 +349,9 @@ class Replayer::Run {
   const ReplayEnd& end_;
   const ReplayOptions& options_;
   const std::function<bool()>& abandoned_;
-  const Chains chains_;  ///< of before any kept state was looked for
+  // Of before any kept state was looked for.
+  const Chains chains_;
+  const std::shared_ptr<const AliasTable> aliases_;
   const std::chrono::steady_clock::time_point deadline_;
   std::string source_;
   std::unique_ptr<Fold> fold_;

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "api/http/problem.h"
+#include "api/records/event_aliases.h"
 #include "api/records/event_upcasts.h"
 #include "api/records/redaction_notes.h"
 #include "api/replay/event_handler.h"
@@ -73,6 +74,7 @@ class Replayer {
     SnapshotStore* snapshots = nullptr;          ///< null: there are none
     StateCache* cache = nullptr;                 ///< null: none
     const RedactionNotes* redactions = nullptr;  ///< null: nothing is ever redacted
+    const EventAliases* aliases = nullptr;       ///< null: there are none
     const EventUpcasts* upcasts = nullptr;       ///< null: events are folded as they are stored
     ReplayLimits limits{};
   };
@@ -109,9 +111,12 @@ class Replayer {
   using Chains = std::shared_ptr<const UpcastChains>;
   [[nodiscard]] Chains chains() const { return parts_.upcasts == nullptr ? nullptr : parts_.upcasts->chains(); }
   [[nodiscard]] std::optional<Kept> kept_state(const AggregateSummary& aggregate, const EventHandler& handler,
-                                               SequenceNumber at_most, const Chains& chains) const;
+                                               SequenceNumber at_most, const Chains& chains,
+                                               const AliasTable* aliases) const;
   [[nodiscard]] Digest fingerprint(const EventHandler& handler, const FoldedTypes& types, const Chains& chains,
-                                   std::uint64_t redactions) const;
+                                   const AliasTable* aliases, std::uint64_t redactions) const;
+  /// Those of now, if the handler asks for names; null: none.
+  [[nodiscard]] std::shared_ptr<const AliasTable> aliases_for(const EventHandler& handler) const;
   [[nodiscard]] RedactionNotes::Standing redactions_of(std::string_view aggregate_id) const;
 
   const Parts parts_;

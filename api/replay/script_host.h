@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/records/event_aliases.h"
 #include "api/replay/fold.h"
 
 namespace stele::api {
@@ -26,6 +27,8 @@ struct ScriptStart {
   std::size_t state_bytes_max = 16U << 20;
   /// Whether nobody waits any more; asked now and then, on the thread that folds. Must outlive the fold.
   std::function<bool()> abandoned;
+  /// By which names the script knows event types; null: by those that events are stored under.
+  std::shared_ptr<const AliasTable> aliases{};
 };
 
 /// For /readyz and /metrics.

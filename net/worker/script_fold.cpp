@@ -46,6 +46,7 @@ ScriptFold::ScriptFold(std::unique_ptr<WorkerProcess> process, const api::Script
     : process_(std::move(process)),
       give_back_(std::move(give_back)),
       abandoned_(start.abandoned),
+      aliases_(start.aliases),
       deadline_(start.deadline),
       state_bytes_max_(start.state_bytes_max) {
   number_ = static_cast<std::uint32_t>(++process_->folds);
@@ -89,7 +90,7 @@ std::optional<FoldFailure> ScriptFold::apply(const Record& event, const api::Upc
     return failure_;
   }
   if (!batch_begun_) batch_begun_ = begin_frame(out_, FrameType::Events, number_);
-  append_event(out_, event, upcast);
+  append_event(out_, event, upcast, aliases_.get());
   ++events_;
   ++batch_events_;
   if (out_.size() - *batch_begun_ < kBatchBytes && batch_events_ < kBatchEventsMax) return std::nullopt;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/records/event_aliases.h"
 #include "api/replay/fold.h"
 #include "api/replay/script_host.h"
 #include "net/worker/worker_process.h"
@@ -56,6 +57,7 @@ class ScriptFold final : public api::Fold {
   std::unique_ptr<WorkerProcess> process_;  ///< null once it was given back
   const GiveBack give_back_;
   const std::function<bool()> abandoned_;
+  const std::shared_ptr<const api::AliasTable> aliases_;  ///< or null
   const std::chrono::steady_clock::time_point deadline_;
   const std::size_t state_bytes_max_;
   std::uint32_t number_ = 0;  ///< of this fold, for its worker

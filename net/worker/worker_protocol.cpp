@@ -288,14 +288,15 @@ std::optional<WorkerStart> decode_start(std::string_view payload) {
   return start;
 }
 
-void append_event(std::string& to, const Record& event, const api::Upcast* upcast) {
+void append_event(std::string& to, const Record& event, const api::Upcast* upcast, const api::AliasTable* aliases) {
+  const std::string* const alias = aliases == nullptr ? nullptr : aliases->shown_name(event.header().event_type);
   std::optional<std::string_view> data = event.body().data;
   if (upcast != nullptr && upcast->data) data = *upcast->data;
   if (data && data->empty()) data.reset();  // as everywhere in the API, which shows no such member
   const bool redacted = event.redacted(BodyMember::Data);
   const auto flags = static_cast<std::uint8_t>((data ? kHasData : 0) | (redacted ? kRedacted : 0));
-  append_event_with(to, event.header().event_type, flags, data,
-                    [&](std::string& envelope) { api::append_envelope_json(envelope, event, upcast); });
+  append_event_with(to, alias == nullptr ? event.header().event_type : std::string_view(*alias), flags, data,
+                    [&](std::string& envelope) { api::append_envelope_json(envelope, event, upcast, aliases); });
 }
 
 void append_event(std::string& to, const WorkerEvent& event) {

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/records/event_aliases.h"
 #include "api/replay/fold.h"
 #include "engine/log/record.h"
 
@@ -97,7 +98,9 @@ struct WorkerEvent {
   std::optional<std::string_view> data;  ///< JSON; none = it has none, or had
   bool redacted = false;                 ///< it had, and it was removed
 };
-void append_event(std::string& to, const Record& event, const api::Upcast* upcast = nullptr);
+/// `aliases`, or null: for its type.
+void append_event(std::string& to, const Record& event, const api::Upcast* upcast = nullptr,
+                  const api::AliasTable* aliases = nullptr);
 void append_event(std::string& to, const WorkerEvent& event);
 /// Takes the first event of what is left of a payload, which must not be empty. None if that is no event.
 [[nodiscard]] std::optional<WorkerEvent> take_event(std::string_view& rest);

@@ -74,6 +74,16 @@ TEST_CASE("Fingerprint.IsOfHandlerEngineAndRedactionsAndStaysWhatItIs") {
   CHECK(fingerprint != fingerprint_of(merge, "built-in", sample().types, {}, 1));
   CHECK(fingerprint != fingerprint_of(merge, "other", sample().types, {}, 0));
   CHECK(fingerprint != fingerprint_of(script_identity("x"), "built-in", sample().types, {}, 0));
+  // Other names of types that were folded do, of others not.
+  AliasTable aliases;
+  const FoldedVersions named{.aliases = &aliases};
+  aliases.set("Another", "New");
+  CHECK(fingerprint == fingerprint_of(merge, "built-in", sample().types, named, 0));
+  aliases.set("A", "New");
+  const Digest aliased = fingerprint_of(merge, "built-in", sample().types, named, 0);
+  CHECK(fingerprint != aliased);
+  aliases.set("A", "Newer");
+  CHECK(aliased != fingerprint_of(merge, "built-in", sample().types, named, 0));
   // Event types without upcasters change nothing.
   CHECK(fingerprint == fingerprint_of(merge, "built-in", FoldedTypes(), {}, 0));
 }

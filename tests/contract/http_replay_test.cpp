@@ -116,6 +116,32 @@ TEST_CASE("HttpReplay.AHandlerThatKeepsStateOutsideIsFoundOut") {
   CHECK(Json(replay(client, "c").body).number("/state/n") == 20);
 }
 
+TEST_CASE("HttpReplay.AHandlerKnowsEventTypesByTheirAliases") {
+  Api api;
+  HttpClient client = api.client();
+  append(client, typed("n", "Named", "Old", "{}"));
+  append(client, typed("n", "Named", "New", "{}"));
+  REQUIRE(put_handler(client, "Named",
+                      "({ $init: () => ({}), Old: s => { s.old = (s.old || 0) + 1; },"
+                      " New: (s, e) => { s.now = (s.now || 0) + 1; s.stored = e.storedEventType; } })")
+              .status == 201);
+  // Kept, and used for as long as it holds.
+  REQUIRE(client.post("/v1/events/snapshot/n", "").status == 201);
+  CHECK(Json(replay(client, "n").body).at("/state").minified() == R"({"old":1,"now":1})");
+  const auto set_alias = [&](const char* type) {
+    return client.request("PUT", std::string("/v1/event-types/") + type + "/alias", R"({"to":"New"})",
+                          {{"Content-Type", "application/json"}});
+  };
+  REQUIRE(set_alias("Unrelated").status == 201);
+  CHECK(Json(replay(client, "n").body).has("/snapshot/sequenceNumber"));
+  REQUIRE(set_alias("Old").status == 201);
+  const Json replayed(replay(client, "n").body);
+  CHECK(replayed.at("/state").minified() == R"({"now":2})");
+  CHECK(replayed.at("/snapshot").minified() == "null");
+  append(client, typed("n", "Named", "Old", "{}"));
+  CHECK(Json(replay(client, "n").body).at("/state").minified() == R"({"now":3,"stored":"Old"})");
+}
+
 TEST_CASE("HttpReplay.ScriptsThatGoTooFarEndAndNothingElseSuffers") {
   Api api({"--handler-workers", "2", "--handler-memory-max", "64MiB"});
   HttpClient client = api.client();

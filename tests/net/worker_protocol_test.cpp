@@ -107,6 +107,22 @@ TEST_CASE("WorkerProtocol.EventsComeBackAsTheyWere") {
   CHECK(rest.empty());
 }
 
+TEST_CASE("WorkerProtocol.AnEventWhoseTypeHasAnAliasComesUnderThat") {
+  api::AliasTable aliases;
+  aliases.set("Moved", "Sent");
+  std::string events;
+  append_event(events, *tests::script_record("Moved", "1"), nullptr, &aliases);
+  append_event(events, *tests::script_record("Left", "1"), nullptr, &aliases);
+  std::string_view rest = events;
+  auto event = take_event(rest);
+  REQUIRE(event.has_value());
+  CHECK(event->type == "Sent");
+  CHECK(event->envelope.find(R"("eventType":"Sent","storedEventType":"Moved")") != std::string::npos);
+  event = take_event(rest);
+  CHECK(event->type == "Left");
+  CHECK(event->envelope.find("storedEventType") == std::string::npos);
+}
+
 TEST_CASE("WorkerProtocol.CutPayloadsAreNone") {
   std::string frame;
   append_start(frame, 1, {.state = "{}", .source = "({})"});
