@@ -74,6 +74,8 @@ constexpr std::array kActions{
     AuditedAction{"retention.show", Read, kAction, true, "how long bodies of actions are kept"},
     AuditedAction{"schema.activate", Administration, kEvent, false,
                   "a version of a schema that events may have which name none"},
+    AuditedAction{"schema.check", Administration, kAction, false,
+                  "a schema held against the stored events of its type, without registering it"},
     AuditedAction{"schema.configure", Administration, kEvent, false, "what versions of a schema must be to each other"},
     AuditedAction{"schema.register", Administration, kEvent, false, "a version of a schema"},
     AuditedAction{"schema.show", Read, kAction, false, "the versions of a schema, one of them, or what they must be"},

@@ -212,6 +212,9 @@ constexpr std::array kKinds{
     ProblemKind{"busy-replays", 429, "Too many replays",
                 "As many replays as there may be are under way, or one trial of this caller. Nothing happened; try "
                 "again after `Retry-After` seconds."},
+    ProblemKind{"busy-checks", 429, "Too many checks",
+                "As many schemas as there may be are held against stored events at the moment. Nothing happened; try "
+                "again after `Retry-After` seconds."},
     ProblemKind{"too-many-streams", 429, "Too many live streams",
                 "As many live streams as there may be are open; `limit` names the limit. Try again after `Retry-After` "
                 "seconds."},

@@ -131,4 +131,17 @@ void RegisteredUpcasts::append_identity(bool numbers, std::string& to) const {
   for (const auto& [event_type, schemas] : schemas_->types) append_type(*schemas, event_type, numbers, to);
 }
 
+std::shared_ptr<const UpcastChains> chains_with(const std::string& event_type, const EventTypeSchemas& known,
+                                                std::shared_ptr<const Upcaster> upcaster) {
+  auto type = std::make_shared<EventTypeSchemas>(known);
+  const SchemaVersion* const before = known.newest();
+  SchemaVersion& next = type->versions.emplace_back();
+  next.version = static_cast<std::uint32_t>(type->versions.size());
+  next.from = before == nullptr ? 0 : before->version;
+  next.upcaster = std::move(upcaster);
+  auto all = std::make_shared<RegisteredSchemas>();
+  all->types.emplace(event_type, std::move(type));
+  return std::make_shared<RegisteredUpcasts>(std::move(all));
+}
+
 }  // namespace stele::api

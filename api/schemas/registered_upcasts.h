@@ -2,6 +2,7 @@
 // Events in other versions of their schema, by the upcasters that are registered.
 
 #include <memory>
+#include <string>
 
 #include "api/records/event_upcasts.h"
 #include "api/schemas/registered_schemas.h"
@@ -35,5 +36,11 @@ class RegisteredUpcasts final : public UpcastChains {
 
   const std::shared_ptr<const RegisteredSchemas> schemas_;
 };
+
+/// The versions of one type as they would be with one more behind the newest that is not withdrawn. `upcaster` leads to
+/// it; null: what has that version is as it is.
+[[nodiscard]] std::shared_ptr<const UpcastChains> chains_with(const std::string& event_type,
+                                                              const EventTypeSchemas& known,
+                                                              std::shared_ptr<const Upcaster> upcaster);
 
 }  // namespace stele::api

@@ -15,6 +15,7 @@
 #include "api/http/percent.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/schemas/registered_upcasts.h"
 
 namespace stele::api {
 
@@ -84,6 +85,20 @@ void append_version(JsonWriter& json, const SchemaVersion& version) {
   json.key("position").number(version.position.value()).key("timestamp").plain(format_timestamp(version.time));
 }
 
+/// The text of the member `schema`, and none with a problem or what the members say.
+std::optional<std::string_view> take_schema(BodyMembers& members, std::optional<Problem>& problem) {
+  const auto text = members.value("schema");
+  if (!text) {
+    members.refuse("schema", "The member is required.");
+    return std::nullopt;
+  }
+  if (text->text.size() > kSchemaBytesMax) {
+    problem = Problem("payload-too-large", "A schema has at most " + std::to_string(kSchemaBytesMax) + " bytes.");
+    return std::nullopt;
+  }
+  return text->text;
+}
+
 std::string settings_json(std::string_view event_type, const SchemaSettings& settings) {
   std::string body;
   JsonWriter json(body);
@@ -106,6 +121,9 @@ std::vector<Endpoint> SchemaEndpoints::endpoints() {
   const EndpointLimits one;
   const EndpointLimits schema{
       .body = BodyForm::Json, .body_bytes_max = kSchemaBytesMax + kBesideSchemaBytesMax, .query = QueryUse::Read};
+  EndpointLimits check = schema;
+  check.query = QueryUse::Refused;
+  check.answer = AnswerForm::JsonOrLines;
   const EndpointLimits settings{.body = BodyForm::Json, .body_bytes_max = kSettingsBytesMax};
   return {
       {Method::Get, "/v1/schemas", Permission::Read, one, RunsOn::ReadPool,
@@ -114,6 +132,8 @@ std::vector<Endpoint> SchemaEndpoints::endpoints() {
        [this](const CallPtr& call) { show(*call); }, audited_as("schema.show")},
       {Method::Post, "/v1/schemas/{eventType}", Permission::Administer, schema, RunsOn::ReadPool,
        [this](const CallPtr& call) { register_schema(*call); }, audited_as("schema.register")},
+      {Method::Post, "/v1/schemas/{eventType}/check", Permission::Administer, check, RunsOn::ReadPool,
+       [this](const CallPtr& call) { this->check(*call); }, audited_as("schema.check")},
       {Method::Get, "/v1/schemas/{eventType}/config", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) { show_settings(*call); }, audited_as("schema.show")},
       {Method::Put, "/v1/schemas/{eventType}/config", Permission::Administer, settings, RunsOn::ReadPool,
@@ -211,15 +231,9 @@ void SchemaEndpoints::register_schema(Call& call) {
   registration.upcaster = take_upcaster(members);
   registration.compatibility = take_compatibility(members);
   registration.policy = take_policy(members);
-  const auto text = members.value("schema");
-  if (!text) {
-    members.refuse("schema", "The member is required.");
-  } else if (text->text.size() > kSchemaBytesMax) {
-    return call.fail(
-        Problem("payload-too-large", "A schema has at most " + std::to_string(kSchemaBytesMax) + " bytes."));
-  } else {
-    registration.schema = text->text;
-  }
+  std::optional<Problem> too_large;
+  registration.schema = take_schema(members, too_large).value_or("");
+  if (too_large) return call.fail(*too_large);
   if (const auto problem = members.problem()) return call.fail(*problem);
   call.has_acted();
   const std::string& event_type = call.parameter("eventType");
@@ -237,6 +251,34 @@ void SchemaEndpoints::register_schema(Call& call) {
   append_percent_encoded(path, event_type);
   response.headers.emplace_back("Location", path + "/versions/" + std::to_string(registered.version));
   call.send(std::move(response));
+}
+
+void SchemaEndpoints::check(Call& call) {
+  if (const auto problem = bad_change(call)) return call.fail(*problem);
+  auto parsed = BodyMembers::parse(call.request().body(), {"schema", "upcaster"});
+  if (const auto* const problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
+  auto& members = std::get<BodyMembers>(parsed);
+  auto upcaster = take_upcaster(members);
+  std::optional<Problem> too_large;
+  const auto text = take_schema(members, too_large);
+  if (too_large) return call.fail(*too_large);
+  if (const auto problem = members.problem()) return call.fail(*problem);
+  auto compiled = compile_member(text.value_or(""));
+  if (const auto* const problem = std::get_if<Problem>(&compiled)) return call.fail(*problem);
+  const std::string& event_type = call.parameter("eventType");
+  const auto all = registry_.now();
+  const EventTypeSchemas* const found = all->find(event_type);
+  const EventTypeSchemas known = found == nullptr ? EventTypeSchemas() : *found;
+  if (upcaster != nullptr) {
+    if (const auto problem = broken_step(known, *upcaster)) return call.fail(*problem);
+  }
+  SchemaChecks::Proposed proposed;
+  proposed.event_type = event_type;
+  proposed.schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
+  proposed.version = static_cast<std::uint32_t>(known.versions.size() + 1);
+  // As long as no version is in force, events are as they are, whatever version they name.
+  if (known.in_force()) proposed.chains = chains_with(event_type, known, std::move(upcaster));
+  call.send(checks_.begin(std::move(proposed), call.accepted(), call.request()));
 }
 
 void SchemaEndpoints::activate(Call& call) {

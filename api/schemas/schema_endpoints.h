@@ -7,6 +7,7 @@
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/endpoint/subject_report.h"
+#include "api/schemas/schema_check.h"
 #include "api/schemas/schema_registrar.h"
 #include "api/schemas/schema_registry.h"
 
@@ -16,7 +17,7 @@ namespace stele::api {
 class SchemaEndpoints {
  public:
   SchemaEndpoints(Store& store, SchemaRegistry& registry, const Clock& clock)
-      : registry_(registry), registrar_(store, registry, clock) {}
+      : registry_(registry), registrar_(store, registry, clock), checks_(store) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   [[nodiscard]] SubjectReport report() const;
@@ -27,12 +28,14 @@ class SchemaEndpoints {
   void show_version(Call& call);
   void show_settings(Call& call);
   void register_schema(Call& call);
+  void check(Call& call);
   void activate(Call& call);
   void withdraw(Call& call);
   void configure(Call& call);
 
   SchemaRegistry& registry_;
   SchemaRegistrar registrar_;
+  SchemaChecks checks_;
 };
 
 }  // namespace stele::api

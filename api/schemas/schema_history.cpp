@@ -1,112 +1,127 @@
 #include "api/schemas/schema_history.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "api/http/problem.h"
 #include "api/schemas/schema_validation.h"
+#include "engine/base/read_budget.h"
+#include "engine/base/uuid.h"
 
 namespace stele::api {
 
 namespace {
-/// What is upcast at once.
-constexpr std::size_t kBatchEvents = 128;
+
+constexpr ReadLimits kPiece{1ULL << 16, std::chrono::milliseconds(100)};
+constexpr std::uint64_t kPieceWork = 100'000;
+constexpr std::size_t kParsedBytesPerWork = 64;
 constexpr std::size_t kBatchBytes = 4U << 20;
+constexpr std::chrono::seconds kBatchTime{2};
+
 }  // namespace
 
-Result<SchemaHistory::Outcome> SchemaHistory::look(const ReadView& view, const CompiledSchema* schema,
-                                                   const std::function<bool()>& abandoned) {
+Result<SchemaHistory::Outcome> SchemaHistory::look(const ReadView& view, const std::function<bool()>& abandoned) {
   if (view.end() == Position{0}) return Outcome::Whole;
   EventQuery query;
   query.event_types = {event_type_};
   query.after = after_;
-  STELE_ASSIGN(const std::unique_ptr<EventStream> events, view.query(query));
+  ReadBudget budget(kPiece, abandoned);
+  STELE_ASSIGN(const std::unique_ptr<EventStream> events, view.query(query, &budget));
+  const std::uint64_t work_end = work_ + kPieceWork;
   waiting_ = waiting_bytes_ = 0;
-  while (true) {
+  while (work_ < work_end) {
     if (waiting_ == batch_.size()) batch_.push_back(std::make_unique<Record>());
     Record& record = *batch_[waiting_];
     STELE_ASSIGN(const bool found, events->next(record));
-    if (!found) break;
-    if (++seen_ > kEventsMax) return Outcome::TooMany;
-    if (abandoned && abandoned()) return Outcome::Abandoned;
-    const RecordHeader& header = record.header();
-    version_max_ = std::max(version_max_, header.schema_version);
-    if (version_ && header.schema_version != *version_) continue;
-    if (chains_ != nullptr && header.schema_version > upcast_to_) continue;
-    if (checked_++ == 0) first_ = header.position;
-    if (schema == nullptr || !record.body().data || record.body().data->empty()) continue;
-    waiting_bytes_ += record.body().data->size();
-    if (++waiting_ < kBatchEvents && waiting_bytes_ < kBatchBytes) continue;
-    if (const Outcome checked = check_batch(*schema, abandoned); checked != Outcome::Whole) return checked;
+    if (!found) {
+      if (!check_batch(abandoned)) return Outcome::Busy;
+      const Position last = events->rest_behind().value_or(Position{view.end().value() - 1});
+      after_ = std::max(after_.value_or(last), last);
+      return events->rest_behind() ? Outcome::More : Outcome::Whole;
+    }
+    waiting_bytes_ += record.body().data.value_or("").size();
+    if (++waiting_ < batch_events_max_ && waiting_bytes_ < kBatchBytes) continue;
+    if (!check_batch(abandoned)) return Outcome::Busy;
   }
-  if (schema != nullptr) {
-    if (const Outcome checked = check_batch(*schema, abandoned); checked != Outcome::Whole) return checked;
-  }
-  const Position last{view.end().value() - 1};
-  after_ = std::max(after_.value_or(last), last);
-  return Outcome::Whole;
+  return Outcome::More;
 }
 
-SchemaHistory::Outcome SchemaHistory::check_batch(const CompiledSchema& schema,
-                                                  const std::function<bool()>& abandoned) {
+bool SchemaHistory::check_batch(const std::function<bool()>& abandoned) {
   const std::size_t count = std::exchange(waiting_, 0);
   waiting_bytes_ = 0;
   std::vector<Upcast> upcasts(count);
-  if (chains_ != nullptr && count != 0) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!upcasts_end_) upcasts_end_ = now + kUpcastTimeMax;
-    if (now > *upcasts_end_) return Outcome::TooHard;
+  if (chains_ != nullptr && schema_ != nullptr && count != 0) {
     std::vector<const Record*> records;
     for (std::size_t i = 0; i < count; ++i) records.push_back(batch_[i].get());
-    chains_->upcast(records, {SchemaVersionChoice::Kind::Exact, upcast_to_}, {abandoned, upcasts_end_}, upcasts);
+    chains_->upcast(records, {SchemaVersionChoice::Kind::Exact, upcast_to_},
+                    {abandoned, std::chrono::steady_clock::now() + kBatchTime}, upcasts);
+    const bool passes = std::any_of(upcasts.begin(), upcasts.end(),
+                                    [](const Upcast& each) { return each.failure && each.failure->passes; });
+    batch_events_max_ = passes ? std::max<std::size_t>(batch_events_max_ / 8, 1)
+                               : std::min<std::size_t>(batch_events_max_ * 2, kBatchEvents);
+    if (passes) return false;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    const RecordHeader& header = batch_[i]->header();
-    Upcast& upcast = upcasts[i];
-    if (upcast.failure && upcast.failure->passes) {
-      if (abandoned && abandoned()) return Outcome::Abandoned;
-      return std::chrono::steady_clock::now() > *upcasts_end_ ? Outcome::TooHard : Outcome::Busy;
-    }
-    if (upcast.failure) {
-      fail({header.position, header.event_id, std::move(upcast.failure->pointer), std::move(upcast.failure->detail)});
-      continue;
-    }
-    if (!check(header, upcast.data ? std::string_view(*upcast.data) : *batch_[i]->body().data, schema)) {
-      return Outcome::TooHard;
-    }
-  }
-  return Outcome::Whole;
-}
-
-void SchemaHistory::fail(HistoryFailure failure) {
-  ++failed_;
-  if (failures_.size() < kFailuresMax) failures_.push_back(std::move(failure));
-}
-
-bool SchemaHistory::check(const RecordHeader& header, std::string_view text, const CompiledSchema& schema) {
-  constexpr std::size_t kParsedBytesPerWork = 64;
-  if (!work_.spend(1 + text.size() / kParsedBytesPerWork)) return false;
-  HistoryFailure failure{header.position, header.event_id, {}, {}};
-  simdjson::dom::element data;
-  if (parser_.parse(std::string(text)).get(data) != simdjson::SUCCESS) {
-    failure.detail = "It cannot be read as JSON.";
-  } else {
-    ValidationLimits limits;
-    limits.violations = 1;
-    const bool is_last = work_.left() < limits.work;
-    limits.work = std::min(limits.work, work_.left());
-    SchemaVerdict verdict = validate(schema, data, limits);
-    (void)work_.spend(verdict.work);
-    if (verdict.outcome == SchemaVerdict::Outcome::Valid) return true;
-    if (verdict.outcome == SchemaVerdict::Outcome::LimitReached && is_last) return false;
-    if (verdict.outcome == SchemaVerdict::Outcome::LimitReached) {
-      failure.detail = "It takes too much work to validate.";
-    } else if (!verdict.violations.empty()) {
-      failure.pointer = std::move(verdict.violations.front().pointer);
-      failure.detail = std::move(verdict.violations.front().detail);
-    }
-  }
-  fail(std::move(failure));
+  for (std::size_t i = 0; i < count; ++i) check(*batch_[i], upcasts[i]);
   return true;
+}
+
+void SchemaHistory::check(const Record& record, Upcast& upcast) {
+  const RecordHeader& header = record.header();
+  after_ = header.position;
+  ++seen_;
+  version_max_ = std::max(version_max_, header.schema_version);
+  if (version_ && header.schema_version != *version_) return;
+  if (chains_ != nullptr && header.schema_version > upcast_to_) return;
+  if (checked_++ == 0) first_ = header.position;
+  if (schema_ == nullptr || !record.body().data) return;
+  std::optional<HistoryFailure> failure;
+  if (upcast.failure) {
+    failure.emplace(HistoryFailure{header.position, header.event_id, std::move(upcast.failure->pointer),
+                                   std::move(upcast.failure->detail)});
+  } else {
+    failure = failure_of(header, upcast.data ? std::string_view(*upcast.data) : *record.body().data);
+  }
+  if (!failure) return;
+  ++failed_;
+  if (failures_.size() < kFailuresMax) failures_.push_back(std::move(*failure));
+}
+
+std::optional<HistoryFailure> SchemaHistory::failure_of(const RecordHeader& header, std::string_view data) {
+  work_ += 1 + data.size() / kParsedBytesPerWork;
+  HistoryFailure failure{header.position, header.event_id, {}, {}};
+  simdjson::dom::element element;
+  if (parser_.parse(std::string(data)).get(element) != simdjson::SUCCESS) {
+    failure.detail = "It cannot be read as JSON.";
+    return failure;
+  }
+  ValidationLimits limits;
+  limits.violations = 1;
+  SchemaVerdict verdict = validate(*schema_, element, limits);
+  work_ += verdict.work;
+  if (verdict.outcome == SchemaVerdict::Outcome::Valid) return std::nullopt;
+  if (verdict.outcome == SchemaVerdict::Outcome::LimitReached) {
+    failure.detail = "It takes too much work to validate.";
+  } else if (!verdict.violations.empty()) {
+    failure.pointer = std::move(verdict.violations.front().pointer);
+    failure.detail = std::move(verdict.violations.front().detail);
+  }
+  return failure;
+}
+
+void append_failures(JsonWriter& json, const SchemaHistory& history) {
+  json.begin_array();
+  for (const HistoryFailure& failure : history.failures()) {
+    json.begin_object().key("position").number(failure.position.value());
+    json.key("eventId").plain(to_string(failure.event_id)).key("pointer").string(printable(failure.pointer));
+    json.key("detail").string(printable(failure.detail)).end_object();
+  }
+  json.end_array();
+}
+
+void append_result(JsonWriter& json, const SchemaHistory& history) {
+  json.key("checked").number(history.checked()).key("failed").number(history.failed()).key("failures");
+  append_failures(json, history);
 }
 
 }  // namespace stele::api

@@ -3,17 +3,17 @@
 
 #include <simdjson.h>
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "api/json/json_writer.h"
 #include "api/records/event_upcasts.h"
 #include "api/schemas/compiled_schema.h"
-#include "api/schemas/work_budget.h"
 #include "engine/base/result.h"
 #include "engine/store/read_view.h"
 
@@ -27,18 +27,23 @@ struct HistoryFailure {
   std::string detail;
 };
 
-/// Looks at the events of a type, the new ones too when it is asked again. One thread.
+/// Looks at the events of a type, piece by piece, the new ones too when it is asked again. One thread at a time.
 class SchemaHistory {
  public:
-  static constexpr std::uint64_t kEventsMax = 100'000;
-  static constexpr std::size_t kFailuresMax = 20;         ///< that are kept; all are counted
-  static constexpr std::uint64_t kWorkMax = 300'000'000;  ///< of all validations together
-  static constexpr std::chrono::seconds kUpcastTimeMax{60};
+  static constexpr std::size_t kFailuresMax = 100;  ///< that are kept; all are counted
 
-  /// Only events behind `after` whose version is `version`, if one is given.
-  SchemaHistory(std::string event_type, std::optional<std::uint32_t> version, std::optional<Position> after = {},
-                std::uint64_t work_max = kWorkMax)
-      : event_type_(std::move(event_type)), version_(version), after_(after), work_(work_max) {}
+  struct Wanted {
+    std::optional<std::uint32_t> version;  ///< only events of this one are held against the schema; none = of all
+    std::optional<Position> after;         ///< only events behind it
+  };
+  /// Without a schema (null) they are counted only.
+  SchemaHistory(std::string event_type, std::shared_ptr<const CompiledSchema> schema, Wanted wanted)
+      : event_type_(std::move(event_type)),
+        schema_(std::move(schema)),
+        version_(wanted.version),
+        after_(wanted.after) {}
+  SchemaHistory(std::string event_type, std::shared_ptr<const CompiledSchema> schema)
+      : SchemaHistory(std::move(event_type), std::move(schema), Wanted{}) {}
 
   /// From now on what is stored in an older version than `version` is looked at in that one, and what was stored in a
   /// newer one is passed over.
@@ -48,22 +53,21 @@ class SchemaHistory {
   }
 
   enum class Outcome : std::uint8_t {
-    Whole,      ///< up to the end of the view
-    TooMany,    ///< more than kEventsMax of them, whatever their version
-    TooHard,    ///< to validate them takes more than the work there is
-    Abandoned,  ///< `abandoned` said so
-    Busy,       ///< upcasters cannot be run now
+    Whole,  ///< it has seen all up to the end of the view
+    More,
+    Busy,  ///< upcasters cannot be run now: it has gone no further
   };
-  /// Those that it has not seen yet. Without a schema they are counted only. Redacted ones satisfy everything. May take
-  /// some seconds.
-  [[nodiscard]] Result<Outcome> look(const ReadView& view, const CompiledSchema* schema,
-                                     const std::function<bool()>& abandoned);
+  /// Looks at some of those that it has not seen yet: for a tenth of a second or so, some seconds if upcasters are
+  /// slow, less if it is `abandoned` (may be empty). Redacted ones satisfy everything. May wait for the disk.
+  [[nodiscard]] Result<Outcome> look(const ReadView& view, const std::function<bool()>& abandoned);
 
-  /// Events whose version is the one asked for, redacted ones too.
+  /// Events of the type, of whatever version.
+  [[nodiscard]] std::uint64_t seen() const { return seen_; }
+  /// Those that were wanted, redacted ones too.
   [[nodiscard]] std::uint64_t checked() const { return checked_; }
   [[nodiscard]] std::uint64_t failed() const { return failed_; }
   [[nodiscard]] const std::vector<HistoryFailure>& failures() const { return failures_; }
-  /// The first event whose version is the one asked for.
+  /// The first event that was wanted.
   [[nodiscard]] const std::optional<Position>& first() const { return first_; }
   /// Of all that it has looked at; 0 = none.
   [[nodiscard]] std::uint32_t version_max() const { return version_max_; }
@@ -71,29 +75,37 @@ class SchemaHistory {
   [[nodiscard]] const std::optional<Position>& last() const { return after_; }
 
  private:
-  /// Looks at what waits.
-  [[nodiscard]] Outcome check_batch(const CompiledSchema& schema, const std::function<bool()>& abandoned);
-  /// False if there is no work left.
-  [[nodiscard]] bool check(const RecordHeader& header, std::string_view text, const CompiledSchema& schema);
-  void fail(HistoryFailure failure);
+  static constexpr std::size_t kBatchEvents = 128;  ///< that are upcast at once
+
+  /// Looks at what waits; false if upcasters cannot be run.
+  [[nodiscard]] bool check_batch(const std::function<bool()>& abandoned);
+  void check(const Record& record, Upcast& upcast);
+  /// Why it does not satisfy the schema, if it does not.
+  [[nodiscard]] std::optional<HistoryFailure> failure_of(const RecordHeader& header, std::string_view data);
 
   simdjson::dom::parser parser_;
   const std::string event_type_;
+  const std::shared_ptr<const CompiledSchema> schema_;
   const std::optional<std::uint32_t> version_;
   std::optional<Position> after_;
-  WorkBudget work_;
+  std::uint32_t upcast_to_ = 0;
+  std::shared_ptr<const UpcastChains> chains_;
+  std::vector<std::unique_ptr<Record>> batch_;  ///< kept for their memory; the first `waiting_` wait
+  std::size_t waiting_ = 0;
+  std::size_t waiting_bytes_ = 0;
+  std::size_t batch_events_max_ = kBatchEvents;  ///< fewer at once where upcasters take long
+  std::uint64_t work_ = 0;        ///< that validation has taken
   std::uint64_t seen_ = 0;
   std::uint64_t checked_ = 0;
   std::uint64_t failed_ = 0;
   std::vector<HistoryFailure> failures_;
   std::optional<Position> first_;
   std::uint32_t version_max_ = 0;
-  std::uint32_t upcast_to_ = 0;
-  std::shared_ptr<const UpcastChains> chains_;
-  std::optional<std::chrono::steady_clock::time_point> upcasts_end_;
-  std::vector<std::unique_ptr<Record>> batch_;  ///< kept for their memory; the first `waiting_` wait
-  std::size_t waiting_ = 0;
-  std::size_t waiting_bytes_ = 0;
 };
+
+/// `[{"position","eventId","pointer","detail"}]`
+void append_failures(JsonWriter& json, const SchemaHistory& history);
+/// The members `checked`, `failed` and `failures` of an object.
+void append_result(JsonWriter& json, const SchemaHistory& history);
 
 }  // namespace stele::api

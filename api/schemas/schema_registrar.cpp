@@ -1,6 +1,7 @@
 #include "api/schemas/schema_registrar.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "api/endpoint/own_events.h"
@@ -9,9 +10,9 @@
 #include "api/json/json_writer.h"
 #include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_change.h"
+#include "api/schemas/schema_check.h"
 #include "api/schemas/schema_event.h"
 #include "api/schemas/schema_history.h"
-#include "engine/base/uuid.h"
 
 namespace stele::api {
 
@@ -19,6 +20,9 @@ namespace {
 
 /// How often a change is made again that others overtake.
 constexpr int kRounds = 10;
+// What is looked through in a request.
+constexpr std::uint64_t kHistoryEventsMax = 100'000;
+constexpr std::chrono::seconds kHistoryTimeMax{30};
 
 Problem overtaken() {
   return Problem("schema-changed", "Other changes, or events of the type, came faster than this one could be made.")
@@ -26,7 +30,7 @@ Problem overtaken() {
 }
 
 Problem beyond_history(std::string_view what) {
-  return {"schema-limit", std::string(what) + ": at most " + std::to_string(SchemaHistory::kEventsMax) +
+  return {"schema-limit", std::string(what) + ": at most " + std::to_string(kHistoryEventsMax) +
                               " stored events of a type are looked through in a request."};
 }
 
@@ -41,39 +45,26 @@ Problem busy_upcasters() {
       .header("Retry-After", std::string(kRetrySoon));
 }
 
-/// The type as it would be with one more version.
-std::shared_ptr<const UpcastChains> chains_with(const std::string& event_type, const EventTypeSchemas& known,
-                                                const std::shared_ptr<const Upcaster>& upcaster) {
-  auto type = std::make_shared<EventTypeSchemas>(known);
-  SchemaVersion& next = type->versions.emplace_back();
-  next.version = static_cast<std::uint32_t>(type->versions.size());
-  next.from = upcaster->from;
-  next.upcaster = upcaster;
-  auto all = std::make_shared<RegisteredSchemas>();
-  all->types.emplace(event_type, std::move(type));
-  return std::make_shared<RegisteredUpcasts>(std::move(all));
-}
-
-/// Why the upcaster does not continue what there is.
-std::optional<Problem> bad_step(const EventTypeSchemas& known, const Upcaster& upcaster) {
-  const SchemaVersion* const before = known.newest();
-  if (before != nullptr && before->version == upcaster.from) return std::nullopt;
-  std::string detail = before == nullptr ? "There is no version of the schema before this one to upcast from."
-                                         : "Must be " + std::to_string(before->version) +
-                                               ", the version before the one that is registered.";
-  return Problem("broken-upcaster-chain", "/upcaster/from: " + detail).error({"pointer", "/upcaster/from", detail, {}});
+/// Looks at all there is up to the head of now. The problem says why it has not.
+std::optional<Problem> look_through(SchemaHistory& history, const Store& store, std::string_view what,
+                                    const SchemaAuthor& author) {
+  const auto view = store.view();
+  const auto end = std::chrono::steady_clock::now() + kHistoryTimeMax;
+  while (true) {
+    const auto looked = history.look(*view, author.abandoned);
+    if (!looked) return read_failed();
+    if (*looked == SchemaHistory::Outcome::Busy) return busy_upcasters();
+    if (history.seen() > kHistoryEventsMax) return beyond_history(what);
+    if (*looked == SchemaHistory::Outcome::Whole) return std::nullopt;
+    if (author.abandoned && author.abandoned()) return abandoned_check();
+    if (std::chrono::steady_clock::now() > end) return too_hard_history();
+  }
 }
 
 Problem broken_history(const SchemaHistory& history) {
   std::string failures;
   JsonWriter json(failures);
-  json.begin_array();
-  for (const HistoryFailure& failure : history.failures()) {
-    json.begin_object().key("position").number(failure.position.value());
-    json.key("eventId").plain(to_string(failure.event_id)).key("pointer").string(printable(failure.pointer));
-    json.key("detail").string(printable(failure.detail)).end_object();
-  }
-  json.end_array();
+  append_failures(json, history);
   return Problem("schema-incompatible", "Of the " + std::to_string(history.checked()) + " stored events, " +
                                             std::to_string(history.failed()) + " do not satisfy the schema.")
       .member("checked", std::to_string(history.checked()))
@@ -206,11 +197,8 @@ std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, s
 std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_schema(const std::string& event_type,
                                                                                     const Registration& registration,
                                                                                     const SchemaAuthor& author) {
-  auto compilation = compile_schema(registration.schema);
-  if (const auto* const fault = std::get_if<SchemaFault>(&compilation)) {
-    return Problem("invalid-schema", "/schema" + fault->pointer + ": " + fault->detail)
-        .error({"pointer", "/schema" + fault->pointer, fault->detail, {}});
-  }
+  auto compilation = compile_member(registration.schema);
+  if (const auto* const problem = std::get_if<Problem>(&compilation)) return *problem;
   const auto compiled = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compilation));
   const Digest identity = schema_identity(registration.schema);
   std::optional<SchemaHistory> history;
@@ -241,7 +229,7 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
     }
     const Upcaster* const upcaster = registration.upcaster.get();
     if (upcaster != nullptr) {
-      if (auto problem = bad_step(known, *upcaster)) return std::move(*problem);
+      if (auto problem = broken_step(known, *upcaster)) return std::move(*problem);
       if (all->upcaster_bytes + upcaster->text.size() > SchemaRegistry::kUpcasterBytesMax) {
         return Problem("too-many-schemas", "All upcasters together have at most " +
                                                std::to_string(SchemaRegistry::kUpcasterBytesMax) + " bytes.");
@@ -259,15 +247,14 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
     if (is_first || upcaster != nullptr || version <= unchecked_version_max) {
       if (!history) {
         const bool all_versions = is_first || upcaster != nullptr;
-        history.emplace(event_type, all_versions ? std::nullopt : std::optional<std::uint32_t>(version));
+        history.emplace(
+            event_type, compiled,
+            SchemaHistory::Wanted{.version = all_versions ? std::nullopt : std::optional<std::uint32_t>(version)});
         if (upcaster != nullptr) history->upcast_to(version, chains_with(event_type, known, registration.upcaster));
       }
-      const auto looked = history->look(*store_.view(), compiled.get(), author.abandoned);
-      if (!looked) return read_failed();
-      if (*looked == SchemaHistory::Outcome::TooMany) return beyond_history("The schema cannot be registered");
-      if (*looked == SchemaHistory::Outcome::TooHard) return too_hard_history();
-      if (*looked == SchemaHistory::Outcome::Abandoned) return abandoned_check();
-      if (*looked == SchemaHistory::Outcome::Busy) return busy_upcasters();
+      if (auto problem = look_through(*history, store_, "The schema cannot be registered", author)) {
+        return std::move(*problem);
+      }
       if (history->failed() > 0) return broken_history(*history);
       change.no_events_behind = history->last();
       if (is_first) unchecked_version_max = history->version_max();
@@ -309,16 +296,16 @@ std::optional<Problem> SchemaRegistrar::withdraw(const std::string& event_type, 
     if (!history) {
       // A version that nobody used before there were schemas can only be that of events behind its registration.
       const bool may_be_earlier = found->version <= known.unchecked_version_max;
-      history.emplace(event_type, found->version, may_be_earlier ? std::nullopt : std::optional(found->position));
+      history.emplace(event_type, nullptr,
+                      SchemaHistory::Wanted{.version = found->version,
+                                            .after = may_be_earlier ? std::nullopt : std::optional(found->position)});
     }
-    const auto looked = history->look(*store_.view(), nullptr, author.abandoned);
-    if (!looked) return read_failed();
+    auto beyond = look_through(*history, store_, "The version cannot be withdrawn", author);
     if (history->checked() > 0) {
       return Problem("schema-in-use", "There are events that have this version.")
           .member("position", std::to_string(history->first()->value()));
     }
-    if (*looked == SchemaHistory::Outcome::TooMany) return beyond_history("The version cannot be withdrawn");
-    if (*looked == SchemaHistory::Outcome::Abandoned) return abandoned_check();
+    if (beyond) return beyond;
     const auto stored = store({event_type, kSchemaWithdrawn, version_data(event_type, found->version), history->last()},
                               all->change, author);
     if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;

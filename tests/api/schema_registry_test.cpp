@@ -8,7 +8,6 @@
 #include "api/schemas/append_validator.h"
 #include "api/schemas/schema_cache.h"
 #include "api/schemas/schema_event.h"
-#include "api/schemas/schema_history.h"
 #include "tests/api/schema_support.h"
 #include "tests/api/support.h"
 
@@ -416,21 +415,6 @@ TEST_CASE("Schemas.AnInactiveOneThatIsRegisteredAgainIsActive") {
   // What is active stays so.
   CHECK(register_in(service, "T", "true", "", "?active=false").status == 200);
   CHECK(service.get("/v1/schemas/T").at("/version") == "2");
-}
-
-TEST_CASE("SchemaHistory.HasABoundAndCanBeAbandoned") {
-  TestService service;
-  for (int i = 0; i < 3; ++i) REQUIRE(service.post(event("a", "[1,2,3]")).status == 201);
-  const auto schema = tests::schema_of(R"({"uniqueItems":true})");
-  const auto view = service.store().view();
-  using Outcome = SchemaHistory::Outcome;
-  SchemaHistory whole("T", {});
-  CHECK(*whole.look(*view, schema.get(), {}) == Outcome::Whole);
-  CHECK(whole.checked() == 3);
-  CHECK(*SchemaHistory("T", {}).look(*view, schema.get(), [] { return true; }) == Outcome::Abandoned);
-  SchemaHistory bounded("T", {}, {}, 20);
-  CHECK(*bounded.look(*view, schema.get(), {}) == Outcome::TooHard);
-  CHECK(bounded.failed() == 0);
 }
 
 TEST_CASE("SchemaCache.KeepsWhatWasAskedForLast") {

@@ -1,0 +1,114 @@
+#include "api/schemas/schema_check.h"
+
+#include <utility>
+
+#include "api/endpoint/store_refusal.h"
+#include "api/http/bounded_read.h"
+#include "api/json/json_writer.h"
+#include "api/schemas/schema_history.h"
+
+namespace stele::api {
+
+namespace {
+
+constexpr int kTimesBusyMax = 20;
+
+/// One of so many at once.
+class CheckPlace {
+ public:
+  explicit CheckPlace(std::atomic<std::size_t>& running) : running_(running), number_(++running) {}
+  ~CheckPlace() { --running_; }
+  CheckPlace(const CheckPlace&) = delete;
+
+  [[nodiscard]] bool is_free() const { return number_ <= SchemaChecks::kChecksMax; }
+
+ private:
+  std::atomic<std::size_t>& running_;
+  const std::size_t number_;
+};
+
+class CheckBody : public BodySource {
+ public:
+  CheckBody(const Store& store, std::unique_ptr<CheckPlace> place, SchemaChecks::Proposed proposed, bool as_lines,
+            const Request& asker)
+      : store_(store),
+        end_(store.durable_end()),
+        place_(std::move(place)),
+        history_(std::move(proposed.event_type), std::move(proposed.schema)),
+        as_lines_(as_lines),
+        asker_(asker) {
+    history_.upcast_to(proposed.version, std::move(proposed.chains));
+  }
+
+  Result<bool> next(std::string& to) override {
+    if (is_done_) return false;
+    const std::uint64_t before = history_.checked();
+    STELE_ASSIGN(const SchemaHistory::Outcome looked,
+                 history_.look(*store_.view_until(end_), [this] { return asker_.abandoned(); }));
+    is_done_ = looked == SchemaHistory::Outcome::Whole;
+    times_busy_ = looked == SchemaHistory::Outcome::Busy ? times_busy_ + 1 : 0;
+    if (times_busy_ > kTimesBusyMax) {
+      return Error{.kind = ErrorKind::Busy, .message = "upcasters cannot be run now"};
+    }
+    if (is_done_) {
+      JsonWriter json(to);
+      json.begin_object();
+      append_result(json, history_);
+      json.end_object();
+      if (as_lines_) to += '\n';
+      place_ = nullptr;  // a client that has its answer may ask again at once
+      return true;
+    }
+    if (asker_.abandoned()) return stream_abandoned();
+    if (as_lines_ && history_.checked() != before) {
+      JsonWriter(to).begin_object().key("checked").number(history_.checked()).end_object();
+      to += '\n';
+    }
+    return true;
+  }
+
+ private:
+  const Store& store_;
+  const Position end_;
+  std::unique_ptr<CheckPlace> place_;
+  SchemaHistory history_;
+  const bool as_lines_;
+  const Request& asker_;
+  int times_busy_ = 0;  ///< without going any further
+  bool is_done_ = false;
+};
+
+}  // namespace
+
+std::variant<Response, Problem> SchemaChecks::begin(Proposed proposed, const AcceptedForm& form, const Request& asker) {
+  auto place = std::make_unique<CheckPlace>(running_);
+  if (!place->is_free()) {
+    return Problem("busy-checks", "So many checks are under way: " + std::to_string(kChecksMax) + ".")
+        .header("Retry-After", std::string(kRetrySoon));
+  }
+  Response response;
+  response.content_type = form.type;
+  response.source = std::make_unique<CheckBody>(store_, std::move(place), std::move(proposed),
+                                                form.format == BodyFormat::Ndjson, asker);
+  return response;
+}
+
+std::optional<Problem> broken_step(const EventTypeSchemas& known, const Upcaster& upcaster) {
+  const SchemaVersion* const before = known.newest();
+  if (before != nullptr && before->version == upcaster.from) return std::nullopt;
+  std::string detail = before == nullptr ? "There is no version of the schema before this one to upcast from."
+                                         : "Must be " + std::to_string(before->version) +
+                                               ", the version before the one that is registered.";
+  return Problem("broken-upcaster-chain", "/upcaster/from: " + detail).error({"pointer", "/upcaster/from", detail, {}});
+}
+
+std::variant<std::shared_ptr<const CompiledSchema>, Problem> compile_member(std::string_view schema) {
+  auto compilation = compile_schema(schema);
+  if (const auto* const fault = std::get_if<SchemaFault>(&compilation)) {
+    return Problem("invalid-schema", "/schema" + fault->pointer + ": " + fault->detail)
+        .error({"pointer", "/schema" + fault->pointer, fault->detail, {}});
+  }
+  return std::get<std::shared_ptr<const CompiledSchema>>(std::move(compilation));
+}
+
+}  // namespace stele::api
