@@ -5,6 +5,7 @@
 #include "api/endpoint/store_refusal.h"
 #include "api/http/bounded_read.h"
 #include "api/json/json_writer.h"
+#include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_history.h"
 
 namespace stele::api {
@@ -91,6 +92,45 @@ std::variant<Response, Problem> SchemaChecks::begin(Proposed proposed, const Acc
   response.source = std::make_unique<CheckBody>(store_, std::move(place), std::move(proposed),
                                                 form.format == BodyFormat::Ndjson, asker);
   return response;
+}
+
+std::variant<SchemaChecks::Proposed, Problem> read_proposed(const std::string& event_type, std::string_view body,
+                                                            const RegisteredSchemas& registered) {
+  auto parsed = BodyMembers::parse(body, {"schema", "upcaster"});
+  if (auto* const problem = std::get_if<Problem>(&parsed)) return std::move(*problem);
+  auto& members = std::get<BodyMembers>(parsed);
+  auto upcaster = take_upcaster(members);
+  std::optional<Problem> too_large;
+  const auto text = take_schema(members, too_large);
+  if (too_large) return std::move(*too_large);
+  if (auto problem = members.problem()) return std::move(*problem);
+  auto compiled = compile_member(text.value_or(""));
+  if (auto* const problem = std::get_if<Problem>(&compiled)) return std::move(*problem);
+  const EventTypeSchemas* const found = registered.find(event_type);
+  const EventTypeSchemas known = found == nullptr ? EventTypeSchemas() : *found;
+  if (upcaster != nullptr) {
+    if (auto problem = broken_step(known, *upcaster)) return std::move(*problem);
+  }
+  SchemaChecks::Proposed proposed;
+  proposed.event_type = event_type;
+  proposed.schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
+  proposed.version = static_cast<std::uint32_t>(known.versions.size() + 1);
+  // As long as no version is in force, events are as they are, whatever version they name.
+  if (known.in_force()) proposed.chains = chains_with(event_type, known, std::move(upcaster));
+  return proposed;
+}
+
+std::optional<std::string_view> take_schema(BodyMembers& members, std::optional<Problem>& problem) {
+  const auto text = members.value("schema");
+  if (!text) {
+    members.refuse("schema", "The member is required.");
+    return std::nullopt;
+  }
+  if (text->text.size() > kSchemaBytesMax) {
+    problem = Problem("payload-too-large", "A schema has at most " + std::to_string(kSchemaBytesMax) + " bytes.");
+    return std::nullopt;
+  }
+  return text->text;
 }
 
 std::optional<Problem> broken_step(const EventTypeSchemas& known, const Upcaster& upcaster) {

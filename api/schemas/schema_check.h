@@ -9,6 +9,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/http/body_members.h"
 #include "api/http/http.h"
 #include "api/http/negotiation.h"
 #include "api/http/problem.h"
@@ -46,6 +47,13 @@ class SchemaChecks {
   std::atomic<std::size_t> running_{0};
 };
 
+/// Reads the body of a check, `{"schema","upcaster"}`, with SIMDJSON_PADDING readable bytes behind it.
+[[nodiscard]] std::variant<SchemaChecks::Proposed, Problem> read_proposed(const std::string& event_type,
+                                                                          std::string_view body,
+                                                                          const RegisteredSchemas& registered);
+
+/// The text of the member `schema`; none with a problem, or one of `members`.
+[[nodiscard]] std::optional<std::string_view> take_schema(BodyMembers& members, std::optional<Problem>& problem);
 /// Why an upcaster does not continue what there is.
 [[nodiscard]] std::optional<Problem> broken_step(const EventTypeSchemas& known, const Upcaster& upcaster);
 

@@ -15,7 +15,6 @@
 #include "api/http/percent.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
-#include "api/schemas/registered_upcasts.h"
 
 namespace stele::api {
 
@@ -83,20 +82,6 @@ void append_newest(JsonWriter& json, const EventTypeSchemas& schemas) {
 void append_version(JsonWriter& json, const SchemaVersion& version) {
   json.key("version").number(version.version).key("state").plain(name_of(version.state));
   json.key("position").number(version.position.value()).key("timestamp").plain(format_timestamp(version.time));
-}
-
-/// The text of the member `schema`, and none with a problem or what the members say.
-std::optional<std::string_view> take_schema(BodyMembers& members, std::optional<Problem>& problem) {
-  const auto text = members.value("schema");
-  if (!text) {
-    members.refuse("schema", "The member is required.");
-    return std::nullopt;
-  }
-  if (text->text.size() > kSchemaBytesMax) {
-    problem = Problem("payload-too-large", "A schema has at most " + std::to_string(kSchemaBytesMax) + " bytes.");
-    return std::nullopt;
-  }
-  return text->text;
 }
 
 std::string settings_json(std::string_view event_type, const SchemaSettings& settings) {
@@ -255,30 +240,9 @@ void SchemaEndpoints::register_schema(Call& call) {
 
 void SchemaEndpoints::check(Call& call) {
   if (const auto problem = bad_change(call)) return call.fail(*problem);
-  auto parsed = BodyMembers::parse(call.request().body(), {"schema", "upcaster"});
-  if (const auto* const problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
-  auto& members = std::get<BodyMembers>(parsed);
-  auto upcaster = take_upcaster(members);
-  std::optional<Problem> too_large;
-  const auto text = take_schema(members, too_large);
-  if (too_large) return call.fail(*too_large);
-  if (const auto problem = members.problem()) return call.fail(*problem);
-  auto compiled = compile_member(text.value_or(""));
-  if (const auto* const problem = std::get_if<Problem>(&compiled)) return call.fail(*problem);
-  const std::string& event_type = call.parameter("eventType");
-  const auto all = registry_.now();
-  const EventTypeSchemas* const found = all->find(event_type);
-  const EventTypeSchemas known = found == nullptr ? EventTypeSchemas() : *found;
-  if (upcaster != nullptr) {
-    if (const auto problem = broken_step(known, *upcaster)) return call.fail(*problem);
-  }
-  SchemaChecks::Proposed proposed;
-  proposed.event_type = event_type;
-  proposed.schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
-  proposed.version = static_cast<std::uint32_t>(known.versions.size() + 1);
-  // As long as no version is in force, events are as they are, whatever version they name.
-  if (known.in_force()) proposed.chains = chains_with(event_type, known, std::move(upcaster));
-  call.send(checks_.begin(std::move(proposed), call.accepted(), call.request()));
+  auto proposed = read_proposed(call.parameter("eventType"), call.request().body(), *registry_.now());
+  if (const auto* const problem = std::get_if<Problem>(&proposed)) return call.fail(*problem);
+  call.send(checks_.begin(std::get<SchemaChecks::Proposed>(std::move(proposed)), call.accepted(), call.request()));
 }
 
 void SchemaEndpoints::activate(Call& call) {

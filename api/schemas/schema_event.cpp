@@ -12,6 +12,7 @@
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "engine/base/digest.h"
+#include "engine/store/store.h"
 
 namespace stele::api {
 
@@ -146,6 +147,22 @@ bool apply_schema_event(const Record& record, RegisteredSchemas& to) {
   }
   to.types.insert_or_assign(*event_type, std::move(changed));
   return true;
+}
+
+Result<std::uint64_t> apply_schema_events(const ReadView& view, RegisteredSchemas& to) {
+  EventQuery query;
+  query.aggregate_type = std::string(kSchemaAggregateType);
+  query.include_system = true;
+  query.after = to.change;
+  STELE_ASSIGN(const std::unique_ptr<EventStream> changes, view.query(query));
+  Record record;
+  std::uint64_t unreadable = 0;
+  while (true) {
+    STELE_ASSIGN(const bool found, changes->next(record));
+    if (!found) return unreadable;
+    if (!apply_schema_event(record, to)) ++unreadable;
+    to.change = record.header().position;
+  }
 }
 
 Result<std::string> registered_text(const Record& record) {

@@ -9,6 +9,7 @@
 #include "api/schemas/registered_schemas.h"
 #include "engine/base/result.h"
 #include "engine/log/record.h"
+#include "engine/store/read_view.h"
 
 namespace stele::api {
 
@@ -38,6 +39,8 @@ inline constexpr std::string_view kEventTypeUnaliased = "$EventTypeUnaliased";
 
 /// Changes `to` as the event says. False if it cannot be understood: then nothing is changed.
 bool apply_schema_event(const Record& record, RegisteredSchemas& to);
+/// Applies all that the view has behind `to.change`. Gives how many events could not be understood.
+[[nodiscard]] Result<std::uint64_t> apply_schema_events(const ReadView& view, RegisteredSchemas& to);
 /// The text of the schema that a `$SchemaRegistered` has registered. Corrupt if it is none.
 [[nodiscard]] Result<std::string> registered_text(const Record& record);
 

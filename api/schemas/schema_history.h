@@ -94,7 +94,7 @@ class SchemaHistory {
   std::size_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::size_t batch_events_max_ = kBatchEvents;  ///< fewer at once where upcasters take long
-  std::uint64_t work_ = 0;        ///< that validation has taken
+  std::uint64_t work_ = 0;                       ///< that validation has taken
   std::uint64_t seen_ = 0;
   std::uint64_t checked_ = 0;
   std::uint64_t failed_ = 0;

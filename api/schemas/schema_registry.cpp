@@ -37,23 +37,9 @@ Status SchemaRegistry::catch_up(Position wanted) {
 
 Status SchemaRegistry::read_on() {
   const auto known = now();
-  std::shared_ptr<RegisteredSchemas> next;  // a copy once there is something new
-  EventQuery query;
-  query.aggregate_type = std::string(kSchemaAggregateType);
-  query.include_system = true;
-  query.after = known->change;
-  const auto view = store_.view();
-  STELE_ASSIGN(const std::unique_ptr<EventStream> changes, view->query(query));
-  Record record;
-  std::uint64_t unreadable = 0;
-  while (true) {
-    STELE_ASSIGN(const bool found, changes->next(record));
-    if (!found) break;
-    if (next == nullptr) next = std::make_shared<RegisteredSchemas>(*known);
-    if (!apply_schema_event(record, *next)) ++unreadable;
-    next->change = record.header().position;
-  }
-  if (next == nullptr) return {};
+  auto next = std::make_shared<RegisteredSchemas>(*known);
+  STELE_ASSIGN(const std::uint64_t unreadable, apply_schema_events(*store_.view(), *next));
+  if (next->change == known->change) return {};
   unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
   if (aliases_ != nullptr && next->aliases != known->aliases) aliases_->change(*next->aliases);
   std::shared_ptr<const UpcastChains> chains;

@@ -184,7 +184,8 @@ TEST_CASE("SchemaCheck.LooksAtEventsAsTheyWouldBeRead") {
     return service.send(Method::Post, "/v1/schemas/T/check", body, json);
   };
   const std::string renamed = R"("upcaster":{"from":1,"operations":[{"op":"rename","path":"/n","to":"count"}]})";
-  const Answer upcast = check(R"({"schema":{"required":["count"],"properties":{"count":{"minimum":1}}},)" + renamed + "}");
+  const Answer upcast =
+      check(R"({"schema":{"required":["count"],"properties":{"count":{"minimum":1}}},)" + renamed + "}");
   CHECK(upcast.at("/checked") == "2");
   CHECK(upcast.at("/failed") == "1");
   CHECK(upcast.at("/failures/0/position") == offender.at("/position"));

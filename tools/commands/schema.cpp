@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "api/http/percent.h"
 #include "tools/cli/actions.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/command_line.h"
@@ -15,20 +14,14 @@
 #include "tools/client/answers.h"
 #include "tools/client/json_members.h"
 #include "tools/client/server_flags.h"
+#include "tools/commands/schema_check.h"
+#include "tools/commands/schema_diff.h"
 
 namespace stele::tools {
 
 namespace {
 
 constexpr std::uint64_t kSchemaVersionMax = std::numeric_limits<std::uint32_t>::max();
-
-std::string schemas_path(const std::string& event_type) {
-  std::string path = "/v1/schemas";
-  if (event_type.empty()) return path;
-  path += '/';
-  api::append_percent_encoded(path, event_type);
-  return path;
-}
 
 int list_schemas(int argc, const char* const* argv) {
   constexpr const char* kCommand = "stele schema list";
@@ -96,6 +89,7 @@ int register_schema(int argc, const char* const* argv) {
   ServerFlags server;
   std::string type;
   std::string file;
+  std::string upcaster_file;
   std::string compatibility;
   std::string policy;
   bool inactive = false;
@@ -103,6 +97,7 @@ int register_schema(int argc, const char* const* argv) {
   CommandLine app("schema register", "Registers a version of the schema that the data of an event type must satisfy.");
   app.add_text("TYPE", type, "The event type").required();
   app.add_text("FILE", file, "A JSON Schema, of draft-07 or 2020-12").required();
+  add_upcaster(app, upcaster_file);
   app.add_text("--compatibility", compatibility, "What it must be to the versions before it; default what the type has")
       .type("MODE")
       .one_of({"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"})
@@ -115,13 +110,13 @@ int register_schema(int argc, const char* const* argv) {
   server.declare(app);
   app.footer("Events that are stored already must satisfy the first version of a schema.");
   if (const auto code = app.parse(argc, argv)) return *code;
-  const auto schema = read_file(file);
-  if (!schema) return wrong_usage(kCommand, schema.error().describe());
+  const auto proposed = proposed_body(file, upcaster_file);
+  if (!proposed) return wrong_usage(kCommand, proposed.error().describe());
   const auto client = server.client(kFoldTimeouts);
   if (!client) return wrong_usage(kCommand, client.error().describe());
   HttpRequest request{.method = "POST", .target = schemas_path(type) + (inactive ? "?active=false" : "")};
   request.headers.emplace_back("Content-Type", "application/json");
-  std::string body = "{\"schema\":" + *schema;
+  std::string body = *proposed;
   if (!compatibility.empty()) body += ",\"compatibility\":\"" + compatibility + '"';
   if (!policy.empty()) body += ",\"policy\":\"" + policy + '"';
   request.body = body += '}';
@@ -180,6 +175,8 @@ constexpr std::array kSchemaActions{
     Action{"list", "list event types that have schemas", &list_schemas},
     Action{"show", "print versions or a schema", &show_schema},
     Action{"register", "register a version", &register_schema},
+    Action{"check", "hold a schema against every stored event", &schema_check_command},
+    Action{"diff", "say what keeps one schema from taking the place of another", &schema_diff_command},
     Action{"activate", "let events have a version that name none", &activate_schema},
     Action{"withdraw", "withdraw a version that no event has", &withdraw_schema},
 };
