@@ -103,9 +103,10 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       replays_(replay_room_),
       snapshots_(replay_room_),
       handlers_(replay_room_),
+      schema_candidates_(store, schemas_, clock_of(options_)),
       append_validator_(store, schemas_),
-      schema_endpoints_(store, schemas_, clock_of(options_)),
-      alias_endpoints_(store, schemas_, clock_of(options_)),
+      schema_endpoints_(store, schemas_, schema_candidates_, clock_of(options_)),
+      alias_endpoints_(store, schemas_, schema_candidates_, clock_of(options_)),
       events_(
           store, scheduler, options_, append_validator_,
           [this](const Proposal& proposal, const AppendOutcome& stored) {
@@ -232,6 +233,7 @@ void Service::begin_shutdown() {
   subscription_room_.begin_shutdown();
   redaction_room_.begin_shutdown();
   retention_room_.begin_shutdown();
+  schema_candidates_.begin_shutdown();
 }
 
 const Endpoint* Service::admit(Call& call, const RouteMatch& match) const {

@@ -34,6 +34,7 @@
 #include "api/replay/snapshot_endpoints.h"
 #include "api/schemas/alias_endpoints.h"
 #include "api/schemas/append_validator.h"
+#include "api/schemas/schema_candidates.h"
 #include "api/schemas/schema_endpoints.h"
 #include "api/schemas/schema_registry.h"
 #include "api/subscriptions/dead_letter_endpoints.h"
@@ -87,6 +88,7 @@ class Service : public Handler {
   ReplayEndpoints replays_;
   SnapshotEndpoints snapshots_;
   HandlerEndpoints handlers_;
+  SchemaCandidates schema_candidates_;
   AppendValidator append_validator_;
   SchemaEndpoints schema_endpoints_;
   AliasEndpoints alias_endpoints_;

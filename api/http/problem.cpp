@@ -103,6 +103,13 @@ constexpr std::array kKinds{
         "broken-upcaster-chain", 409, "Upcasters do not follow each other",
         "An upcaster takes the data of the version before the one that is registered, and its `from` names that "
         "version. `detail` says which it is now. Nothing was registered."},
+    ProblemKind{
+        "candidate-pending", 409, "A schema is being registered",
+        "A version of the schema of this event type is held against what is stored: until that has ended no other "
+        "is registered, and none is withdrawn. `candidate` is its path."},
+    ProblemKind{
+        "candidate-ended", 409, "The registration has ended",
+        "The version is not held against what is stored any more: it is registered, or was cancelled or refused."},
     ProblemKind{"schema-in-use", 409, "Schema is in use",
                 "Events have this version, so it cannot be withdrawn. `position` is that of the first one."},
     ProblemKind{
@@ -150,9 +157,10 @@ constexpr std::array kKinds{
     ProblemKind{"inconsistent-checkpoint", 422, "Checkpoint does not continue the log",
                 "The proof does not lead from the checkpoint that this witness (`stele witness`) has cosigned last to "
                 "this one."},
-    ProblemKind{"schema-violation", 422, "Schema is violated",
-                "The data of an event does not satisfy the schema of its version. `errors` says where. Nothing was "
-                "stored."},
+    ProblemKind{
+        "schema-violation", 422, "Schema is violated",
+        "The data of an event does not satisfy the schema of its version, or one that is being registered. `errors` "
+        "says where. Nothing was stored."},
     ProblemKind{"unknown-schema-version", 422, "Unknown version of the schema",
                 "The event's `version` is none that is registered for its type. Nothing was stored."},
     ProblemKind{"schema-limit", 422, "Beyond what schemas may cost",

@@ -13,8 +13,8 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class AliasEndpoints {
  public:
-  AliasEndpoints(Store& store, SchemaRegistry& registry, const Clock& clock)
-      : registry_(registry), registrar_(store, registry, clock) {}
+  AliasEndpoints(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock)
+      : registry_(registry), registrar_(store, registry, candidates, clock) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
 

@@ -3,11 +3,15 @@
 #include <simdjson.h>
 
 #include <chrono>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "api/http/bounded_read.h"
+#include "api/records/event_upcasts.h"
+#include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_validation.h"
 #include "api/schemas/work_budget.h"
 
@@ -22,7 +26,7 @@ constexpr std::uint64_t kInlineWork = 20'000;
 
 /// A list of 10,000 events each of which takes as much as it may would take hours. One event alone is bounded by its
 /// work, however slow the machine is.
-constexpr std::chrono::seconds kTimeMax{5};
+constexpr std::chrono::seconds kRequestTimeMax{5};
 constexpr std::size_t kErrorsMax = 100;
 constexpr std::size_t kKeptParserBytesMax = 256U << 10;
 
@@ -39,7 +43,8 @@ class ProposalValidation {
       if (!draft.given.schema_version) draft.schema_version = 1;
       if (i == 0 || draft.event_type != proposal.events[i - 1].event_type) {
         type_ = schemas_.find(draft.event_type);
-        if (type_ != nullptr && !type_->in_force()) type_ = nullptr;
+        if (type_ != nullptr && !type_->in_force() && !type_->candidate) type_ = nullptr;
+        chains_ = nullptr;
       }
       if (type_ != nullptr && !check(i, draft, i + 1 == proposal.events.size())) break;
     }
@@ -60,10 +65,13 @@ class ProposalValidation {
     ++validated_;
     bytes_ += data.size();
     if (wait_ == DiskWait::Never && (validated_ > kInlineEventsMax || bytes_ > kInlineDataBytesMax)) return wait();
+    // Where none is in force yet the candidate concerns every event, as it is.
+    const SchemaVersion* const candidate = type_->in_force() ? nullptr : &*type_->candidate;
     if (!draft.given.schema_version) {
       if (const SchemaVersion* const newest = type_->newest_active()) draft.schema_version = newest->version;
     }
-    const SchemaVersion* const version = type_->find(draft.schema_version);
+    const SchemaVersion* version = type_->find(draft.schema_version);
+    if (candidate != nullptr && draft.schema_version <= candidate->version) version = candidate;
     if (version == nullptr) {
       add("unknown-schema-version", index, "/version",
           "There is no version " + std::to_string(draft.schema_version) + " of the schema of " + draft.event_type +
@@ -78,21 +86,59 @@ class ProposalValidation {
       schema = std::move(*compiled);
     }
     const bool done = data.size() > kKeptParserBytesMax
-                          ? validate_data(index, data, *schema, *std::make_unique<Parser>())
-                          : validate_data(index, data, *schema, kept_parser());
+                          ? validate_data(index, data, *schema, candidate, *std::make_unique<Parser>())
+                          : validate_data(index, data, *schema, candidate, kept_parser());
     if (!done) return false;
+    if (candidate == nullptr && type_->candidate && type_->candidate->upcaster != nullptr &&
+        !check_upcast(index, draft)) {
+      return false;
+    }
     const bool is_over = wait_ == DiskWait::Allowed && validated_ > 1 && !is_last;
     return is_over && std::chrono::steady_clock::now() > end_ ? refuse_for_work(index) : true;
   }
 
   using Parser = simdjson::dom::parser;
 
+  /// Whether it satisfies the version that is being registered once it is upcast to that. False: nothing more needs to
+  /// be looked at.
+  bool check_upcast(std::size_t index, const RecordDraft& draft) {
+    if (wait_ == DiskWait::Never) return wait();
+    const SchemaVersion& candidate = *type_->candidate;
+    const auto schema = registry_.compiled(candidate);
+    if (!schema) return refuse(read_failed());
+    if (chains_ == nullptr) chains_ = chains_with(draft.event_type, *type_, candidate.upcaster);
+    std::string bytes;
+    append_record(bytes, draft.header(), draft.seed, draft.body());
+    Record record;
+    std::memcpy(record.prepare(bytes.size()).data(), bytes.data(), bytes.size());
+    if (!record.decode()) return refuse(read_failed());
+    const Record* const records[] = {&record};
+    Upcast upcast;
+    chains_->upcast(records, {SchemaVersionChoice::Kind::Exact, candidate.version}, {}, {&upcast, 1});
+    if (upcast.failure && upcast.failure->passes) {
+      return refuse(Problem("busy", "Upcasters cannot be run now, and a version of the schema is being registered.")
+                        .header("Retry-After", "1"));
+    }
+    if (upcast.failure) {
+      add("schema-violation", index, "/data" + upcast.failure->pointer,
+          of_candidate(candidate) + std::move(upcast.failure->detail));
+      return true;
+    }
+    return validate_data(index, upcast.data ? std::string_view(*upcast.data) : std::string_view(*draft.data), **schema,
+                         &candidate, *std::make_unique<Parser>());
+  }
+
+  static std::string of_candidate(const SchemaVersion& candidate) {
+    return "Version " + std::to_string(candidate.version) + ", which is being registered: ";
+  }
+
   static Parser& kept_parser() {
     thread_local Parser parser;
     return parser;
   }
 
-  bool validate_data(std::size_t index, std::string_view data, const CompiledSchema& schema, Parser& parser) {
+  bool validate_data(std::size_t index, std::string_view data, const CompiledSchema& schema,
+                     const SchemaVersion* candidate, Parser& parser) {
     simdjson::dom::element element;
     if (parser.parse(data.data(), data.size()).get(element) != simdjson::SUCCESS) {
       return refuse(Problem("busy", "There is no memory for the data of an event now.").header("Retry-After", "1"));
@@ -104,8 +150,9 @@ class ProposalValidation {
     if (verdict.outcome == SchemaVerdict::Outcome::LimitReached) {
       return wait_ == DiskWait::Never ? wait() : refuse_for_work(index);
     }
+    const std::string whose = candidate == nullptr ? "" : of_candidate(*candidate);
     for (SchemaViolation& violation : verdict.violations) {
-      add("schema-violation", index, "/data" + violation.pointer, std::move(violation.detail));
+      add("schema-violation", index, "/data" + violation.pointer, whose + violation.detail);
     }
     return true;
   }
@@ -133,8 +180,9 @@ class ProposalValidation {
   const RegisteredSchemas& schemas_;
   const EventPlaces& places_;
   const DiskWait wait_;
-  const std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kTimeMax;
-  const EventTypeSchemas* type_ = nullptr;  ///< of the event that was looked at last; null: it needs no schema
+  const std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kRequestTimeMax;
+  const EventTypeSchemas* type_ = nullptr;      ///< of the event that was looked at last; null: it needs no schema
+  std::shared_ptr<const UpcastChains> chains_;  ///< of that type, to its candidate; null = not needed yet
   std::size_t validated_ = 0;
   std::size_t bytes_ = 0;
   WorkBudget inline_work_{kInlineWork};  ///< means nothing off the I/O threads

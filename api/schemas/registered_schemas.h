@@ -43,6 +43,9 @@ struct SchemaVersion {
 struct EventTypeSchemas {
   SchemaSettings settings;
   std::vector<SchemaVersion> versions;  ///< all there ever were; `version` - 1 is the place
+  /// The next version, while it is held against what was stored before it; its position is that of the event that says
+  /// so. What is stored behind that must satisfy it as well, or has no version that it concerns.
+  std::optional<SchemaVersion> candidate;
   /// The highest version that events had which were there before any schema; events have others only while they are
   /// registered.
   std::uint32_t unchecked_version_max = 0;

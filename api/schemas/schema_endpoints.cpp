@@ -15,6 +15,7 @@
 #include "api/http/percent.h"
 #include "api/json/json_writer.h"
 #include "api/json/timestamp.h"
+#include "api/schemas/candidate_status.h"
 
 namespace stele::api {
 
@@ -27,12 +28,14 @@ constexpr std::size_t kBesideSchemaBytesMax = 1U << 20;
 constexpr std::size_t kSettingsBytesMax = 4U << 10;
 
 /// 0 if it is no number.
-std::uint64_t version_in(const Call& call) {
-  const std::string& text = call.parameter("version");
+std::uint64_t number_in(const Call& call, std::string_view parameter) {
+  const std::string& text = call.parameter(parameter);
   std::uint64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   return error == std::errc() && end == text.data() + text.size() ? version : 0;
 }
+
+std::uint64_t version_in(const Call& call) { return number_in(call, "version"); }
 
 std::optional<Problem> bad_event_type(const Call& call) {
   if (is_event_type(call.parameter("eventType"))) return std::nullopt;
@@ -119,6 +122,10 @@ std::vector<Endpoint> SchemaEndpoints::endpoints() {
        [this](const CallPtr& call) { register_schema(*call); }, audited_as("schema.register")},
       {Method::Post, "/v1/schemas/{eventType}/check", Permission::Administer, check, RunsOn::ReadPool,
        [this](const CallPtr& call) { this->check(*call); }, audited_as("schema.check")},
+      {Method::Get, "/v1/schemas/{eventType}/candidates/{position}", Permission::Administer, one, RunsOn::ReadPool,
+       [this](const CallPtr& call) { show_candidate(*call); }, audited_as("schema.show")},
+      {Method::Delete, "/v1/schemas/{eventType}/candidates/{position}", Permission::Administer, one, RunsOn::ReadPool,
+       [this](const CallPtr& call) { cancel(*call); }, audited_as("schema.drop-candidate")},
       {Method::Get, "/v1/schemas/{eventType}/config", Permission::Read, one, RunsOn::ReadPool,
        [this](const CallPtr& call) { show_settings(*call); }, audited_as("schema.show")},
       {Method::Put, "/v1/schemas/{eventType}/config", Permission::Administer, settings, RunsOn::ReadPool,
@@ -161,7 +168,7 @@ void SchemaEndpoints::list(Call& call) {
 void SchemaEndpoints::show(Call& call) {
   const auto all = registry_.now();
   const EventTypeSchemas* const schemas = all->find(call.parameter("eventType"));
-  if (schemas == nullptr || schemas->versions.empty()) return call.fail(no_such_schema());
+  if (schemas == nullptr || (schemas->versions.empty() && !schemas->candidate)) return call.fail(no_such_schema());
   Response response;
   JsonWriter json(response.body);
   json.begin_object().key("eventType").string(call.parameter("eventType"));
@@ -173,7 +180,12 @@ void SchemaEndpoints::show(Call& call) {
     append_version(json, version);
     json.end_object();
   }
-  json.end_array().end_object();
+  json.end_array();
+  if (schemas->candidate) {
+    json.key("candidate").begin_object().key("version").number(schemas->candidate->version);
+    json.key("position").number(schemas->candidate->position.value()).end_object();
+  }
+  json.end_object();
   call.send(std::move(response));
 }
 
@@ -224,8 +236,17 @@ void SchemaEndpoints::register_schema(Call& call) {
   const std::string& event_type = call.parameter("eventType");
   const auto result = registrar_.register_schema(event_type, registration, author_of(call));
   if (const auto* const problem = std::get_if<Problem>(&result)) return call.fail(*problem);
-  const auto& registered = std::get<SchemaRegistrar::Registered>(result);
   Response response;
+  if (const auto* const pending = std::get_if<SchemaRegistrar::Pending>(&result)) {
+    const Position position = pending->candidate.position;
+    auto status = candidate_status(*store_.view(), event_type, position, candidates_);
+    if (!status || !*status) return call.fail(read_failed());
+    response.status = 202;
+    response.body = std::move(**status);
+    response.headers.emplace_back("Location", candidate_path(event_type, position));
+    return call.send(std::move(response));
+  }
+  const auto& registered = std::get<SchemaRegistrar::Registered>(result);
   response.status = registered.is_new ? 201 : 200;
   JsonWriter json(response.body);
   json.begin_object().key("eventType").string(event_type).key("version").number(registered.version);
@@ -243,6 +264,29 @@ void SchemaEndpoints::check(Call& call) {
   auto proposed = read_proposed(call.parameter("eventType"), call.request().body(), *registry_.now());
   if (const auto* const problem = std::get_if<Problem>(&proposed)) return call.fail(*problem);
   call.send(checks_.begin(std::get<SchemaChecks::Proposed>(std::move(proposed)), call.accepted(), call.request()));
+}
+
+void SchemaEndpoints::show_candidate(Call& call) {
+  if (const auto problem = bad_change(call)) return call.fail(*problem);
+  auto status =
+      candidate_status(*store_.view(), call.parameter("eventType"), Position{number_in(call, "position")}, candidates_);
+  if (!status) return call.fail(read_failed());
+  if (!*status) return call.fail(no_such_schema());
+  Response response;
+  response.body = std::move(**status);
+  call.send(std::move(response));
+}
+
+void SchemaEndpoints::cancel(Call& call) {
+  if (const auto problem = bad_change(call)) return call.fail(*problem);
+  const std::string& event_type = call.parameter("eventType");
+  const Position position{number_in(call, "position")};
+  const auto status = candidate_status(*store_.view(), event_type, position, candidates_);
+  if (!status) return call.fail(read_failed());
+  if (!*status) return call.fail(no_such_schema());
+  call.has_acted();
+  if (const auto problem = registrar_.cancel(event_type, position, author_of(call))) return call.fail(*problem);
+  send_empty(call);
 }
 
 void SchemaEndpoints::activate(Call& call) {

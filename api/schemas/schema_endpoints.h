@@ -7,6 +7,7 @@
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/endpoint/subject_report.h"
+#include "api/schemas/schema_candidates.h"
 #include "api/schemas/schema_check.h"
 #include "api/schemas/schema_registrar.h"
 #include "api/schemas/schema_registry.h"
@@ -16,8 +17,12 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class SchemaEndpoints {
  public:
-  SchemaEndpoints(Store& store, SchemaRegistry& registry, const Clock& clock)
-      : registry_(registry), registrar_(store, registry, clock), checks_(store) {}
+  SchemaEndpoints(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock)
+      : store_(store),
+        registry_(registry),
+        candidates_(candidates),
+        registrar_(store, registry, candidates, clock),
+        checks_(store) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   [[nodiscard]] SubjectReport report() const;
@@ -29,11 +34,15 @@ class SchemaEndpoints {
   void show_settings(Call& call);
   void register_schema(Call& call);
   void check(Call& call);
+  void show_candidate(Call& call);
+  void cancel(Call& call);
   void activate(Call& call);
   void withdraw(Call& call);
   void configure(Call& call);
 
+  const Store& store_;
   SchemaRegistry& registry_;
+  const SchemaCandidates& candidates_;
   SchemaRegistrar registrar_;
   SchemaChecks checks_;
 };

@@ -24,9 +24,10 @@ class SchemaEventData {
   explicit SchemaEventData(const Record& record) : text_(record.body().data.value_or("")) {
     const std::size_t size = text_.size();
     text_.append(simdjson::SIMDJSON_PADDING, '\0');
-    auto parsed = BodyMembers::parse(std::string_view(text_).substr(0, size),
-                                     {"eventType", "version", "active", "uncheckedVersionMax", "schema",
-                                      "compatibility", "policy", "upcaster", "to"});
+    auto parsed =
+        BodyMembers::parse(std::string_view(text_).substr(0, size),
+                           {"eventType", "version", "active", "uncheckedVersionMax", "schema", "compatibility",
+                            "policy", "upcaster", "to", "reason", "checked", "failed", "failures"});
     if (auto* const members = std::get_if<BodyMembers>(&parsed)) members_.emplace(std::move(*members));
   }
 
@@ -89,6 +90,31 @@ std::string alias_data(std::string_view event_type, const std::optional<std::str
   return data;
 }
 
+std::string dropped_data(std::string_view event_type, std::uint32_t version, std::string_view reason,
+                         const SchemaHistory* found) {
+  std::string data;
+  JsonWriter json(data);
+  json.begin_object().key("eventType").string(event_type).key("version").number(version).key("reason").plain(reason);
+  if (found != nullptr) append_result(json, *found);
+  json.end_object();
+  return data;
+}
+
+Result<std::string> dropped_members(const Record& record) {
+  SchemaEventData data(record);
+  const auto reason = data.members() == nullptr ? std::nullopt : data.members()->text("reason");
+  if (record.header().event_type != kSchemaCandidateDropped || !reason) {
+    return Error{.kind = ErrorKind::Corrupt, .message = "an event that should have dropped a candidate is none"};
+  }
+  std::string members = "\"state\":";
+  append_json_string(members, *reason);
+  for (const std::string_view name : {"checked", "failed", "failures"}) {
+    const auto value = data.members()->value(name);
+    if (value) members.append(",\"").append(name).append("\":").append(value->text);
+  }
+  return members;
+}
+
 Digest schema_identity(std::string_view schema) {
   std::string minified;
   append_minified(minified, schema);
@@ -116,28 +142,37 @@ bool apply_schema_event(const Record& record, RegisteredSchemas& to) {
   } else {
     const auto version = members->integer("version", 1, kMax);
     if (!version) return false;
-    if (header.event_type == kSchemaRegistered) {
+    const bool is_candidate = header.event_type == kSchemaCandidate;
+    if (is_candidate || header.event_type == kSchemaRegistered) {
       const auto schema = members->value("schema");
       const auto active = members->flag("active");
       const auto unchecked = members->integer("uncheckedVersionMax", 0, kMax);
       if (!schema || !active || !unchecked || *version != changed->versions.size() + 1) return false;
+      if (is_candidate && changed->candidate) return false;
       const SchemaVersion* const before_it = changed->newest();
       auto upcaster = take_upcaster(*members);
       if (upcaster == nullptr && members->has("upcaster")) return false;
-      if (upcaster != nullptr) {
-        if (before_it == nullptr || upcaster->from != before_it->version) return false;
-        to.upcaster_bytes += upcaster->text.size();
+      if (upcaster != nullptr && (before_it == nullptr || upcaster->from != before_it->version)) return false;
+      SchemaVersion next{.version = static_cast<std::uint32_t>(*version),
+                         .state = *active ? SchemaVersion::State::Active : SchemaVersion::State::Inactive,
+                         .identity = schema_identity(schema->text),
+                         .position = header.position,
+                         .time = header.time,
+                         .bytes = schema->text.size(),
+                         .from = before_it == nullptr ? 0 : before_it->version,
+                         .upcaster = std::move(upcaster)};
+      if (is_candidate) {
+        changed->candidate = std::move(next);
+      } else {
+        if (next.upcaster != nullptr) to.upcaster_bytes += next.upcaster->text.size();
+        to.any_second_version = to.any_second_version || *version > 1;
+        changed->unchecked_version_max = static_cast<std::uint32_t>(*unchecked);
+        changed->versions.push_back(std::move(next));
+        changed->candidate.reset();
       }
-      to.any_second_version = to.any_second_version || *version > 1;
-      changed->unchecked_version_max = static_cast<std::uint32_t>(*unchecked);
-      changed->versions.push_back({.version = static_cast<std::uint32_t>(*version),
-                                   .state = *active ? SchemaVersion::State::Active : SchemaVersion::State::Inactive,
-                                   .identity = schema_identity(schema->text),
-                                   .position = header.position,
-                                   .time = header.time,
-                                   .bytes = schema->text.size(),
-                                   .from = before_it == nullptr ? 0 : before_it->version,
-                                   .upcaster = std::move(upcaster)});
+    } else if (header.event_type == kSchemaCandidateDropped) {
+      if (!changed->candidate || changed->candidate->version != *version) return false;
+      changed->candidate.reset();
     } else {
       const bool activated = header.event_type == kSchemaActivated;
       if ((!activated && header.event_type != kSchemaWithdrawn) || changed->find(*version) == nullptr) return false;
@@ -165,10 +200,22 @@ Result<std::uint64_t> apply_schema_events(const ReadView& view, RegisteredSchema
   }
 }
 
+Result<std::uint32_t> registered_version(const Record& record) {
+  SchemaEventData data(record);
+  const auto version = data.members() == nullptr
+                           ? std::nullopt
+                           : data.members()->integer("version", 1, std::numeric_limits<std::uint32_t>::max());
+  if (!version) {
+    return Error{.kind = ErrorKind::Corrupt, .message = "an event about a version of a schema names none"};
+  }
+  return static_cast<std::uint32_t>(*version);
+}
+
 Result<std::string> registered_text(const Record& record) {
   SchemaEventData data(record);
   const auto schema = data.members() == nullptr ? std::nullopt : data.members()->value("schema");
-  if (record.header().event_type != kSchemaRegistered || !schema) {
+  const std::string_view kind = record.header().event_type;
+  if ((kind != kSchemaRegistered && kind != kSchemaCandidate) || !schema) {
     return Error{.kind = ErrorKind::Corrupt, .message = "an event that should have registered a schema has none"};
   }
   return std::string(schema->text);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/schemas/registered_schemas.h"
+#include "api/schemas/schema_history.h"
 #include "engine/base/result.h"
 #include "engine/log/record.h"
 #include "engine/store/read_view.h"
@@ -21,8 +22,11 @@ inline constexpr std::string_view kSchemaConfigured = "$SchemaConfigured";
 // Here as well, so that one number says under which schemas and aliases something was decided.
 inline constexpr std::string_view kEventTypeAliased = "$EventTypeAliased";
 inline constexpr std::string_view kEventTypeUnaliased = "$EventTypeUnaliased";
+/// A version that is held against what is stored; a `$SchemaRegistered` of that version ends it, or what drops it.
+inline constexpr std::string_view kSchemaCandidate = "$SchemaCandidate";
+inline constexpr std::string_view kSchemaCandidateDropped = "$SchemaCandidateDropped";
 
-/// The data of a `$SchemaRegistered`; `schema` is its text, `upcaster` may be null.
+/// The data of a `$SchemaRegistered` or `$SchemaCandidate`; `schema` is its text, `upcaster` may be null.
 [[nodiscard]] std::string registered_data(std::string_view event_type, std::uint32_t version, bool active,
                                           std::uint32_t unchecked_version_max, std::string_view schema,
                                           const Upcaster* upcaster = nullptr);
@@ -33,6 +37,12 @@ inline constexpr std::string_view kEventTypeUnaliased = "$EventTypeUnaliased";
 
 /// Of a `$EventTypeAliased`, or without `to` of a `$EventTypeUnaliased`.
 [[nodiscard]] std::string alias_data(std::string_view event_type, const std::optional<std::string>& to);
+/// Of a `$SchemaCandidateDropped`: why (a word), and what was found, if anything was looked at.
+[[nodiscard]] std::string dropped_data(std::string_view event_type, std::uint32_t version, std::string_view reason,
+                                       const SchemaHistory* found);
+/// What such an event tells: `"state":<the reason>,"checked":…,"failed":…,"failures":…`, or the first alone. Corrupt if
+/// it is none.
+[[nodiscard]] Result<std::string> dropped_members(const Record& record);
 
 /// What makes two texts the same schema.
 [[nodiscard]] Digest schema_identity(std::string_view schema);
@@ -41,7 +51,9 @@ inline constexpr std::string_view kEventTypeUnaliased = "$EventTypeUnaliased";
 bool apply_schema_event(const Record& record, RegisteredSchemas& to);
 /// Applies all that the view has behind `to.change`. Gives how many events could not be understood.
 [[nodiscard]] Result<std::uint64_t> apply_schema_events(const ReadView& view, RegisteredSchemas& to);
-/// The text of the schema that a `$SchemaRegistered` has registered. Corrupt if it is none.
+/// The version that such an event is about.
+[[nodiscard]] Result<std::uint32_t> registered_version(const Record& record);
+/// The text of the schema that a `$SchemaRegistered` or `$SchemaCandidate` holds. Corrupt if it is none.
 [[nodiscard]] Result<std::string> registered_text(const Record& record);
 
 }  // namespace stele::api

@@ -15,7 +15,7 @@ namespace {
 
 constexpr ReadLimits kPiece{1ULL << 16, std::chrono::milliseconds(100)};
 constexpr std::uint64_t kPieceWork = 100'000;
-constexpr std::size_t kParsedBytesPerWork = 64;
+constexpr std::size_t kDataBytesPerWork = 64;
 constexpr std::size_t kBatchBytes = 4U << 20;
 constexpr std::chrono::seconds kBatchTime{2};
 
@@ -35,19 +35,19 @@ Result<SchemaHistory::Outcome> SchemaHistory::look(const ReadView& view, const s
     Record& record = *batch_[waiting_];
     STELE_ASSIGN(const bool found, events->next(record));
     if (!found) {
-      if (!check_batch(abandoned)) return Outcome::Busy;
+      if (const Outcome checked = check_batch(work_end, abandoned); checked != Outcome::Whole) return checked;
       const Position last = events->rest_behind().value_or(Position{view.end().value() - 1});
       after_ = std::max(after_.value_or(last), last);
       return events->rest_behind() ? Outcome::More : Outcome::Whole;
     }
     waiting_bytes_ += record.body().data.value_or("").size();
     if (++waiting_ < batch_events_max_ && waiting_bytes_ < kBatchBytes) continue;
-    if (!check_batch(abandoned)) return Outcome::Busy;
+    if (const Outcome checked = check_batch(work_end, abandoned); checked != Outcome::Whole) return checked;
   }
   return Outcome::More;
 }
 
-bool SchemaHistory::check_batch(const std::function<bool()>& abandoned) {
+SchemaHistory::Outcome SchemaHistory::check_batch(std::uint64_t work_end, const std::function<bool()>& abandoned) {
   const std::size_t count = std::exchange(waiting_, 0);
   waiting_bytes_ = 0;
   std::vector<Upcast> upcasts(count);
@@ -60,10 +60,13 @@ bool SchemaHistory::check_batch(const std::function<bool()>& abandoned) {
                                     [](const Upcast& each) { return each.failure && each.failure->passes; });
     batch_events_max_ = passes ? std::max<std::size_t>(batch_events_max_ / 8, 1)
                                : std::min<std::size_t>(batch_events_max_ * 2, kBatchEvents);
-    if (passes) return false;
+    if (passes) return Outcome::Busy;
   }
-  for (std::size_t i = 0; i < count; ++i) check(*batch_[i], upcasts[i]);
-  return true;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (work_ >= work_end) return Outcome::More;
+    check(*batch_[i], upcasts[i]);
+  }
+  return Outcome::Whole;
 }
 
 void SchemaHistory::check(const Record& record, Upcast& upcast) {
@@ -88,7 +91,7 @@ void SchemaHistory::check(const Record& record, Upcast& upcast) {
 }
 
 std::optional<HistoryFailure> SchemaHistory::failure_of(const RecordHeader& header, std::string_view data) {
-  work_ += 1 + data.size() / kParsedBytesPerWork;
+  work_ += 1 + data.size() / kDataBytesPerWork;
   HistoryFailure failure{header.position, header.event_id, {}, {}};
   simdjson::dom::element element;
   if (parser_.parse(std::string(data)).get(element) != simdjson::SUCCESS) {

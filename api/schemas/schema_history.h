@@ -77,8 +77,8 @@ class SchemaHistory {
  private:
   static constexpr std::size_t kBatchEvents = 128;  ///< that are upcast at once
 
-  /// Looks at what waits; false if upcasters cannot be run.
-  [[nodiscard]] bool check_batch(const std::function<bool()>& abandoned);
+  /// Looks at what waits: Whole if that was all of it, More if it has taken more work than up to `work_end`.
+  [[nodiscard]] Outcome check_batch(std::uint64_t work_end, const std::function<bool()>& abandoned);
   void check(const Record& record, Upcast& upcast);
   /// Why it does not satisfy the schema, if it does not.
   [[nodiscard]] std::optional<HistoryFailure> failure_of(const RecordHeader& header, std::string_view data);

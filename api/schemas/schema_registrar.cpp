@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "api/endpoint/own_events.h"
 #include "api/endpoint/store_refusal.h"
 #include "api/http/bounded_read.h"
+#include "api/http/percent.h"
 #include "api/json/json_writer.h"
-#include "api/schemas/registered_upcasts.h"
+#include "api/schemas/candidate_check.h"
 #include "api/schemas/schema_change.h"
 #include "api/schemas/schema_check.h"
 #include "api/schemas/schema_event.h"
@@ -22,7 +24,7 @@ namespace {
 constexpr int kRounds = 10;
 // What is looked through in a request.
 constexpr std::uint64_t kHistoryEventsMax = 100'000;
-constexpr std::chrono::seconds kHistoryTimeMax{30};
+constexpr std::chrono::seconds kHistoryTimeMax{10};
 
 Problem overtaken() {
   return Problem("schema-changed", "Other changes, or events of the type, came faster than this one could be made.")
@@ -34,30 +36,42 @@ Problem beyond_history(std::string_view what) {
                               " stored events of a type are looked through in a request."};
 }
 
-Problem too_hard_history() {
-  return {"schema-limit", "To hold all stored events of the type against the schema takes too much work."};
-}
-
 Problem abandoned_check() { return Problem("busy", "Nobody waits for the answer.").header("Retry-After", "1"); }
 
-Problem busy_upcasters() {
-  return Problem("busy", "Upcasters cannot be run now, so nothing is known of what is stored.")
-      .header("Retry-After", std::string(kRetrySoon));
+Problem candidate_pending(std::string_view event_type, const SchemaVersion& candidate) {
+  std::string path;
+  JsonWriter(path).plain(candidate_path(event_type, candidate.position));
+  return Problem("candidate-pending",
+                 "Version " + std::to_string(candidate.version) + " of the schema is held against what is stored.")
+      .member("candidate", std::move(path));
+}
+
+Problem candidate_ended(std::string detail) { return {"candidate-ended", std::move(detail)}; }
+
+Result<bool> has_events(const ReadView& view, const std::string& event_type) {
+  EventQuery query;
+  query.event_types = {event_type};
+  STELE_ASSIGN(const std::unique_ptr<EventStream> events, view.query(query));
+  Record record;
+  return events->next(record);
+}
+
+std::size_t candidate_count(const RegisteredSchemas& all) {
+  std::size_t count = 0;
+  for (const auto& [event_type, schemas] : all.types) count += schemas->candidate ? 1 : 0;
+  return count;
 }
 
 /// Looks at all there is up to the head of now. The problem says why it has not.
 std::optional<Problem> look_through(SchemaHistory& history, const Store& store, std::string_view what,
                                     const SchemaAuthor& author) {
   const auto view = store.view();
-  const auto end = std::chrono::steady_clock::now() + kHistoryTimeMax;
   while (true) {
     const auto looked = history.look(*view, author.abandoned);
     if (!looked) return read_failed();
-    if (*looked == SchemaHistory::Outcome::Busy) return busy_upcasters();
     if (history.seen() > kHistoryEventsMax) return beyond_history(what);
     if (*looked == SchemaHistory::Outcome::Whole) return std::nullopt;
     if (author.abandoned && author.abandoned()) return abandoned_check();
-    if (std::chrono::steady_clock::now() > end) return too_hard_history();
   }
 }
 
@@ -135,6 +149,12 @@ const EventTypeSchemas& schemas_of(const RegisteredSchemas& all, std::string_vie
 
 }  // namespace
 
+std::string candidate_path(std::string_view event_type, Position position) {
+  std::string path = "/v1/schemas/";
+  append_percent_encoded(path, event_type);
+  return path + "/candidates/" + std::to_string(position.value());
+}
+
 Problem no_such_schema() {
   return {"schema-not-found", "No schema is registered for this event type, or not this version."};
 }
@@ -194,17 +214,16 @@ std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, s
   return changes.problem(mode);
 }
 
-std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_schema(const std::string& event_type,
-                                                                                    const Registration& registration,
-                                                                                    const SchemaAuthor& author) {
+std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> SchemaRegistrar::register_schema(
+    const std::string& event_type, const Registration& registration, const SchemaAuthor& author) {
   auto compilation = compile_member(registration.schema);
   if (const auto* const problem = std::get_if<Problem>(&compilation)) return *problem;
   const auto compiled = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compilation));
   const Digest identity = schema_identity(registration.schema);
-  std::optional<SchemaHistory> history;
   for (int round = 0; round < kRounds; ++round) {
     const auto all = registry_.now();
     const EventTypeSchemas& known = schemas_of(*all, event_type);
+    if (known.candidate) return candidate_pending(event_type, *known.candidate);
     const auto same = std::find_if(known.versions.begin(), known.versions.end(), [&](const SchemaVersion& each) {
       if (each.identity != identity || each.state == SchemaVersion::State::Withdrawn) return false;
       const Upcaster* const upcaster = registration.upcaster.get();
@@ -237,35 +256,99 @@ std::variant<SchemaRegistrar::Registered, Problem> SchemaRegistrar::register_sch
     }
     const auto version = static_cast<std::uint32_t>(known.versions.size() + 1);
     Change change{event_type, kSchemaRegistered, {}, {}};
-    std::uint32_t unchecked_version_max = known.unchecked_version_max;
     if (known.in_force() && upcaster == nullptr) {
       const SchemaSettings settings{registration.compatibility.value_or(known.settings.compatibility),
                                     registration.policy.value_or(known.settings.policy)};
       if (auto problem = compare(known, registration.schema, settings, author)) return std::move(*problem);
     }
-    const bool is_first = !known.in_force();
-    if (is_first || upcaster != nullptr || version <= unchecked_version_max) {
-      if (!history) {
-        const bool all_versions = is_first || upcaster != nullptr;
-        history.emplace(
-            event_type, compiled,
-            SchemaHistory::Wanted{.version = all_versions ? std::nullopt : std::optional<std::uint32_t>(version)});
-        if (upcaster != nullptr) history->upcast_to(version, chains_with(event_type, known, registration.upcaster));
+    change.data = registered_data(event_type, version, registration.active, known.unchecked_version_max,
+                                  registration.schema, upcaster);
+    if (!known.in_force() || upcaster != nullptr || version <= known.unchecked_version_max) {
+      const auto view = store_.view();
+      const auto found = has_events(*view, event_type);
+      if (!found) return read_failed();
+      if (!*found) {
+        change.no_events_behind = Position{view->end().value() - 1};
+      } else if (candidate_count(*all) >= SchemaCandidates::kCandidatesMax) {
+        return Problem("busy-checks", "So many schemas are being registered: " +
+                                          std::to_string(SchemaCandidates::kCandidatesMax) + ".")
+            .header("Retry-After", std::string(kRetryLater));
+      } else {
+        change.own_event_type = kSchemaCandidate;
       }
-      if (auto problem = look_through(*history, store_, "The schema cannot be registered", author)) {
-        return std::move(*problem);
-      }
-      if (history->failed() > 0) return broken_history(*history);
-      change.no_events_behind = history->last();
-      if (is_first) unchecked_version_max = history->version_max();
     }
-    change.data =
-        registered_data(event_type, version, registration.active, unchecked_version_max, registration.schema, upcaster);
+    const bool is_candidate = change.own_event_type == kSchemaCandidate;
     const auto stored = store(std::move(change), all->change, author);
     if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
-    if (std::get<Stored>(stored) == Stored::Yes) return Registered{version, true, compiled->ignored_keywords()};
-    // What is to be looked at may be something else then.
-    if (registry_.now()->change != all->change) history.reset();
+    if (std::get<Stored>(stored) == Stored::Overtaken) continue;
+    Registered registered{version, true, compiled->ignored_keywords()};
+    if (!is_candidate) return registered;
+    const auto now = registry_.now();
+    const auto& candidate = schemas_of(*now, event_type).candidate;
+    if (!candidate) return candidate_ended("It was cancelled.");
+    auto result = check_candidate(event_type, *candidate, author);
+    if (std::holds_alternative<Registered>(result)) return registered;
+    return result;
+  }
+  return overtaken();
+}
+
+std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> SchemaRegistrar::check_candidate(
+    const std::string& event_type, const SchemaVersion& candidate, const SchemaAuthor& author) {
+  auto check = std::make_unique<CandidateCheck>(store_, registry_, clock_, event_type, candidate.position);
+  try {
+    return follow(check, candidate, author);
+  } catch (...) {  // it must not stay for ever
+    check->drop(CandidateCheck::kFailed);
+    candidates_.take(std::move(check));
+    throw;
+  }
+}
+
+std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> SchemaRegistrar::follow(
+    std::unique_ptr<CandidateCheck>& check, const SchemaVersion& candidate, const SchemaAuthor& author) {
+  const auto end = std::chrono::steady_clock::now() + kHistoryTimeMax;
+  while (true) {
+    const CandidateCheck::Step step = check->step(author.abandoned);
+    const SchemaHistory* const history = check->history();
+    if (step == CandidateCheck::Step::Ended) {
+      if (check->is_registered()) return Registered{candidate.version, true, {}};
+      if (check->reason() == CandidateCheck::kRefused) return broken_history(*history);
+      if (check->reason() == CandidateCheck::kAbandoned) return abandoned_check();
+      if (check->reason() == CandidateCheck::kFailed) return read_failed();
+      return candidate_ended("It was cancelled.");
+    }
+    if (step == CandidateCheck::Step::Later && check->refusal()) {
+      Problem problem = *check->refusal();
+      check->drop(CandidateCheck::kFailed);
+      candidates_.take(std::move(check));
+      return problem;
+    }
+    if (author.abandoned && author.abandoned()) {
+      check->drop(CandidateCheck::kAbandoned);
+    } else if (step == CandidateCheck::Step::Later || (history != nullptr && history->seen() > kHistoryEventsMax) ||
+               std::chrono::steady_clock::now() > end) {
+      candidates_.take(std::move(check));
+      return Pending{candidate};
+    }
+  }
+}
+
+std::optional<Problem> SchemaRegistrar::cancel(const std::string& event_type, Position candidate,
+                                               const SchemaAuthor& author) {
+  for (int round = 0; round < kRounds; ++round) {
+    const auto all = registry_.now();
+    const EventTypeSchemas& known = schemas_of(*all, event_type);
+    if (!known.candidate || known.candidate->position != candidate) {
+      return candidate_ended("It is registered, or was cancelled or refused before.");
+    }
+    const auto stored = store({event_type,
+                               kSchemaCandidateDropped,
+                               dropped_data(event_type, known.candidate->version, CandidateCheck::kCancelled, nullptr),
+                               {}},
+                              all->change, author);
+    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
+    if (std::get<Stored>(stored) == Stored::Yes) return std::nullopt;
   }
   return overtaken();
 }
@@ -293,6 +376,7 @@ std::optional<Problem> SchemaRegistrar::withdraw(const std::string& event_type, 
     const EventTypeSchemas& known = schemas_of(*all, event_type);
     const SchemaVersion* const found = known.find(version);
     if (found == nullptr) return no_such_schema();
+    if (known.candidate) return candidate_pending(event_type, *known.candidate);
     if (!history) {
       // A version that nobody used before there were schemas can only be that of events behind its registration.
       const bool may_be_earlier = found->version <= known.unchecked_version_max;

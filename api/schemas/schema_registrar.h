@@ -13,6 +13,9 @@
 
 #include "api/access/principal.h"
 #include "api/http/problem.h"
+#include "api/schemas/candidate_check.h"
+#include "api/schemas/registered_schemas.h"
+#include "api/schemas/schema_candidates.h"
 #include "api/schemas/schema_registry.h"
 #include "engine/base/clock.h"
 
@@ -29,8 +32,9 @@ struct SchemaAuthor {
 /// every event that is stored behind it.
 class SchemaRegistrar {
  public:
-  SchemaRegistrar(Store& store, SchemaRegistry& registry, const Clock& clock)
-      : store_(store), registry_(registry), clock_(clock) {}
+  /// All of them must outlive it.
+  SchemaRegistrar(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock)
+      : store_(store), registry_(registry), candidates_(candidates), clock_(clock) {}
 
   struct Registration {
     std::string_view schema;                           ///< valid JSON
@@ -45,9 +49,18 @@ class SchemaRegistrar {
                           ///< now if that was asked for
     std::vector<std::string> ignored_keywords;
   };
-  [[nodiscard]] std::variant<Registered, Problem> register_schema(const std::string& event_type,
-                                                                  const Registration& registration,
-                                                                  const SchemaAuthor& author);
+  /// It is held against more than is looked through in a request: `candidates` go on with it.
+  struct Pending {
+    SchemaVersion candidate;
+  };
+  /// A version that what is stored must satisfy is a candidate first, if there is any such event: from there on what is
+  /// stored satisfies it, and what was stored before is held against it.
+  [[nodiscard]] std::variant<Registered, Pending, Problem> register_schema(const std::string& event_type,
+                                                                           const Registration& registration,
+                                                                           const SchemaAuthor& author);
+  /// Drops the candidate whose event has that position; `candidate-ended` if there is no such candidate any more.
+  [[nodiscard]] std::optional<Problem> cancel(const std::string& event_type, Position candidate,
+                                              const SchemaAuthor& author);
   /// Makes it one that events may have which are sent without a version.
   [[nodiscard]] std::optional<Problem> activate(const std::string& event_type, std::uint64_t version,
                                                 const SchemaAuthor& author);
@@ -79,15 +92,28 @@ class SchemaRegistrar {
   /// Why a schema does not go together with those that are there, if it does not.
   [[nodiscard]] std::optional<Problem> compare(const EventTypeSchemas& known, std::string_view schema,
                                                const SchemaSettings& settings, const SchemaAuthor& author) const;
+  /// Does as much as can be done while the client waits.
+  [[nodiscard]] std::variant<Registered, Pending, Problem> check_candidate(const std::string& event_type,
+                                                                           const SchemaVersion& candidate,
+                                                                           const SchemaAuthor& author);
+  /// `check` is handed over if it takes longer.
+  [[nodiscard]] std::variant<Registered, Pending, Problem> follow(std::unique_ptr<CandidateCheck>& check,
+                                                                  const SchemaVersion& candidate,
+                                                                  const SchemaAuthor& author);
   [[nodiscard]] std::variant<Stored, Problem> store(Change change, Position schema_change, const SchemaAuthor& author);
 
   Store& store_;
   SchemaRegistry& registry_;
+  SchemaCandidates& candidates_;
   const Clock& clock_;
 };
 
 /// 404: the event type is shown under its own name.
 [[nodiscard]] Problem no_such_alias();
+
+/// `/v1/schemas/{eventType}/candidates/{position}`
+[[nodiscard]] std::string candidate_path(std::string_view event_type, Position position);
+
 /// 404: there is no such version of a schema for the event type.
 [[nodiscard]] Problem no_such_schema();
 

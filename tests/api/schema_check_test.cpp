@@ -31,7 +31,7 @@ Answer check_in(TestService& service, const std::string& schema, bool lines = fa
   return service.begin(check_request(service, schema, lines)).get();
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> check_lines(const std::string& text) {
   std::vector<std::string> lines;
   std::stringstream in(text);
   for (std::string line; std::getline(in, line);) lines.push_back(line);
@@ -96,7 +96,7 @@ TEST_CASE("SchemaCheck.TellsItsProgressInLines") {
   const Answer checked = check_in(service, R"({"uniqueItems":true})", true);
   CHECK(checked.status == 200);
   CHECK(checked.type == "application/x-ndjson");
-  const std::vector<std::string> lines = lines_of(checked.body);
+  const std::vector<std::string> lines = check_lines(checked.body);
   REQUIRE(lines.size() >= 2);
   CHECK(lines.front().starts_with(R"({"checked":)"));
   CHECK(lines.front().find("failed") == std::string::npos);

@@ -3,14 +3,19 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <chrono>
+#include <cstdlib>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "tools/cli/actions.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
+#include "tools/cli/progress.h"
 #include "tools/client/answers.h"
 #include "tools/client/json_members.h"
 #include "tools/client/server_flags.h"
@@ -21,6 +26,7 @@ namespace stele::tools {
 
 namespace {
 
+constexpr std::chrono::milliseconds kLookEvery{200};
 constexpr std::uint64_t kSchemaVersionMax = std::numeric_limits<std::uint32_t>::max();
 
 int list_schemas(int argc, const char* const* argv) {
@@ -84,6 +90,44 @@ int show_schema(int argc, const char* const* argv) {
   return finish_output(kCommand);
 }
 
+void say_failures(const JsonMembers& refused) {
+  for (const std::string_view element : refused.list("failures")) {
+    const JsonMembers one(element);
+    say("position {} at '{}': {}\n", one.text("position"), one.text("pointer"), one.text("detail"));
+  }
+}
+
+/// Asks until the server has looked through what is stored.
+int wait_for_registration(const char* command, HttpClient& client, const HttpResponse& accepted, bool json) {
+  const std::string path(accepted.header("location"));
+  say("goes on without this command; DELETE {} cancels it\n", path);
+  Progress progress(Progress::mode_for_stderr());
+  std::string status = accepted.body;
+  while (JsonMembers(status).text("state") == "checking") {
+    std::this_thread::sleep_for(kLookEvery);
+    const auto answer = client.send({.target = path});
+    if (!answer || answer->status != 200) {
+      progress.clear();
+      return exit_code_of(command, answer);
+    }
+    status = answer->body;
+    progress.update({.events = std::strtoull(JsonMembers(status).text("checked").c_str(), nullptr, 10)});
+  }
+  progress.clear();
+  const JsonMembers ended(status);
+  const std::string state = ended.text("state");
+  if (json) put(status + "\n");
+  if (state == "registered") {
+    if (!json) put(fmt::format("{} version {}\n", ended.text("eventType"), ended.text("version")));
+    return finish_output(command);
+  }
+  say_failures(ended);
+  say("{}: {}: of {} stored events, {} do not satisfy the schema\n", command, state, ended.text("checked"),
+      ended.text("failed"));
+  const int written = finish_output(command);
+  return written == kExitOk ? kExitFailure : written;
+}
+
 int register_schema(int argc, const char* const* argv) {
   constexpr const char* kCommand = "stele schema register";
   ServerFlags server;
@@ -127,11 +171,9 @@ int register_schema(int argc, const char* const* argv) {
       say("version {}, {}, at '{}': {}: {}\n", one.text("version"), one.text("direction"), one.text("pointer"),
           one.text("rule"), one.text("detail"));
     }
-    for (const std::string_view element : JsonMembers(answer->body).list("failures")) {
-      const JsonMembers one(element);
-      say("position {} at '{}': {}\n", one.text("position"), one.text("pointer"), one.text("detail"));
-    }
+    say_failures(JsonMembers(answer->body));
   }
+  if (answer && answer->status == 202) return wait_for_registration(kCommand, **client, *answer, json);
   if (const int code = exit_code_of(kCommand, answer); code != kExitOk) return code;
   const JsonMembers registered(answer->body);
   put(json ? answer->body + "\n" : fmt::format("{} version {}\n", type, registered.text("version")));
