@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -61,8 +63,11 @@ SchemaVersionChoice read_schema_version(Parameters& parameters) {
   const auto text = parameters.text("schemaVersion");
   if (!text) return {};
   if (*text == "stored") return {Kind::Stored, 0};
-  const auto version = parameters.integer("schemaVersion", 1, std::numeric_limits<std::uint32_t>::max());
-  return version ? SchemaVersionChoice{Kind::Exact, static_cast<std::uint32_t>(*version)} : SchemaVersionChoice{};
+  std::uint32_t version = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
+  if (error == std::errc() && end == text->data() + text->size() && version > 0) return {Kind::Exact, version};
+  parameters.refuse("schemaVersion", "Must be stored, or the number of a version.");
+  return {};
 }
 
 std::uint32_t newest_schema_version(const EventNotes* notes, std::vector<std::string> event_types) {
