@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "api/records/event_notes.h"
 #include "api/schemas/schema_registry.h"
 #include "tests/api/live_support.h"
+#include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -175,6 +177,30 @@ TEST_CASE("EventAlias.SubscriptionsTurnToItAtOnce") {
   const Answer old = pull(by_old);
   CHECK(types_in(old).starts_with("New/Old"));
   CHECK(types_in(old).find("New ") == std::string::npos);
+}
+
+TEST_CASE("EventAlias.DeadLettersAreRedrivenByBothNames") {
+  EventNotes notes;
+  RoomFixture fixture(nullptr, &notes);
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.attempts_max = 1;
+  const std::string id = fixture.subscribe(request);
+  fixture.append("a", "Old");
+  fixture.append("b", "New");
+  fixture.append("c", "Other");
+  for (int i = 0; i < 3; ++i) fixture.sender.next().answer(500);
+  wait_until([&] { return fixture.status(id).dead_letters == 3; });
+  const auto found = [&](const char* type) {
+    const auto redriven =
+        fixture.room().redrive(id, {.event_types = {type}}, 0, /*dry_run=*/true, [] { return false; });
+    return std::get<SubscriptionRoom::Redriven>(redriven).positions.size();
+  };
+  CHECK(found("New") == 1);
+  AliasTable aliases;
+  aliases.set("Old", "New");
+  notes.aliases.change(std::move(aliases));
+  CHECK(found("New") == 2);
+  CHECK(found("Old") == 1);
 }
 
 TEST_CASE("EventAlias.ConditionsMeanWhatAFilterMeans") {

@@ -92,6 +92,20 @@ TEST_CASE("EventBus.AnEventWhoseTypeHasAnAliasIsPublishedUnderThat") {
   CHECK_NE(bus.messages().front().second.find(R"("eventType":"New","storedEventType":"T")"), std::string::npos);
 }
 
+TEST_CASE("EventBus.AnEventIsPublishedInTheNewestVersion") {
+  FakeBus bus;
+  TestService service(with_bus(bus));
+  const TestService::Headers json{{"Content-Type", "application/json"}};
+  REQUIRE_EQ(service.send(Method::Post, "/v1/schemas/T", R"({"schema":true})", json).status, 201);
+  const char* const second =
+      R"({"schema":true,"upcaster":{"from":1,"operations":[{"op":"rename","path":"/a","to":"b"}]}})";
+  REQUIRE_EQ(service.send(Method::Post, "/v1/schemas/T", second, json).status, 201);
+  REQUIRE_EQ(service.post(event("a", R"({"a":1})", R"("version":1)")).status, 201);
+  REQUIRE(stele::tests::eventually([&] { return !bus.messages().empty(); }));
+  CHECK_NE(bus.messages().front().second.find(R"("version":2,"storedVersion":1)"), std::string::npos);
+  CHECK_NE(bus.messages().front().second.find(R"("data":{"b":1})"), std::string::npos);
+}
+
 TEST_CASE("EventBus.WhatIsNotTakenIsCountedAndNotPublishedLater") {
   FakeBus bus;
   TestService service(with_bus(bus));

@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/records/event_notes.h"
 #include "tests/support/sample_parcel.h"
 
 namespace stele::api::test {
@@ -80,6 +82,26 @@ TEST_CASE("RedisStreamSink.AnEntryIsAnEventAsInListsWithItsPositionAsItsId") {
            R"("sequenceNumber":4,"position":4,"timestamp":"1970-01-01T00:00:00.000000Z","version":1,)"
            R"("data":{"a":[1,2.50,"x y"]},"replay":true})");
   CHECK_EQ(sender.added[1].fields[3].second.find("replay"), std::string::npos);
+}
+
+TEST_CASE("RedisStreamSink.AnEntryIsShownUnderItsAliasInTheVersionThatIsWanted") {
+  FakeRedisSender sender;
+  RedisStreamSink sink(sender, "stream");
+  EventNotes notes;
+  AliasTable aliases;
+  aliases.set("Moved", "Sent");
+  notes.aliases.change(std::move(aliases));
+  Parcel parcel = sample_parcel(4, R"({"a":1})");
+  parcel.notes = &notes;
+  Upcast upcast;
+  upcast.version = 2;
+  upcast.data = R"({"b":1})";
+  parcel.upcast = std::make_shared<const Upcast>(std::move(upcast));
+  CHECK_EQ(summary(attempt_at(sink, {"sub_1_4", {parcel}})), "delivered");
+  const auto& fields = sender.added[0].fields;
+  CHECK(fields[1] == std::pair<std::string, std::string>{"eventType", "Sent"});
+  CHECK_NE(fields[3].second.find(R"("eventType":"Sent","storedEventType":"Moved")"), std::string::npos);
+  CHECK_NE(fields[3].second.find(R"("version":2,"storedVersion":1,"data":{"b":1}})"), std::string::npos);
 }
 
 TEST_CASE("RedisChannelSink.AMessageIsAnEventAsInLists") {
