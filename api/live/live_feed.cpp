@@ -63,8 +63,7 @@ bool LiveFeed::is_too_slow() const { return !at_leisure_ && caught_up_ && follow
 bool LiveFeed::is_current(const ReadyEvent& ready) const {
   const Record& record = *ready.event.record;
   if (!may_be_outdated(record, notes())) return true;
-  return ready.standing.under_way == 0 &&
-         notes()->redactions.standing(record.header().aggregate_id) == ready.standing;
+  return ready.standing.under_way == 0 && notes()->redactions.standing(record.header().aggregate_id) == ready.standing;
 }
 
 Status LiveFeed::make_ready() {
@@ -92,10 +91,15 @@ Status LiveFeed::make_ready() {
   UpcastTerms terms;
   terms.abandoned = [this] { return asker_.abandoned(); };
   std::vector<Upcast> upcasts = upcast_events(shown, versions, terms);
+  std::deque<ReadyEvent> ready;
   for (std::size_t i = 0; i < held_.size(); ++i) {
-    ready_.push_back({LiveEvent{std::move(held_[i])}, standings[i]});
-    if (!upcasts.empty()) ready_.back().event.upcast = std::move(upcasts[i]);
+    ReadyEvent& made = ready.emplace_back();
+    made.event.record = held_[i];
+    made.standing = standings[i];
+    if (!upcasts.empty()) made.event.upcast = std::move(upcasts[i]);
   }
+  // Only once nothing can throw any more: what was taken from the follower does not come again.
+  ready_.swap(ready);
   held_.clear();
   return {};
 }
@@ -105,6 +109,7 @@ Result<LiveFeed::Step> LiveFeed::next(LiveEvent& to) {
   if (made_now) STELE_TRY(make_ready());
   if (!ready_.empty()) {
     if (!made_now && !is_current(ready_.front())) {
+      held_.reserve(ready_.size());
       for (ReadyEvent& ready : ready_) held_.push_back(std::move(ready.event.record));
       ready_.clear();
       return Step::Paused;
