@@ -83,7 +83,7 @@ RedactionReach reach_of_redactions(ReplayRoom& replays, SubscriptionRoom& subscr
 
 Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
     : scheduler_(scheduler),
-      schemas_(store, &notes_.aliases),
+      schemas_(store, &notes_.aliases, {options.scripts, options.replay.call_time}),
       options_(with_notes(std::move(options), notes_, schemas_)),
       recorder_(options_.audit ? std::make_unique<ActionRecorder>(store, *options_.audit, options_.clock) : nullptr),
       hub_(store, {.queue_bytes_max = options_.live.buffer_bytes_max}),

@@ -23,7 +23,7 @@ void name_event(Problem& problem, const FailedEvent& event) {
 }
 
 Problem upcast_problem(const UpcastFailure& failure, const FailedEvent& event) {
-  Problem problem(failure.passes ? "unavailable" : "upcast-failed", failure.detail);
+  Problem problem(failure.slug, failure.detail);
   if (failure.passes) problem.header("Retry-After", "1");
   name_event(problem, event);
   problem.member("pointer", json_of(failure.pointer));

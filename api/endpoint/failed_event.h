@@ -18,7 +18,7 @@ struct FailedEvent {
 /// Adds members that say which one it is.
 void name_event(Problem& problem, const FailedEvent& event);
 
-/// 422 `upcast-failed`, or 503 if another try may succeed.
+/// Of the kind that the failure names.
 [[nodiscard]] Problem upcast_problem(const UpcastFailure& failure, const FailedEvent& event);
 
 }  // namespace stele::api

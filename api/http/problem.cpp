@@ -169,6 +169,10 @@ constexpr std::array kKinds{
     ProblemKind{"invalid-schema", 422, "Invalid schema",
                 "The schema is no JSON Schema of draft-07 or 2020-12, refers to another document, has a pattern that "
                 "cannot be matched in linear time, or is beyond a limit. `errors` says where."},
+    ProblemKind{
+        "invalid-upcaster", 422, "Invalid upcaster",
+        "The source of the upcaster is no script whose value is a function. `line` and `column` say where, if that "
+        "is known. Nothing was registered."},
     ProblemKind{"upcast-failed", 422, "The event cannot be upcast",
                 "The upcasters of its event type cannot bring the data of an event to the version that was asked for: "
                 "`detail` says why. `schemaVersion=stored` gives it as it is stored."},

@@ -15,6 +15,8 @@
 
 namespace stele::api {
 
+class UpcastScripts;
+
 /// Which version of its schema the data of an event is wanted in.
 struct SchemaVersionChoice {
   enum class Kind : std::uint8_t {
@@ -34,6 +36,8 @@ struct UpcastFailure {
   std::optional<std::uint32_t> column;  ///< from 1
   /// Nothing is wrong with the event or the upcaster: what runs scripts is busy, has ended or is not there.
   bool passes = false;
+  /// The kind of problem that a request ends with which is about this event alone. Static storage.
+  std::string_view slug = "upcast-failed";
 };
 
 /// An event in the version that was asked for.
@@ -48,7 +52,9 @@ struct UpcastTerms {
   /// Asked now and then, where scripts run. May be empty.
   std::function<bool()> abandoned;
   /// What has not been done by then fails. None = some seconds from now.
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::optional<std::chrono::steady_clock::time_point> deadline{};
+  /// Runs those that are scripts. Null: a process that is begun, if there is need, and ended.
+  UpcastScripts* scripts = nullptr;
 };
 
 /// The versions of all types at one moment: they stay as they are while it is held, so that what is made of many events

@@ -53,6 +53,10 @@ class Fold {
   /// What `upcast` says is folded in the place of what is stored, if it is not null; it has no failure.
   [[nodiscard]] virtual std::optional<FoldFailure> apply(const Record& event, const Upcast* upcast) = 0;
   [[nodiscard]] std::optional<FoldFailure> apply(const Record& event) { return apply(event, nullptr); }
+  /// Waits until all events are folded, and gives its failure.
+  [[nodiscard]] virtual std::optional<FoldFailure> settle() { return std::nullopt; }
+  /// What runs upcasters in its process, between events when it has settled; null if it has none.
+  [[nodiscard]] virtual UpcastScripts* upcasts() { return nullptr; }
   /// Waits until all events are folded. The fold may go on afterwards.
   [[nodiscard]] virtual std::variant<FoldState, FoldFailure> state() = 0;
 };

@@ -256,12 +256,32 @@ class Replayer::Run {
     std::vector<const Record*> records(count);
     for (std::size_t i = 0; i < count; ++i) records[i] = batch_[i].get();
     std::vector<Upcast> upcasts(count);
-    if (count != 0) chains_->upcast(records, {}, {abandoned_, deadline_}, upcasts);
+    UpcastTerms terms{abandoned_, deadline_};
+    if (std::any_of(records.begin(), records.end(),
+                    [&](const Record* each) { return chains_->needs_worker(*each, {}); })) {
+      if (const auto failure = fold_->settle()) return failed(*failure);
+      terms.scripts = upcast_scripts();
+    }
+    if (count != 0) chains_->upcast(records, {}, terms, upcasts);
     for (std::size_t i = 0; i < count; ++i) {
       if (upcasts[i].failure) return upcast_failed(*records[i], *upcasts[i].failure);
       if (auto failure = fold_one(*records[i], &upcasts[i])) return failure;
     }
     return std::nullopt;
+  }
+
+  /// In the process of the handler, or in one for the whole replay; null if none can be had.
+  UpcastScripts* upcast_scripts() {
+    if (UpcastScripts* const own = fold_->upcasts()) return own;
+    if (scripts_ == nullptr && parts_.scripts != nullptr) {
+      UpcastScriptLimits limits;
+      limits.call_time = parts_.limits.call_time;
+      limits.deadline = deadline_;
+      limits.abandoned = abandoned_;
+      auto begun = parts_.scripts->begin_upcasts(limits);
+      if (auto* const scripts = std::get_if<std::unique_ptr<UpcastScripts>>(&begun)) scripts_ = std::move(*scripts);
+    }
+    return scripts_.get();
   }
 
   std::optional<ReplayFailure> fold_one(const Record& record, const Upcast* upcast) {
@@ -355,6 +375,7 @@ class Replayer::Run {
   const std::chrono::steady_clock::time_point deadline_;
   std::string source_;
   std::unique_ptr<Fold> fold_;
+  std::unique_ptr<UpcastScripts> scripts_;      ///< of a fold that is no script
   SequenceNumber begun_at_;                     ///< of the fold
   std::uint64_t looked_ = 0;                    ///< at events
   std::vector<std::unique_ptr<Record>> batch_;  ///< kept for their memory; the first `waiting_` are to be folded

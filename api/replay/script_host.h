@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/records/event_aliases.h"
+#include "api/records/upcast_scripts.h"
 #include "api/replay/fold.h"
 
 namespace stele::api {
@@ -44,13 +45,10 @@ struct ScriptMetrics {
 };
 
 /// Thread-safe.
-class ScriptHost {
+class ScriptHost : public UpcastScriptHost {
  public:
-  virtual ~ScriptHost() = default;
   /// Why scripts cannot be run here; empty if they can.
   [[nodiscard]] virtual std::string unavailable() const = 0;
-  /// Name and version of what runs them, as far as it can make a difference to a state; at most 64 bytes.
-  [[nodiscard]] virtual std::string engine_id() const = 0;
   /// Evaluates the source and makes the first state. Busy if no process is free.
   [[nodiscard]] virtual std::variant<std::unique_ptr<Fold>, FoldFailure> begin(const ScriptStart& start) = 0;
   [[nodiscard]] virtual ScriptMetrics metrics() const = 0;

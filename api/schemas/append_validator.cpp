@@ -106,7 +106,7 @@ class ProposalValidation {
     const SchemaVersion& candidate = *type_->candidate;
     const auto schema = registry_.compiled(candidate);
     if (!schema) return refuse(read_failed());
-    if (chains_ == nullptr) chains_ = chains_with(draft.event_type, *type_, candidate.upcaster);
+    if (chains_ == nullptr) chains_ = chains_with(draft.event_type, *type_, candidate.upcaster, registry_.runtime());
     std::string bytes;
     append_record(bytes, draft.header(), draft.seed, draft.body());
     Record record;

@@ -50,7 +50,7 @@ bool CandidateCheck::begin(const EventTypeSchemas& type) {
   history_.emplace(event_type_, std::move(*compiled),
                    SchemaHistory::Wanted{.version = concerns_all ? std::nullopt : std::optional(candidate.version)});
   if (candidate.upcaster != nullptr) {
-    history_->upcast_to(candidate.version, chains_with(event_type_, type, candidate.upcaster));
+    history_->upcast_to(candidate.version, chains_with(event_type_, type, candidate.upcaster, registry_.runtime()));
   }
   return true;
 }

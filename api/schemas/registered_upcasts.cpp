@@ -1,8 +1,10 @@
 #include "api/schemas/registered_upcasts.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "api/http/problem.h"
 #include "api/schemas/upcast_operations.h"
@@ -20,6 +22,9 @@ using Steady = std::chrono::steady_clock;
 constexpr auto kTimeMax = 10s;
 constexpr std::size_t kDetailBytesMax = 1'024;
 
+/// How often a process may end under the events of one batch.
+constexpr int kSessionsMax = 3;
+
 UpcastFailure failure_of(std::string detail, std::string pointer = {}) {
   UpcastFailure failure;
   failure.detail = printable(std::string_view(detail).substr(0, kDetailBytesMax));
@@ -27,15 +32,170 @@ UpcastFailure failure_of(std::string detail, std::string pointer = {}) {
   return failure;
 }
 
-void append_type(const EventTypeSchemas& schemas, std::string_view event_type, bool numbers, std::string& to) {
+UpcastFailure passing(std::string detail, std::string_view slug) {
+  UpcastFailure failure = failure_of(std::move(detail));
+  failure.passes = true;
+  failure.slug = slug;
+  return failure;
+}
+
+/// An event on its way.
+struct Journey {
+  const Record* record = nullptr;
+  Upcast* result = nullptr;
+  std::uint32_t wanted = 0;
+  std::vector<const Upcaster*> way;
+  std::size_t next = 0;  ///< of the way
+  std::optional<std::string> data{};
+
+  [[nodiscard]] std::string_view now() const { return data ? std::string_view(*data) : *record->body().data; }
+  [[nodiscard]] bool waits() const { return !result->failure && next < way.size(); }
+  void fail(UpcastFailure failure) {
+    if (!failure.passes) {
+      failure.detail = "From version " + std::to_string(way[next]->from) + ": " + std::move(failure.detail);
+    }
+    result->failure = std::move(failure);
+    data.reset();
+  }
+};
+
+/// Brings events of one batch to where they are wanted.
+class UpcastBatch {
+ public:
+  UpcastBatch(const UpcastRuntime& runtime, const UpcastTerms& terms)
+      : runtime_(runtime), terms_(terms), end_(terms.deadline.value_or(Steady::now() + kTimeMax)) {}
+
+  void run(std::vector<Journey>& journeys) {
+    while (true) {
+      const Upcaster* script = nullptr;
+      std::vector<Journey*> together;
+      for (Journey& journey : journeys) {
+        run_operations(journey);
+        if (!journey.waits()) continue;
+        if (script == nullptr) script = journey.way[journey.next];
+        if (journey.way[journey.next] == script) together.push_back(&journey);
+      }
+      if (script == nullptr) return;
+      run_script(*script, together);
+    }
+  }
+
+ private:
+  /// Up to the next script.
+  void run_operations(Journey& journey) {
+    while (journey.waits() && journey.way[journey.next]->operations) {
+      if (Steady::now() > end_) {
+        return journey.fail(passing("There is no time left to upcast it: too much is read at once.", "unavailable"));
+      }
+      auto made = journey.way[journey.next]->operations->apply(journey.now());
+      if (auto* const fault = std::get_if<UpcastFault>(&made)) {
+        return journey.fail(failure_of(std::move(fault->detail), std::move(fault->pointer)));
+      }
+      take(journey, std::get<std::string>(std::move(made)));
+    }
+  }
+
+  void take(Journey& journey, std::string data) {
+    bytes_ -= journey.data ? journey.data->size() : 0;
+    bytes_ += data.size();
+    if (bytes_ > RegisteredUpcasts::kBatchBytesMax) {
+      bytes_ -= data.size();
+      journey.data.reset();
+      return journey.fail(failure_of("Too much comes of the events that are read at once."));
+    }
+    journey.data = std::move(data);
+    ++journey.next;
+  }
+
+  void run_script(const Upcaster& upcaster, const std::vector<Journey*>& journeys) {
+    std::size_t done = 0;
+    while (done < journeys.size()) {
+      UpcastFailure why;
+      UpcastScripts* const scripts = session(why);
+      if (scripts == nullptr) {
+        for (; done < journeys.size(); ++done) journeys[done]->fail(why);
+        return;
+      }
+      std::vector<UpcastScripts::Task> tasks;
+      for (std::size_t i = done; i < journeys.size(); ++i) {
+        tasks.push_back({.event = journeys[i]->record, .data = journeys[i]->now()});
+      }
+      scripts->run(upcaster.source, tasks);
+      const std::size_t before = done;
+      for (UpcastScripts::Task& task : tasks) {
+        if (task.failure) {
+          journeys[done++]->fail(*std::move(task.failure));
+        } else if (task.result) {
+          take(*journeys[done++], *std::move(task.result));
+        } else {
+          break;
+        }
+      }
+      if (done == before) {
+        for (; done < journeys.size(); ++done) {
+          journeys[done]->fail(passing("The process that runs upcasters has ended.", "worker-died"));
+        }
+      }
+    }
+  }
+
+  /// Null: there is none.
+  UpcastScripts* session(UpcastFailure& why) {
+    if (Steady::now() > end_) {
+      why = passing("There is no time left to upcast it: too much is read at once.", "unavailable");
+      return nullptr;
+    }
+    if (terms_.scripts != nullptr) {
+      if (terms_.scripts->usable()) return terms_.scripts;
+      why = passing("The process that runs upcasters has ended.", "worker-died");
+      return nullptr;
+    }
+    if (own_ != nullptr && own_->usable()) return own_.get();
+    own_.reset();
+    if (runtime_.host == nullptr) {
+      why = passing("Scripts are switched off, and an upcaster is one.", "handlers-unavailable");
+      return nullptr;
+    }
+    if (++sessions_ > kSessionsMax) {
+      why = passing("The processes that run upcasters ended too often.", "worker-died");
+      return nullptr;
+    }
+    UpcastScriptLimits limits;
+    limits.call_time = runtime_.call_time;
+    limits.result_bytes_max = UpcastOperations::kResultBytesMax;
+    limits.deadline = end_;
+    limits.abandoned = terms_.abandoned;
+    auto begun = runtime_.host->begin_upcasts(limits);
+    if (auto* const failure = std::get_if<UpcastFailure>(&begun)) {
+      why = std::move(*failure);
+      return nullptr;
+    }
+    own_ = std::get<std::unique_ptr<UpcastScripts>>(std::move(begun));
+    return own_.get();
+  }
+
+  const UpcastRuntime& runtime_;
+  const UpcastTerms& terms_;
+  const Steady::time_point end_;
+  std::unique_ptr<UpcastScripts> own_;
+  int sessions_ = 0;
+  std::size_t bytes_ = 0;  ///< of the data of all
+};
+
+}  // namespace
+
+void RegisteredUpcasts::append_type(const EventTypeSchemas& schemas, std::string_view event_type, bool numbers,
+                                    std::string& to) const {
   const SchemaVersion* const aim = schemas.newest_active();
   if (aim == nullptr || aim->version == 1) return;
   std::string steps;
+  bool has_script = false;
   for (std::uint32_t at = aim->version; at != 0; at = schemas.versions[at - 1].from) {
-    const SchemaVersion& version = schemas.versions[at - 1];
-    if (version.upcaster == nullptr) continue;
+    const Upcaster* const upcaster = schemas.versions[at - 1].upcaster.get();
+    if (upcaster == nullptr) continue;
     put<std::uint32_t>(steps, at);
-    steps += as_bytes(version.upcaster->identity);
+    steps += as_bytes(upcaster->identity);
+    has_script = has_script || !upcaster->operations;
   }
   if (steps.empty() && !numbers) return;
   put<std::uint16_t>(to, static_cast<std::uint16_t>(event_type.size()));
@@ -43,9 +203,10 @@ void append_type(const EventTypeSchemas& schemas, std::string_view event_type, b
   put<std::uint32_t>(to, numbers ? aim->version : 0);
   put<std::uint32_t>(to, static_cast<std::uint32_t>(steps.size()));
   to += steps;
+  const std::string engine = has_script && runtime_.host != nullptr ? runtime_.host->engine_id() : std::string();
+  put<std::uint16_t>(to, static_cast<std::uint16_t>(engine.size()));
+  to += engine;
 }
-
-}  // namespace
 
 RegisteredUpcasts::Aim RegisteredUpcasts::aim_of(const Record& record, SchemaVersionChoice choice) const {
   const RecordHeader& header = record.header();
@@ -65,48 +226,38 @@ bool RegisteredUpcasts::concerns(const Record& record, SchemaVersionChoice choic
   return aim_of(record, choice).schemas != nullptr;
 }
 
-bool RegisteredUpcasts::needs_worker(const Record& /*record*/, SchemaVersionChoice /*choice*/) const { return false; }
+bool RegisteredUpcasts::needs_worker(const Record& record, SchemaVersionChoice choice) const {
+  const Aim aim = aim_of(record, choice);
+  if (aim.schemas == nullptr) return false;
+  const auto way = aim.schemas->way(record.header().schema_version, aim.version);
+  return way && std::any_of(way->begin(), way->end(), [](const Upcaster* each) { return !each->operations; });
+}
 
 void RegisteredUpcasts::upcast(std::span<const Record* const> records, SchemaVersionChoice choice,
                                const UpcastTerms& terms, std::span<Upcast> results) const {
   STELE_CHECK(records.size() == results.size());
-  const auto end = terms.deadline.value_or(Steady::now() + kTimeMax);
-  std::size_t bytes = 0;
+  std::vector<Journey> journeys;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    const Record& record = *records[i];
-    const std::uint32_t stored = record.header().schema_version;
-    Upcast& result = results[i];
-    result = Upcast{.version = stored, .data = {}};
-    const Aim aim = aim_of(record, choice);
+    const std::uint32_t stored = records[i]->header().schema_version;
+    results[i] = Upcast{.version = stored, .data = {}};
+    const Aim aim = aim_of(*records[i], choice);
     if (aim.schemas == nullptr) continue;
-    const auto way = aim.schemas->way(stored, aim.version);
+    auto way = aim.schemas->way(stored, aim.version);
     if (!way) {
-      result.failure = failure_of("No upcasters lead from version " + std::to_string(stored) + " to " +
-                                  std::to_string(aim.version) + ".");
-      continue;
+      results[i].failure = failure_of("No upcasters lead from version " + std::to_string(stored) + " to " +
+                                      std::to_string(aim.version) + ".");
+    } else if (way->empty()) {
+      results[i].version = aim.version;
+    } else {
+      journeys.push_back({.record = records[i], .result = &results[i], .wanted = aim.version, .way = *std::move(way)});
     }
-    std::optional<std::string> data;
-    for (const Upcaster* const upcaster : *way) {
-      if (Steady::now() > end) {
-        result.failure = failure_of("There is no time left to upcast it: too much is read at once.");
-        result.failure->passes = true;
-        break;
-      }
-      auto made = upcaster->operations.apply(data ? std::string_view(*data) : *record.body().data);
-      if (auto* const fault = std::get_if<UpcastFault>(&made)) {
-        result.failure = failure_of("From version " + std::to_string(upcaster->from) + ": " + fault->detail,
-                                    std::move(fault->pointer));
-        break;
-      }
-      data = std::get<std::string>(std::move(made));
-    }
-    if (!result.failure && data) {
-      bytes += data->size();
-      if (bytes > kBatchBytesMax) result.failure = failure_of("Too much comes of the events that are read at once.");
-    }
-    if (result.failure) continue;
-    result.version = aim.version;
-    result.data = std::move(data);
+  }
+  if (journeys.empty()) return;
+  UpcastBatch(runtime_, terms).run(journeys);
+  for (Journey& journey : journeys) {
+    if (journey.result->failure) continue;
+    journey.result->version = journey.wanted;
+    journey.result->data = std::move(journey.data);
   }
 }
 
@@ -132,7 +283,8 @@ void RegisteredUpcasts::append_identity(bool numbers, std::string& to) const {
 }
 
 std::shared_ptr<const UpcastChains> chains_with(const std::string& event_type, const EventTypeSchemas& known,
-                                                std::shared_ptr<const Upcaster> upcaster) {
+                                                std::shared_ptr<const Upcaster> upcaster,
+                                                const UpcastRuntime& runtime) {
   auto type = std::make_shared<EventTypeSchemas>(known);
   const SchemaVersion* const before = known.newest();
   SchemaVersion& next = type->versions.emplace_back();
@@ -141,7 +293,7 @@ std::shared_ptr<const UpcastChains> chains_with(const std::string& event_type, c
   next.upcaster = std::move(upcaster);
   auto all = std::make_shared<RegisteredSchemas>();
   all->types.emplace(event_type, std::move(type));
-  return std::make_shared<RegisteredUpcasts>(std::move(all));
+  return std::make_shared<RegisteredUpcasts>(std::move(all), runtime);
 }
 
 }  // namespace stele::api

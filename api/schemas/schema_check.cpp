@@ -7,6 +7,7 @@
 #include "api/json/json_writer.h"
 #include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_history.h"
+#include "api/schemas/upcaster_trial.h"
 
 namespace stele::api {
 
@@ -95,7 +96,9 @@ std::variant<Response, Problem> SchemaChecks::begin(Proposed proposed, const Acc
 }
 
 std::variant<SchemaChecks::Proposed, Problem> read_proposed(const std::string& event_type, std::string_view body,
-                                                            const RegisteredSchemas& registered) {
+                                                            const RegisteredSchemas& registered,
+                                                            const UpcastRuntime& runtime,
+                                                            const std::function<bool()>& abandoned) {
   auto parsed = BodyMembers::parse(body, {"schema", "upcaster"});
   if (auto* const problem = std::get_if<Problem>(&parsed)) return std::move(*problem);
   auto& members = std::get<BodyMembers>(parsed);
@@ -110,13 +113,14 @@ std::variant<SchemaChecks::Proposed, Problem> read_proposed(const std::string& e
   const EventTypeSchemas known = found == nullptr ? EventTypeSchemas() : *found;
   if (upcaster != nullptr) {
     if (auto problem = broken_step(known, *upcaster)) return std::move(*problem);
+    if (auto problem = unusable_script(*upcaster, runtime, abandoned)) return std::move(*problem);
   }
   SchemaChecks::Proposed proposed;
   proposed.event_type = event_type;
   proposed.schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
   proposed.version = static_cast<std::uint32_t>(known.versions.size() + 1);
   // As long as no version is in force, events are as they are, whatever version they name.
-  if (known.in_force()) proposed.chains = chains_with(event_type, known, std::move(upcaster));
+  if (known.in_force()) proposed.chains = chains_with(event_type, known, std::move(upcaster), runtime);
   return proposed;
 }
 

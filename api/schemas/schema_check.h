@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "api/records/event_upcasts.h"
 #include "api/schemas/compiled_schema.h"
 #include "api/schemas/registered_schemas.h"
+#include "api/schemas/registered_upcasts.h"
 #include "api/schemas/upcaster.h"
 #include "engine/store/store.h"
 
@@ -50,7 +52,9 @@ class SchemaChecks {
 /// Reads the body of a check, `{"schema","upcaster"}`, with SIMDJSON_PADDING readable bytes behind it.
 [[nodiscard]] std::variant<SchemaChecks::Proposed, Problem> read_proposed(const std::string& event_type,
                                                                           std::string_view body,
-                                                                          const RegisteredSchemas& registered);
+                                                                          const RegisteredSchemas& registered,
+                                                                          const UpcastRuntime& runtime,
+                                                                          const std::function<bool()>& abandoned);
 
 /// The text of the member `schema`; none with a problem, or one of `members`.
 [[nodiscard]] std::optional<std::string_view> take_schema(BodyMembers& members, std::optional<Problem>& problem);

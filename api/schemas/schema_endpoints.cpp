@@ -261,7 +261,8 @@ void SchemaEndpoints::register_schema(Call& call) {
 
 void SchemaEndpoints::check(Call& call) {
   if (const auto problem = bad_change(call)) return call.fail(*problem);
-  auto proposed = read_proposed(call.parameter("eventType"), call.request().body(), *registry_.now());
+  auto proposed = read_proposed(call.parameter("eventType"), call.request().body(), *registry_.now(),
+                                registry_.runtime(), [&call] { return call.request().abandoned(); });
   if (const auto* const problem = std::get_if<Problem>(&proposed)) return call.fail(*problem);
   call.send(checks_.begin(std::get<SchemaChecks::Proposed>(std::move(proposed)), call.accepted(), call.request()));
 }

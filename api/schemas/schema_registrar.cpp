@@ -15,6 +15,7 @@
 #include "api/schemas/schema_check.h"
 #include "api/schemas/schema_event.h"
 #include "api/schemas/schema_history.h"
+#include "api/schemas/upcaster_trial.h"
 
 namespace stele::api {
 
@@ -219,6 +220,11 @@ std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> Sch
   auto compilation = compile_member(registration.schema);
   if (const auto* const problem = std::get_if<Problem>(&compilation)) return *problem;
   const auto compiled = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compilation));
+  if (registration.upcaster != nullptr) {
+    if (auto problem = unusable_script(*registration.upcaster, registry_.runtime(), author.abandoned)) {
+      return std::move(*problem);
+    }
+  }
   const Digest identity = schema_identity(registration.schema);
   for (int round = 0; round < kRounds; ++round) {
     const auto all = registry_.now();

@@ -9,7 +9,8 @@
 
 namespace stele::api {
 
-SchemaRegistry::SchemaRegistry(Store& store, EventAliases* aliases) : store_(store), aliases_(aliases) {
+SchemaRegistry::SchemaRegistry(Store& store, EventAliases* aliases, const UpcastRuntime& runtime)
+    : store_(store), aliases_(aliases), runtime_(runtime) {
   const std::lock_guard reading(reading_);
   if (const Status read = read_on(); !read) {
     throw std::runtime_error("cannot read the store's own events: " + read.error().describe());
@@ -43,7 +44,7 @@ Status SchemaRegistry::read_on() {
   unreadable_.fetch_add(unreadable, std::memory_order_relaxed);
   if (aliases_ != nullptr && next->aliases != known->aliases) aliases_->change(*next->aliases);
   std::shared_ptr<const UpcastChains> chains;
-  if (next->any_second_version) chains = std::make_shared<RegisteredUpcasts>(next);
+  if (next->any_second_version) chains = std::make_shared<RegisteredUpcasts>(next, runtime_);
   const std::lock_guard lock(mutex_);
   now_ = std::move(next);
   chains_ = std::move(chains);

@@ -11,6 +11,7 @@
 #include "api/records/event_upcasts.h"
 #include "api/schemas/compiled_schema.h"
 #include "api/schemas/registered_schemas.h"
+#include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_cache.h"
 #include "engine/store/store.h"
 
@@ -27,11 +28,12 @@ class SchemaRegistry final : public EventUpcasts {
   static constexpr std::size_t kUpcasterBytesMax = 64U << 20;      ///< of all upcasters
 
   /// Reads what is there. Throws if it cannot be read. The store must outlive it, and `aliases`, which is told of them.
-  explicit SchemaRegistry(Store& store, EventAliases* aliases = nullptr);
+  explicit SchemaRegistry(Store& store, EventAliases* aliases = nullptr, const UpcastRuntime& runtime = {});
 
   /// As far as this process has read. What was handed out stays as it is. Cheap: asked for each request.
   [[nodiscard]] std::shared_ptr<const RegisteredSchemas> now() const;
   [[nodiscard]] std::shared_ptr<const UpcastChains> chains() const override;
+  [[nodiscard]] const UpcastRuntime& runtime() const { return runtime_; }
   /// Reads what was changed since, unless what was changed at `wanted` is known. May wait for the disk.
   [[nodiscard]] Status catch_up(Position wanted);
 
@@ -51,6 +53,7 @@ class SchemaRegistry final : public EventUpcasts {
 
   Store& store_;
   EventAliases* const aliases_;  ///< or null
+  const UpcastRuntime runtime_;
   SchemaCache cache_{kCompiledTextBytesMax};
   std::atomic<std::uint64_t> unreadable_{0};
   std::mutex reading_;  ///< held while the log is read

@@ -15,32 +15,42 @@ namespace stele::api {
 std::shared_ptr<const Upcaster> take_upcaster(BodyMembers& members) {
   constexpr std::string_view kMember = "upcaster";
   if (!members.has(kMember)) return nullptr;
-  auto inner = members.object(kMember, {"from", "operations"});
+  auto inner = members.object(kMember, {"from", "operations", "source"});
   if (!inner) return nullptr;
   if (!inner->has("from")) inner->refuse("from", "The member is required.");
   const auto from = inner->integer("from", 1, std::numeric_limits<std::uint32_t>::max() - 1);
-  const auto operations = inner->value("operations");
-  if (!operations) {
-    inner->refuse("operations", "The member is required.");
+  if (inner->has("operations") == inner->has("source")) {
+    inner->refuse("operations", "One of operations and source is required.");
     return nullptr;
   }
-  if (operations->text.size() > Upcaster::kTextBytesMax) {
-    inner->refuse("operations", "Must have at most " + std::to_string(Upcaster::kTextBytesMax) + " bytes.");
-    return nullptr;
-  }
-  auto parsed = UpcastOperations::parse(operations->text);
-  if (const auto* const fault = std::get_if<OperationFault>(&parsed)) {
-    inner->refuse_at("operations", fault->pointer, printable(fault->detail));
-    return nullptr;
+  auto upcaster = std::make_shared<Upcaster>();
+  JsonWriter json(upcaster->text);
+  json.begin_object().key("from").number(from.value_or(0));
+  if (inner->has("source")) {
+    auto source = inner->long_text("source", Upcaster::kTextBytesMax);
+    if (!source) return nullptr;
+    upcaster->source = *std::move(source);
+    json.key("source").string(upcaster->source).end_object();
+  } else {
+    const auto operations = inner->value("operations");
+    if (operations->text.size() > Upcaster::kTextBytesMax) {
+      inner->refuse("operations", "Must have at most " + std::to_string(Upcaster::kTextBytesMax) + " bytes.");
+      return nullptr;
+    }
+    auto parsed = UpcastOperations::parse(operations->text);
+    if (const auto* const fault = std::get_if<OperationFault>(&parsed)) {
+      inner->refuse_at("operations", fault->pointer, printable(fault->detail));
+      return nullptr;
+    }
+    upcaster->operations = std::get<UpcastOperations>(std::move(parsed));
+    std::string minified;
+    append_minified(minified, operations->text);
+    json.key("operations").raw(minified).end_object();
   }
   if (!from) return nullptr;
-  std::string minified;
-  append_minified(minified, operations->text);
-  std::string text;
-  JsonWriter(text).begin_object().key("from").number(*from).key("operations").raw(minified).end_object();
-  const Digest identity = sha256({"stele/upcaster", text});
-  return std::make_shared<const Upcaster>(Upcaster{
-      static_cast<std::uint32_t>(*from), std::get<UpcastOperations>(std::move(parsed)), std::move(text), identity});
+  upcaster->from = static_cast<std::uint32_t>(*from);
+  upcaster->identity = sha256({"stele/upcaster", upcaster->text});
+  return upcaster;
 }
 
 }  // namespace stele::api

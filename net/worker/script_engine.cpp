@@ -174,11 +174,25 @@ struct ScriptEngine::Impl {
     std::size_t state_bytes_max = 0;
   };
 
-  Impl(JSContext* context, std::function<void(const FoldFailure&)> say)
+  /// What upcasters hold on to.
+  struct Upcasters {
+    explicit Upcasters(JSContext* cx) : global(cx), object_prototype(cx) {}
+    struct One {
+      One(JSContext* cx, JSScript* compiled) : script(cx, compiled) {}
+      JS::PersistentRootedScript script;
+      std::chrono::milliseconds call_time{};
+      std::size_t result_bytes_max = 0;
+    };
+    JS::PersistentRootedObject global;
+    JS::PersistentRootedObject object_prototype;
+    std::deque<One> all;
+  };
+
+  Impl(JSContext* context, LastWords say)
       : cx(context),
         last_words(std::move(say)),
         watch({.interrupt = [context] { JS_RequestInterruptCallback(context); },
-               .before_exit = [this](WorkerExit exit) { last_words(failure_of(exit)); }}) {}
+               .before_exit = [this](WorkerExit exit) { last_words(failure_of(exit), upcasting.load()); }}) {}
 
   /// On the watching thread.
   [[nodiscard]] FoldFailure failure_of(WorkerExit exit) const {
@@ -213,21 +227,21 @@ struct ScriptEngine::Impl {
     if (!prepare_event_objects(cx)) return false;
     // A first realm, so that all that is made once is there.
     Fold first(cx);
-    if (!new_realm(first)) return false;
+    if (!new_realm(first.global, first.object_prototype)) return false;
     first.global = nullptr;
     JS_GC(cx);
     return true;
   }
 
-  bool new_realm(Fold& to) {
+  bool new_realm(JS::PersistentRootedObject& global, JS::PersistentRootedObject& object_prototype) {
     JS::RealmOptions options;
     options.creationOptions().setNewCompartmentAndZone().setSharedMemoryAndAtomicsEnabled(false).setWeakRefsEnabled(
         JS::WeakRefSpecifier::Disabled);
-    to.global = JS_NewGlobalObject(cx, &kGlobalClass, nullptr, JS::DontFireOnNewGlobalHook, options);
-    if (!to.global) return false;
-    const JSAutoRealm in(cx, to.global);
-    to.object_prototype = JS::GetRealmObjectPrototype(cx);
-    if (!to.object_prototype) return false;
+    global = JS_NewGlobalObject(cx, &kGlobalClass, nullptr, JS::DontFireOnNewGlobalHook, options);
+    if (!global) return false;
+    const JSAutoRealm in(cx, global);
+    object_prototype = JS::GetRealmObjectPrototype(cx);
+    if (!object_prototype) return false;
     if (!prelude) {
       JS::CompileOptions compile(cx);
       compile.setFileAndLine(kPreludeName, 1).setForceFullParse();
@@ -439,18 +453,103 @@ struct ScriptEngine::Impl {
     return failure;
   }
 
+  /// In the realm of upcasters.
+  std::optional<FoldFailure> compile_upcaster(std::string_view text, JS::MutableHandleScript script) {
+    // An expression, which leaves nothing behind in the realm; on lines of its own, so that they are 1, 2 …
+    text = text.substr(0, text.find_last_not_of("; \t\r\n") + 1);
+    const std::string expression = "(\n" + std::string(text) + "\n)";
+    JS::CompileOptions compile(cx);
+    compile.setForceStrictMode().setFileAndLine(kScriptName, 0);
+    JS::SourceText<mozilla::Utf8Unit> source;
+    if (!source.init(cx, expression.data(), expression.size(), JS::SourceOwnership::Borrowed)) {
+      return take_failure(FoldFailure::Kind::Syntax);
+    }
+    script.set(JS::Compile(cx, compile, source));
+    if (!script) return take_failure(FoldFailure::Kind::Syntax);
+    return std::nullopt;
+  }
+
+  /// The function that it is. To be called with its time limited.
+  std::optional<FoldFailure> evaluate_upcaster(JS::HandleScript script, JS::MutableHandleValue function) {
+    if (!JS_ExecuteScript(cx, script, function) || out_of_memory) return take_failure(FoldFailure::Kind::Threw);
+    if (!function.isObject() || !JS::IsCallable(&function.toObject())) {
+      return make_failure(FoldFailure::Kind::Syntax, "the script's value is not a function");
+    }
+    return std::nullopt;
+  }
+
+  std::variant<std::string, FoldFailure> upcast(const Upcasters& in, const Upcasters::One& upcaster,
+                                                const WorkerEvent& event) {
+    WorkerEvent envelope = event;
+    envelope.data.reset();
+    JS::RootedScript script(cx, upcaster.script);
+    JS::RootedValue function(cx), result(cx);
+    JS::RootedValueArray<2> arguments(cx);
+    {
+      const CallWatch::Limit timed(watch, kHostTime, WorkerExit::HostTime);
+      JS::RootedString text(cx, new_script_string(cx, event.data.value_or("null")));
+      JS::RootedValue data(cx);
+      if (!text || !JS_ParseJSON(cx, text, &data)) return host_failure();
+      arguments[0].set(data);
+      JSObject* const object = new_event_object(cx, in.object_prototype, envelope);
+      if (object == nullptr) return host_failure();
+      arguments[1].setObject(*object);
+    }
+    {
+      const CallWatch::Limit timed(watch, upcaster.call_time, WorkerExit::CallTime);
+      if (auto failure = evaluate_upcaster(script, &function)) return *std::move(failure);
+      if (!JS::Call(cx, JS::UndefinedHandleValue, function, arguments, &result) || out_of_memory) {
+        return take_failure(FoldFailure::Kind::Threw);
+      }
+    }
+    if (result.isUndefined()) result.set(arguments[0].get());
+    return written(result, upcaster.result_bytes_max);
+  }
+
+  /// A value of the realm that is entered, as JSON.
+  std::variant<std::string, FoldFailure> written(JS::HandleValue value, std::size_t bytes_max) {
+    const CallWatch::Limit timed(watch, kHostTime, WorkerExit::HostTime);
+    const StateWriter::Options options{.bytes_max = bytes_max,
+                                       .is_event = &is_event_class,
+                                       .complete_event = &complete_event_object,
+                                       .expired = [this] { return watch.expired(); }};
+    StateWriter writer(cx, options);
+    const StateWriter::Outcome outcome = writer.write(value);
+    if (out_of_memory) return host_failure();
+    switch (outcome) {
+      case StateWriter::Outcome::Written:
+        return std::move(writer.json());
+      case StateWriter::Outcome::NoJson: {
+        FoldFailure failure = make_failure(FoldFailure::Kind::NoJson, clean_text(writer.message(), kMessageBytesMax));
+        failure.pointer = clean_text(writer.pointer(), kPointerBytesMax);
+        return failure;
+      }
+      case StateWriter::Outcome::TooLarge: {
+        FoldFailure failure = make_failure(FoldFailure::Kind::Limit, "the state is too large");
+        failure.limit = "state-size";
+        return failure;
+      }
+      case StateWriter::Outcome::Expired:
+        return net::failure_of(WorkerExit::HostTime);
+      case StateWriter::Outcome::Failed:
+        break;
+    }
+    return host_failure();
+  }
+
   JSContext* const cx;
-  const std::function<void(const FoldFailure&)> last_words;
+  const LastWords last_words;
+  std::atomic<bool> upcasting{false};
   std::atomic<std::uint64_t> event_in_call{0};  ///< its number, from 1; 0 = none
   CallWatch watch;
   NoJobs jobs;
   RefPtr<JS::Stencil> prelude;
   bool out_of_memory = false;
   std::unique_ptr<Fold> fold;
+  std::unique_ptr<Upcasters> upcasters;
 };
 
-std::unique_ptr<ScriptEngine> ScriptEngine::create(std::size_t heap_bytes_max,
-                                                   std::function<void(const FoldFailure&)> last_words) {
+std::unique_ptr<ScriptEngine> ScriptEngine::create(std::size_t heap_bytes_max, LastWords last_words) {
   JS::DisableJitBackend();  // or it reserves 2 GiB of address space, and needs memory that can be executed
   if (!JS_Init()) return nullptr;
   constexpr std::size_t kHeapBytesMax = std::size_t{1} << 31;
@@ -468,7 +567,7 @@ ScriptEngine::~ScriptEngine() { (void)impl_.release(); }
 std::string_view ScriptEngine::id() { return STELE_SCRIPT_ENGINE; }
 
 std::optional<FoldFailure> ScriptEngine::begin(const WorkerStart& start) {
-  if (impl_->fold) end();
+  end();
   impl_->watch.work();
   impl_->out_of_memory = false;
   impl_->fold = std::make_unique<Impl::Fold>(impl_->cx);
@@ -477,7 +576,7 @@ std::optional<FoldFailure> ScriptEngine::begin(const WorkerStart& start) {
   fold.call_time = std::chrono::milliseconds(start.call_time_ms);
   fold.state_bytes_max = start.state_bytes_max;
   std::optional<FoldFailure> failure;
-  if (!impl_->new_realm(fold)) {
+  if (!impl_->new_realm(fold.global, fold.object_prototype)) {
     failure = impl_->take_failure(FoldFailure::Kind::Threw);
   } else {
     const JSAutoRealm in(impl_->cx, fold.global);
@@ -506,45 +605,72 @@ std::optional<FoldFailure> ScriptEngine::apply(std::span<const WorkerEvent> even
 std::variant<std::string, FoldFailure> ScriptEngine::state() {
   Impl::Fold& fold = *impl_->fold;
   impl_->watch.work();
-  const JSAutoRealm in(impl_->cx, fold.global);
   std::variant<std::string, FoldFailure> result;
   {
-    const CallWatch::Limit timed(impl_->watch, kHostTime, WorkerExit::HostTime);
-    const StateWriter::Options options{.bytes_max = fold.state_bytes_max,
-                                       .is_event = &is_event_class,
-                                       .complete_event = &complete_event_object,
-                                       .expired = [this] { return impl_->watch.expired(); }};
-    StateWriter writer(impl_->cx, options);
-    switch (writer.write(fold.state)) {
-      case StateWriter::Outcome::Written:
-        result = std::move(writer.json());
-        break;
-      case StateWriter::Outcome::NoJson: {
-        FoldFailure failure = make_failure(FoldFailure::Kind::NoJson, clean_text(writer.message(), kMessageBytesMax));
-        failure.pointer = clean_text(writer.pointer(), kPointerBytesMax);
-        result = std::move(failure);
-        break;
-      }
-      case StateWriter::Outcome::TooLarge:
-        result = make_failure(FoldFailure::Kind::Limit, "the state is too large");
-        std::get_if<FoldFailure>(&result)->limit = "state-size";
-        break;
-      case StateWriter::Outcome::Expired:
-        result = net::failure_of(WorkerExit::HostTime);
-        break;
-      case StateWriter::Outcome::Failed:
-        result = impl_->host_failure();
-        break;
-    }
-    if (impl_->out_of_memory) result = impl_->host_failure();
+    const JSAutoRealm in(impl_->cx, fold.global);
+    result = impl_->written(fold.state, fold.state_bytes_max);
   }
   impl_->watch.rest();
   return result;
 }
 
+std::optional<FoldFailure> ScriptEngine::add_upcaster(const WorkerUpcaster& upcaster) {
+  Impl& impl = *impl_;
+  impl.watch.work();
+  impl.upcasting = true;
+  if (!impl.fold && !impl.upcasters) impl.out_of_memory = false;
+  if (!impl.upcasters) {
+    impl.upcasters = std::make_unique<Impl::Upcasters>(impl.cx);
+    if (!impl.new_realm(impl.upcasters->global, impl.upcasters->object_prototype)) {
+      impl.upcasters.reset();
+      auto failure = impl.take_failure(FoldFailure::Kind::Threw);
+      impl.upcasting = false;
+      impl.watch.rest();
+      return failure;
+    }
+  }
+  std::optional<FoldFailure> failure;
+  {
+    const JSAutoRealm in(impl.cx, impl.upcasters->global);
+    const std::chrono::milliseconds call_time(upcaster.call_time_ms);
+    const CallWatch::Limit timed(impl.watch, call_time, WorkerExit::CallTime);
+    JS::RootedScript script(impl.cx);
+    JS::RootedValue function(impl.cx);
+    failure = impl.compile_upcaster(upcaster.source, &script);
+    if (!failure) failure = impl.evaluate_upcaster(script, &function);
+    if (!failure) {
+      Impl::Upcasters::One& one = impl.upcasters->all.emplace_back(impl.cx, script);
+      one.call_time = call_time;
+      one.result_bytes_max = upcaster.result_bytes_max;
+    }
+  }
+  impl.upcasting = false;
+  impl.watch.rest();
+  return failure;
+}
+
+bool ScriptEngine::has_upcaster(std::uint32_t number) const {
+  return impl_->upcasters && number < impl_->upcasters->all.size();
+}
+
+std::variant<std::string, FoldFailure> ScriptEngine::upcast(std::uint32_t number, const WorkerEvent& event) {
+  Impl& impl = *impl_;
+  impl.watch.work();
+  impl.upcasting = true;
+  std::variant<std::string, FoldFailure> result;
+  {
+    const JSAutoRealm in(impl.cx, impl.upcasters->global);
+    result = impl.upcast(*impl.upcasters, impl.upcasters->all[number], event);
+  }
+  impl.upcasting = false;
+  impl.watch.rest();
+  return result;
+}
+
 void ScriptEngine::end() {
-  if (!impl_->fold) return;
+  if (!impl_->fold && !impl_->upcasters) return;
   impl_->fold.reset();
+  impl_->upcasters.reset();
   JS_GC(impl_->cx);
 }
 

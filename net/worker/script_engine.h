@@ -27,11 +27,12 @@ namespace stele::net {
 
 class ScriptEngine {
  public:
+  /// `upcasting`: it is an upcaster that does not stop.
+  using LastWords = std::function<void(const api::FoldFailure&, bool upcasting)>;
   /// Initialises the engine; null if there is no memory for it. `heap_bytes_max` bounds its garbage-collected heap,
   /// which is only a part of what a script can take. `last_words` is called on another thread, with why the fold fails,
   /// when a call does not stop: the process ends after it.
-  [[nodiscard]] static std::unique_ptr<ScriptEngine> create(std::size_t heap_bytes_max,
-                                                            std::function<void(const api::FoldFailure&)> last_words);
+  [[nodiscard]] static std::unique_ptr<ScriptEngine> create(std::size_t heap_bytes_max, LastWords last_words);
   ~ScriptEngine();
   ScriptEngine(const ScriptEngine&) = delete;
   ScriptEngine& operator=(const ScriptEngine&) = delete;
@@ -44,7 +45,15 @@ class ScriptEngine {
   /// Up to the first that fails, which ends the fold.
   [[nodiscard]] std::optional<api::FoldFailure> apply(std::span<const WorkerEvent> events);
   [[nodiscard]] std::variant<std::string, api::FoldFailure> state();
-  /// Lets go of the fold and its memory.
+
+  /// Evaluates the source of an upcaster (api/records/upcast_scripts.h), in a realm that is not that of the fold; it
+  /// has the next number, from 0, until the fold ends, or what there is without one.
+  [[nodiscard]] std::optional<api::FoldFailure> add_upcaster(const WorkerUpcaster& upcaster);
+  [[nodiscard]] bool has_upcaster(std::uint32_t number) const;
+  /// The data of the event, upcast. After a failure but that of a limit others may be.
+  [[nodiscard]] std::variant<std::string, api::FoldFailure> upcast(std::uint32_t number, const WorkerEvent& event);
+
+  /// Lets go of the fold, of all upcasters, and of their memory.
   void end();
 
   /// Since begin().

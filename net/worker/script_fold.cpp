@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "api/http/problem.h"
+#include "engine/base/bytes.h"
 #include "engine/base/check.h"
 
 namespace stele::net {
@@ -42,20 +44,65 @@ std::string_view kill_cause_of(const FoldFailure& failure) {
   return "died";
 }
 
+api::UpcastFailure upcast_failure_of(const FoldFailure& failure) {
+  api::UpcastFailure upcast;
+  const auto passing = [&](std::string_view slug, std::string detail) {
+    upcast.passes = true;
+    upcast.slug = slug;
+    upcast.detail = std::move(detail);
+  };
+  switch (failure.kind) {
+    case Kind::Syntax:
+      upcast.detail = "The upcaster is no function: " + failure.message;
+      break;
+    case Kind::Threw:
+      upcast.detail = "The upcaster threw: " + failure.message;
+      break;
+    case Kind::NoJson:
+      upcast.detail = "What the upcaster gave is not JSON: " + failure.message;
+      break;
+    case Kind::Limit:
+      if (failure.limit == "replay-time") {
+        passing("unavailable", "There is no time left to upcast it.");
+      } else {
+        upcast.detail = "The upcaster went beyond its limit (" + failure.limit + ").";
+      }
+      break;
+    case Kind::Died:
+      passing("worker-died", "The process that ran the upcaster ended. Try again.");
+      break;
+    case Kind::Busy:
+      passing("busy-replays", "Every process that runs scripts is busy.");
+      break;
+    case Kind::Unavailable:
+      passing("handlers-unavailable", "Scripts cannot be run here: " + failure.message);
+      break;
+    case Kind::Abandoned:
+      passing("unavailable", "Nobody waits for it any more.");
+      break;
+  }
+  upcast.detail = api::printable(clean_text(upcast.detail, kMessageBytesMax));
+  upcast.pointer = failure.pointer;
+  upcast.line = failure.line;
+  upcast.column = failure.column;
+  return upcast;
+}
+
 ScriptFold::ScriptFold(std::unique_ptr<WorkerProcess> process, const api::ScriptStart& start, GiveBack give_back)
     : process_(std::move(process)),
       give_back_(std::move(give_back)),
       abandoned_(start.abandoned),
       aliases_(start.aliases),
       deadline_(start.deadline),
-      state_bytes_max_(start.state_bytes_max) {
+      state_bytes_max_(start.state_bytes_max),
+      call_time_(std::clamp<std::chrono::milliseconds>(start.call_time, 1ms, 60'000ms)) {
   number_ = static_cast<std::uint32_t>(++process_->folds);
 }
 
 ScriptFold::~ScriptFold() {
   if (process_ == nullptr) return;
   // It is at rest, or passes over what it is still sent: it can begin anew. Else nobody knows how long it would take.
-  const bool at_rest = sent_ == out_.size() && (failure_ ? true : started_ && in_flight_.empty());
+  const bool at_rest = sent_ == out_.size() && (failure_ ? true : (started_ || upcasts_only_) && in_flight_.empty());
   std::string end;
   append_empty(end, FrameType::End, number_);
   const bool ended = at_rest && process_->send(end) == end.size();
@@ -68,17 +115,86 @@ std::optional<FoldFailure> ScriptFold::begin(const api::ScriptStart& start) {
     fail(make(Kind::Limit, "source and state are too large", "state-size"));
     return failure_;
   }
+  prepare();
+  append_start(out_, number_,
+               {.call_time_ms = static_cast<std::uint32_t>(call_time_.count()),
+                .state_bytes_max = state_bytes_max_,
+                .state = start.state,
+                .source = start.source});
+  return exchange([this] { return started_; });
+}
+
+void ScriptFold::begin_upcasts() {
+  prepare();
+  upcasts_only_ = true;
+}
+
+void ScriptFold::prepare() {
   const auto left = std::max(deadline_ - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration(0));
   // Threads of the engine count too.
   process_->limit_cpu(std::chrono::duration_cast<std::chrono::milliseconds>(2 * left) + kCpuReserve);
   process_->replies().set_state_bytes_max(state_bytes_max_);
-  append_start(
-      out_, number_,
-      {.call_time_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(start.call_time.count(), 1, 60'000)),
-       .state_bytes_max = state_bytes_max_,
-       .state = start.state,
-       .source = start.source});
-  return exchange([this] { return started_; });
+}
+
+std::optional<FoldFailure> ScriptFold::settle() {
+  if (failure_) return failure_;
+  close_batch();
+  return exchange([this] { return in_flight_.empty(); });
+}
+
+std::variant<std::uint32_t, api::UpcastFailure> ScriptFold::number_of(std::string_view source) {
+  const auto known = std::find(upcasters_.begin(), upcasters_.end(), source);
+  const auto number = static_cast<std::uint32_t>(known - upcasters_.begin());
+  if (known != upcasters_.end()) return number;
+  close_batch();
+  upcaster_fault_.reset();
+  evaluating_ = true;
+  append_upcaster(out_, number_,
+                  {.call_time_ms = static_cast<std::uint32_t>(call_time_.count()),
+                   .result_bytes_max = state_bytes_max_,
+                   .source = source});
+  if (const auto failure = exchange([this] { return !evaluating_; })) return upcast_failure_of(*failure);
+  if (upcaster_fault_) return upcast_failure_of(*upcaster_fault_);
+  upcasters_.emplace_back(source);
+  return number;
+}
+
+std::optional<api::UpcastFailure> ScriptFold::check(std::string_view source) {
+  if (failure_) return upcast_failure_of(*failure_);
+  const auto number = number_of(source);
+  const auto* const fault = std::get_if<api::UpcastFailure>(&number);
+  return fault == nullptr ? std::nullopt : std::optional(*fault);
+}
+
+void ScriptFold::run(std::string_view source, std::span<Task> tasks) {
+  if (failure_ || tasks.empty()) return;
+  const auto number = number_of(source);
+  if (const auto* const fault = std::get_if<api::UpcastFailure>(&number)) {
+    for (Task& task : tasks) {
+      task.failure = *fault;
+      if (failure_) return;  // the others may have more luck
+    }
+    return;
+  }
+  close_batch();
+  tasks_ = tasks;
+  tasks_sent_ = tasks_done_ = tasks_bytes_ = 0;
+  while (tasks_sent_ < tasks.size() && !failure_) {
+    const std::size_t begun = begin_frame(out_, FrameType::Upcast, number_);
+    put<std::uint32_t>(out_, std::get<std::uint32_t>(number));
+    for (std::uint64_t i = 0; i < kBatchEventsMax && tasks_sent_ < tasks.size(); ++i) {
+      append_event(out_, *tasks[tasks_sent_].event, tasks[tasks_sent_].data);
+      tasks_bytes_ += tasks[tasks_sent_++].data.size();
+      if (out_.size() - begun >= kBatchBytes) break;
+    }
+    end_frame(out_, begun);
+    (void)exchange([this] { return tasks_bytes_ <= kBytesInFlightMax; });
+  }
+  if (!failure_) (void)exchange([this] { return tasks_done_ == tasks_.size(); });
+  if (failure_ && !is_told_ && tasks_done_ < tasks_sent_) {
+    tasks[tasks_done_].failure = upcast_failure_of(*failure_);
+  }
+  tasks_ = {};
 }
 
 std::optional<FoldFailure> ScriptFold::apply(const Record& event, const api::Upcast* upcast) {
@@ -197,8 +313,17 @@ void ScriptFold::take(WorkerReply& reply) {
       counts_.redacted += reply.counts.redacted;
       return;
     }
+    case FrameType::Evaluated:
+      if (!evaluating_) return wrong();
+      evaluating_ = false;
+      return;
+    case FrameType::Upcasted:
+    case FrameType::UpcastFailed:
+      if (!evaluating_ && tasks_done_ >= tasks_sent_) return wrong();
+      if (evaluating_ && reply.type == FrameType::Upcasted) return wrong();
+      return take_upcast(reply);
     case FrameType::State:
-      if (!in_flight_.empty() || state_) return wrong();
+      if (!in_flight_.empty() || state_ || upcasts_only_) return wrong();
       state_ = std::move(reply.text);
       return;
     case FrameType::Failed:
@@ -211,6 +336,25 @@ void ScriptFold::take(WorkerReply& reply) {
       return;
     default:
       return wrong();
+  }
+}
+
+void ScriptFold::take_upcast(WorkerReply& reply) {
+  if (evaluating_) {
+    evaluating_ = false;
+    upcaster_fault_ = reply.failure;
+  } else {
+    Task& task = tasks_[tasks_done_++];
+    tasks_bytes_ -= task.data.size();
+    if (reply.type == FrameType::Upcasted) {
+      task.result = std::move(reply.text);
+    } else {
+      task.failure = upcast_failure_of(reply.failure);
+    }
+  }
+  if (reply.type == FrameType::UpcastFailed && reply.failure.kind == Kind::Limit) {
+    is_told_ = true;
+    fail_and_kill(std::move(reply.failure));
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// One fold with a script: what api::Fold promises, done by a worker process. Batches of events go over while it is at
-// an earlier one. One thread; waits by poll(), and looks at the time and at who waits for it at least every 50 ms.
+// One fold with a script: what api::Fold promises, done by a worker process, and the upcasters that it needs, or these
+// alone. Batches of events go over while it is at an earlier one. One thread; waits by poll(), and looks at the time
+// and at who waits for it at least every 50 ms.
 
 #include <chrono>
 #include <cstdint>
@@ -8,21 +9,27 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "api/records/event_aliases.h"
+#include "api/records/upcast_scripts.h"
 #include "api/replay/fold.h"
 #include "api/replay/script_host.h"
 #include "net/worker/worker_process.h"
 
 namespace stele::net {
 
+/// What the failure of a script means to whoever wanted an event upcast.
+[[nodiscard]] api::UpcastFailure upcast_failure_of(const api::FoldFailure& failure);
+
 /// Why workers are killed or not used again; static texts, for metrics.
 [[nodiscard]] std::string_view kill_cause_of(const api::FoldFailure& failure);
 
-class ScriptFold final : public api::Fold {
+class ScriptFold final : public api::Fold, public api::UpcastScripts {
  public:
   /// Takes the worker back. `cause` is empty if it can be used again; else it was killed, or is dead.
   using GiveBack = std::function<void(std::unique_ptr<WorkerProcess> process, std::string_view cause)>;
@@ -34,9 +41,17 @@ class ScriptFold final : public api::Fold {
 
   /// To be called first. Returns when the source is evaluated and the first state is there.
   [[nodiscard]] std::optional<api::FoldFailure> begin(const api::ScriptStart& start);
+  /// The same for upcasters alone: there is no fold. Sends nothing.
+  void begin_upcasts();
   using Fold::apply;
   [[nodiscard]] std::optional<api::FoldFailure> apply(const Record& event, const api::Upcast* upcast) override;
+  [[nodiscard]] std::optional<api::FoldFailure> settle() override;
+  [[nodiscard]] api::UpcastScripts* upcasts() override { return this; }
   [[nodiscard]] std::variant<api::FoldState, api::FoldFailure> state() override;
+
+  [[nodiscard]] std::optional<api::UpcastFailure> check(std::string_view source) override;
+  void run(std::string_view source, std::span<Task> tasks) override;
+  [[nodiscard]] bool usable() const override { return !failure_; }
 
  private:
   struct Batch {
@@ -44,6 +59,10 @@ class ScriptFold final : public api::Fold {
     std::size_t bytes = 0;
   };
 
+  void prepare();
+  /// The number of the upcaster, or why it is none.
+  [[nodiscard]] std::variant<std::uint32_t, api::UpcastFailure> number_of(std::string_view source);
+  void take_upcast(WorkerReply& reply);
   void close_batch();
   /// Sends all of `out_`, and goes on until `done()` too.
   std::optional<api::FoldFailure> exchange(const std::function<bool()>& done);
@@ -71,6 +90,17 @@ class ScriptFold final : public api::Fold {
   std::size_t bytes_in_flight_ = 0;
 
   bool started_ = false;
+  bool upcasts_only_ = false;
+  const std::chrono::milliseconds call_time_;
+  std::vector<std::string> upcasters_;              ///< sources that the worker has evaluated, by number
+  std::optional<api::FoldFailure> upcaster_fault_;  ///< of the one that is being evaluated
+  bool evaluating_ = false;
+  bool is_told_ = false;         ///< whose fault it is that the process has ended
+  std::span<Task> tasks_;        ///< that are under way
+  std::size_t tasks_sent_ = 0;   ///< of these
+  std::size_t tasks_done_ = 0;   ///< of these, in order
+  std::size_t tasks_bytes_ = 0;  ///< of those sent and not done
+
   std::uint64_t events_ = 0;  ///< given so far
   WorkerCounts counts_;
   std::optional<std::string> state_;

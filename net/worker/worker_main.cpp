@@ -11,8 +11,10 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "engine/base/bytes.h"
 #include "net/worker/sandbox.h"
 #include "net/worker/script_engine.h"
 #include "net/worker/worker_protocol.h"
@@ -109,6 +111,19 @@ class Folder {
         append_text(reply_, FrameType::State, fold_, *std::get_if<std::string>(&state));
         break;
       }
+      case FrameType::Upcaster: {
+        const auto upcaster = decode_upcaster(frame.payload);
+        if (!upcaster) leave(WorkerExit::Protocol);
+        if (const auto failure = engine_.add_upcaster(*upcaster)) {
+          append_failure(reply_, fold_, *failure, FrameType::UpcastFailed);
+        } else {
+          append_empty(reply_, FrameType::Evaluated, fold_);
+        }
+        break;
+      }
+      case FrameType::Upcast:
+        upcast(frame.payload);
+        break;
       case FrameType::End:
         active_ = false;
         engine_.end();
@@ -132,6 +147,26 @@ class Folder {
     const WorkerCounts& after = engine_.counts();
     append_done(reply_, fold_,
                 {after.applied - before.applied, after.ignored - before.ignored, after.redacted - before.redacted});
+  }
+
+  void upcast(std::string_view payload) {
+    constexpr std::size_t kReplyBytes = 1U << 20;
+    if (payload.size() < sizeof(std::uint32_t)) leave(WorkerExit::Protocol);
+    const auto number = get_at<std::uint32_t>(payload.data());
+    payload.remove_prefix(sizeof(std::uint32_t));
+    if (!engine_.has_upcaster(number)) leave(WorkerExit::Protocol);
+    while (!payload.empty()) {
+      const auto event = take_event(payload);
+      if (!event) leave(WorkerExit::Protocol);
+      const auto result = engine_.upcast(number, *event);
+      if (const auto* const failure = std::get_if<api::FoldFailure>(&result)) {
+        append_failure(reply_, fold_, *failure, FrameType::UpcastFailed);
+        if (failure->kind == api::FoldFailure::Kind::Limit) return;  // nothing more is wanted of this process
+      } else {
+        append_text(reply_, FrameType::Upcasted, fold_, std::get<std::string>(result));
+      }
+      if (reply_.size() >= kReplyBytes) flush();
+    }
   }
 
   void fail(const api::FoldFailure& failure) {
@@ -175,11 +210,12 @@ int run_worker(int socket) {
   if (!setup) leave(WorkerExit::Protocol);
 
   std::atomic<std::uint32_t> fold{0};
-  const auto engine = ScriptEngine::create(setup->memory_bytes_max, [&line, &fold](const api::FoldFailure& failure) {
-    std::string frame;
-    append_failure(frame, fold, failure);
-    line.send_last_words(frame);
-  });
+  const auto engine =
+      ScriptEngine::create(setup->memory_bytes_max, [&line, &fold](const api::FoldFailure& failure, bool upcasting) {
+        std::string frame;
+        append_failure(frame, fold, failure, upcasting ? FrameType::UpcastFailed : FrameType::Failed);
+        line.send_last_words(frame);
+      });
   if (engine == nullptr) give_up(line, "the JavaScript engine does not start");
   if (const std::string why = confine({setup->memory_bytes_max, setup->trusted}); !why.empty()) give_up(line, why);
 

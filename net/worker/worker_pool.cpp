@@ -34,6 +34,8 @@ constexpr auto kRetryAfter = 2s;
 /// How often the free ones are looked after, and how often begin() asks whether anybody waits for it.
 constexpr auto kLookAfter = 1s;
 constexpr auto kAskEvery = 50ms;
+/// How long a read waits for a process that is at work for others.
+constexpr std::chrono::milliseconds kUpcastWait = 2s;
 
 constexpr std::array<std::string_view, 10> kCauses{"call-time",  "state-time",  "replay-time", "memory", "stack",
                                                    "state-size", "system-call", "abandoned",   "died",   "worn"};
@@ -189,7 +191,7 @@ struct WorkerPool::Impl {
   // Lending.
 
   /// Waits for one that is free. The failure says why there is none.
-  std::variant<Process, FoldFailure> borrow(const api::ScriptStart& start) {
+  std::variant<Process, FoldFailure> borrow(const api::ScriptStart& start, std::chrono::milliseconds busy_wait) {
     const auto begun = Clock::now();
     MutexLock lock(mutex);
     if (!start_keeper()) return no_process(FoldFailure::Kind::Unavailable, reason);
@@ -216,7 +218,7 @@ struct WorkerPool::Impl {
         result = no_process(FoldFailure::Kind::Unavailable, reason);
         break;
       }
-      const auto until = std::min(start.deadline, begun + (may_come ? options.start_time_max : options.busy_wait));
+      const auto until = std::min(start.deadline, begun + (may_come ? options.start_time_max : busy_wait));
       if (now >= until) break;
       if (!first && start.abandoned && start.abandoned()) {
         result = no_process(FoldFailure::Kind::Abandoned, "nobody waits for the replay any more");
@@ -303,7 +305,7 @@ std::string WorkerPool::engine_id() const {
 
 std::variant<std::unique_ptr<api::Fold>, FoldFailure> WorkerPool::begin(const api::ScriptStart& start) {
   for (bool again = false;; again = true) {
-    auto borrowed = impl_->borrow(start);
+    auto borrowed = impl_->borrow(start, impl_->options.busy_wait);
     if (auto* const failure = std::get_if<FoldFailure>(&borrowed); failure != nullptr) return std::move(*failure);
     auto fold = std::make_unique<ScriptFold>(
         std::move(*std::get_if<Process>(&borrowed)), start,
@@ -313,6 +315,22 @@ std::variant<std::unique_ptr<api::Fold>, FoldFailure> WorkerPool::begin(const ap
     // One that was killed while it was free: nothing has happened yet.
     if (failure->kind != FoldFailure::Kind::Died || again) return std::move(*failure);
   }
+}
+
+std::variant<std::unique_ptr<api::UpcastScripts>, api::UpcastFailure> WorkerPool::begin_upcasts(
+    const api::UpcastScriptLimits& limits) {
+  api::ScriptStart start;
+  start.call_time = limits.call_time;
+  start.deadline = limits.deadline;
+  start.state_bytes_max = limits.result_bytes_max;
+  start.abandoned = limits.abandoned;
+  auto borrowed = impl_->borrow(start, std::max(kUpcastWait, impl_->options.busy_wait));
+  if (const auto* const failure = std::get_if<FoldFailure>(&borrowed)) return upcast_failure_of(*failure);
+  auto fold = std::make_unique<ScriptFold>(
+      std::move(*std::get_if<Process>(&borrowed)), start,
+      [impl = impl_.get()](Process process, std::string_view cause) { impl->take_back(std::move(process), cause); });
+  fold->begin_upcasts();
+  return fold;
 }
 
 std::uint64_t WorkerPool::retire() {

@@ -3,7 +3,8 @@
 // that a script should not have done. What api::ScriptHost promises.
 //
 // A thread of the pool starts them (they end with the thread that did), and reaps those that are given up. begin()
-// waits for a start that is under way, and otherwise only if the options say so. Folds must be gone before the pool.
+// waits for a start that is under way, and otherwise only if the options say so; begin_upcasts() waits for one that is
+// free, since reads of events are short. Folds must be gone before the pool.
 
 #include <chrono>
 #include <cstddef>
@@ -44,6 +45,8 @@ class WorkerPool final : public api::ScriptHost {
   [[nodiscard]] std::string engine_id() const override;
   [[nodiscard]] std::variant<std::unique_ptr<api::Fold>, api::FoldFailure> begin(
       const api::ScriptStart& start) override;
+  [[nodiscard]] std::variant<std::unique_ptr<api::UpcastScripts>, api::UpcastFailure> begin_upcasts(
+      const api::UpcastScriptLimits& limits) override;
   /// Causes of kills: the limits (api::FoldFailure), "abandoned", "died", and "worn": it served long, its memory has
   /// grown, or it was retired.
   [[nodiscard]] api::ScriptMetrics metrics() const override;

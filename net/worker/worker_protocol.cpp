@@ -21,7 +21,7 @@ constexpr std::size_t kEventHeaderBytes = 12;
 constexpr std::uint8_t kHasData = 1;
 constexpr std::uint8_t kRedacted = 2;
 
-bool is_frame_type(std::uint8_t type) { return (type >= 1 && type <= 5) || (type >= 16 && type <= 21); }
+bool is_frame_type(std::uint8_t type) { return (type >= 1 && type <= 7) || (type >= 16 && type <= 24); }
 
 void put_text(std::string& to, std::string_view text) {
   put<std::uint32_t>(to, static_cast<std::uint32_t>(text.size()));
@@ -288,6 +288,24 @@ std::optional<WorkerStart> decode_start(std::string_view payload) {
   return start;
 }
 
+void append_upcaster(std::string& to, std::uint32_t fold, const WorkerUpcaster& upcaster) {
+  const std::size_t begun = begin_frame(to, FrameType::Upcaster, fold);
+  put<std::uint32_t>(to, upcaster.call_time_ms);
+  put<std::uint64_t>(to, upcaster.result_bytes_max);
+  put_text(to, upcaster.source);
+  end_frame(to, begun);
+}
+
+std::optional<WorkerUpcaster> decode_upcaster(std::string_view payload) {
+  ByteReader from(payload);
+  WorkerUpcaster upcaster;
+  upcaster.call_time_ms = from.take<std::uint32_t>();
+  upcaster.result_bytes_max = from.take<std::uint64_t>();
+  upcaster.source = take_text(from);
+  if (!from.ok() || !from.at_end()) return std::nullopt;
+  return upcaster;
+}
+
 void append_event(std::string& to, const Record& event, const api::Upcast* upcast, const api::AliasTable* aliases) {
   const std::string* const alias = aliases == nullptr ? nullptr : aliases->shown_name(event.header().event_type);
   std::optional<std::string_view> data = event.body().data;
@@ -297,6 +315,11 @@ void append_event(std::string& to, const Record& event, const api::Upcast* upcas
   const auto flags = static_cast<std::uint8_t>((data ? kHasData : 0) | (redacted ? kRedacted : 0));
   append_event_with(to, alias == nullptr ? event.header().event_type : std::string_view(*alias), flags, data,
                     [&](std::string& envelope) { api::append_envelope_json(envelope, event, upcast, aliases); });
+}
+
+void append_event(std::string& to, const Record& event, std::string_view data) {
+  append_event_with(to, event.header().event_type, kHasData, data,
+                    [&](std::string& envelope) { api::append_envelope_json(envelope, event); });
 }
 
 void append_event(std::string& to, const WorkerEvent& event) {
@@ -337,8 +360,8 @@ void append_done(std::string& to, std::uint32_t fold, const WorkerCounts& counts
   end_frame(to, begun);
 }
 
-void append_failure(std::string& to, std::uint32_t fold, const api::FoldFailure& failure) {
-  const std::size_t begun = begin_frame(to, FrameType::Failed, fold);
+void append_failure(std::string& to, std::uint32_t fold, const api::FoldFailure& failure, FrameType type) {
+  const std::size_t begun = begin_frame(to, type, fold);
   put<std::uint8_t>(to, static_cast<std::uint8_t>(failure.kind));
   put<std::uint32_t>(to, failure.line.value_or(0));
   put<std::uint32_t>(to, failure.column.value_or(0));
@@ -371,8 +394,10 @@ std::size_t ReplyReader::payload_bytes_max(FrameType type) const {
     case FrameType::Done:
       return 24;
     case FrameType::State:
+    case FrameType::Upcasted:
       return state_bytes_max_;
     case FrameType::Failed:
+    case FrameType::UpcastFailed:
       return 64 + kLimitBytesMax + kMessageBytesMax + kPointerBytesMax;
     default:
       return 0;
@@ -415,6 +440,7 @@ std::optional<WorkerReply> ReplyReader::decode(const FrameHeader& header, std::s
       reply.text = payload;
       return reply;
     case FrameType::State:
+    case FrameType::Upcasted:
       if (!is_state_json(payload)) return std::nullopt;
       reply.text = payload;
       return reply;
@@ -423,7 +449,8 @@ std::optional<WorkerReply> ReplyReader::decode(const FrameHeader& header, std::s
       reply.counts.ignored = from.take<std::uint64_t>();
       reply.counts.redacted = from.take<std::uint64_t>();
       break;
-    case FrameType::Failed: {
+    case FrameType::Failed:
+    case FrameType::UpcastFailed: {
       const auto kind = from.take<std::uint8_t>();
       const auto line = from.take<std::uint32_t>();
       const auto column = from.take<std::uint32_t>();

@@ -12,6 +12,8 @@
 //   Start                               -> Started | Failed
 //   Events, any number, not waited for  -> Done each, in order | Failed, and nothing more
 //   Finish                              -> State | Failed
+//   Upcaster, in a fold or without one  -> Evaluated | UpcastFailed; known by its number, from 0, until the fold ends
+//   Upcast, with events                 -> Upcasted | UpcastFailed for each, in order
 //   End: the fold is over; no answer. The next Start ends one as well.
 
 #include <cstddef>
@@ -37,12 +39,17 @@ enum class FrameType : std::uint8_t {
   Events = 3,
   Finish = 4,
   End = 5,
+  Upcaster = 6,
+  Upcast = 7,
   Ready = 16,
   Unavailable = 17,
   Started = 18,
   Done = 19,
   State = 20,
   Failed = 21,
+  Evaluated = 22,
+  Upcasted = 23,
+  UpcastFailed = 24,
 };
 
 struct FrameHeader {
@@ -90,6 +97,16 @@ struct WorkerStart {
 void append_start(std::string& to, std::uint32_t fold, const WorkerStart& start);
 [[nodiscard]] std::optional<WorkerStart> decode_start(std::string_view payload);
 
+/// Borrowed.
+struct WorkerUpcaster {
+  std::uint32_t call_time_ms = 0;
+  std::uint64_t result_bytes_max = 0;
+  std::string_view source;
+};
+void append_upcaster(std::string& to, std::uint32_t fold, const WorkerUpcaster& upcaster);
+[[nodiscard]] std::optional<WorkerUpcaster> decode_upcaster(std::string_view payload);
+
+/// A frame of type Upcast begins with the number of the upcaster (u32), and goes on with events.
 /// Events go one behind the other into a frame of type Events.
 /// An event as a script is told of it. Borrowed.
 struct WorkerEvent {
@@ -102,6 +119,8 @@ struct WorkerEvent {
 void append_event(std::string& to, const Record& event, const api::Upcast* upcast = nullptr,
                   const api::AliasTable* aliases = nullptr);
 void append_event(std::string& to, const WorkerEvent& event);
+/// With data in the place of its own.
+void append_event(std::string& to, const Record& event, std::string_view data);
 /// Takes the first event of what is left of a payload, which must not be empty. None if that is no event.
 [[nodiscard]] std::optional<WorkerEvent> take_event(std::string_view& rest);
 
@@ -115,9 +134,12 @@ struct WorkerCounts {
   std::uint64_t redacted = 0;
 };
 void append_done(std::string& to, std::uint32_t fold, const WorkerCounts& counts);
-void append_failure(std::string& to, std::uint32_t fold, const api::FoldFailure& failure);
+/// `type`: Failed or UpcastFailed.
+void append_failure(std::string& to, std::uint32_t fold, const api::FoldFailure& failure,
+                    FrameType type = FrameType::Failed);
 
-/// What a worker said. `text` of Ready is its engine, of Unavailable the reason, of State the state.
+/// What a worker said. `text` of Ready is its engine, of Unavailable the reason, of State the state, of Upcasted the
+/// data.
 struct WorkerReply {
   FrameType type = FrameType::Ready;
   std::uint32_t fold = 0;
@@ -130,7 +152,7 @@ struct WorkerReply {
 /// that are not UTF-8, states that are not JSON. Not thread-safe.
 class ReplyReader {
  public:
-  /// No state may be longer; until it is set, none may come.
+  /// No state and no upcast data may be longer; until it is set, none may come.
   void set_state_bytes_max(std::size_t bytes) { state_bytes_max_ = bytes; }
   /// Room for the next bytes from the socket, of at least `bytes`; then say how many came.
   [[nodiscard]] char* prepare(std::size_t bytes);

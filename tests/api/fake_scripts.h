@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,12 @@ class FakeScripts final : public ScriptHost {
     if (on_begin) on_begin();
     return std::make_unique<CountingFold>(std::string(start.source), number_in(start.state), *this);
   }
+  [[nodiscard]] std::variant<std::unique_ptr<UpcastScripts>, UpcastFailure> begin_upcasts(
+      const UpcastScriptLimits& /*limits*/) override {
+    ++upcasts_begun;
+    if (upcasts_failing) return *upcasts_failing;
+    return std::make_unique<FakeUpcasts>();
+  }
   [[nodiscard]] ScriptMetrics metrics() const override { return {.workers = 1}; }
   std::uint64_t retire() override { return ++retired; }
   [[nodiscard]] bool has_retired(std::uint64_t) const override { return !busy; }
@@ -40,6 +47,8 @@ class FakeScripts final : public ScriptHost {
   std::string why_not;
   std::string engine = "fake/1";
   std::optional<FoldFailure> failing;  ///< what begin() gives
+  std::optional<UpcastFailure> upcasts_failing;
+  std::atomic<int> upcasts_begun{0};
   std::function<void()> on_begin;
   std::atomic<int> begun{0};
   std::atomic<std::uint64_t> retired{0};
@@ -47,6 +56,36 @@ class FakeScripts final : public ScriptHost {
   std::atomic<std::uint64_t> folded{0};
 
  private:
+  /// `wrap` makes an object with the data as its member `was`, `broken` is no script, `ends` takes the process along
+  /// with the data 13, and others throw.
+  class FakeUpcasts final : public UpcastScripts {
+   public:
+    [[nodiscard]] std::optional<UpcastFailure> check(std::string_view source) override {
+      if (source != "broken") return std::nullopt;
+      return UpcastFailure{
+          .detail = "The upcaster is no function: unexpected token", .pointer = {}, .line = 3, .column = 7};
+    }
+    void run(std::string_view source, std::span<Task> tasks) override {
+      for (Task& task : tasks) {
+        if (source == "ends" && task.data == "13") {
+          task.failure = UpcastFailure{
+              .detail = "The upcaster went beyond its limit (call-time).", .pointer = {}, .line = {}, .column = {}};
+          usable_ = false;
+          return;
+        }
+        if (source == "wrap" || source == "ends") {
+          task.result = R"({"was":)" + std::string(task.data) + "}";
+        } else {
+          task.failure = UpcastFailure{.detail = "The upcaster threw: no", .pointer = {}, .line = 1, .column = 2};
+        }
+      }
+    }
+    [[nodiscard]] bool usable() const override { return usable_; }
+
+   private:
+    bool usable_ = true;
+  };
+
   static std::uint64_t number_in(const std::optional<std::string_view>& state) {
     std::uint64_t number = 0;
     if (state) std::from_chars(state->data(), state->data() + state->size(), number);

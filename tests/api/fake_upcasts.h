@@ -40,7 +40,7 @@ class FakeUpcasts final : public EventUpcasts {
         if (!concerns(*records[i], choice)) continue;
         ++of_.upcast;
         if (of_.away) {
-          results[i].failure = UpcastFailure{.detail = "No worker is free.", .passes = true};
+          results[i].failure = UpcastFailure{.detail = "No worker is free.", .passes = true, .slug = "unavailable"};
         } else if (records[i]->header().aggregate_id == "broken") {
           results[i].failure = UpcastFailure{.detail = "It threw.", .line = 3};
         } else {

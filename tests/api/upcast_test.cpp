@@ -9,6 +9,7 @@
 #include "api/records/event_upcasts.h"
 #include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_registry.h"
+#include "tests/api/fake_scripts.h"
 #include "tests/api/support.h"
 
 using namespace stele;
@@ -27,7 +28,8 @@ const std::string kTitlesSchema =
     R"({"type":"object","required":["titles"],"properties":{"titles":{"type":"array"}},"additionalProperties":false})";
 const std::string kToTitle = R"("upcaster":{"from":1,"operations":[{"op":"rename","path":"/name","to":"title"}]})";
 const std::string kToTitles =
-    R"("upcaster":{"from":2,"operations":[{"op":"rename","path":"/title","to":"titles"},{"op":"wrap","path":"/titles"}]})";
+    R"("upcaster":{"from":2,"operations":[{"op":"rename","path":"/title","to":"titles"},)"
+    R"({"op":"wrap","path":"/titles"}]})";
 
 Answer register_version(TestService& service, const std::string& schema, const std::string& members = "",
                         const std::string& query = "") {
@@ -137,7 +139,8 @@ TEST_CASE("Upcasters.BeginAtTheVersionBefore") {
   CHECK(register_version(service, kTitlesSchema, kToTitles).slug() == "broken-upcaster-chain");
   const Answer first = append_named(service, R"({"name":"Ada"})", 1);
   const std::string straight =
-      R"("upcaster":{"from":1,"operations":[{"op":"move","from":"/name","path":"/titles"},{"op":"wrap","path":"/titles"}]})";
+      R"("upcaster":{"from":1,"operations":[{"op":"move","from":"/name","path":"/titles"},)"
+      R"({"op":"wrap","path":"/titles"}]})";
   CHECK(register_version(service, kTitlesSchema, straight).at("/version") == "3");
   CHECK(upcast_at(service, position_of(first)) == R"(3 {"titles":["Ada"]})");
 }
@@ -202,4 +205,76 @@ TEST_CASE("Upcasters.WhatDistinguishesTheWaysOfATypeChangesWithIt") {
               .status == 201);
   CHECK(!identity("T", false).empty());
   CHECK(identity("T", true) != numbered);
+}
+
+TEST_CASE("Upcasters.AreScriptsTooWhereScriptsCanBeRun") {
+  FakeScripts scripts;
+  ServiceOptions options;
+  options.scripts = &scripts;
+  TestService service(std::move(options));
+  const auto script = [](int from, const std::string& source) {
+    return R"("upcaster":{"from":)" + std::to_string(from) + R"(,"source":")" + source + "\"}";
+  };
+  const auto upcast_events = [&](const std::vector<std::uint64_t>& positions) {
+    SchemaRegistry registry(service.store(), nullptr, {&scripts, std::chrono::milliseconds(100)});
+    std::vector<std::unique_ptr<Record>> owned;
+    std::vector<const Record*> records;
+    for (const std::uint64_t position : positions) {
+      owned.push_back(std::make_unique<Record>());
+      REQUIRE(service.store().view()->read(Position{position}, *owned.back()));
+      records.push_back(owned.back().get());
+    }
+    std::vector<Upcast> results(records.size());
+    registry.chains()->upcast(records, {}, {}, results);
+    std::string text;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      CHECK(registry.chains()->needs_worker(*records[i], {}) == (records[i]->header().schema_version < 3));
+      text += results[i].failure ? "! " + results[i].failure->detail : results[i].data.value_or("as stored");
+      text += '\n';
+    }
+    return text;
+  };
+  REQUIRE(register_version(service, "true").status == 201);
+  const auto first = position_of(append_named(service, "1", 1));
+  const Answer broken = register_version(service, "{}", script(1, "broken"));
+  CHECK(broken.slug() == "invalid-upcaster");
+  CHECK(broken.at("/line") == "3");
+  CHECK(broken.text("/errors/0/pointer") == "/upcaster/source");
+  CHECK(register_version(service, "{}", script(1, "throws")).slug() == "schema-incompatible");
+  CHECK(register_version(service, "{}", R"("upcaster":{"from":1,"source":""})").status == 422);
+  REQUIRE(register_version(service, R"({"title":"2"})", script(1, "ends")).status == 201);
+  CHECK(service.get("/v1/schemas/T/versions/2").at("/upcaster") == R"({"from":1,"source":"ends"})");
+  REQUIRE(register_version(service, R"({"title":"3"})", script(2, "wrap")).status == 201);
+  const auto second = position_of(append_named(service, "2", 2));
+  const auto third = position_of(append_named(service, "3", 3));
+  // A process that ends takes nothing along but the event that it ended with.
+  const auto thirteenth = position_of(append_named(service, "13", 1));
+  const auto last = position_of(append_named(service, "14", 1));
+  scripts.upcasts_begun = 0;
+  CHECK(upcast_events({first, second, third, thirteenth, last}) ==
+        "{\"was\":{\"was\":1}}\n{\"was\":2}\nas stored\n"
+        "! From version 1: The upcaster went beyond its limit (call-time).\n{\"was\":{\"was\":14}}\n");
+  CHECK(scripts.upcasts_begun == 2);
+  // One for all events of a batch.
+  scripts.upcasts_begun = 0;
+  CHECK(upcast_events({first, second, last}).find('!') == std::string::npos);
+  CHECK(scripts.upcasts_begun == 1);
+
+  scripts.upcasts_failing = UpcastFailure{.detail = "Every process is busy.",
+                                          .pointer = {},
+                                          .line = {},
+                                          .column = {},
+                                          .passes = true,
+                                          .slug = "busy-replays"};
+  CHECK(upcast_events({first}) == "! Every process is busy.\n");
+  CHECK(register_version(service, "{}", script(3, "wrap")).slug() == "busy-replays");
+  const Answer replayed = service.send(Method::Post, "/v1/events/replay/a", "", kUpcastJsonHeaders);
+  CHECK(replayed.slug() == "busy-replays");
+}
+
+TEST_CASE("Upcasters.AreNoScriptsWhereTheseAreSwitchedOff") {
+  TestService service;
+  REQUIRE(register_version(service, "true").status == 201);
+  CHECK(register_version(service, "{}", R"("upcaster":{"from":1,"source":"(data) => data"})").slug() ==
+        "handlers-unavailable");
 }

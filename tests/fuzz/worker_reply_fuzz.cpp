@@ -38,6 +38,9 @@ std::vector<std::string> seeds() {
   failure.kind = Kind::Limit;
   failure.limit = "memory";
   append_failure(failed, 3, failure);
+  append_empty(failed, FrameType::Evaluated, 3);
+  append_text(failed, FrameType::Upcasted, 3, R"({"a":1})");
+  append_failure(failed, 3, failure, FrameType::UpcastFailed);
   std::string none("\x01\x01", 2);
   append_text(none, FrameType::Unavailable, 0, "seccomp: Operation not permitted");
   append_text(none, FrameType::State, 1, "{\"a\":[[[1,2],{\"b\":\"\\\\\"}]]}");
@@ -78,11 +81,13 @@ void check_reply(const WorkerReply& reply, std::size_t state_bytes_max) {
   STELE_CHECK(failure.message.size() <= kMessageBytesMax && failure.pointer.size() <= kPointerBytesMax);
   STELE_CHECK(clean_text(failure.message, kMessageBytesMax) == failure.message);
   STELE_CHECK(clean_text(failure.pointer, kPointerBytesMax) == failure.pointer);
-  if (reply.type == FrameType::Failed) {
+  if (reply.type == FrameType::Failed || reply.type == FrameType::UpcastFailed) {
     STELE_CHECK(failure.kind == Kind::Syntax || failure.kind == Kind::Threw || failure.kind == Kind::NoJson ||
                 failure.kind == Kind::Limit);
   }
-  if (reply.type == FrameType::State) STELE_CHECK(reply.text.size() <= state_bytes_max && is_state_json(reply.text));
+  if (reply.type == FrameType::State || reply.type == FrameType::Upcasted) {
+    STELE_CHECK(reply.text.size() <= state_bytes_max && is_state_json(reply.text));
+  }
 }
 
 }  // namespace
@@ -106,6 +111,7 @@ FUZZ_TARGET(worker_reply, seeds) {
   while (!rest.empty() && take_event(rest)) {
   }
   (void)decode_start(bytes.view());
+  (void)decode_upcaster(bytes.view());
   (void)decode_setup(bytes.view());
 }
 

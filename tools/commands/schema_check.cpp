@@ -20,6 +20,7 @@
 #include "api/schemas/schema_history.h"
 #include "engine/store/read_only_store.h"
 #include "engine/store/store.h"
+#include "net/worker/worker_pool.h"
 #include "tools/cli/columns.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
@@ -98,7 +99,9 @@ Result<std::string> check_in_folder(const CheckFlags& flags, std::string body, P
   STELE_TRY(api::apply_schema_events(*store->view(), registered));
   const std::size_t size = body.size();
   body.append(simdjson::SIMDJSON_PADDING, '\0');
-  auto proposed = api::read_proposed(flags.type, std::string_view(body).substr(0, size), registered);
+  net::WorkerPool workers({.start_ahead = false});
+  auto proposed =
+      api::read_proposed(flags.type, std::string_view(body).substr(0, size), registered, {.host = &workers}, {});
   if (const auto* const problem = std::get_if<api::Problem>(&proposed)) {
     return refused(std::string(problem->kind().slug) + ": " + problem->detail());
   }
