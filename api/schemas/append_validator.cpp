@@ -3,8 +3,10 @@
 #include <simdjson.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +30,9 @@ constexpr std::uint64_t kInlineWork = 20'000;
 /// work, however slow the machine is.
 constexpr std::chrono::seconds kRequestTimeMax{5};
 constexpr std::size_t kErrorsMax = 100;
+// What is upcast at once.
+constexpr std::ptrdiff_t kUpcastEventsMax = 128;
+constexpr std::size_t kUpcastBytesMax = 4U << 20;
 constexpr std::size_t kKeptParserBytesMax = 256U << 10;
 
 /// Validates the events of one proposal, one after the other.
@@ -44,10 +49,10 @@ class ProposalValidation {
       if (i == 0 || draft.event_type != proposal.events[i - 1].event_type) {
         type_ = schemas_.find(draft.event_type);
         if (type_ != nullptr && !type_->in_force() && !type_->candidate) type_ = nullptr;
-        chains_ = nullptr;
       }
       if (type_ != nullptr && !check(i, draft, i + 1 == proposal.events.size())) break;
     }
+    if (!would_wait_ && !problem_) check_upcasts(proposal);
     if (would_wait_) return {.would_wait = true};
     if (!problem_ && slug_.empty()) return {};
     if (problem_) return {.problem = std::move(problem_)};
@@ -89,9 +94,9 @@ class ProposalValidation {
                           ? validate_data(index, data, *schema, candidate, *std::make_unique<Parser>())
                           : validate_data(index, data, *schema, candidate, kept_parser());
     if (!done) return false;
-    if (candidate == nullptr && type_->candidate && type_->candidate->upcaster != nullptr &&
-        !check_upcast(index, draft)) {
-      return false;
+    if (candidate == nullptr && type_->candidate && type_->candidate->upcaster != nullptr) {
+      if (wait_ == DiskWait::Never) return wait();
+      upcasts_.push_back({index, type_});
     }
     const bool is_over = wait_ == DiskWait::Allowed && validated_ > 1 && !is_last;
     return is_over && std::chrono::steady_clock::now() > end_ ? refuse_for_work(index) : true;
@@ -99,33 +104,65 @@ class ProposalValidation {
 
   using Parser = simdjson::dom::parser;
 
-  /// Whether it satisfies the version that is being registered once it is upcast to that. False: nothing more needs to
-  /// be looked at.
-  bool check_upcast(std::size_t index, const RecordDraft& draft) {
-    if (wait_ == DiskWait::Never) return wait();
-    const SchemaVersion& candidate = *type_->candidate;
+  /// Whether those whose data is upcast to a version that is being registered satisfy it then.
+  void check_upcasts(const Proposal& proposal) {
+    for (auto from = upcasts_.begin(); from != upcasts_.end();) {
+      auto to = from;
+      std::size_t bytes = 0;
+      while (to != upcasts_.end() && to->type == from->type && to - from < kUpcastEventsMax &&
+             bytes < kUpcastBytesMax) {
+        bytes += proposal.events[to->index].data->size();
+        ++to;
+      }
+      if (!check_upcasts(proposal, {from, to})) return;
+      if (to != upcasts_.end() && std::chrono::steady_clock::now() > end_) {
+        (void)refuse_for_work(to->index);
+        return;
+      }
+      from = to;
+    }
+  }
+
+  struct WaitingUpcast {
+    std::size_t index;  ///< of the event
+    const EventTypeSchemas* type;
+  };
+
+  /// Of one type. False: nothing more needs to be looked at.
+  bool check_upcasts(const Proposal& proposal, std::span<const WaitingUpcast> some) {
+    const SchemaVersion& candidate = *some.front().type->candidate;
     const auto schema = registry_.compiled(candidate);
     if (!schema) return refuse(read_failed());
-    if (chains_ == nullptr) chains_ = chains_with(draft.event_type, *type_, candidate.upcaster, registry_.runtime());
-    std::string bytes;
-    append_record(bytes, draft.header(), draft.seed, draft.body());
-    Record record;
-    std::memcpy(record.prepare(bytes.size()).data(), bytes.data(), bytes.size());
-    if (!record.decode()) return refuse(read_failed());
-    const Record* const records[] = {&record};
-    Upcast upcast;
-    chains_->upcast(records, {SchemaVersionChoice::Kind::Exact, candidate.version}, {}, {&upcast, 1});
-    if (upcast.failure && upcast.failure->passes) {
-      return refuse(Problem("busy", "Upcasters cannot be run now, and a version of the schema is being registered.")
-                        .header("Retry-After", "1"));
+    const std::string& event_type = proposal.events[some.front().index].event_type;
+    const auto chains = chains_with(event_type, *some.front().type, candidate.upcaster, registry_.runtime());
+    std::vector<Record> records(some.size());
+    std::vector<const Record*> pointers;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const RecordDraft& draft = proposal.events[some[i].index];
+      std::string bytes;
+      append_record(bytes, draft.header(), draft.seed, draft.body());
+      std::memcpy(records[i].prepare(bytes.size()).data(), bytes.data(), bytes.size());
+      if (!records[i].decode()) return refuse(read_failed());
+      pointers.push_back(&records[i]);
     }
-    if (upcast.failure) {
-      add("schema-violation", index, "/data" + upcast.failure->pointer,
-          of_candidate(candidate) + std::move(upcast.failure->detail));
-      return true;
+    std::vector<Upcast> upcasts(some.size());
+    chains->upcast(pointers, {SchemaVersionChoice::Kind::Exact, candidate.version}, {{}, end_}, upcasts);
+    const auto parser = std::make_unique<Parser>();
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const std::size_t index = some[i].index;
+      const auto& failure = upcasts[i].failure;
+      if (failure && failure->passes) {
+        return refuse(Problem("busy", "Upcasters cannot be run now, and a version of the schema is being registered.")
+                          .header("Retry-After", "1"));
+      }
+      if (failure) {
+        add("schema-violation", index, "/data" + failure->pointer, of_candidate(candidate) + failure->detail);
+        continue;
+      }
+      const std::string& data = upcasts[i].data ? *upcasts[i].data : *proposal.events[index].data;
+      if (!validate_data(index, data, **schema, &candidate, *parser)) return false;
     }
-    return validate_data(index, upcast.data ? std::string_view(*upcast.data) : std::string_view(*draft.data), **schema,
-                         &candidate, *std::make_unique<Parser>());
+    return true;
   }
 
   static std::string of_candidate(const SchemaVersion& candidate) {
@@ -181,8 +218,8 @@ class ProposalValidation {
   const EventPlaces& places_;
   const DiskWait wait_;
   const std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + kRequestTimeMax;
-  const EventTypeSchemas* type_ = nullptr;      ///< of the event that was looked at last; null: it needs no schema
-  std::shared_ptr<const UpcastChains> chains_;  ///< of that type, to its candidate; null = not needed yet
+  const EventTypeSchemas* type_ = nullptr;  ///< of the event that was looked at last; null: it needs no schema
+  std::vector<WaitingUpcast> upcasts_;
   std::size_t validated_ = 0;
   std::size_t bytes_ = 0;
   WorkBudget inline_work_{kInlineWork};  ///< means nothing off the I/O threads
