@@ -1,6 +1,8 @@
 #pragma once
 // For tests of handlers: records with data as a test writes it, and folds of them.
 
+#include <simdjson.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -127,6 +129,8 @@ inline Folded fold_script(api::ScriptHost& host, std::string_view source, const 
 }
 
 inline net::WorkerOptions script_options() {
+  // Pools of tests are static, and the thread of one may be in here until it ends: what it uses has to be made before it.
+  [[maybe_unused]] const bool first = simdjson::validate_utf8("", 0);
   net::WorkerOptions options;
   options.program = stele_binary();
   options.workers_max = 2;
