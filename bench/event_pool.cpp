@@ -136,8 +136,10 @@ EventPool::Template EventPool::make_template(std::size_t kind_index, std::string
   made.occurred_at = json.size();
   json.append(kBlankTime);
 
+  json.append(R"(","data":{)");
+  if (options_.dates) json.append(R"("plannedAt":"2026-01-01T00:00:00Z","reachedAt":"2026-01-02T03:04:05.678+02:00",)");
   char numbers[96];
-  std::snprintf(numbers, sizeof numbers, R"(","data":{"step":%d,"latitude":%.5f,"longitude":%.5f,"note":")",
+  std::snprintf(numbers, sizeof numbers, R"("step":%d,"latitude":%.5f,"longitude":%.5f,"note":")",
                 static_cast<int>(random_.below(100)), static_cast<double>(random_.below(18'000'000)) / 1e5 - 90.0,
                 static_cast<double>(random_.below(36'000'000)) / 1e5 - 180.0);
   json.append(numbers);

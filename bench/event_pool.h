@@ -35,6 +35,7 @@ struct EventPoolOptions {
   std::uint64_t aggregates = 10'000;
   std::uint64_t users = 400;
   bool event_ids = true;         ///< every event carries its own version 7 UUID
+  bool dates = false;            ///< its data has two dates
   std::uint64_t rare_every = 0;  ///< each rare event type has one event in so many; 0 = there are none
   std::uint64_t seed = 0;        ///< the same seed and times give the same events; 0 = other events each time
 };

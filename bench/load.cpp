@@ -197,6 +197,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 39'999'999))
       ->capture_default_str();
   app.add_option("--event-ids", options.events.event_ids, "send an eventId with each event")->capture_default_str();
+  app.add_option("--dates", options.events.dates, "put two dates into the data of each event")->capture_default_str();
   app.add_option("--pid", options.pid, "server process whose CPU time, with its children's, is reported");
   app.add_option("--json", options.json_file, "also write the result to this file");
   CLI11_PARSE(app, argc, argv);
