@@ -57,8 +57,7 @@ void EventEndpoints::one_event(Call& call) {
   Parameters parameters(call.request().query(), {"schemaVersion"});
   const SchemaVersionChoice version = read_schema_version(parameters);
   if (const auto problem = parameters.problem()) return call.fail(*problem);
-  call.send(
-      show_event(store_, call.caller(), call.parameter("eventId"), version, options_.notes, call.request()));
+  call.send(show_event(store_, call.caller(), call.parameter("eventId"), version, options_.notes, call.request()));
 }
 
 void EventEndpoints::list_of_events(const CallPtr& call) {

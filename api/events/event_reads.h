@@ -32,8 +32,8 @@ struct EventListRequest : RecordListRequest {
 [[nodiscard]] std::variant<Response, Problem> list_events(const Store& store, const EventListRequest& request,
                                                           const Request& asker, const ServiceOptions& options);
 
-/// An event outside the caller's limit is answered as if there was none. 422 `upcast-failed` if it cannot be shown in the
-/// version that is wanted, which may take a script; 400 if there is no such one.
+/// An event outside the caller's limit is answered as if there was none. 422 `upcast-failed` if it cannot be shown in
+/// the version that is wanted, which may take a script; 400 if there is no such one.
 [[nodiscard]] std::variant<Response, Problem> show_event(const Store& store, const Caller& caller,
                                                          std::string_view event_id, SchemaVersionChoice version,
                                                          const EventNotes* notes, const Request& asker);

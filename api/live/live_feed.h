@@ -89,8 +89,8 @@ class LiveFeed {
   std::optional<Position> told_;
   std::unique_ptr<EventFollower> follower_;
   const SchemaVersionChoice version_;
-  /// The next ones. They may have been redacted since they were read, so that they have to be read again, or a script or
-  /// much work has to upcast them: the next call may wait for that.
+  /// The next ones. They may have been redacted since they were read, so that they have to be read again, or a script
+  /// or much work has to upcast them: the next call may wait for that.
   std::vector<std::shared_ptr<const Record>> held_;
   struct ReadyEvent {
     LiveEvent event;

@@ -23,7 +23,7 @@ std::optional<Position> parse_position(std::string_view text) {
 }  // namespace
 
 std::variant<StreamRequest, Problem> parse_stream_request(const Request& request, const Store& store,
-                                                         const EventNotes* notes) {
+                                                          const EventNotes* notes) {
   constexpr std::string_view kLastEventId = "Last-Event-ID";
   Parameters parameters(request.query(), {"start"}, event_filter_names());
   StreamRequest stream;

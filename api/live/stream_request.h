@@ -21,6 +21,6 @@ struct StreamRequest {
 /// The filters of a list, from where `start` or the field Last-Event-ID says. The query's `after` is set unless it
 /// begins at the beginning.
 [[nodiscard]] std::variant<StreamRequest, Problem> parse_stream_request(const Request& request, const Store& store,
-                                                                      const EventNotes* notes);
+                                                                        const EventNotes* notes);
 
 }  // namespace stele::api

@@ -58,8 +58,8 @@ struct ChangeRequest {
   SubscribeSecrets secrets;
 };
 /// Members that are given take the place of those that were; `delivery` and `retry` do so member by member. Null takes
-/// away a list, `replayUntil`, `schemaVersion`, `headers`, `tls` or `maxPerSecond`. Neither the kind of delivery nor where it began can
-/// be changed.
+/// away a list, `replayUntil`, `schemaVersion`, `headers`, `tls` or `maxPerSecond`. Neither the kind of delivery nor
+/// where it began can be changed.
 [[nodiscard]] std::variant<ChangeRequest, Problem> parse_change_request(std::string_view body,
                                                                         const SubscriptionDefinition& before,
                                                                         const SubscribeChecks& checks);

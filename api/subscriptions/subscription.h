@@ -188,8 +188,8 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   /// Whether a script has to upcast something of what is to be sent next.
   [[nodiscard]] bool needs_worker_to_send();
   /// One for each, or empty; none: what runs scripts cannot be had now.
-  [[nodiscard]] std::optional<std::vector<Upcast>> upcast(
-      const std::vector<std::shared_ptr<const Record>>& records, SchemaVersionChoice version);
+  [[nodiscard]] std::optional<std::vector<Upcast>> upcast(const std::vector<std::shared_ptr<const Record>>& records,
+                                                          SchemaVersionChoice version);
   void give_back(Ready& ready) noexcept;
   void lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records, std::vector<Upcast> upcasts);
   [[nodiscard]] Result<std::vector<std::shared_ptr<const Record>>> read_events(const ReadView& view,

@@ -48,11 +48,11 @@ struct SubscriptionDefinition {
   Timestamp created;
 
   // Which events: empty lists do not filter, but that `$…` is only meant where it is named.
-  std::vector<std::string> event_types;      ///< any of these
-  std::vector<std::string> aggregate_types;  ///< any of these
-  std::vector<std::string> aggregate_ids;    ///< any of these
-  std::vector<std::string> tags;             ///< all of these
-  std::optional<Position> replay_until;      ///< events up to here are marked as a replay
+  std::vector<std::string> event_types;           ///< any of these
+  std::vector<std::string> aggregate_types;       ///< any of these
+  std::vector<std::string> aggregate_ids;         ///< any of these
+  std::vector<std::string> tags;                  ///< all of these
+  std::optional<Position> replay_until;           ///< events up to here are marked as a replay
   std::optional<std::uint32_t> schema_version{};  ///< that they are shown in; 0 = as stored; none = the newest
 
   DeliveryKind kind = DeliveryKind::Webhook;

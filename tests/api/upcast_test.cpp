@@ -27,9 +27,8 @@ const std::string kTitleSchema =
 const std::string kTitlesSchema =
     R"({"type":"object","required":["titles"],"properties":{"titles":{"type":"array"}},"additionalProperties":false})";
 const std::string kToTitle = R"("upcaster":{"from":1,"operations":[{"op":"rename","path":"/name","to":"title"}]})";
-const std::string kToTitles =
-    R"("upcaster":{"from":2,"operations":[{"op":"rename","path":"/title","to":"titles"},)"
-    R"({"op":"wrap","path":"/titles"}]})";
+const std::string kToTitles = R"("upcaster":{"from":2,"operations":[{"op":"rename","path":"/title","to":"titles"},)"
+                              R"({"op":"wrap","path":"/titles"}]})";
 
 Answer register_version(TestService& service, const std::string& schema, const std::string& members = "",
                         const std::string& query = "") {
@@ -138,9 +137,8 @@ TEST_CASE("Upcasters.BeginAtTheVersionBefore") {
   REQUIRE(service.send(Method::Delete, "/v1/schemas/T/versions/2").status == 204);
   CHECK(register_version(service, kTitlesSchema, kToTitles).slug() == "broken-upcaster-chain");
   const Answer first = append_named(service, R"({"name":"Ada"})", 1);
-  const std::string straight =
-      R"("upcaster":{"from":1,"operations":[{"op":"move","from":"/name","path":"/titles"},)"
-      R"({"op":"wrap","path":"/titles"}]})";
+  const std::string straight = R"("upcaster":{"from":1,"operations":[{"op":"move","from":"/name","path":"/titles"},)"
+                               R"({"op":"wrap","path":"/titles"}]})";
   CHECK(register_version(service, kTitlesSchema, straight).at("/version") == "3");
   CHECK(upcast_at(service, position_of(first)) == R"(3 {"titles":["Ada"]})");
 }

@@ -129,7 +129,8 @@ inline Folded fold_script(api::ScriptHost& host, std::string_view source, const 
 }
 
 inline net::WorkerOptions script_options() {
-  // Pools of tests are static, and the thread of one may be in here until it ends: what it uses has to be made before it.
+  // Pools of tests are static, and the thread of one may be in here until it ends: what it uses has to be made before
+  // it.
   [[maybe_unused]] const bool first = simdjson::validate_utf8("", 0);
   net::WorkerOptions options;
   options.program = stele_binary();
