@@ -28,7 +28,8 @@ Result<bool> find_end(const ReadView& view, const std::string& aggregate, Positi
 }  // namespace
 
 Result<std::optional<std::string>> candidate_status(const ReadView& view, const std::string& event_type,
-                                                    Position position, const SchemaCandidates& candidates) {
+                                                    Position position, const SchemaCandidates& candidates,
+                                                    SchemaRegistry& registry) {
   const std::string aggregate = own_aggregate_id(kSchemaPrefix, event_type);
   if (position >= view.end()) return std::optional<std::string>();
   Record candidate;
@@ -43,6 +44,8 @@ Result<std::optional<std::string>> candidate_status(const ReadView& view, const 
   json.key("position").number(position.value());
   Record end;
   STELE_ASSIGN(const bool has_ended, find_end(view, aggregate, position, end));
+  // The log is ahead of the registry for a moment: whoever is told of a version must find it.
+  if (has_ended) STELE_TRY(registry.catch_up(end.header().position));
   if (!has_ended) {
     const auto progress = candidates.progress(position).value_or(SchemaCandidates::Progress{});
     json.key("state").plain("checking").key("checked").number(progress.checked);

@@ -239,7 +239,7 @@ void SchemaEndpoints::register_schema(Call& call) {
   Response response;
   if (const auto* const pending = std::get_if<SchemaRegistrar::Pending>(&result)) {
     const Position position = pending->candidate.position;
-    auto status = candidate_status(*store_.view(), event_type, position, candidates_);
+    auto status = candidate_status(*store_.view(), event_type, position, candidates_, registry_);
     if (!status || !*status) return call.fail(read_failed());
     response.status = 202;
     response.body = std::move(**status);
@@ -269,8 +269,8 @@ void SchemaEndpoints::check(Call& call) {
 
 void SchemaEndpoints::show_candidate(Call& call) {
   if (const auto problem = bad_change(call)) return call.fail(*problem);
-  auto status =
-      candidate_status(*store_.view(), call.parameter("eventType"), Position{number_in(call, "position")}, candidates_);
+  auto status = candidate_status(*store_.view(), call.parameter("eventType"), Position{number_in(call, "position")},
+                                 candidates_, registry_);
   if (!status) return call.fail(read_failed());
   if (!*status) return call.fail(no_such_schema());
   Response response;
@@ -282,7 +282,7 @@ void SchemaEndpoints::cancel(Call& call) {
   if (const auto problem = bad_change(call)) return call.fail(*problem);
   const std::string& event_type = call.parameter("eventType");
   const Position position{number_in(call, "position")};
-  const auto status = candidate_status(*store_.view(), event_type, position, candidates_);
+  const auto status = candidate_status(*store_.view(), event_type, position, candidates_, registry_);
   if (!status) return call.fail(read_failed());
   if (!*status) return call.fail(no_such_schema());
   call.has_acted();
