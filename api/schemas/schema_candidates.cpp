@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 namespace stele::api {
@@ -18,7 +19,8 @@ SchemaCandidates::SchemaCandidates(Store& store, SchemaRegistry& registry, const
   const auto all = registry.now();
   for (const auto& [event_type, schemas] : all->types) {
     if (!schemas->candidate) continue;
-    take(std::make_unique<CandidateCheck>(store, registry, clock, event_type, schemas->candidate->position));
+    auto check = std::make_unique<CandidateCheck>(store, registry, clock, event_type, schemas->candidate->position);
+    take(check);
   }
 }
 
@@ -35,13 +37,19 @@ void SchemaCandidates::begin_shutdown() {
   changed_.notify_all();
 }
 
-void SchemaCandidates::take(std::unique_ptr<CandidateCheck> check) {
+void SchemaCandidates::take(std::unique_ptr<CandidateCheck>& check) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
-  const Position position = check->position();
-  jobs_.push_back({std::move(check), position, {}});
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  jobs_.emplace_back();
+  jobs_.back().position = check->position();
+  jobs_.back().check = std::move(check);
   changed_.notify_all();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread([this] { work(); });
+  } catch (const std::system_error&) {
+    // There are too many threads now. The next one that comes tries again.
+  }
 }
 
 std::optional<SchemaCandidates::Progress> SchemaCandidates::progress(Position candidate) const {
@@ -65,12 +73,17 @@ void SchemaCandidates::work() {
   while (!stopping_) {
     bool all_wait = true;
     for (auto job = jobs_.begin(); job != jobs_.end() && !stopping_;) {
+      if (std::chrono::steady_clock::now() < job->not_before) {
+        ++job;
+        continue;
+      }
       lock.unlock();
       const CandidateCheck::Step step = this->step(*job->check);
       lock.lock();
       if (const SchemaHistory* const history = job->check->history()) {
         job->progress = {history->checked(), history->failed()};
       }
+      if (step == CandidateCheck::Step::Later) job->not_before = std::chrono::steady_clock::now() + kLater;
       all_wait = all_wait && step == CandidateCheck::Step::Later;
       job = step == CandidateCheck::Step::Ended ? jobs_.erase(job) : std::next(job);
     }

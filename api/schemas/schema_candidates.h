@@ -3,6 +3,7 @@
 // stored.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <list>
@@ -29,8 +30,9 @@ class SchemaCandidates {
   ~SchemaCandidates();
   SchemaCandidates(const SchemaCandidates&) = delete;
 
-  /// Goes on with it until it has ended, a piece of each in turn.
-  void take(std::unique_ptr<CandidateCheck> check);
+  /// Goes on with it until it has ended, a piece of each in turn. `check` is null afterwards; if this throws, it is
+  /// not.
+  void take(std::unique_ptr<CandidateCheck>& check);
 
   struct Progress {
     std::uint64_t checked = 0;
@@ -47,6 +49,7 @@ class SchemaCandidates {
     std::unique_ptr<CandidateCheck> check;
     Position position;
     Progress progress;
+    std::chrono::steady_clock::time_point not_before{};
   };
   void work();
   [[nodiscard]] CandidateCheck::Step step(CandidateCheck& check) const;

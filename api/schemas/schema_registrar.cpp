@@ -163,7 +163,8 @@ Problem no_such_schema() {
 Problem no_such_alias() { return {"alias-not-found", "Events of this type are shown under the name that they have."}; }
 
 std::variant<SchemaRegistrar::Stored, Problem> SchemaRegistrar::store(Change change, Position schema_change,
-                                                                      const SchemaAuthor& author) {
+                                                                      const SchemaAuthor& author,
+                                                                      std::optional<Position>* stored_at) {
   using Kind = AppendOutcome::Kind;
   Proposal proposal;
   proposal.events.push_back(own_event(own_aggregate_id(kSchemaPrefix, change.event_type),
@@ -178,6 +179,7 @@ std::variant<SchemaRegistrar::Stored, Problem> SchemaRegistrar::store(Change cha
   // By events of the type: the schemas are those that were looked at.
   if (outcome.kind == Kind::ConditionFailed) return Stored::Overtaken;
   if (outcome.kind != Kind::Stored && outcome.kind != Kind::SchemaChanged) return store_refusal(outcome.kind);
+  if (stored_at != nullptr && outcome.kind == Kind::Stored) *stored_at = outcome.first;
   if (!registry_.catch_up(outcome.first)) return read_failed();
   return outcome.kind == Kind::Stored ? Stored::Yes : Stored::Overtaken;
 }
@@ -194,8 +196,13 @@ std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, s
                           mode == SchemaCompatibility::ForwardTransitive || mode == SchemaCompatibility::FullTransitive;
   BreakingChanges changes;
   WorkBudget work(kSchemaComparisonWork);
-  for (auto version = known.versions.rbegin(); version != known.versions.rend(); ++version) {
-    if (version->state == SchemaVersion::State::Withdrawn) continue;
+  const SchemaVersion* const newest = known.newest();
+  for (std::uint32_t at = newest == nullptr ? 0 : newest->version; at != 0; at = known.versions[at - 1].from) {
+    const SchemaVersion* const version = &known.versions[at - 1];
+    if (version->state == SchemaVersion::State::Withdrawn) {
+      if (version->upcaster != nullptr) break;
+      continue;
+    }
     if (author.abandoned && author.abandoned()) return abandoned_check();
     const auto earlier = registry_.text_of(*version);
     if (!earlier) return read_failed();
@@ -284,17 +291,26 @@ std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> Sch
       }
     }
     const bool is_candidate = change.own_event_type == kSchemaCandidate;
-    const auto stored = store(std::move(change), all->change, author);
-    if (const auto* const problem = std::get_if<Problem>(&stored)) return *problem;
-    if (std::get<Stored>(stored) == Stored::Overtaken) continue;
-    Registered registered{version, true, compiled->ignored_keywords()};
-    if (!is_candidate) return registered;
-    const auto now = registry_.now();
-    const auto& candidate = schemas_of(*now, event_type).candidate;
-    if (!candidate) return candidate_ended("It was cancelled.");
-    auto result = check_candidate(event_type, *candidate, author);
-    if (std::holds_alternative<Registered>(result)) return registered;
-    return result;
+    std::optional<Position> position;
+    try {
+      const auto stored = store(std::move(change), all->change, author, &position);
+      if (const auto* const problem = std::get_if<Problem>(&stored)) {
+        if (is_candidate && position) give_up(event_type, *position);
+        return *problem;
+      }
+      if (std::get<Stored>(stored) == Stored::Overtaken) continue;
+      Registered registered{version, true, compiled->ignored_keywords()};
+      if (!is_candidate) return registered;
+      const auto now = registry_.now();
+      const auto& candidate = schemas_of(*now, event_type).candidate;
+      if (!candidate || candidate->position != *position) return candidate_ended("It was cancelled.");
+      auto result = check_candidate(event_type, *candidate, author);
+      if (std::holds_alternative<Registered>(result)) return registered;
+      return result;
+    } catch (...) {  // it must not stay for ever
+      if (is_candidate && position) give_up(event_type, *position);
+      throw;
+    }
   }
   return overtaken();
 }
@@ -302,13 +318,14 @@ std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> Sch
 std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> SchemaRegistrar::check_candidate(
     const std::string& event_type, const SchemaVersion& candidate, const SchemaAuthor& author) {
   auto check = std::make_unique<CandidateCheck>(store_, registry_, clock_, event_type, candidate.position);
-  try {
-    return follow(check, candidate, author);
-  } catch (...) {  // it must not stay for ever
-    check->drop(CandidateCheck::kFailed);
-    candidates_.take(std::move(check));
-    throw;
-  }
+  return follow(check, candidate, author);
+}
+
+void SchemaRegistrar::give_up(const std::string& event_type, Position candidate) {
+  if (candidates_.progress(candidate)) return;
+  auto check = std::make_unique<CandidateCheck>(store_, registry_, clock_, event_type, candidate);
+  check->drop(CandidateCheck::kFailed);
+  candidates_.take(check);
 }
 
 std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> SchemaRegistrar::follow(
@@ -327,14 +344,14 @@ std::variant<SchemaRegistrar::Registered, SchemaRegistrar::Pending, Problem> Sch
     if (step == CandidateCheck::Step::Later && check->refusal()) {
       Problem problem = *check->refusal();
       check->drop(CandidateCheck::kFailed);
-      candidates_.take(std::move(check));
+      candidates_.take(check);
       return problem;
     }
     if (author.abandoned && author.abandoned()) {
       check->drop(CandidateCheck::kAbandoned);
     } else if (step == CandidateCheck::Step::Later || (history != nullptr && history->seen() > kHistoryEventsMax) ||
                std::chrono::steady_clock::now() > end) {
-      candidates_.take(std::move(check));
+      candidates_.take(check);
       return Pending{candidate};
     }
   }

@@ -100,7 +100,11 @@ class SchemaRegistrar {
   [[nodiscard]] std::variant<Registered, Pending, Problem> follow(std::unique_ptr<CandidateCheck>& check,
                                                                   const SchemaVersion& candidate,
                                                                   const SchemaAuthor& author);
-  [[nodiscard]] std::variant<Stored, Problem> store(Change change, Position schema_change, const SchemaAuthor& author);
+  /// `stored_at` (may be null) is set as soon as it is stored, whatever comes after that.
+  [[nodiscard]] std::variant<Stored, Problem> store(Change change, Position schema_change, const SchemaAuthor& author,
+                                                    std::optional<Position>* stored_at = nullptr);
+  /// A candidate is stored that nobody works on: it is dropped in the background.
+  void give_up(const std::string& event_type, Position candidate);
 
   Store& store_;
   SchemaRegistry& registry_;
