@@ -32,11 +32,12 @@ constexpr int kSchemaChangesMax = 3;            ///< after which a request is va
 
 struct AppendCall : Call {
   using Call::Call;
-  std::string decompressed;  ///< a small body
-  Proposal proposal;         ///< until it is proposed
-  EventPlaces places;        ///< of its events
-  int schema_changes = 0;    ///< while it was being proposed
-  bool sealed = false;       ///< its events are
+  std::string decompressed;               ///< a small body
+  Proposal proposal;                      ///< until it is proposed
+  EventPlaces places;                     ///< of its events
+  std::vector<EventMatch> asked_matches;  ///< of its condition, as they were sent: aliases widen it for each attempt
+  int schema_changes = 0;                 ///< while it was being proposed
+  bool sealed = false;                    ///< its events are
   bool wants_proofs = false;
   Decision decision;
 };
@@ -160,6 +161,12 @@ bool Appender::submit(const std::shared_ptr<AppendCall>& call, std::string_view 
 }
 
 bool Appender::submit_validated(const std::shared_ptr<AppendCall>& call, DiskWait wait) {
+  auto& matches = call->proposal.condition.fail_if_events_match;
+  if (call->asked_matches.empty()) {
+    call->asked_matches = matches;
+  } else {
+    matches = call->asked_matches;
+  }
   const EventSchemas::Verdict verdict = schemas_.check(call->proposal, call->places, wait);
   if (verdict.would_wait) return false;
   if (verdict.problem) {
