@@ -101,11 +101,13 @@ void EventBus::publish(const Record& record) {
       channel_.assign(kEventChannelPrefix).append(shown_event_type(notes_, record.header().event_type));
       message_.clear();
       const Record* const one = &record;
+      const bool was_outdated = may_be_outdated(record, notes_);
       UpcastTerms terms;
       terms.abandoned = [this] { return stopping(); };
       const std::vector<Upcast> upcasts = upcast_events({&one, 1}, shown_versions(notes_), terms);
       append_event_json(message_, record, DataForm::Minified, notes_, upcasts.empty() ? nullptr : &upcasts[0]);
-      taken = bus_.publish(channel_, message_);
+      // A script may have taken seconds, in which the event was redacted: then it is not given out.
+      taken = may_be_outdated(record, notes_) == was_outdated && bus_.publish(channel_, message_);
       if (message_.capacity() > kMessageBytesKept) std::string().swap(message_);
     }
   } catch (const std::bad_alloc&) {

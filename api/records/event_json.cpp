@@ -102,8 +102,9 @@ void append_body(std::string& to, std::string_view key, const std::optional<std:
   }
 }
 
+/// `all`: with what the store has given as well.
 void append_header(std::string& to, const RecordHeader& header, const std::optional<std::string>& shown_type,
-                   std::uint32_t shown_version) {
+                   std::uint32_t shown_version, bool all = true) {
   const bool is_event = header.kind == RecordKind::Event;
   const std::size_t before = to.size();
   const std::size_t name_bytes = shown_type ? json_string_bytes_max(shown_type->size()) : 0;
@@ -126,10 +127,12 @@ void append_header(std::string& to, const RecordHeader& header, const std::optio
     }
   }
   if (!header.aggregate_id.empty()) members.string(R"(,"aggregateId":)", header.aggregate_id);
-  members.string(R"(,"aggregateType":)", header.aggregate_type);
-  if (is_event) members.number(R"(,"sequenceNumber":)", header.sequence.value());
-  members.number(R"(,"position":)", header.position.value());
-  members.time(R"(,"timestamp":)", header.time);
+  if (all) {
+    members.string(R"(,"aggregateType":)", header.aggregate_type);
+    if (is_event) members.number(R"(,"sequenceNumber":)", header.sequence.value());
+    members.number(R"(,"position":)", header.position.value());
+    members.time(R"(,"timestamp":)", header.time);
+  }
   if (header.occurred_at) members.time(R"(,"occurredAt":)", *header.occurred_at);
   if (is_event) members.number(R"(,"version":)", shown_version);
   if (shown_version != header.schema_version) members.number(R"(,"storedVersion":)", header.schema_version);
@@ -198,6 +201,11 @@ void append_envelope_json(std::string& to, const Record& record, const Upcast* u
   const std::string* const alias = aliases == nullptr ? nullptr : aliases->shown_name(record.header().event_type);
   append_header(to, record.header(), alias == nullptr ? std::nullopt : std::optional(*alias),
                 upcast == nullptr ? record.header().schema_version : upcast->version);
+  append_rest(to, record, DataForm::AsSent, nullptr);
+}
+
+void append_sent_envelope_json(std::string& to, const Record& record) {
+  append_header(to, record.header(), std::nullopt, record.header().schema_version, false);
   append_rest(to, record, DataForm::AsSent, nullptr);
 }
 

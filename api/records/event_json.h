@@ -36,4 +36,8 @@ void append_receipt_json(std::string& to, const RecordHeader& header);
 void append_envelope_json(std::string& to, const Record& record, const Upcast* upcast = nullptr,
                           const AliasTable* aliases = nullptr);
 
+/// The same without what only the store knows: `aggregateType`, `sequenceNumber`, `position`, `timestamp`. What an
+/// upcaster is told: it has to make the same of an event before it is stored.
+void append_sent_envelope_json(std::string& to, const Record& record);
+
 }  // namespace stele::api

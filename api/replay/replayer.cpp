@@ -23,6 +23,8 @@ constexpr std::uint64_t kEventsALook = 512;
 /// What is upcast at once.
 constexpr std::size_t kBatchEvents = 256;
 constexpr std::size_t kBatchBytes = 1U << 20;
+/// A record that was larger is not kept for the next one, or a batch of large ones would add up.
+constexpr std::size_t kKeptRecordBytes = 64U << 10;
 
 EventQuery events_of(const AggregateSummary& aggregate) {
   EventQuery query;
@@ -263,9 +265,16 @@ class Replayer::Run {
       terms.scripts = upcast_scripts();
     }
     if (count != 0) chains_->upcast(records, {}, terms, upcasts);
+    // One that cannot be upcast may have ended the process in which the others were waiting: it is named.
+    for (const bool passes : {false, true}) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto& failure = upcasts[i].failure;
+        if (failure && failure->passes == passes) return upcast_failed(*records[i], *failure);
+      }
+    }
     for (std::size_t i = 0; i < count; ++i) {
-      if (upcasts[i].failure) return upcast_failed(*records[i], *upcasts[i].failure);
       if (auto failure = fold_one(*records[i], &upcasts[i])) return failure;
+      if (records[i]->body().data.value_or("").size() > kKeptRecordBytes) batch_[i] = std::make_unique<Record>();
     }
     return std::nullopt;
   }

@@ -138,7 +138,8 @@ class ProposalValidation {
     std::vector<Record> records(some.size());
     std::vector<const Record*> pointers;
     for (std::size_t i = 0; i < some.size(); ++i) {
-      const RecordDraft& draft = proposal.events[some[i].index];
+      RecordDraft draft = proposal.events[some[i].index];
+      draft.seal();
       std::string bytes;
       append_record(bytes, draft.header(), draft.seed, draft.body());
       std::memcpy(records[i].prepare(bytes.size()).data(), bytes.data(), bytes.size());
@@ -152,6 +153,7 @@ class ProposalValidation {
       const std::size_t index = some[i].index;
       const auto& failure = upcasts[i].failure;
       if (failure && failure->passes) {
+        if (!slug_.empty()) return false;  // which is known for sure
         return refuse(Problem("busy", "Upcasters cannot be run now, and a version of the schema is being registered.")
                           .header("Retry-After", "1"));
       }

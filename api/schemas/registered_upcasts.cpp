@@ -124,6 +124,8 @@ class UpcastBatch {
       const std::size_t before = done;
       for (UpcastScripts::Task& task : tasks) {
         if (task.failure) {
+          // Who ends his process himself takes none from the others: time alone bounds that.
+          if (!task.failure->passes && own_ != nullptr && !own_->usable()) --sessions_;
           journeys[done++]->fail(*std::move(task.failure));
         } else if (task.result) {
           take(*journeys[done++], *std::move(task.result));

@@ -184,7 +184,8 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] std::uint64_t alias_changes() const;
   [[nodiscard]] SubscriptionStatus status_locked() const;
   [[nodiscard]] SubscriptionPlace place_locked() const;
-  void deliver(Ready& ready, const ReadView& view);
+  /// False: it was given back, since what runs scripts cannot be had now.
+  [[nodiscard]] bool deliver(Ready& ready, const ReadView& view);
   /// Whether a script has to upcast something of what is to be sent next.
   [[nodiscard]] bool needs_worker_to_send();
   /// One for each, or empty; none: what runs scripts cannot be had now.

@@ -444,10 +444,16 @@ Subscription::Next Subscription::send(Lane lane) {
   }
   if (ready.empty()) return Next::Rest;
   std::shared_ptr<const ReadView> view;
+  bool upcasters_run = true;
   for (Ready& next : ready) {
+    // What one had to wait for in vain, the others need not wait for as well.
+    if (!upcasters_run) {
+      give_back(next);
+      continue;
+    }
     try {
       if (!view) view = shared_.store.view();
-      deliver(next, *view);
+      upcasters_run = deliver(next, *view);
     } catch (const std::bad_alloc&) {
       give_back(next);
     }
@@ -469,14 +475,19 @@ Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(con
 
 /// It was not attempted, for want of memory or of what runs scripts.
 void Subscription::give_back(Ready& ready) noexcept {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   under_way_.erase(ready.id);
   attempt_again_ = std::max(attempt_again_, after(now(), kTryAgain));
   try {
     if (ready.epoch == epoch_) queue_->abandoned(ready.attempt.number);
-    if (ready.waiter && ready.waiter->pulled) waiters_.push_front(*std::move(ready.waiter));
+    if (!ready.waiter || !ready.waiter->pulled) return;
+    if (!ended_) return waiters_.push_front(*std::move(ready.waiter));
+    PulledBatch none;
+    none.checkpoint = queue_->state().end;
+    lock.unlock();
+    std::exchange(ready.waiter->pulled, {})(std::move(none));
   } catch (const std::bad_alloc&) {
-    restart_due_ = restart_from_journal_ = true;
+    if (lock.owns_lock()) restart_due_ = restart_from_journal_ = true;
   }
 }
 
@@ -506,31 +517,57 @@ std::optional<std::vector<Upcast>> Subscription::upcast(const std::vector<std::s
                                                         SchemaVersionChoice version) {
   std::vector<const Record*> shown;
   for (const auto& record : records) shown.push_back(record.get());
-  auto upcasts = upcast_events(shown, shown_versions(shared_.notes, version));
-  const auto waits = std::find_if(upcasts.begin(), upcasts.end(),
-                                  [](const Upcast& each) { return each.failure && each.failure->passes; });
-  if (waits == upcasts.end()) return upcasts;
-  const std::lock_guard lock(mutex_);
-  last_error_ = {"upcaster-unavailable", 0, waits->failure->detail, now()};
-  return std::nullopt;
+  const ShownVersions versions = shown_versions(shared_.notes, version);
+  const UpcastTerms terms{.abandoned =
+                              [this] {
+                                const std::lock_guard lock(mutex_);
+                                return ended_;
+                              },
+                          .deadline = {}};
+  auto upcasts = upcast_events(shown, versions, terms);
+  // As long as each time some of them get there: a batch may take longer than there is time for one call.
+  for (std::size_t before = upcasts.size();;) {
+    std::vector<std::size_t> left;
+    for (std::size_t i = 0; i < upcasts.size(); ++i) {
+      if (upcasts[i].failure && upcasts[i].failure->passes) left.push_back(i);
+    }
+    if (left.empty()) return upcasts;
+    if (left.size() == before || terms.abandoned()) {
+      const std::lock_guard lock(mutex_);
+      last_error_ = {"upcaster-unavailable", 0, upcasts[left.front()].failure->detail, now()};
+      return std::nullopt;
+    }
+    before = left.size();
+    shown.clear();
+    for (const std::size_t i : left) shown.push_back(records[i].get());
+    auto again = upcast_events(shown, versions, terms);
+    for (std::size_t i = 0; i < left.size() && !again.empty(); ++i) upcasts[left[i]] = std::move(again[i]);
+  }
 }
 
-void Subscription::deliver(Ready& ready, const ReadView& view) {
+bool Subscription::deliver(Ready& ready, const ReadView& view) {
   auto records = read_events(view, ready.attempt.positions);
   std::vector<Upcast> upcasts;
   if (records) {
     auto made = upcast(*records, ready.version);
-    if (!made) return give_back(ready);
+    if (!made) {
+      give_back(ready);
+      return false;
+    }
     upcasts = *std::move(made);
   }
   if (ready.waiter) {
-    if (records) return lease(ready, *std::move(records), std::move(upcasts));
+    if (records) {
+      lease(ready, *std::move(records), std::move(upcasts));
+      return true;
+    }
     {
       const std::lock_guard lock(mutex_);
       if (ready.epoch == epoch_) queue_->failed(ready.attempt.number, {.error = "log-unreadable"}, now());
     }
     std::exchange(ready.waiter->pulled, {})(read_failed());
-    return wake();
+    wake();
+    return true;
   }
   auto mail = std::make_shared<Mail>(1);
   mail->front().first = ready.id;
@@ -542,7 +579,8 @@ void Subscription::deliver(Ready& ready, const ReadView& view) {
     AttemptOutcome outcome;
     outcome.failure.error = "log-unreadable";
     outcome.detail = "An event cannot be read from the log.";
-    return done(std::move(outcome));
+    done(std::move(outcome));
+    return true;
   }
   try {
     DeliveryBatchToSend batch{std::move(ready.batch_id), {}};
@@ -558,6 +596,7 @@ void Subscription::deliver(Ready& ready, const ReadView& view) {
     outcome.abandoned = true;
     done(std::move(outcome));
   }
+  return true;
 }
 
 void Subscription::lease(Ready& ready, std::vector<std::shared_ptr<const Record>> records,

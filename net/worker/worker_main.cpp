@@ -150,7 +150,6 @@ class Folder {
   }
 
   void upcast(std::string_view payload) {
-    constexpr std::size_t kReplyBytes = 1U << 20;
     if (payload.size() < sizeof(std::uint32_t)) leave(WorkerExit::Protocol);
     const auto number = get_at<std::uint32_t>(payload.data());
     payload.remove_prefix(sizeof(std::uint32_t));
@@ -158,6 +157,8 @@ class Folder {
     while (!payload.empty()) {
       const auto event = take_event(payload);
       if (!event) leave(WorkerExit::Protocol);
+      // However this process ends: the event at fault is the one behind those that are answered.
+      flush();
       const auto result = engine_.upcast(number, *event);
       if (const auto* const failure = std::get_if<api::FoldFailure>(&result)) {
         append_failure(reply_, fold_, *failure, FrameType::UpcastFailed);
@@ -165,7 +166,6 @@ class Folder {
       } else {
         append_text(reply_, FrameType::Upcasted, fold_, std::get<std::string>(result));
       }
-      if (reply_.size() >= kReplyBytes) flush();
     }
   }
 

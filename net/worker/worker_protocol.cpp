@@ -319,7 +319,7 @@ void append_event(std::string& to, const Record& event, const api::Upcast* upcas
 
 void append_event(std::string& to, const Record& event, std::string_view data) {
   append_event_with(to, event.header().event_type, kHasData, data,
-                    [&](std::string& envelope) { api::append_envelope_json(envelope, event); });
+                    [&](std::string& envelope) { api::append_sent_envelope_json(envelope, event); });
 }
 
 void append_event(std::string& to, const WorkerEvent& event) {

@@ -313,4 +313,47 @@ TEST_CASE("UpcastGitHub.AnOffenderAmongPayloadsIsFound") {
   }
 }
 
+TEST_CASE("UpcastScripts.ManyThatDoNotStopKeepNoOtherFromBeingRead") {
+  Api api;
+  HttpClient client = api.client();
+  REQUIRE(client.post("/v1/schemas/Looped", R"({"schema":true})").status == 201);
+  REQUIRE(client
+              .post("/v1/schemas/Looped", R"({"schema":true,"upcaster":{"from":1,
+      "source":"(data) => { while (data.loops); return {good: true}; }"}})")
+              .status == 201);
+  const std::string version = R"(,"version":1)";
+  for (int i = 0; i < 5; ++i) append(client, event_json("a", "Looped", R"({"loops":true})", version));
+  const std::string good = append(client, event_json("a", "Looped", "{}", version)).text("/eventId");
+  const auto check_events = [&](const std::vector<Json>& events) {
+    REQUIRE(events.size() == 6);
+    for (std::size_t i = 0; i < 5; ++i) {
+      CHECK(events[i].has("/upcastError"));
+      CHECK(events[i].at("/data").minified() == R"({"loops":true})");
+      CHECK(events[i].number("/version") == 1);
+    }
+    CHECK(events[5].text("/eventId") == good);
+    CHECK(events[5].at("/data").minified() == R"({"good":true})");
+  };
+  check_events(get_json(client, "/v1/events?eventType=Looped").list("/events"));
+  check_problem(
+      client.get("/v1/events/" + get_json(client, "/v1/events?eventType=Looped&limit=1").text("/events/0/eventId")),
+      422, "upcast-failed");
+  // Whoever subscribes gets them as well: a batch that cannot be shown otherwise does not come again for ever.
+  const HttpResponse made =
+      client.post("/v1/events/subscribe", R"({"eventTypes":["Looped"],"from":"beginning","delivery":{"type":"pull"}})");
+  REQUIRE_MESSAGE(made.status == 201, made.body);
+  const std::string path = "/v1/subscriptions/" + Json(made.body).text("/subscriptionId");
+  std::vector<Json> pulled;
+  while (pulled.size() < 6) {
+    const HttpResponse batch = client.post(path + "/pull", R"({"limit":6,"wait":"30s","lease":"1h"})");
+    REQUIRE_MESSAGE(batch.status == 200, batch.body);
+    for (const Json& each : Json(batch.body).list("/events")) pulled.push_back(each);
+    if (pulled.empty()) FAIL(batch.body);
+    if (pulled.size() < 6) {
+      REQUIRE(client.post(path + "/ack", R"({"leaseId":")" + Json(batch.body).text("/leaseId") + "\"}").status < 300);
+    }
+  }
+  check_events(pulled);
+}
+
 }  // namespace stele::tests

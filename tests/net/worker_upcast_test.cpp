@@ -65,6 +65,10 @@ TEST_CASE("WorkerUpcast.TheFunctionGetsDataAndEventAndGivesData") {
   CHECK(upcast_one("(data) => { data.title = data.name; delete data.name; };", R"({"name":"Ada","n":1})") ==
         R"({"n":1,"title":"Ada"})");
   CHECK(upcast_one("(data, event) => event.data === undefined", "1") == "true");
+  // What only the store knows is not there: the same has to come out before an event is stored.
+  CHECK(upcast_one("(data, event) => [event.position, event.sequenceNumber, event.timestamp, event.aggregateType]"
+                   ".every((each) => each === undefined)",
+                   "1") == "true");
   CHECK(upcast_one("(() => { const names = {a: 'b'}; return (data) => names[data]; })()", R"("a")") == R"("b")");
   CHECK(upcast_one("(data) => data ?? 'none'", "null") == R"("none")");
   CHECK(upcast_one("(data) => [data, undefined]", "1").find("not JSON") != std::string::npos);
@@ -120,6 +124,14 @@ TEST_CASE("WorkerUpcast.WhoeverDoesNotStopTakesHisOwnEventAlong") {
   CHECK(results[1].find("call-time") != std::string::npos);
   CHECK(results[2] == "-");
   CHECK(!scripts->usable());
+  scripts = begin_upcasts();
+  // Nor does he take another one's if he cannot be interrupted.
+  const auto native =
+      upcast_all(*scripts, "(data) => data === 13 ? ('a'.repeat(900000).indexOf('a'.repeat(400000) + 'b')) : data",
+                 {"1", "2", "13", "3"});
+  CHECK(native[1] == "2");
+  CHECK(native[2].find("call-time") != std::string::npos);
+  CHECK(native[3] == "-");
   scripts = begin_upcasts();
   CHECK(upcast_all(*scripts, source, {"2"}).front() == "2");
   CHECK(upcast_all(*scripts, "(data) => { const a = []; for (;;) a.push(new Array(1000).fill(data)); }", {"2"})
