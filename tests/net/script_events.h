@@ -119,13 +119,18 @@ inline Folded fold_records(api::ScriptHost& host, const api::ScriptStart& start,
   return folded;
 }
 
-inline Folded fold_script(api::ScriptHost& host, std::string_view source, const std::vector<ScriptEvent>& events = {}) {
+inline Folded fold_script(api::ScriptHost& host, const api::ScriptStart& start,
+                          const std::vector<ScriptEvent>& events) {
   std::vector<std::unique_ptr<Record>> records;
   for (const ScriptEvent& event : events) {
     records.push_back(script_record(
         event.type, event.data ? std::optional<std::string_view>(*event.data) : std::nullopt, records.size()));
   }
-  return fold_records(host, script_start(source), records);
+  return fold_records(host, start, records);
+}
+
+inline Folded fold_script(api::ScriptHost& host, std::string_view source, const std::vector<ScriptEvent>& events = {}) {
+  return fold_script(host, script_start(source), events);
 }
 
 inline net::WorkerOptions script_options() {

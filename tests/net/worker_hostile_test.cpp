@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -162,7 +163,10 @@ TEST_CASE("WorkerHostile.EveryScriptEndsAndTheNextFoldWorks") {
   net::WorkerPool pool(script_options());
   std::uint64_t limits = 0;
   for (const Hostile& script : kScripts) {
-    const Folded folded = fold_script(pool, script.source, {{"A", R"({"n":1})"}});
+    api::ScriptStart start = script_start(script.source);
+    // Whoever is to meet another end must not be overtaken by time on a busy machine.
+    if (!script.end.empty() && script.end != "call-time") start.call_time = std::chrono::seconds(30);
+    const Folded folded = fold_script(pool, start, {{"A", R"({"n":1})"}});
     const std::string what = std::string(script.source) + " => " + folded.text().substr(0, 200);
     const std::string_view end = end_of(folded);
     // Without limits of memory and of system calls, some come to another end.
