@@ -56,9 +56,9 @@ std::variant<Response, Problem> show_event(const Store& store, const Caller& cal
   thread_local Record record;
   if (auto problem = read_visible_event(*store.view(), caller, event_id, record)) return std::move(*problem);
   const RecordHeader& header = record.header();
-  if (auto objection = version_objection(version, notes, {std::string(header.event_type)}); !objection.empty()) {
+  if (const auto objection = version_objection(version, notes, {std::string(header.event_type)}); !objection.empty()) {
     return Problem("invalid-parameter", "schemaVersion: " + objection)
-        .error({"parameter", "schemaVersion", std::move(objection), {}});
+        .error({"parameter", "schemaVersion", objection, {}});
   }
   const Record* const one = &record;
   UpcastTerms terms;
