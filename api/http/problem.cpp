@@ -332,6 +332,12 @@ Problem& Problem::member(std::string_view name, std::string json) {
   return *this;
 }
 
+Problem& Problem::text_member(std::string_view name, std::string_view text) {
+  std::string json;
+  append_json_string(json, printable(text));
+  return member(name, std::move(json));
+}
+
 Response Problem::response(std::string_view instance) const {
   Response response;
   response.status = kind_->status;

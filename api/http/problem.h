@@ -46,6 +46,8 @@ class Problem {
   Problem& header(std::string_view name, std::string value);
   /// An extension member; the name in static storage and in need of no escaping, the value a whole JSON value.
   Problem& member(std::string_view name, std::string json);
+  /// Its value is a text, without what cannot be printed.
+  Problem& text_member(std::string_view name, std::string_view text);
 
   [[nodiscard]] const ProblemKind& kind() const { return *kind_; }
   [[nodiscard]] const std::string& detail() const { return detail_; }

@@ -21,10 +21,10 @@ namespace stele::api {
 /// Calls upcasters, in one process for as long as it is held. One thread.
 ///
 /// A source is an expression whose value is a function of data and event, `(data, event) => …`. It is evaluated anew
-/// for each event, so that nothing is kept from one to the next. What it returns is the new data, JSON as a handler's
-/// state is; if that is undefined it is the data that it was given, with what it has changed in it. `event` is
-/// what was sent but for `data`: it has no `sequenceNumber`, `position`, `timestamp` and `aggregateType` either, which
-/// are not known before it is stored.
+/// for each event, so its own variables begin anew; what it leaves on globals stays. What it returns is the new data,
+/// JSON as a handler's state is; if that is undefined it is the data that it was given, with what it has changed in it.
+/// `event` is what was sent but for `data`: it has no `sequenceNumber`, `position`, `timestamp` and `aggregateType`
+/// either, which are not known before it is stored.
 class UpcastScripts {
  public:
   virtual ~UpcastScripts() = default;

@@ -9,12 +9,6 @@ namespace stele::api {
 
 namespace {
 
-std::string json_string(std::string_view text) {
-  std::string json;
-  append_json_string(json, printable(text));
-  return json;
-}
-
 std::string_view words_for(std::string_view limit) {
   if (limit == "call-time") return "One call of the handler took too long.";
   if (limit == "replay-time") return "The replay took too long.";
@@ -35,8 +29,7 @@ Problem kind_of_problem(const FoldFailure& failure) {
     case Kind::NoJson:
       return {"handler-failed", "The state is not JSON: " + printable(failure.message)};
     case Kind::Limit:
-      return Problem("handler-limit", std::string(words_for(failure.limit)))
-          .member("limit", json_string(failure.limit));
+      return Problem("handler-limit", std::string(words_for(failure.limit))).text_member("limit", failure.limit);
     case Kind::Died:
       return Problem("worker-died", "The process that ran the handler ended. Try again.").header("Retry-After", "1");
     case Kind::Busy:
@@ -56,11 +49,11 @@ Problem fold_problem(const FoldFailure& failure, const std::optional<FailedEvent
   using Kind = FoldFailure::Kind;
   Problem problem = kind_of_problem(failure);
   if (event) name_event(problem, *event);
-  if (failure.kind == Kind::NoJson) problem.member("pointer", json_string(failure.pointer));
+  if (failure.kind == Kind::NoJson) problem.text_member("pointer", failure.pointer);
   if (failure.line) problem.member("line", std::to_string(*failure.line));
   if (failure.column) problem.member("column", std::to_string(*failure.column));
   if (failure.kind == Kind::Syntax || failure.kind == Kind::Threw) {
-    problem.member("scriptMessage", json_string(failure.message));
+    problem.text_member("scriptMessage", failure.message);
   }
   return problem;
 }

@@ -14,17 +14,11 @@ std::optional<JsonPointer> JsonPointer::parse(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     if (text[at] != '/') return std::nullopt;
     const std::size_t end = std::min(text.find('/', at + 1), text.size());
-    Token token;
-    for (++at; at < end; ++at) {
-      char c = text[at];
-      if (c == '~') {
-        if (++at == end || (text[at] != '0' && text[at] != '1')) return std::nullopt;
-        c = text[at] == '0' ? '~' : '/';
-      }
-      token.text += c;
-    }
+    auto meant = pointer_token(text.substr(at + 1, end - at - 1));
+    if (!meant) return std::nullopt;
+    Token token{.text = *std::move(meant), .json = {}, .end = end};
     append_json_string(token.json, token.text);
-    token.end = end;
+    at = end;
     pointer.tokens_.push_back(std::move(token));
   }
   return pointer;
@@ -38,6 +32,19 @@ bool JsonPointer::is_within(const JsonPointer& other) const {
   return tokens_.size() >= other.tokens_.size() &&
          std::equal(other.tokens_.begin(), other.tokens_.end(), tokens_.begin(),
                     [](const Token& a, const Token& b) { return a.text == b.text; });
+}
+
+std::optional<std::string> pointer_token(std::string_view written) {
+  std::string text;
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    if (written[i] != '~') {
+      text += written[i];
+      continue;
+    }
+    if (++i == written.size() || (written[i] != '0' && written[i] != '1')) return std::nullopt;
+    text += written[i] == '0' ? '~' : '/';
+  }
+  return text;
 }
 
 std::optional<std::size_t> array_index(std::string_view token) {

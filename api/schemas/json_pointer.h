@@ -34,6 +34,8 @@ class JsonPointer {
   std::vector<Token> tokens_;
 };
 
+/// What is written between slashes, with `~0` and `~1` as what they mean. None if `~` has neither 0 nor 1 behind it.
+[[nodiscard]] std::optional<std::string> pointer_token(std::string_view written);
 /// What an array takes for the number of an element: digits without a leading zero.
 [[nodiscard]] std::optional<std::size_t> array_index(std::string_view token);
 

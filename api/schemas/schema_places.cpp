@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "api/http/percent.h"
 #include "api/json/json_diagnosis.h"
 #include "api/schemas/json_equality.h"
+#include "api/schemas/json_pointer.h"
 #include "api/schemas/schema_keyword.h"
 #include "api/schemas/uri_reference.h"
 #include "engine/base/check.h"
@@ -18,28 +18,6 @@ namespace stele::api {
 namespace {
 
 constexpr std::size_t kResolvedUriBytesMax = 4096;
-
-/// None if a tilde has neither 0 nor 1 behind it.
-std::optional<std::string> unescaped_token(std::string_view token) {
-  std::string text;
-  for (std::size_t i = 0; i < token.size(); ++i) {
-    if (token[i] != '~') {
-      text += token[i];
-      continue;
-    }
-    if (++i == token.size() || (token[i] != '0' && token[i] != '1')) return std::nullopt;
-    text += token[i] == '0' ? '~' : '/';
-  }
-  return text;
-}
-
-std::optional<std::size_t> array_index(std::string_view token) {
-  std::size_t index = 0;
-  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), index);
-  if (error != std::errc() || end != token.data() + token.size()) return std::nullopt;
-  if (token.size() > 1 && token.front() == '0') return std::nullopt;
-  return index;
-}
 
 bool is_anchor_name(std::string_view name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -202,7 +180,7 @@ void SchemaPlaces::register_anchor(PlaceId place, std::string_view keyword, std:
 PlaceId SchemaPlaces::walk(PlaceId from, std::string_view keyword, PlaceId at, std::string_view pointer) {
   while (!pointer.empty()) {
     const std::size_t end = std::min(pointer.find('/', 1), pointer.size());
-    const auto token = unescaped_token(pointer.substr(1, end - 1));
+    const auto token = pointer_token(pointer.substr(1, end - 1));
     pointer.remove_prefix(end);
     if (!token) fail(from, {keyword}, "It has a ~ with neither 0 nor 1 behind it.");
     const auto known = children_.find({at, *token});
