@@ -115,6 +115,12 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] PullLeases::Answer extend(const std::string& lease, std::chrono::milliseconds for_time);
 
  private:
+  /// What cannot be done for want of something is tried again after that.
+  static constexpr std::chrono::seconds kTryAgain{1};
+  [[nodiscard]] static Timestamp after(Timestamp time, std::chrono::microseconds delay) {
+    return {time.micros + delay.count()};
+  }
+
   using Lane = DeliveryLane;
   enum class Next { Rest, Again, Slow };
 
