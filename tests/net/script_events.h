@@ -88,9 +88,15 @@ struct Folded {
   }
 };
 
-inline api::ScriptStart script_start(std::string_view source) {
+/// For one call of a script that is to end by itself: no busy machine makes it late.
+constexpr std::chrono::seconds kPatience(30);
+/// For one that ends no other way.
+constexpr std::chrono::milliseconds kBriefly(100);
+
+inline api::ScriptStart script_start(std::string_view source, std::chrono::milliseconds call_time = kPatience) {
   api::ScriptStart start;
   start.source = source;
+  start.call_time = call_time;
   start.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   return start;
 }

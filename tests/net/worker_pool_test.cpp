@@ -81,10 +81,9 @@ std::unique_ptr<api::Fold> begin_fold(api::ScriptHost& host, std::string_view so
 }
 
 /// A fold of one event whose function never ends, with time for it.
-api::FoldFailure long_fold(api::ScriptHost& host, api::ScriptStart start) {
+api::FoldFailure long_fold(api::ScriptHost& host, const api::ScriptStart& start) {
   std::vector<std::unique_ptr<Record>> records;
   records.push_back(script_record("A", "1"));
-  start.call_time = 50s;
   const Folded folded = fold_records(host, start, records);
   REQUIRE(folded.failure.has_value());
   return *folded.failure;
@@ -230,7 +229,7 @@ TEST_CASE("WorkerPool.ALimitIsThatOfItsEvent") {
   // The engine stops the first; nothing but the end of the process stops the second.
   for (const char* const never : {"for (;;);", "'a'.repeat(2 ** 27).indexOf('a'.repeat(2 ** 14) + 'b')"}) {
     const std::string source = std::string("({A(s, e) { if (e.data === 2) ") + never + " }})";
-    const Folded folded = fold_script(pool, source, {{"A", "0"}, {"A", "1"}, {"A", "2"}, {"A", "3"}});
+    const Folded folded = fold_script(pool, script_start(source, 1s), {{"A", "0"}, {"A", "1"}, {"A", "2"}, {"A", "3"}});
     REQUIRE(folded.failure.has_value());
     CHECK(folded.failure->limit == "call-time");
     CHECK(folded.failure->event == 2U);
@@ -340,7 +339,7 @@ TEST_CASE("WorkerPool.NothingIsLeftOfIt") {
   const std::set<pid_t> before = workers();
   {
     net::WorkerPool pool(script_options());
-    CHECK(fold_script(pool, kForEver, {{"A", "1"}}).failure->limit == "call-time");
+    CHECK(fold_script(pool, script_start(kForEver, kBriefly), {{"A", "1"}}).failure->limit == "call-time");
     check_good(pool);
     auto held = begin_fold(pool, kGood);
     CHECK(comes_true([&] { return workers().size() == before.size() + 2; }));
@@ -359,7 +358,8 @@ TEST_CASE("WorkerPool.ManyThreadsFoldAtOnce") {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 15; ++i) {
         const bool hostile = (i + t) % 5 == 0;
-        const Folded folded = fold_script(pool, hostile ? kForEver : kGood, {{"A", "1"}});
+        const api::ScriptStart start = hostile ? script_start(kForEver, kBriefly) : script_start(kGood);
+        const Folded folded = fold_script(pool, start, {{"A", "1"}});
         const std::lock_guard lock(mutex);
         ++ends[folded.text()];
       }

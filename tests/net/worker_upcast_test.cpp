@@ -24,9 +24,9 @@ net::WorkerPool& upcast_pool() {
   return pool;
 }
 
-std::unique_ptr<api::UpcastScripts> begin_upcasts() {
+std::unique_ptr<api::UpcastScripts> begin_upcasts(std::chrono::milliseconds call_time = kPatience) {
   api::UpcastScriptLimits limits;
-  limits.call_time = std::chrono::milliseconds(200);
+  limits.call_time = call_time;
   limits.result_bytes_max = 1U << 20;
   limits.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   auto begun = upcast_pool().begin_upcasts(limits);
@@ -117,14 +117,14 @@ TEST_CASE("WorkerUpcast.WhatIsNoFunctionSaysWhere") {
 }
 
 TEST_CASE("WorkerUpcast.WhoeverDoesNotStopTakesHisOwnEventAlong") {
-  auto scripts = begin_upcasts();
+  auto scripts = begin_upcasts(std::chrono::seconds(1));
   const std::string source = "(data) => { while (data === 13); return data; }";
   const auto results = upcast_all(*scripts, source, {"1", "13", "2"});
   CHECK(results[0] == "1");
   CHECK(results[1].find("call-time") != std::string::npos);
   CHECK(results[2] == "-");
   CHECK(!scripts->usable());
-  scripts = begin_upcasts();
+  scripts = begin_upcasts(std::chrono::seconds(1));
   // Nor does he take another one's if he cannot be interrupted.
   const auto native =
       upcast_all(*scripts, "(data) => data === 13 ? ('a'.repeat(900000).indexOf('a'.repeat(400000) + 'b')) : data",
@@ -134,6 +134,7 @@ TEST_CASE("WorkerUpcast.WhoeverDoesNotStopTakesHisOwnEventAlong") {
   CHECK(native[3] == "-");
   scripts = begin_upcasts();
   CHECK(upcast_all(*scripts, source, {"2"}).front() == "2");
+  scripts = begin_upcasts(kBriefly);
   CHECK(upcast_all(*scripts, "(data) => { const a = []; for (;;) a.push(new Array(1000).fill(data)); }", {"2"})
             .front()
             .find("beyond its limit") != std::string::npos);
@@ -151,10 +152,8 @@ TEST_CASE("WorkerUpcast.ManyEventsAreOneConversation") {
 }
 
 TEST_CASE("WorkerUpcast.AHandlerAndItsUpcastersShareAProcessAndNothingElse") {
-  api::ScriptStart start;
-  start.source = "globalThis.mine = 1; ({A: (state, event) => { state.sum = (state.sum || 0) + event.data.n; }})";
-  start.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  auto begun = upcast_pool().begin(start);
+  auto begun = upcast_pool().begin(
+      script_start("globalThis.mine = 1; ({A: (state, event) => { state.sum = (state.sum || 0) + event.data.n; }})"));
   REQUIRE(std::holds_alternative<std::unique_ptr<api::Fold>>(begun));
   const auto fold = std::get<std::unique_ptr<api::Fold>>(std::move(begun));
   REQUIRE(fold->upcasts() != nullptr);
@@ -173,10 +172,8 @@ TEST_CASE("WorkerUpcast.AHandlerAndItsUpcastersShareAProcessAndNothingElse") {
 }
 
 TEST_CASE("WorkerUpcast.AHandlerSeesTheVersionThatItIsGiven") {
-  api::ScriptStart start;
-  start.source = "({A: (state, event) => [event.version, event.storedVersion, event.data]})";
-  start.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  auto begun = upcast_pool().begin(start);
+  auto begun =
+      upcast_pool().begin(script_start("({A: (state, event) => [event.version, event.storedVersion, event.data]})"));
   REQUIRE(std::holds_alternative<std::unique_ptr<api::Fold>>(begun));
   const auto fold = std::get<std::unique_ptr<api::Fold>>(std::move(begun));
   const api::Upcast upcast{.version = 3, .data = "[7]"};
