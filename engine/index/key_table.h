@@ -21,7 +21,8 @@ namespace stele {
 template <class Value>
 class KeyTable {
  public:
-  class Entry {
+  /// A large one begins with a cache line.
+  class alignas(sizeof(Value) > 32 ? 64 : alignof(Value)) Entry {
    public:
     [[nodiscard]] std::string_view key() const { return {size_ <= sizeof near_ ? near_ : far_, size_}; }
 

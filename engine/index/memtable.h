@@ -73,13 +73,15 @@ class Memtable final : public IndexPart {
   [[nodiscard]] Result<TimeBounds> time_bounds(Timestamp time) const override;
 
   // What a run is written from; only once it is immutable, so that no lock is needed.
+  /// What stays as it is comes first, and lies in one cache line with the key: whether an aggregate is there is asked by
+  /// other cores while the committer adds to it.
   struct Aggregate {
-    PostingList records;
     SequenceNumber first_sequence;
     Timestamp first_time;
-    Timestamp last_time;
     const char* type_begin = nullptr;  ///< borrowed from the key of its list; null = none
     std::uint16_t type_bytes = 0;
+    PostingList records;
+    Timestamp last_time;
 
     [[nodiscard]] SequenceNumber last_sequence() const {  // an aggregate's numbers have no gaps
       return SequenceNumber{first_sequence.value() + records.size() - 1};
