@@ -147,6 +147,8 @@ TEST_CASE("Subscribe.SendsWhatTheFlagsSay") {
               "park"}) ==
         R"({"delivery":{"type":"pull"},"retry":{"maxAttempts":3,"initialDelayMs":1,"maxDelayMs":120000},)"
         R"("onDeadLetter":"park"})");
+  CHECK(sent({"--pull", "--schema-version", "2"}) == R"({"schemaVersion":2,"delivery":{"type":"pull"}})");
+  CHECK(sent({"--pull", "--schema-version", "stored"}) == R"({"schemaVersion":"stored","delivery":{"type":"pull"}})");
   const test::TempFolder folder;
   std::ofstream(folder.file("definition")) << R"({"callbackUrl":"x"})";
   CHECK(sent({"--definition", folder.file("definition")}) == R"({"callbackUrl":"x"})");
@@ -202,6 +204,8 @@ TEST_CASE("Subscribe.SaysWhatIsWrongWithTheUsage") {
   CHECK(contains(complaint({"--pull", "--webhook", "http://x/"}), "say where events go to"));
   CHECK(contains(complaint({"--definition", "/dev/null", "--pull"}), "--definition is the whole request"));
   CHECK(contains(complaint({"--definition", "/dev/null", "--type", "A"}), "--definition is the whole request"));
+  CHECK(
+      contains(complaint({"--definition", "/dev/null", "--schema-version", "1"}), "--definition is the whole request"));
   CHECK(contains(complaint({"--definition", "/none/such"}), "/none/such"));
   CHECK(contains(complaint({"--pull", "--json", "--secret-file", "/none/such"}), "exclude each other"));
   CHECK(contains(complaint({"--pull", "--on-dead-letter", "cry"}), "--on-dead-letter"));

@@ -18,13 +18,13 @@ std::string subscription_target(std::string_view id, std::string_view suffix) {
   return target;
 }
 
-void write_start(api::JsonWriter& json, const std::string& from) {
-  std::uint64_t position = 0;
-  const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), position);
-  if (error == std::errc{} && end == from.data() + from.size()) {
-    json.number(position);
+void write_number_or_text(api::JsonWriter& json, const std::string& value) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc{} && end == value.data() + value.size()) {
+    json.number(number);
   } else {
-    json.string(from);
+    json.string(value);
   }
 }
 

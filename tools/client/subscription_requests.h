@@ -15,8 +15,8 @@ namespace stele::tools {
 /// Path of a subscription, with `suffix` ("/pause") behind it.
 [[nodiscard]] std::string subscription_target(std::string_view id, std::string_view suffix = {});
 
-/// Where deliveries begin, as people write it (now, beginning, a position, a time), as the API wants it.
-void write_start(api::JsonWriter& json, const std::string& from);
+/// What is a number or a word, as people write it (where deliveries begin, a version of schemas), as the API wants it.
+void write_number_or_text(api::JsonWriter& json, const std::string& value);
 
 /// POST of a JSON body.
 [[nodiscard]] Result<HttpResponse> post_json(HttpClient& client, std::string target, std::string_view body);

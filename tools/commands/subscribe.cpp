@@ -30,7 +30,7 @@ struct SubscribeFlags {
   std::vector<std::string> event_types, aggregate_types, aggregates, tags;
   std::string webhook, redis_stream, redis_channel;
   bool pull = false;
-  std::string from, on_dead_letter, replaces, definition_file, secret_file;
+  std::string from, schema_version, on_dead_letter, replaces, definition_file, secret_file;
   std::uint64_t replay_until = 0, batch = 0, per_second = 0, in_flight = 0, attempts = 0;
   std::chrono::microseconds first_delay{0}, longest_delay{0}, timeout{0};
   bool json = false;
@@ -76,7 +76,8 @@ struct SubscribeFlags {
     write_texts(writer, "aggregateTypes", aggregate_types);
     write_texts(writer, "aggregateIds", aggregates);
     write_texts(writer, "tags", tags);
-    if (!from.empty()) write_start(writer.key("from"), from);
+    if (!from.empty()) write_number_or_text(writer.key("from"), from);
+    if (!schema_version.empty()) write_number_or_text(writer.key("schemaVersion"), schema_version);
     if (replay_until != 0) writer.key("replayUntil").number(replay_until);
     if (!replaces.empty()) writer.key("replaces").string(replaces);
     write_delivery(writer.key("delivery"));
@@ -101,6 +102,10 @@ struct SubscribeFlags {
         .group(kGroup);
     app.add_number("--replay-until", replay_until, 0, kPositionMaxGiven,
                    "Events up to this position are marked as a replay; 0: none are")
+        .group(kGroup);
+    app.add_text("--schema-version", schema_version,
+                 "Deliver data in this version of its schema, or \"stored\"; default: the newest")
+        .type("V")
         .group(kGroup);
   }
 

@@ -159,7 +159,7 @@ int seek_subscription(int argc, const char* const* argv) {
   std::string body;
   api::JsonWriter writer(body);
   writer.begin_object();
-  write_start(writer.key("from"), from);
+  write_number_or_text(writer.key("from"), from);
   if (dry_run) writer.key("dryRun").boolean(true);
   writer.end_object();
   return print_subscription(kCommand, flags, post_json(**client, subscription_target(flags.id, "/seek"), body));
