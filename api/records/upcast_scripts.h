@@ -18,6 +18,9 @@
 
 namespace stele::api {
 
+/// A process that runs scripts has ended, and by no limit.
+inline constexpr std::string_view kWorkerDied = "worker-died";
+
 /// Calls upcasters, in one process for as long as it is held. One thread.
 ///
 /// A source is an expression whose value is a function of data and event, `(data, event) => …`. It is evaluated anew
@@ -38,7 +41,8 @@ class UpcastScripts {
   /// Why a source is no upcaster, as far as that is seen before it is called.
   [[nodiscard]] virtual std::optional<UpcastFailure> check(std::string_view source) = 0;
   /// One call of the source for each task. What has neither result nor failure afterwards was not come to, because the
-  /// process has ended with the task before.
+  /// process has ended with the task before. One that it has ended under without being told why is blamed on that task
+  /// too: its failure passes, with the slug kWorkerDied.
   virtual void run(std::string_view source, std::span<Task> tasks) = 0;
   /// False: its process has ended, and another one has to be begun.
   [[nodiscard]] virtual bool usable() const = 0;

@@ -22,8 +22,10 @@ using Steady = std::chrono::steady_clock;
 constexpr auto kTimeMax = 10s;
 constexpr std::size_t kDetailBytesMax = 1'024;
 
-/// How often a process may end under the events of one batch.
+/// How often processes may end that no event is blamed for, in one batch.
 constexpr int kSessionsMax = 3;
+/// How many processes in a row may end under one event before it is the event's fault.
+constexpr int kDeathsMax = 3;
 
 UpcastFailure failure_of(std::string detail, std::string pointer = {}) {
   UpcastFailure failure;
@@ -109,47 +111,55 @@ class UpcastBatch {
 
   void run_script(const Upcaster& upcaster, const std::vector<Journey*>& journeys) {
     std::size_t done = 0;
+    int deaths = 0;  // under the event that is next
     while (done < journeys.size()) {
       UpcastFailure why;
-      UpcastScripts* const scripts = session(why);
+      UpcastScripts* const scripts = session(deaths != 0, why);
       if (scripts == nullptr) {
         for (; done < journeys.size(); ++done) journeys[done]->fail(why);
         return;
       }
       std::vector<UpcastScripts::Task> tasks;
-      for (std::size_t i = done; i < journeys.size(); ++i) {
+      // A suspect runs alone.
+      const std::size_t end = deaths == 0 ? journeys.size() : done + 1;
+      for (std::size_t i = done; i < end; ++i) {
         tasks.push_back({.event = journeys[i]->record, .data = journeys[i]->now()});
       }
       scripts->run(upcaster.source, tasks);
       const std::size_t before = done;
+      bool died = false;
       for (UpcastScripts::Task& task : tasks) {
         if (task.failure) {
+          died = task.failure->slug == kWorkerDied;
           // Who ends his process himself takes none from the others: time alone bounds that.
-          if (!task.failure->passes && own_ != nullptr && !own_->usable()) --sessions_;
+          if ((died || !task.failure->passes) && own_ != nullptr && !own_->usable()) --sessions_;
+          if (died && ++deaths < kDeathsMax) break;
+          if (died) task.failure = failure_of("The process that ran the upcaster ended, each time that it was tried.");
           journeys[done++]->fail(*std::move(task.failure));
         } else if (task.result) {
           take(*journeys[done++], *std::move(task.result));
         } else {
           break;
         }
+        deaths = 0;
       }
-      if (done == before) {
+      if (done == before && !died) {
         for (; done < journeys.size(); ++done) {
-          journeys[done]->fail(passing("The process that runs upcasters has ended.", "worker-died"));
+          journeys[done]->fail(passing("The process that runs upcasters has ended.", kWorkerDied));
         }
       }
     }
   }
 
-  /// Null: there is none.
-  UpcastScripts* session(UpcastFailure& why) {
+  /// Null: there is none. `apart`: not the one that is lent, which may have ended.
+  UpcastScripts* session(bool apart, UpcastFailure& why) {
     if (Steady::now() > end_) {
       why = passing("There is no time left to upcast it: too much is read at once.", "unavailable");
       return nullptr;
     }
-    if (terms_.scripts != nullptr) {
+    if (terms_.scripts != nullptr && !apart) {
       if (terms_.scripts->usable()) return terms_.scripts;
-      why = passing("The process that runs upcasters has ended.", "worker-died");
+      why = passing("The process that runs upcasters has ended.", kWorkerDied);
       return nullptr;
     }
     if (own_ != nullptr && own_->usable()) return own_.get();
@@ -159,7 +169,7 @@ class UpcastBatch {
       return nullptr;
     }
     if (++sessions_ > kSessionsMax) {
-      why = passing("The processes that run upcasters ended too often.", "worker-died");
+      why = passing("The processes that run upcasters ended too often.", kWorkerDied);
       return nullptr;
     }
     UpcastScriptLimits limits;

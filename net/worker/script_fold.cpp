@@ -69,7 +69,7 @@ api::UpcastFailure upcast_failure_of(const FoldFailure& failure) {
       }
       break;
     case Kind::Died:
-      passing("worker-died", "The process that ran the upcaster ended. Try again.");
+      passing(api::kWorkerDied, "The process that ran the upcaster ended. Try again.");
       break;
     case Kind::Busy:
       passing("busy-replays", "Every process that runs scripts is busy.");

@@ -38,7 +38,7 @@ class FakeScripts final : public ScriptHost {
       const UpcastScriptLimits& /*limits*/) override {
     ++upcasts_begun;
     if (upcasts_failing) return *upcasts_failing;
-    return std::make_unique<FakeUpcasts>();
+    return std::make_unique<FakeUpcasts>(*this);
   }
   [[nodiscard]] ScriptMetrics metrics() const override { return {.workers = 1}; }
   std::uint64_t retire() override { return ++retired; }
@@ -49,6 +49,7 @@ class FakeScripts final : public ScriptHost {
   std::optional<FoldFailure> failing;  ///< what begin() gives
   std::optional<UpcastFailure> upcasts_failing;
   std::atomic<int> upcasts_begun{0};
+  std::atomic<int> deaths_left{0};  ///< of processes, under `dies`
   std::function<void()> on_begin;
   std::atomic<int> begun{0};
   std::atomic<std::uint64_t> retired{0};
@@ -57,9 +58,10 @@ class FakeScripts final : public ScriptHost {
 
  private:
   /// `wrap` makes an object with the data as its member `was`, `broken` is no script, `ends` takes the process along
-  /// with the data 13, and others throw.
+  /// with the data 13 by a limit, and `dies` by none, and others throw.
   class FakeUpcasts final : public UpcastScripts {
    public:
+    explicit FakeUpcasts(FakeScripts& scripts) : scripts_(scripts) {}
     [[nodiscard]] std::optional<UpcastFailure> check(std::string_view source) override {
       if (source != "broken") return std::nullopt;
       return UpcastFailure{
@@ -73,7 +75,18 @@ class FakeScripts final : public ScriptHost {
           usable_ = false;
           return;
         }
-        if (source == "wrap" || source == "ends") {
+        if (source == "dies" && task.data == "13" && scripts_.deaths_left > 0) {
+          --scripts_.deaths_left;
+          task.failure = UpcastFailure{.detail = "The process that ran the upcaster ended.",
+                                       .pointer = {},
+                                       .line = {},
+                                       .column = {},
+                                       .passes = true,
+                                       .slug = kWorkerDied};
+          usable_ = false;
+          return;
+        }
+        if (source == "wrap" || source == "ends" || source == "dies") {
           task.result = R"({"was":)" + std::string(task.data) + "}";
         } else {
           task.failure = UpcastFailure{.detail = "The upcaster threw: no", .pointer = {}, .line = 1, .column = 2};
@@ -83,6 +96,7 @@ class FakeScripts final : public ScriptHost {
     [[nodiscard]] bool usable() const override { return usable_; }
 
    private:
+    FakeScripts& scripts_;
     bool usable_ = true;
   };
 

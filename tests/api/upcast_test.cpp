@@ -273,6 +273,48 @@ TEST_CASE("Upcasters.AreScriptsTooWhereScriptsCanBeRun") {
   CHECK(replayed.slug() == "busy-replays");
 }
 
+TEST_CASE("Upcasters.AnEventIsAtFaultIfProcessesEndUnderItAgainAndAgain") {
+  FakeScripts scripts;
+  ServiceOptions options;
+  options.scripts = &scripts;
+  TestService service(std::move(options));
+  REQUIRE(register_version(service, "true").status == 201);
+  REQUIRE(register_version(service, "{}", R"("upcaster":{"from":1,"source":"dies"})").status == 201);
+  REQUIRE(append_named(service, "1", 1).status == 201);
+  const std::string suspect = append_named(service, "13", 1).text("/eventId");
+  REQUIRE(append_named(service, "14", 1).status == 201);
+  const auto replay = [&] { return service.send(Method::Post, "/v1/events/replay/a", "", kUpcastJsonHeaders); };
+
+  scripts.deaths_left = 1'000;
+  CHECK(service.get("/v1/events/" + suspect).slug() == "upcast-failed");
+  CHECK(replay().slug() == "upcast-failed");
+  const Answer made =
+      service.send(Method::Post, "/v1/events/subscribe",
+                   R"({"eventTypes":["T"],"from":"beginning","delivery":{"type":"pull"}})", kUpcastJsonHeaders);
+  REQUIRE(made.status == 201);
+  const std::string pull = "/v1/subscriptions/" + made.text("/subscriptionId") + "/pull";
+  for (const Answer& shown : {service.get("/v1/events?aggregateId=a"),
+                              service.send(Method::Post, pull, R"({"limit":10,"wait":"30s"})", kUpcastJsonHeaders)}) {
+    CHECK(shown.at("/events/0/data") == R"({"was":1})");
+    CHECK(shown.at("/events/1/data") == "13");
+    CHECK(shown.text("/events/1/upcastError/detail").find("ended, each time") != std::string::npos);
+    CHECK(shown.at("/events/2/data") == R"({"was":14})");
+  }
+  // Nor does it keep a version from being registered for ever.
+  const Answer refused = register_version(service, R"({"title":"3"})", R"("upcaster":{"from":2,"source":"wrap"})");
+  CHECK(refused.slug() == "schema-incompatible");
+  CHECK(refused.at("/failed") == "1");
+
+  // What ends a process now and then is nobody's fault.
+  scripts.deaths_left = 2;
+  scripts.upcasts_begun = 0;
+  CHECK(service.get("/v1/events/" + suspect).at("/data") == R"({"was":13})");
+  CHECK(scripts.upcasts_begun == 3);
+  scripts.deaths_left = 1;
+  CHECK(replay().slug() == "worker-died");
+  CHECK(replay().status == 200);
+}
+
 TEST_CASE("Upcasters.AreNoScriptsWhereTheseAreSwitchedOff") {
   TestService service;
   REQUIRE(register_version(service, "true").status == 201);

@@ -166,6 +166,28 @@ TEST_CASE("WorkerPool.AWorkerThatIsKilledGivesDiedAndIsReplaced") {
   CHECK(comes_true([&] { return kills_of(pool, "died") == 2; }));
 }
 
+TEST_CASE("WorkerPool.AnUpcastUnderWhichAProcessIsKilledIsToldSo") {
+  const std::set<pid_t> before = workers();
+  net::WorkerOptions options = script_options();
+  options.workers_max = 1;
+  net::WorkerPool pool(options);
+  api::UpcastScriptLimits limits;
+  limits.deadline = std::chrono::steady_clock::now() + 60s;
+  auto begun = pool.begin_upcasts(limits);
+  REQUIRE(std::holds_alternative<std::unique_ptr<api::UpcastScripts>>(begun));
+  api::UpcastScripts& scripts = *std::get<std::unique_ptr<api::UpcastScripts>>(begun);
+  ::kill(new_worker(before), SIGKILL);
+  const auto record = script_record("A", "1");
+  std::vector<api::UpcastScripts::Task> tasks(2, {.event = record.get(), .data = "1"});
+  scripts.run("(data) => data", tasks);
+  CHECK(!scripts.usable());
+  REQUIRE(tasks[0].failure.has_value());
+  CHECK(tasks[0].failure->passes);
+  CHECK(tasks[0].failure->slug == api::kWorkerDied);
+  CHECK(!tasks[1].failure);
+  CHECK(!tasks[1].result);
+}
+
 TEST_CASE("WorkerPool.ADeadlineEndsAFoldWhateverItsWorkerDoes") {
   const std::set<pid_t> before = workers();
   net::WorkerOptions options = script_options();
