@@ -59,7 +59,7 @@ struct UpcastScriptLimits {
 class UpcastScriptHost {
  public:
   virtual ~UpcastScriptHost() = default;
-  /// Waits a little if no process is free.
+  /// Waits a little if no process is free and not too many wait.
   [[nodiscard]] virtual std::variant<std::unique_ptr<UpcastScripts>, UpcastFailure> begin_upcasts(
       const UpcastScriptLimits& limits) = 0;
   /// Name and version of what runs them, as far as it can make a difference to what they give; at most 64 bytes.

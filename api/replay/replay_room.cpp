@@ -130,6 +130,7 @@ SubjectReport ReplayRoom::report() const {
     const ScriptMetrics workers = options.scripts->metrics();
     add(Kind::Gauge, "stele_workers", "Processes that run handlers.", workers.workers);
     add(Kind::Gauge, "stele_workers_busy", "Of these, at work.", workers.busy);
+    add(Kind::Gauge, "stele_workers_waiting", "Threads that wait for one.", workers.waiting);
     add(Kind::Counter, "stele_workers_started_total", "Processes started to run handlers.", workers.started);
     SubjectMetric& kills = report.metrics.emplace_back();
     kills = {Kind::Counter,

@@ -36,6 +36,7 @@ struct ScriptStart {
 struct ScriptMetrics {
   std::uint64_t workers = 0;  ///< processes now
   std::uint64_t busy = 0;     ///< of these
+  std::uint64_t waiting = 0;  ///< threads that wait for one
   std::uint64_t started = 0;  ///< since the start
   struct Kill {
     std::string_view cause;  ///< static storage

@@ -282,10 +282,14 @@ Server::~Server() {
   impl_->wait();
 }
 
+std::size_t read_thread_count(const ServerOptions& options) {
+  return options.read_threads != 0 ? options.read_threads : std::max<std::size_t>(4, 2 * cores());
+}
+
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFactory make_handler) {
   try {
     if (options.io_threads == 0) options.io_threads = cores();
-    if (options.read_threads == 0) options.read_threads = std::max<std::size_t>(4, 2 * cores());
+    options.read_threads = read_thread_count(options);
     auto impl = std::make_unique<Impl>(std::move(options));
     ServerCore& core = *impl->core;
     for (std::size_t i = 0; i < core.options.io_threads; ++i) {

@@ -16,6 +16,9 @@ namespace stele::net {
 /// Makes the handler once the scheduler it needs exists. It may throw: start() then fails.
 using HandlerFactory = std::function<std::unique_ptr<api::Handler>(api::Scheduler&)>;
 
+/// How many threads of the read pool a server has that is started with these options.
+[[nodiscard]] std::size_t read_thread_count(const ServerOptions& options);
+
 class Server {
  public:
   /// Listens and serves on threads of its own. Io or InvalidArgument if it cannot listen there.

@@ -72,7 +72,7 @@ api::UpcastFailure upcast_failure_of(const FoldFailure& failure) {
       passing(api::kWorkerDied, "The process that ran the upcaster ended. Try again.");
       break;
     case Kind::Busy:
-      passing("busy-replays", "Every process that runs scripts is busy.");
+      passing("busy", "Every process that runs scripts is busy.");
       break;
     case Kind::Unavailable:
       passing("handlers-unavailable", "Scripts cannot be run here: " + failure.message);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <set>
@@ -60,6 +61,11 @@ struct WorkerPool::Impl {
   explicit Impl(const WorkerOptions& given) : options(given) {
     if (options.workers_max == 0) {
       options.workers_max = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kDefaultWorkersMax);
+    }
+    if (options.reader_threads != 0) {
+      const std::size_t at_work = std::min(options.workers_max + 1, options.reader_threads);
+      upcasts_waiting_max =
+          std::max<std::size_t>(std::min(options.reader_threads / 2, options.reader_threads - at_work), 1);
     }
   }
 
@@ -190,9 +196,13 @@ struct WorkerPool::Impl {
 
   // Lending.
 
+  enum class Use : std::uint8_t { Fold, Upcasts };
+
   /// Waits for one that is free. The failure says why there is none.
-  std::variant<Process, FoldFailure> borrow(const api::ScriptStart& start, std::chrono::milliseconds busy_wait) {
+  std::variant<Process, FoldFailure> borrow(const api::ScriptStart& start, Use use) {
     const auto begun = Clock::now();
+    const auto busy_wait = use == Use::Upcasts ? std::max(kUpcastWait, options.busy_wait) : options.busy_wait;
+    bool waits_for_upcasts = false;
     MutexLock lock(mutex);
     if (!start_keeper()) return no_process(FoldFailure::Kind::Unavailable, reason);
     ++waiting;
@@ -220,6 +230,13 @@ struct WorkerPool::Impl {
       }
       const auto until = std::min(start.deadline, begun + (may_come ? options.start_time_max : busy_wait));
       if (now >= until) break;
+      if (use == Use::Upcasts && !waits_for_upcasts) {
+        // Those for whom a process can be started are as good as at work.
+        const std::size_t to_come = options.workers_max - std::min(options.workers_max, busy);
+        if (upcasts_waiting >= upcasts_waiting_max + to_come) break;
+        ++upcasts_waiting;
+        waits_for_upcasts = true;
+      }
       if (!first && start.abandoned && start.abandoned()) {
         result = no_process(FoldFailure::Kind::Abandoned, "nobody waits for the replay any more");
         break;
@@ -228,6 +245,7 @@ struct WorkerPool::Impl {
       (void)changed.wait_until(lock, std::min(until, now + kAskEvery));
     }
     --waiting;
+    if (waits_for_upcasts) --upcasts_waiting;
     // The next one is started while this one is at work.
     if (options.start_ahead) keeper_wakes.notify_all();
     return result;
@@ -270,7 +288,9 @@ struct WorkerPool::Impl {
   std::uint64_t generation GUARDED_BY(mutex) = 0;  ///< how often processes were retired
   std::multiset<std::uint64_t> busy_generations GUARDED_BY(mutex);
   bool reaping GUARDED_BY(mutex) = false;     ///< processes that were given up are being waited for
-  std::size_t waiting GUARDED_BY(mutex) = 0;  ///< callers of begin() that wait
+  std::size_t waiting GUARDED_BY(mutex) = 0;  ///< callers of begin() and begin_upcasts() that wait
+  std::size_t upcasts_waiting_max = 1U << 20;
+  std::size_t upcasts_waiting GUARDED_BY(mutex) = 0;  ///< of these, of the latter
   bool starting GUARDED_BY(mutex) = false;
   bool closing GUARDED_BY(mutex) = false;
   Clock::time_point retry_at GUARDED_BY(mutex){};
@@ -305,7 +325,7 @@ std::string WorkerPool::engine_id() const {
 
 std::variant<std::unique_ptr<api::Fold>, FoldFailure> WorkerPool::begin(const api::ScriptStart& start) {
   for (bool again = false;; again = true) {
-    auto borrowed = impl_->borrow(start, impl_->options.busy_wait);
+    auto borrowed = impl_->borrow(start, Impl::Use::Fold);
     if (auto* const failure = std::get_if<FoldFailure>(&borrowed); failure != nullptr) return std::move(*failure);
     auto fold = std::make_unique<ScriptFold>(
         std::move(*std::get_if<Process>(&borrowed)), start,
@@ -324,7 +344,7 @@ std::variant<std::unique_ptr<api::UpcastScripts>, api::UpcastFailure> WorkerPool
   start.deadline = limits.deadline;
   start.state_bytes_max = limits.result_bytes_max;
   start.abandoned = limits.abandoned;
-  auto borrowed = impl_->borrow(start, std::max(kUpcastWait, impl_->options.busy_wait));
+  auto borrowed = impl_->borrow(start, Impl::Use::Upcasts);
   if (const auto* const failure = std::get_if<FoldFailure>(&borrowed)) return upcast_failure_of(*failure);
   auto fold = std::make_unique<ScriptFold>(
       std::move(*std::get_if<Process>(&borrowed)), start,
@@ -357,6 +377,7 @@ api::ScriptMetrics WorkerPool::metrics() const {
   api::ScriptMetrics metrics;
   metrics.workers = impl_->idle.size() + impl_->busy;
   metrics.busy = impl_->busy;
+  metrics.waiting = impl_->waiting;
   metrics.started = impl_->started;
   for (std::size_t i = 0; i < kCauses.size(); ++i) metrics.kills.push_back({kCauses[i], impl_->kills[i]});
   return metrics;

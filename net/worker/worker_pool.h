@@ -4,7 +4,8 @@
 //
 // A thread of the pool starts them (they end with the thread that did), and reaps those that are given up. begin()
 // waits for a start that is under way, and otherwise only if the options say so; begin_upcasts() waits for one that is
-// free, since reads of events are short. Folds must be gone before the pool.
+// free, since reads of events are short, if not too many threads wait there already: they are those of all other reads
+// too. Folds must be gone before the pool.
 
 #include <chrono>
 #include <cstddef>
@@ -29,6 +30,9 @@ struct WorkerOptions {
   /// user.
   bool trusted = false;
   std::chrono::milliseconds busy_wait{0};  ///< how long begin() waits for a fold that has to end first
+  /// Of whoever calls begin_upcasts(): at most half of them wait there, and one is left beside those and the ones at
+  /// work, as long as there are more threads than processes. Others are told Busy at once. 0 = all may wait.
+  std::size_t reader_threads = 0;
   std::chrono::milliseconds start_time_max{10'000};
   std::uint64_t folds_max = 10'000;  ///< that one process serves
 };

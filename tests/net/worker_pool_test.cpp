@@ -143,6 +143,51 @@ TEST_CASE("WorkerPool.BeginMayWaitForAFoldToEnd") {
   other.join();
 }
 
+TEST_CASE("WorkerPool.UpcastsLeaveThreadsToThoseWhoNeedNone") {
+  net::WorkerOptions options = script_options();
+  options.workers_max = 1;
+  options.reader_threads = 4;
+  net::WorkerPool pool(options);
+  api::UpcastScriptLimits limits;
+  limits.deadline = std::chrono::steady_clock::now() + 60s;
+  using Scripts = std::unique_ptr<api::UpcastScripts>;
+  auto first = pool.begin_upcasts(limits);
+  REQUIRE(std::holds_alternative<Scripts>(first));
+  std::atomic<int> served{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] { served += std::holds_alternative<Scripts>(pool.begin_upcasts(limits)) ? 1 : 0; });
+  }
+  CHECK(comes_true([&] { return pool.metrics().waiting == 2; }));
+  const auto third = pool.begin_upcasts(limits);
+  REQUIRE(std::holds_alternative<api::UpcastFailure>(third));
+  CHECK(std::get<api::UpcastFailure>(third).passes);
+  CHECK(std::get<api::UpcastFailure>(third).slug == "busy");
+  CHECK(served == 0);
+  std::get<Scripts>(first).reset();
+  for (std::thread& reader : readers) reader.join();
+  CHECK(served == 2);
+  // The places are free again.
+  CHECK(std::holds_alternative<Scripts>(pool.begin_upcasts(limits)));
+}
+
+TEST_CASE("WorkerPool.WhoeverWaitsForAStartDoesNotCountAsWaiting") {
+  net::WorkerOptions options = script_options();
+  options.reader_threads = 4;  // one may wait
+  net::WorkerPool pool(options);
+  api::UpcastScriptLimits limits;
+  limits.deadline = std::chrono::steady_clock::now() + 60s;
+  std::atomic<int> served{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      served += std::holds_alternative<std::unique_ptr<api::UpcastScripts>>(pool.begin_upcasts(limits)) ? 1 : 0;
+    });
+  }
+  for (std::thread& reader : readers) reader.join();
+  CHECK(served == 3);
+}
+
 TEST_CASE("WorkerPool.AWorkerThatIsKilledGivesDiedAndIsReplaced") {
   const std::set<pid_t> before = workers();
   net::WorkerOptions options = script_options();

@@ -237,6 +237,7 @@ int run(ServeOptions& options, net::Signals& signals) {
   std::optional<net::WorkerPool> workers;
   net::WebSocketFraming web_sockets;
   options.service.web_sockets = &web_sockets;
+  options.workers.reader_threads = net::read_thread_count(options.server);
   if (options.handlers != "off") options.service.scripts = &workers.emplace(options.workers);
   options.server.traffic = options.service.traffic = std::make_shared<api::TrafficMetrics>();
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
