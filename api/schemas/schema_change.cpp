@@ -232,7 +232,10 @@ class SchemaComparison {
       all = differ(tell, pointer_below(pointer, "type"), "type-narrowed",
                    "Values of a type that was valid are not any more.");
     }
-    if (const auto allowed = to.values()) all = values_contain(from, to, *allowed, pointer, tell) && all;
+    for (const std::string_view keyword : {"const", "enum"}) {
+      const auto allowed = to.values_of(keyword);
+      if (allowed) all = values_contain(from, to, keyword, *allowed, pointer, tell) && all;
+    }
     if ((has & wants & (kIntegerType | kNumberType)) != 0) all = numbers_contain(from, to, pointer, tell) && all;
     if ((has & wants & kStringType) != 0) all = strings_contain(from, to, pointer, tell, work_) && all;
     if ((has & wants & kArrayType) != 0) all = arrays_contain(from, to, pointer, tell, depth) && all;
@@ -240,19 +243,25 @@ class SchemaComparison {
     return all;
   }
 
-  bool values_contain(SchemaPart from, SchemaPart to, const std::vector<element>& allowed, const std::string& pointer,
-                      Differences* tell) {
-    const std::string place = pointer_below(pointer, "enum");
-    const auto has = from.values();
-    if (!has) return differ(tell, place, "values-listed", "Only listed values are valid now.");
-    auto known = value_sets_.find(to.id());
-    if (known == value_sets_.end()) known = value_sets_.emplace(to.id(), JsonValueSet(allowed)).first;
-    for (const element value : *has) {
-      const bool found = known->second.contains(JsonInstance(value), work_);
+  bool values_contain(SchemaPart from, SchemaPart to, std::string_view keyword, const std::vector<element>& allowed,
+                      const std::string& pointer, Differences* tell) {
+    const std::string place = pointer_below(pointer, keyword);
+    const auto which = std::make_pair(to.id(), keyword);
+    auto known = value_sets_.find(which);
+    if (known == value_sets_.end()) known = value_sets_.emplace(which, JsonValueSet(allowed)).first;
+    bool is_listed = false;
+    for (const std::string_view each : {"const", "enum"}) {
+      const auto has = from.values_of(each);
+      is_listed = is_listed || has;
+      // Of two that both hold it is enough if one does not go beyond.
+      if (has && std::all_of(has->begin(), has->end(),
+                             [&](element value) { return known->second.contains(JsonInstance(value), work_); })) {
+        return true;
+      }
       if (work_.exhausted()) return differ_by_size(tell, pointer);
-      if (!found) return differ(tell, place, "value-removed", "A value that was listed is not any more.");
     }
-    return true;
+    if (!is_listed) return differ(tell, place, "values-listed", "Only listed values are valid now.");
+    return differ(tell, place, "value-removed", "A value that was listed is not any more.");
   }
 
   bool arrays_contain(SchemaPart from, SchemaPart to, const std::string& pointer, Differences* tell,
@@ -470,7 +479,8 @@ class SchemaComparison {
   WorkBudget& work_;
   std::size_t exact_ = 0;  ///< > 0: nothing is conceded
   std::set<Comparison> under_way_;
-  std::map<SchemaPart::Id, JsonValueSet> value_sets_;  ///< of those that are to contain others
+  std::map<std::pair<SchemaPart::Id, std::string_view>, JsonValueSet>
+      value_sets_;  ///< of those that are to contain others
   std::map<std::string, std::shared_ptr<const EcmaPattern>, std::less<>> patterns_;
   Differences found_;
 };

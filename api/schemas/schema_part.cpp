@@ -131,8 +131,13 @@ std::uint8_t SchemaPart::types() const {
 }
 
 std::optional<std::vector<element>> SchemaPart::values() const {
-  if (const auto constant = member("const")) return std::vector{*constant};
-  const auto list = member("enum");
+  auto constant = values_of("const");
+  return constant ? std::move(constant) : values_of("enum");
+}
+
+std::optional<std::vector<element>> SchemaPart::values_of(std::string_view keyword) const {
+  const auto list = member(keyword);
+  if (list && keyword == "const") return std::vector{*list};
   if (!list || !list->is_array()) return std::nullopt;
   std::vector<element> values;
   for (const element value : array_in(*list)) values.push_back(value);

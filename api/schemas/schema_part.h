@@ -69,7 +69,9 @@ struct SchemaPart {
   [[nodiscard]] std::uint8_t declared_types() const;
   /// The same, and `enum` and `const`: kNumberType without kIntegerType stands for numbers that are not whole.
   [[nodiscard]] std::uint8_t types() const;
-  /// Of `enum` or `const`; none if any value is allowed.
+  /// Of `const` or `enum`; none if the keyword is not there.
+  [[nodiscard]] std::optional<std::vector<simdjson::dom::element>> values_of(std::string_view keyword) const;
+  /// What is allowed at most by both; none if any value is.
   [[nodiscard]] std::optional<std::vector<simdjson::dom::element>> values() const;
   [[nodiscard]] std::optional<JsonNumber> number(std::string_view keyword) const;
   [[nodiscard]] ObjectMembers members() const;
