@@ -40,6 +40,8 @@ class CompiledSchema {
   [[nodiscard]] SchemaDraft draft() const;
   /// Keywords that mean nothing here, sorted, each once; `format: x` for a format that is not asserted.
   [[nodiscard]] const std::vector<std::string>& ignored_keywords() const;
+  /// About what it may take in the course of time, patterns above all (EcmaPattern::memory_max()).
+  [[nodiscard]] std::size_t memory_max() const;
   [[nodiscard]] const SchemaProgram& program() const { return *program_; }
 
  private:

@@ -29,7 +29,6 @@ struct SchemaVersion {
   Digest identity{};  ///< of the schema's text without white space
   Position position;  ///< of the event that registered it, which holds the text
   Timestamp time;
-  std::size_t bytes = 0;  ///< of the text
   /// The version before it whose data is its own after the upcaster, or as it is if that is null; 0 = there was none,
   /// so that what was stored before it is as it is.
   std::uint32_t from = 0;

@@ -12,14 +12,14 @@ std::shared_ptr<const CompiledSchema> SchemaCache::find(Position registered) {
   return place->second->schema;
 }
 
-void SchemaCache::insert(Position registered, std::shared_ptr<const CompiledSchema> schema, std::size_t text_bytes) {
+void SchemaCache::insert(Position registered, std::shared_ptr<const CompiledSchema> schema) {
   const std::lock_guard lock(mutex_);
   if (places_.contains(registered.value())) return;
-  entries_.push_front({registered, std::move(schema), text_bytes});
+  bytes_ += schema->memory_max();
+  entries_.push_front({registered, std::move(schema)});
   places_.emplace(registered.value(), entries_.begin());
-  text_bytes_ += text_bytes;
-  while (text_bytes_ > text_bytes_max_ && entries_.size() > 1) {
-    text_bytes_ -= entries_.back().text_bytes;
+  while (bytes_ > bytes_max_ && entries_.size() > 1) {
+    bytes_ -= entries_.back().schema->memory_max();
     places_.erase(entries_.back().registered.value());
     entries_.pop_back();
   }

@@ -216,8 +216,8 @@ class SchemaCompiler {
     auto compiled = EcmaPattern::compile(source);
     if (const auto* const why = std::get_if<std::string>(&compiled)) places_.fail(place, at, *why);
     auto pattern = std::get<std::shared_ptr<const EcmaPattern>>(std::move(compiled));
-    pattern_bytes_ += pattern->memory_max();
-    if (pattern_bytes_ > kSchemaPatternBytesMax) {
+    program_.pattern_bytes += pattern->memory_max();
+    if (program_.pattern_bytes > kSchemaPatternBytesMax) {
       places_.fail(place, at, "The schema has too many patterns: at most 1024, or fewer large ones.");
     }
     patterns_.emplace(source, pattern);
@@ -539,7 +539,6 @@ class SchemaCompiler {
   std::unordered_map<SubschemaId, PlaceId> places_of_ids_;
   std::deque<SubschemaId> queue_;
   std::map<std::string, std::shared_ptr<const EcmaPattern>, std::less<>> patterns_;
-  std::size_t pattern_bytes_ = 0;
   std::set<std::string> ignored_;
   bool has_dynamic_reference_ = false;
 };
@@ -560,6 +559,13 @@ CompiledSchema::~CompiledSchema() = default;
 SchemaDraft CompiledSchema::draft() const { return program_->draft; }
 const std::vector<std::string>& CompiledSchema::ignored_keywords() const { return program_->ignored_keywords; }
 
+std::size_t CompiledSchema::memory_max() const {
+  constexpr std::size_t kDocumentBytesAByte = 10;  // simdjson sets aside what the worst text would need
+  constexpr std::size_t kBytesASubschema = sizeof(Subschema) + 256;
+  return program_->text_bytes * kDocumentBytesAByte + program_->subschemas.size() * kBytesASubschema +
+         program_->pattern_bytes;
+}
+
 std::variant<std::shared_ptr<const CompiledSchema>, SchemaFault> compile_schema(std::string_view json) {
   if (json.size() > kSchemaBytesMax) {
     return SchemaFault{"", fmt::format("The schema is larger than {} bytes.", kSchemaBytesMax)};
@@ -576,6 +582,7 @@ std::variant<std::shared_ptr<const CompiledSchema>, SchemaFault> compile_schema(
     std::vector<std::string> path;
     refuse_repeated_names(root, path);
     program->draft = draft_of(root);
+    program->text_bytes = json.size();
     SchemaCompiler(root, *program).run();
   } catch (const SchemaFaultFound& found) {
     return found.fault;

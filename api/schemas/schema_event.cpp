@@ -158,7 +158,6 @@ bool apply_schema_event(const Record& record, RegisteredSchemas& to) {
                          .identity = schema_identity(schema->text),
                          .position = header.position,
                          .time = header.time,
-                         .bytes = schema->text.size(),
                          .from = before_it == nullptr ? 0 : before_it->version,
                          .upcaster = std::move(upcaster)};
       if (is_candidate) {

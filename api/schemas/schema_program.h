@@ -131,6 +131,8 @@ struct SchemaProgram {
   simdjson::dom::document document;  ///< values borrow from it
   std::vector<Subschema> subschemas;
   SubschemaId root = kTrueSubschema;
+  std::size_t text_bytes = 0;
+  std::size_t pattern_bytes = 0;  ///< EcmaPattern::memory_max() of all patterns
   /// Where a DynamicReference may lead: by document and anchor. Empty if there is none in the schema.
   std::map<std::pair<std::uint32_t, std::string>, SubschemaId> dynamic_anchors;
 };

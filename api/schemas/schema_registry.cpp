@@ -66,7 +66,7 @@ Result<std::shared_ptr<const CompiledSchema>> SchemaRegistry::compiled(const Sch
                             " is none: " + fault->pointer + ": " + fault->detail};
   }
   auto schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
-  cache_.insert(version.position, schema, version.bytes);
+  cache_.insert(version.position, schema);
   return schema;
 }
 

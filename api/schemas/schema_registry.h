@@ -23,9 +23,9 @@ class SchemaRegistry final : public EventUpcasts {
   static constexpr std::size_t kTypesMax = 10'000;
   static constexpr std::uint32_t kVersionsMax = 1'000;  ///< of a type
   static constexpr std::size_t kAliasesMax = 1'000;
-  static constexpr std::size_t kAliasesOfNameMax = 16;             ///< which a filter by that name selects as well
-  static constexpr std::size_t kCompiledTextBytesMax = 64U << 20;  ///< of what is kept compiled
-  static constexpr std::size_t kUpcasterBytesMax = 64U << 20;      ///< of all upcasters
+  static constexpr std::size_t kAliasesOfNameMax = 16;          ///< which a filter by that name selects as well
+  static constexpr std::size_t kCompiledBytesMax = 256U << 20;  ///< what may be taken by what is kept compiled
+  static constexpr std::size_t kUpcasterBytesMax = 64U << 20;   ///< of all upcasters
 
   /// Reads what is there. Throws if it cannot be read. The store must outlive it, and `aliases`, which is told of them.
   explicit SchemaRegistry(Store& store, EventAliases* aliases = nullptr, const UpcastRuntime& runtime = {});
@@ -54,7 +54,7 @@ class SchemaRegistry final : public EventUpcasts {
   Store& store_;
   EventAliases* const aliases_;  ///< or null
   const UpcastRuntime runtime_;
-  SchemaCache cache_{kCompiledTextBytesMax};
+  SchemaCache cache_{kCompiledBytesMax};
   std::atomic<std::uint64_t> unreadable_{0};
   std::mutex reading_;  ///< held while the log is read
   mutable std::mutex mutex_;

@@ -418,15 +418,34 @@ TEST_CASE("Schemas.AnInactiveOneThatIsRegisteredAgainIsActive") {
 }
 
 TEST_CASE("SchemaCache.KeepsWhatWasAskedForLast") {
-  SchemaCache cache(100);
   const auto schema = tests::schema_of("true");
-  for (std::uint64_t at = 1; at <= 3; ++at) cache.insert(Position{at}, schema, 40);
+  SchemaCache cache(schema->memory_max() * 5 / 2);
+  for (std::uint64_t at = 1; at <= 3; ++at) cache.insert(Position{at}, schema);
   CHECK(cache.find(Position{1}) == nullptr);
   CHECK(cache.find(Position{2}) == schema);
-  cache.insert(Position{4}, schema, 40);
+  cache.insert(Position{4}, schema);
   CHECK(cache.find(Position{3}) == nullptr);
   CHECK(cache.find(Position{2}) == schema);
-  cache.insert(Position{5}, schema, 1000);
-  CHECK(cache.find(Position{5}) == schema);
+  // One that is too large for it stays until the next one comes, alone.
+  const auto large = tests::schema_of(R"({"enum":[")" + std::string(10'000, 'x') + "\"]}");
+  cache.insert(Position{5}, large);
+  CHECK(cache.find(Position{5}) == large);
+  CHECK(cache.find(Position{2}) == nullptr);
+}
+
+TEST_CASE("SchemaCache.CountsWhatPatternsLearn") {
+  const auto with_patterns = [](int count) {
+    std::string text = R"({"patternProperties":{)";
+    for (int i = 0; i < count; ++i) text += (i == 0 ? "\"^" : ",\"^") + std::to_string(i) + R"([a-f]+$":true)";
+    return tests::schema_of(text + "}}");
+  };
+  const auto few = with_patterns(1), many = with_patterns(100);
+  CHECK(many->memory_max() > few->memory_max() + (99U << 16));
+  SchemaCache cache(10U << 20);
+  cache.insert(Position{1}, many);
+  for (std::uint64_t at = 2; at < 22; ++at) cache.insert(Position{at}, few);
+  CHECK(cache.find(Position{1}) == many);
+  cache.insert(Position{30}, many);
+  CHECK(cache.find(Position{30}) == many);
   CHECK(cache.find(Position{2}) == nullptr);
 }
