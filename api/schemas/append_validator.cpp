@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@
 #include "api/http/bounded_read.h"
 #include "api/records/event_upcasts.h"
 #include "api/schemas/registered_upcasts.h"
+#include "api/schemas/schema_counts.h"
 #include "api/schemas/schema_validation.h"
 #include "api/schemas/work_budget.h"
 
@@ -54,6 +56,8 @@ class ProposalValidation {
     }
     if (!would_wait_ && !problem_) check_upcasts(proposal);
     if (would_wait_) return {.would_wait = true};
+    // What is refused without waiting is looked at again.
+    if (wait_ == DiskWait::Allowed || (!problem_ && slug_.empty())) tell_counts();
     if (!problem_ && slug_.empty()) return {};
     if (problem_) return {.problem = std::move(problem_)};
     std::string detail = errors_.front().where + ": " + errors_.front().detail;
@@ -64,6 +68,14 @@ class ProposalValidation {
   }
 
  private:
+  void tell_counts() {
+    ValidationCounts& all = registry_.validations();
+    add_to(all.valid, valid_);
+    add_to(all.invalid, invalid_);
+    add_to(all.unknown_version, unknown_);
+    add_to(all.too_much_work, too_much_work_);
+  }
+
   /// False: nothing more needs to be looked at.
   bool check(std::size_t index, RecordDraft& draft, bool is_last) {
     const std::string_view data = draft.data ? std::string_view(*draft.data) : std::string_view();
@@ -78,6 +90,7 @@ class ProposalValidation {
     const SchemaVersion* version = type_->find(draft.schema_version);
     if (candidate != nullptr && draft.schema_version <= candidate->version) version = candidate;
     if (version == nullptr) {
+      ++unknown_;
       add("unknown-schema-version", index, "/version",
           "There is no version " + std::to_string(draft.schema_version) + " of the schema of " + draft.event_type +
               ".");
@@ -187,8 +200,11 @@ class ProposalValidation {
     SchemaVerdict verdict = validate(schema, element, limits);
     (void)inline_work_.spend(verdict.work);
     if (verdict.outcome == SchemaVerdict::Outcome::LimitReached) {
-      return wait_ == DiskWait::Never ? wait() : refuse_for_work(index);
+      if (wait_ == DiskWait::Never) return wait();
+      ++too_much_work_;
+      return refuse_for_work(index);
     }
+    ++(verdict.violations.empty() ? valid_ : invalid_);
     const std::string whose = candidate == nullptr ? "" : of_candidate(*candidate);
     for (SchemaViolation& violation : verdict.violations) {
       add("schema-violation", index, "/data" + violation.pointer, whose + violation.detail);
@@ -230,6 +246,7 @@ class ProposalValidation {
   std::string_view slug_;
   std::vector<FieldError> errors_;
   std::size_t count_ = 0;
+  std::uint64_t valid_ = 0, invalid_ = 0, unknown_ = 0, too_much_work_ = 0;
 };
 
 }  // namespace

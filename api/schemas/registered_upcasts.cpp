@@ -66,6 +66,12 @@ class UpcastBatch {
  public:
   UpcastBatch(const UpcastRuntime& runtime, const UpcastTerms& terms)
       : runtime_(runtime), terms_(terms), end_(terms.deadline.value_or(Steady::now() + kTimeMax)) {}
+  ~UpcastBatch() {
+    if (runtime_.counts == nullptr) return;
+    operations_.add_to(runtime_.counts->operations);
+    scripts_.add_to(runtime_.counts->scripts);
+  }
+  UpcastBatch(const UpcastBatch&) = delete;
 
   void run(std::vector<Journey>& journeys) {
     while (true) {
@@ -87,14 +93,30 @@ class UpcastBatch {
   void run_operations(Journey& journey) {
     while (journey.waits() && journey.way[journey.next]->operations) {
       if (Steady::now() > end_) {
-        return journey.fail(passing("There is no time left to upcast it: too much is read at once.", "unavailable"));
+        return fail(journey, passing("There is no time left to upcast it: too much is read at once.", "unavailable"));
       }
       auto made = journey.way[journey.next]->operations->apply(journey.now());
       if (auto* const fault = std::get_if<UpcastFault>(&made)) {
-        return journey.fail(failure_of(std::move(fault->detail), std::move(fault->pointer)));
+        return fail(journey, failure_of(std::move(fault->detail), std::move(fault->pointer)));
       }
       take(journey, std::get<std::string>(std::move(made)));
     }
+  }
+
+  struct Steps {
+    std::uint64_t done = 0, failed = 0, passing = 0;
+    void add_to(UpcastCounts::Steps& all) const {
+      api::add_to(all.done, done);
+      api::add_to(all.failed, failed);
+      api::add_to(all.passing, passing);
+    }
+  };
+  Steps& steps_of(const Journey& journey) { return journey.way[journey.next]->operations ? operations_ : scripts_; }
+
+  void fail(Journey& journey, UpcastFailure failure) {
+    Steps& steps = steps_of(journey);
+    ++(failure.passes ? steps.passing : steps.failed);
+    journey.fail(std::move(failure));
   }
 
   void take(Journey& journey, std::string data) {
@@ -103,8 +125,9 @@ class UpcastBatch {
     if (bytes_ > RegisteredUpcasts::kBatchBytesMax) {
       bytes_ -= data.size();
       journey.data.reset();
-      return journey.fail(failure_of("Too much comes of the events that are read at once."));
+      return fail(journey, failure_of("Too much comes of the events that are read at once."));
     }
+    ++steps_of(journey).done;
     journey.data = std::move(data);
     ++journey.next;
   }
@@ -116,7 +139,7 @@ class UpcastBatch {
       UpcastFailure why;
       UpcastScripts* const scripts = session(deaths != 0, why);
       if (scripts == nullptr) {
-        for (; done < journeys.size(); ++done) journeys[done]->fail(why);
+        for (; done < journeys.size(); ++done) fail(*journeys[done], why);
         return;
       }
       std::vector<UpcastScripts::Task> tasks;
@@ -135,7 +158,7 @@ class UpcastBatch {
           if ((died || !task.failure->passes) && own_ != nullptr && !own_->usable()) --sessions_;
           if (died && ++deaths < kDeathsMax) break;
           if (died) task.failure = failure_of("The process that ran the upcaster ended, each time that it was tried.");
-          journeys[done++]->fail(*std::move(task.failure));
+          fail(*journeys[done++], *std::move(task.failure));
         } else if (task.result) {
           take(*journeys[done++], *std::move(task.result));
         } else {
@@ -145,7 +168,7 @@ class UpcastBatch {
       }
       if (done == before && !died) {
         for (; done < journeys.size(); ++done) {
-          journeys[done]->fail(passing("The process that runs upcasters has ended.", kWorkerDied));
+          fail(*journeys[done], passing("The process that runs upcasters has ended.", kWorkerDied));
         }
       }
     }
@@ -192,6 +215,7 @@ class UpcastBatch {
   std::unique_ptr<UpcastScripts> own_;
   int sessions_ = 0;
   std::size_t bytes_ = 0;  ///< of the data of all
+  Steps operations_, scripts_;
 };
 
 }  // namespace

@@ -12,13 +12,15 @@
 #include "api/records/event_upcasts.h"
 #include "api/records/upcast_scripts.h"
 #include "api/schemas/registered_schemas.h"
+#include "api/schemas/schema_counts.h"
 
 namespace stele::api {
 
-/// What runs upcasters that are scripts.
+/// What runs upcasters that are scripts, and counts all.
 struct UpcastRuntime {
   UpcastScriptHost* host = nullptr;  ///< null: they cannot be run
   std::chrono::milliseconds call_time{100};
+  UpcastCounts* counts = nullptr;  ///< or null
 };
 
 /// By one state of what is registered, or of what would be. What runs scripts must outlive it.

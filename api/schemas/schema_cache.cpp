@@ -25,4 +25,9 @@ void SchemaCache::insert(Position registered, std::shared_ptr<const CompiledSche
   }
 }
 
+SchemaCache::Metrics SchemaCache::metrics() const {
+  const std::lock_guard lock(mutex_);
+  return {entries_.size(), bytes_};
+}
+
 }  // namespace stele::api

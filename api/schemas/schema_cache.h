@@ -23,6 +23,12 @@ class SchemaCache {
   [[nodiscard]] std::shared_ptr<const CompiledSchema> find(Position registered);
   void insert(Position registered, std::shared_ptr<const CompiledSchema> schema);
 
+  struct Metrics {
+    std::size_t schemas = 0;
+    std::size_t bytes = 0;  ///< that they may take
+  };
+  [[nodiscard]] Metrics metrics() const;
+
  private:
   struct Entry {
     Position registered;
@@ -30,7 +36,7 @@ class SchemaCache {
   };
 
   const std::size_t bytes_max_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::list<Entry> entries_;  ///< the last one asked for first
   std::unordered_map<std::uint64_t, std::list<Entry>::iterator> places_;
   std::size_t bytes_ = 0;

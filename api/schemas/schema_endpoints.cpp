@@ -1,5 +1,6 @@
 #include "api/schemas/schema_endpoints.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <string>
@@ -145,6 +146,38 @@ SubjectReport SchemaEndpoints::report() const {
     report.warnings.push_back(std::to_string(unreadable) +
                               " events about schemas cannot be understood; was a newer version of the server here?");
   }
+  using Kind = SubjectMetric::Kind;
+  const ValidationCounts& validations = registry_.validations();
+  report.metrics.push_back({Kind::Counter,
+                            "stele_schema_validations_total",
+                            "Validations of events before they were stored.",
+                            "outcome",
+                            {{"valid", validations.valid},
+                             {"invalid", validations.invalid},
+                             {"unknown-version", validations.unknown_version},
+                             {"too-much-work", validations.too_much_work}}});
+  const auto add_steps = [&](const char* name, const char* help, const UpcastCounts::Steps& steps) {
+    report.metrics.push_back({Kind::Counter,
+                              name,
+                              help,
+                              "outcome",
+                              {{"done", steps.done}, {"failed", steps.failed}, {"unavailable", steps.passing}}});
+  };
+  add_steps("stele_upcast_operations_total", "Events brought to the next version by operations.",
+            registry_.upcasts().operations);
+  add_steps("stele_upcast_scripts_total", "Events brought to the next version by scripts.",
+            registry_.upcasts().scripts);
+  const auto add_gauge = [&](const char* name, const char* help, std::uint64_t value) {
+    report.metrics.push_back({Kind::Gauge, name, help, {}, {{"", value}}});
+  };
+  const SchemaCache::Metrics compiled = registry_.cached();
+  add_gauge("stele_schemas_compiled", "Schemas that are kept compiled.", compiled.schemas);
+  add_gauge("stele_schemas_compiled_bytes", "What they may take.", compiled.bytes);
+  const auto all = registry_.now();
+  const auto candidates = std::count_if(all->types.begin(), all->types.end(),
+                                        [](const auto& type) { return type.second->candidate.has_value(); });
+  add_gauge("stele_schema_candidates", "Versions that are held against what was stored before them.",
+            static_cast<std::uint64_t>(candidates));
   return report;
 }
 

@@ -10,7 +10,7 @@
 namespace stele::api {
 
 SchemaRegistry::SchemaRegistry(Store& store, EventAliases* aliases, const UpcastRuntime& runtime)
-    : store_(store), aliases_(aliases), runtime_(runtime) {
+    : store_(store), aliases_(aliases), runtime_{runtime.host, runtime.call_time, &upcasts_} {
   const std::lock_guard reading(reading_);
   if (const Status read = read_on(); !read) {
     throw std::runtime_error("cannot read the store's own events: " + read.error().describe());

@@ -13,6 +13,7 @@
 #include "api/schemas/registered_schemas.h"
 #include "api/schemas/registered_upcasts.h"
 #include "api/schemas/schema_cache.h"
+#include "api/schemas/schema_counts.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -44,6 +45,11 @@ class SchemaRegistry final : public EventUpcasts {
   /// As it was registered. May wait for the disk.
   [[nodiscard]] Result<std::string> text_of(const SchemaVersion& version) const;
 
+  /// Of those who validate.
+  [[nodiscard]] ValidationCounts& validations() { return validations_; }
+  [[nodiscard]] const ValidationCounts& validations() const { return validations_; }
+  [[nodiscard]] const UpcastCounts& upcasts() const { return upcasts_; }
+  [[nodiscard]] SchemaCache::Metrics cached() const { return cache_.metrics(); }
   /// Own events that could not be understood.
   [[nodiscard]] std::uint64_t unreadable() const { return unreadable_.load(std::memory_order_relaxed); }
 
@@ -53,6 +59,8 @@ class SchemaRegistry final : public EventUpcasts {
 
   Store& store_;
   EventAliases* const aliases_;  ///< or null
+  ValidationCounts validations_;
+  UpcastCounts upcasts_;
   const UpcastRuntime runtime_;
   SchemaCache cache_{kCompiledBytesMax};
   std::atomic<std::uint64_t> unreadable_{0};

@@ -104,6 +104,13 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
                                           "stele_access_log_lines_dropped_total",
                                           "stele_read_queue_requests",
                                           "stele_tls_handshakes_failed_total",
+                                          "stele_schema_validations_total",
+                                          "stele_schemas_compiled",
+                                          "stele_schemas_compiled_bytes",
+                                          "stele_schema_candidates",
+                                          "stele_upcast_operations_total",
+                                          "stele_upcast_scripts_total",
+                                          "stele_workers_waiting",
                                           "process_cpu_seconds_total",
                                           "process_resident_memory_bytes",
                                           "process_virtual_memory_bytes",
@@ -173,6 +180,45 @@ TEST_CASE("Metrics.CountersMoveWithTraffic") {
   CHECK(after.value("process_resident_memory_bytes") > 1'000'000);
   CHECK(after.value("process_start_time_seconds") > 1.6e9);
   CHECK(after.value("process_cpu_seconds_total") >= before.value("process_cpu_seconds_total"));
+}
+
+TEST_CASE("Metrics.SchemasAndUpcastersAreCounted") {
+  Api api;
+  HttpClient client = api.client();
+  const auto post = [&](const std::string& path, const std::string& body, int status) {
+    CHECK(client.post(path, body).status == status);
+  };
+  const std::string with_a = event_json("m", "Counted", R"({"a":1})");
+  post("/v1/events", event_json("m", "Counted", R"({"b":1})"), 201);  // of a type without a schema
+  CHECK(scrape(client).value("stele_schemas_compiled") == 0);
+  post("/v1/schemas/Counted", R"({"schema":true})", 201);
+  post("/v1/events", "[" + with_a + "," + with_a + "]", 201);
+  post("/v1/events", event_json("m", "Counted", "1", R"(,"version":7)"), 422);
+  post("/v1/schemas/Counted",
+       R"({"schema":{"not":{"required":["a"]}},"upcaster":{"from":1,"operations":[{"op":"remove","path":"/a"}]}})",
+       201);
+  const MetricsText before = scrape(client);
+  post("/v1/events", with_a, 422);
+  CHECK(client.get("/v1/events?eventType=Counted").status == 200);
+  const MetricsText after = scrape(client);
+  const auto validations = [&](const char* outcome) {
+    return after.value("stele_schema_validations_total", {{"outcome", outcome}});
+  };
+  CHECK(validations("valid") == 2);
+  CHECK(validations("invalid") == 1);
+  CHECK(validations("unknown-version") == 1);
+  CHECK(validations("too-much-work") == 0);
+  CHECK(after.value("stele_schemas_compiled") >= 2);
+  CHECK(after.value("stele_schemas_compiled_bytes") > 0);
+  CHECK(after.value("stele_schema_candidates") == 0);
+  // The registration has upcast what was stored, and the list has.
+  const auto steps = [](const MetricsText& metrics, const char* outcome) {
+    return metrics.value("stele_upcast_operations_total", {{"outcome", outcome}});
+  };
+  CHECK(steps(before, "done") >= 3);
+  CHECK(steps(after, "done") == steps(before, "done") + 3);
+  CHECK(steps(after, "failed") == 0);
+  CHECK(after.value("stele_upcast_scripts_total", {{"outcome", "done"}}) == 0);
 }
 
 TEST_CASE("Metrics.NoLabelHoldsWhatAClientChose") {
