@@ -73,8 +73,8 @@ class Memtable final : public IndexPart {
   [[nodiscard]] Result<TimeBounds> time_bounds(Timestamp time) const override;
 
   // What a run is written from; only once it is immutable, so that no lock is needed.
-  /// What stays as it is comes first, and lies in one cache line with the key: whether an aggregate is there is asked by
-  /// other cores while the committer adds to it.
+  /// What stays as it is comes first, and lies in one cache line with the key: whether an aggregate is there is asked
+  /// by other cores while the committer adds to it.
   struct Aggregate {
     SequenceNumber first_sequence;
     Timestamp first_time;
