@@ -228,7 +228,7 @@ DeliveryState DeliveryJournal::state(SubscriptionKey subscription) const {
 
 void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<DeliveryStep>& steps, Durable durable) {
   {
-    const MutexLock lock(mutex_);
+    MutexLock lock(mutex_);
     if (!closed_) {
       DeliveryState& state = states_[subscription];
       std::string payload;
@@ -237,7 +237,11 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
         append_step(payload, step);
       }
       metrics_.steps += steps.size();
-      if (waiting_.empty() && !outgrown_) waiting_since_ = options_.clock->monotonic_micros();
+      steps_waiting_ += steps.size();
+      const bool is_first = waiting_.empty() && !outgrown_;
+      if (is_first) waiting_since_ = options_.clock->monotonic_micros();
+      // Otherwise the thread knows already when to write, or is at it.
+      const bool is_news = !urgent_ && (is_first || durable);
       if (payload.size() <= kPayloadBytesMax) {
         append_frame(waiting_, JournalFrameKind::Steps, subscription, payload);
       } else {
@@ -247,11 +251,10 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
         callbacks_.push_back(std::move(durable));
         urgent_ = true;
       }
-      if (!options_.background) {
-        write_group();
-      } else {
-        changed_.notify_all();
-      }
+      if (!options_.background) return write_group();
+      // Whoever is woken needs the mutex first of all.
+      lock.unlock();
+      if (is_news) changed_.notify_all();
       return;
     }
   }
@@ -280,6 +283,8 @@ void DeliveryJournal::run() {
     if (!waiting_.empty() || outgrown_) due = std::max(waiting_since_ + delay, retry_at_);
     if (urgent_) due = now;  // whoever waits is told of trouble, and waits no longer
     if (due && *due <= now) {
+      const std::int64_t gathering = std::exchange(gathering_until_, 0) - now;
+      if (gathering > 0) changed_.wait_for(mutex_, std::chrono::microseconds(gathering));
       write_group();
     } else if (due) {
       changed_.wait_for(mutex_, std::chrono::microseconds(*due - now));
@@ -297,6 +302,8 @@ void DeliveryJournal::write_group() {
   const auto take = [&]() REQUIRES(mutex_) {
     for (Durable& callback : callbacks_) callbacks.push_back(std::move(callback));
     callbacks_.clear();
+    const bool are_many = std::exchange(steps_waiting_, 0) >= options_.gather_steps_min;
+    gathering_until_ = are_many ? options_.clock->monotonic_micros() + options_.gather_time.count() : 0;
     urgent_ = false;
     outgrown_ = false;
     return std::exchange(waiting_, {});
@@ -308,8 +315,9 @@ void DeliveryJournal::write_group() {
     const MutexUnlock unlocked(mutex_);
     seal_frames(frames, number_);
     written = file_->write_at(ByteOffset{size_}, frames);
-    if (written) written = file_->sync_data();
     size_ += frames.size();
+    if (written) put_zeros_ahead();
+    if (written) written = file_->sync_data();
     if (!written) {
       // What the file holds now nobody knows, and nothing tells after a sync that failed: it is not written to again.
       file_ = nullptr;
@@ -348,9 +356,17 @@ Status DeliveryJournal::write_anew(const std::string& states) {
   STELE_TRY(file->sync_data());
   STELE_TRY(disk.sync_directory(options_.folder));
   file_ = std::move(file);
-  size_ = anew_size_ = bytes.size();
+  size_ = anew_size_ = zeros_end_ = bytes.size();
   remove_files_before(number);
   return {};
+}
+
+/// To sync what was written over zeros takes a third of the processor's time, and half of the time, of syncing a file
+/// that has grown: the file system has nothing of its own to write. If there is no room for zeros, nothing is lost.
+void DeliveryJournal::put_zeros_ahead() {
+  if (size_ <= zeros_end_) return;
+  zeros_end_ = size_ + options_.zeros_ahead;
+  (void)file_->write_at(ByteOffset{size_}, std::string(options_.zeros_ahead, '\0'));
 }
 
 /// That one is left does no harm: the newest that is whole counts.

@@ -33,8 +33,13 @@ struct DeliveryJournalOptions {
   std::function<Status()> in_place;
   /// Steps that nobody waits for are synced after this time at the latest.
   std::chrono::milliseconds sync_delay{100};
+  /// After a sync of at least so many steps as many are likely to come again soon: those wait for each other until this
+  /// time after it has begun.
+  std::chrono::microseconds gather_time{500};
+  std::size_t gather_steps_min = 16;
   std::chrono::milliseconds retry_delay{1000};  ///< after trouble with the disk
   std::uint64_t rewrite_bytes_min = 4U << 20;   ///< a smaller file is not written anew
+  std::uint64_t zeros_ahead = 256U << 10;       ///< of a file that is appended to
   bool background = true;                       ///< false: no thread; append() writes and syncs before it returns
 };
 
@@ -82,6 +87,7 @@ class DeliveryJournal {
   /// Writes and syncs what waits; a file that has grown, or is in doubt, is written anew.
   void write_group() REQUIRES(mutex_);
   [[nodiscard]] Status write_anew(const std::string& states);
+  void put_zeros_ahead();
   [[nodiscard]] std::string path(std::uint64_t number) const;
   void remove_files_before(std::uint64_t number);
 
@@ -93,19 +99,22 @@ class DeliveryJournal {
   std::map<SubscriptionKey, DeliveryState> states_ GUARDED_BY(mutex_);  ///< with all that was appended
   std::string waiting_ GUARDED_BY(mutex_);                              ///< frames that are not in the file
   std::vector<Durable> callbacks_ GUARDED_BY(mutex_);
+  std::size_t steps_waiting_ GUARDED_BY(mutex_) = 0;
   bool urgent_ GUARDED_BY(mutex_) = false;    ///< somebody waits
   bool outgrown_ GUARDED_BY(mutex_) = false;  ///< what waits is more than a frame holds: all is written anew
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closed_ GUARDED_BY(mutex_) = false;
   std::int64_t waiting_since_ GUARDED_BY(mutex_) = 0;  ///< monotonic, microseconds
   std::int64_t retry_at_ GUARDED_BY(mutex_) = 0;
+  std::int64_t gathering_until_ GUARDED_BY(mutex_) = 0;
   Status last_ GUARDED_BY(mutex_);
   Metrics metrics_ GUARDED_BY(mutex_);
 
   // Of whoever writes, one at a time (writing_).
-  std::unique_ptr<File> file_;  ///< null = in doubt: to be written anew
-  std::uint64_t number_ = 0;    ///< of the file
-  std::uint64_t size_ = 0;
+  std::unique_ptr<File> file_;   ///< null = in doubt: to be written anew
+  std::uint64_t number_ = 0;     ///< of the file
+  std::uint64_t size_ = 0;       ///< of what it holds, without the zeros behind that
+  std::uint64_t zeros_end_ = 0;  ///< where the zeros end, if there are any
   std::uint64_t anew_size_ = 0;  ///< when it was written anew
 
   std::thread thread_;  // last: it uses all of the above

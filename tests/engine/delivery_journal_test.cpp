@@ -174,6 +174,31 @@ TEST_CASE("DeliveryJournal.OneSyncIsForAllThatWait") {
   CHECK(folder.open()->states().at(kFirst).batches.size() == 1'000);
 }
 
+TEST_CASE("DeliveryJournal.ZerosBehindTheFramesAreNone") {
+  Folder folder;
+  folder.options.zeros_ahead = 1'000;
+  auto journal = folder.open();
+  std::size_t sizes = 0;
+  std::size_t size_before = 0;
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    journal->append(kFirst, decided(i));
+    const std::string bytes = *folder.disk.live_contents(folder.file());
+    const std::size_t held = journal->metrics().file_bytes;
+    REQUIRE(bytes.size() >= held);
+    CHECK(bytes.find_first_not_of('\0', held) == std::string::npos);
+    sizes += bytes.size() != size_before ? 1 : 0;
+    size_before = bytes.size();
+  }
+  CHECK(sizes < 50);
+  const auto states = journal->states();
+  folder.disk.cut_power();
+  journal.reset();
+  folder.disk.crash();
+  journal = folder.open();
+  CHECK(journal->states() == states);
+  CHECK(journal->notes().empty());
+}
+
 TEST_CASE("DeliveryJournal.AnotherStoresIsRefusedAndANewerOneToo") {
   Folder folder;
   folder.open();
@@ -201,6 +226,7 @@ TEST_CASE("DeliveryJournal.AnotherStoresIsRefusedAndANewerOneToo") {
 
 TEST_CASE("DeliveryJournal.NoDamageMakesUpAState") {
   Folder folder;
+  folder.options.zeros_ahead = 100;
   std::vector<DeliveryState> states{DeliveryState{}};
   auto journal = folder.open();
   for (std::uint64_t i = 1; i <= 8; ++i) {
