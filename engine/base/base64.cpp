@@ -10,15 +10,15 @@ constexpr std::string_view kUrl = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 constexpr std::string_view kStandard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 std::string encode(std::string_view bytes, std::string_view alphabet) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
+  std::string text((bytes.size() * 8 + 5) / 6, '\0');
+  char* to = text.data();
   std::uint32_t buffer = 0;
   unsigned bits = 0;
   for (const char c : bytes) {
     buffer = (buffer << 8) | static_cast<unsigned char>(c);
-    for (bits += 8; bits >= 6; bits -= 6) text += alphabet[(buffer >> (bits - 6)) & 63];
+    for (bits += 8; bits >= 6; bits -= 6) *to++ = alphabet[(buffer >> (bits - 6)) & 63];
   }
-  if (bits > 0) text += alphabet[(buffer << (6 - bits)) & 63];
+  if (bits > 0) *to = alphabet[(buffer << (6 - bits)) & 63];
   return text;
 }
 
