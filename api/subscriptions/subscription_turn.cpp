@@ -78,7 +78,7 @@ void Subscription::take_mail() {
 void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   const auto found = under_way_.find(id);
   if (found == under_way_.end()) return;
-  const UnderWay under_way = std::move(found->second);
+  UnderWay under_way = std::move(found->second);
   under_way_.erase(found);
   const Timestamp time = now();
   const bool counts = under_way.epoch == epoch_;
@@ -89,15 +89,16 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
     if (counts) queue_->abandoned(under_way.attempt.number);
     return;
   }
-  TracedAttempt traced{.batch_id = under_way.batch_id,
-                       .positions = under_way.attempt.positions,
+  const std::size_t events = under_way.attempt.positions.size();
+  TracedAttempt traced{.batch_id = std::move(under_way.batch_id),
+                       .positions = std::move(under_way.attempt.positions),
                        .attempt = under_way.attempt.attempts + 1,
                        .time = under_way.began,
                        .delivered = outcome.delivered,
                        .refused = outcome.refused,
                        .error = outcome.delivered ? std::string() : outcome.failure.error,
                        .status = outcome.status,
-                       .detail = under_way.answer_unwanted ? std::string() : outcome.detail,
+                       .detail = under_way.answer_unwanted ? std::string() : std::move(outcome.detail),
                        .answer = under_way.answer_unwanted ? std::string() : outcome.answer.substr(0, kAnswerBytesKept),
                        .duration = outcome.duration};
   if (!outcome.delivered || !outcome.refused.empty()) {
@@ -121,11 +122,11 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
     if (!lasts) failing_since_ = time;
     last_failure_ = time;
     has_failed_too_long_ = time.micros - failing_since_->micros >= in_micros(kFailingMax);
-  } else if (outcome.refused.size() < under_way.attempt.positions.size()) {
+  } else if (outcome.refused.size() < events) {
     failing_since_.reset();
     has_failed_too_long_ = false;
     if (attempts_max_ < kBatchesMax) ++attempts_max_;
-    delivered_ += under_way.attempt.positions.size() - outcome.refused.size();
+    delivered_ += events - outcome.refused.size();
   }
   if (!counts) return;
   if (outcome.delivered) {

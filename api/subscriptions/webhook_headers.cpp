@@ -15,11 +15,14 @@ constexpr std::array<std::string_view, 10> kFraming{
     "te",   "trailer",        "upgrade",           "expect",     "content-encoding",
 };
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
+/// `lower` is in lower case, the name in any.
+bool begins_with(std::string_view name, std::string_view lower) {
+  return name.size() >= lower.size() && std::equal(lower.begin(), lower.end(), name.begin(), [](char one, char c) {
+           return one == (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+         });
+}
+bool is_name(std::string_view name, std::string_view lower) {
+  return name.size() == lower.size() && begins_with(name, lower);
 }
 
 /// RFC 9110, 5.6.2.
@@ -45,8 +48,8 @@ std::string webhook_header_objection(std::string_view name, std::string_view val
   if (!is_field_value(value)) {
     return "the value of " + std::string(name) + " must be printable ASCII without blanks at its ends";
   }
-  const std::string lower = lower_case(name);
-  if (lower.starts_with("proxy-") || std::find(kFraming.begin(), kFraming.end(), lower) != kFraming.end()) {
+  if (begins_with(name, "proxy-") ||
+      std::any_of(kFraming.begin(), kFraming.end(), [&](std::string_view framing) { return is_name(name, framing); })) {
     return std::string(name) + " is written by Stele itself";
   }
   return {};
@@ -54,8 +57,7 @@ std::string webhook_header_objection(std::string_view name, std::string_view val
 
 std::string custom_header_objection(std::string_view name, std::string_view value) {
   if (std::string why = webhook_header_objection(name, value); !why.empty()) return why;
-  const std::string lower = lower_case(name);
-  if (lower == "content-type" || lower == "user-agent" || lower.starts_with("webhook-")) {
+  if (is_name(name, "content-type") || is_name(name, "user-agent") || begins_with(name, "webhook-")) {
     return std::string(name) + " is written by Stele itself";
   }
   return {};

@@ -17,6 +17,16 @@ namespace {
 
 using Kind = DeliveryFailure::Kind;
 constexpr std::size_t kAnswerBytesShown = 1024;
+constexpr std::size_t kHeaderBytesUsual = 700;  ///< of an event's JSON beside its data, as it is being made
+
+std::size_t body_bytes_usual(const std::vector<Parcel>& parcels) {
+  std::size_t bytes = kHeaderBytesUsual;
+  for (const Parcel& parcel : parcels) {
+    const RecordHeader& header = parcel.record->header();
+    bytes += kHeaderBytesUsual + header.data_length.value_or(0) + header.metadata_length.value_or(0);
+  }
+  return bytes;
+}
 
 /// The events that the body of a good answer takes back.
 std::vector<Position> refused_in(const WebhookAnswer& answer, const std::vector<SentEvent>& sent) {
@@ -112,9 +122,11 @@ void WebhookSink::attempt(DeliveryBatchToSend batch, Done done) {
   request.url = url_;
   request.timeout = timeout_;
   request.tls = secrets_.tls;
+  request.body.reserve(body_bytes_usual(batch.parcels));
   JsonWriter json(request.body);
   json.begin_object().key("subscriptionId").plain(subscription_id_).key("events").begin_array();
   std::vector<SentEvent> sent;
+  sent.reserve(batch.parcels.size());
   for (const Parcel& parcel : batch.parcels) {
     append_parcel_json(json.value(), parcel);
     sent.push_back({parcel.record->header().event_id, parcel.record->header().position});

@@ -271,7 +271,7 @@ void DeliveryQueue::forget(BatchNumber number) {
   known_.erase(known);
 }
 
-void DeliveryQueue::settle(BatchNumber number, const std::vector<Position>& positions) {
+void DeliveryQueue::settle(BatchNumber number, std::vector<Position> positions) {
   DeliveryBatch& batch = state_.batches.at(number);
   due_batches_.erase({batch.not_before, number});
   Known& known = known_.at(number);
@@ -284,7 +284,7 @@ void DeliveryQueue::settle(BatchNumber number, const std::vector<Position>& posi
     known.events.erase(event);
   }
   const bool gone = positions.size() == batch.positions.size();
-  step(BatchSettled{number, positions});
+  step(BatchSettled{number, std::move(positions)});
   if (gone) forget(number);
 }
 
@@ -315,6 +315,7 @@ Timestamp DeliveryQueue::later(Timestamp now, const DeliveryFailure& failure, st
 
 void DeliveryQueue::delivered(BatchNumber number, std::span<const Position> refused, Timestamp now) {
   if (!under_way_.contains(number)) return;
+  if (refused.empty() && known_.at(number).place == BatchPlace::Front) return settle_whole(number);
   const DeliveryBatch batch = state_.batches.at(number);
   const Known known = known_.at(number);
   std::vector<Position> accepted;
@@ -341,6 +342,17 @@ void DeliveryQueue::delivered(BatchNumber number, std::span<const Position> refu
   failed(begin_part(std::move(rest), batch.attempts), refusal, now);
 }
 
+/// What most deliveries come to.
+void DeliveryQueue::settle_whole(BatchNumber number) {
+  std::vector<Position> positions = state_.batches.at(number).positions;
+  if (!state_.dead_letters.empty()) {
+    for (const Position position : positions) {
+      if (state_.dead_letters.contains(position)) step(DeadLetterRemoved{position});
+    }
+  }
+  settle(number, std::move(positions));
+}
+
 void DeliveryQueue::settled(BatchNumber number, std::span<const Position> positions, Timestamp now) {
   if (!under_way_.contains(number)) return;
   const std::vector<Position>& all = state_.batches.at(number).positions;
@@ -353,7 +365,7 @@ void DeliveryQueue::settled(BatchNumber number, std::span<const Position> positi
   for (const Position position : done) {
     if (state_.dead_letters.contains(position)) step(DeadLetterRemoved{position});
   }
-  settle(number, done);
+  settle(number, std::move(done));
 }
 
 std::optional<BatchNumber> DeliveryQueue::failed(BatchNumber number, std::span<const Position> positions,

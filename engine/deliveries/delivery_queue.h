@@ -165,7 +165,8 @@ class DeliveryQueue {
   BatchNumber begin_part(Known part, std::uint32_t attempts);
   [[nodiscard]] std::optional<Attempt> begin_at_most(BatchNumber number, std::size_t events_max);
   void wait_until(BatchNumber number, std::uint32_t attempts, Timestamp not_before);
-  void settle(BatchNumber number, const std::vector<Position>& positions);
+  void settle(BatchNumber number, std::vector<Position> positions);
+  void settle_whole(BatchNumber number);
   void dissolve(BatchNumber number);
   void forget(BatchNumber number);
   void hold(const std::string& aggregate_id, const HeldAggregate& held);
