@@ -6,8 +6,13 @@
 
 namespace stele::api {
 
+namespace {
+/// The queue that this thread works on, if any.
+thread_local const void* own_queue = nullptr;
+}  // namespace
+
 void DeliveryThreads::post(DeliveryLane lane, std::function<void()> work) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (stopping_) return;
   Queue& queue = queues_[static_cast<std::size_t>(lane)];
   queue.work.push_back(std::move(work));
@@ -24,10 +29,14 @@ void DeliveryThreads::post(DeliveryLane lane, std::function<void()> work) {
       }
     }
   }
-  queue.changed.notify_one();
+  const bool goes_on_itself = own_queue == &queue && queue.work.size() == 1;
+  // Whoever is woken needs the mutex first of all.
+  lock.unlock();
+  if (!goes_on_itself) queue.changed.notify_one();
 }
 
 void DeliveryThreads::run(Queue& queue) {
+  own_queue = &queue;
   std::unique_lock lock(mutex_);
   while (true) {
     ++queue.idle;

@@ -29,7 +29,8 @@ class DeliveryThreads {
   ~DeliveryThreads() { stop(); }
   DeliveryThreads(const DeliveryThreads&) = delete;
 
-  /// Runs it soon, in the order of the calls in its lane. After stop() it is dropped. Work must not throw. Throws
+  /// Runs it soon, in the order of the calls in its lane. After stop() it is dropped. Work must not throw; what it
+  /// posts to its own lane it posts at its end, since its thread may be the one to go on with that. Throws
   /// std::bad_alloc and std::system_error.
   void post(DeliveryLane lane, std::function<void()> work);
   /// Waits for what runs and drops what waits. Idempotent. Not from within work.
