@@ -15,6 +15,9 @@ namespace {
 
 /// The newest records are in memory, so that to read one of them waits for no disk.
 constexpr std::uint64_t kRecentPositions = 4096;
+/// With more, answers and what is to be decided would wait so long that in the end nothing is left under way.
+constexpr std::size_t kSendsATurn = 64;
+constexpr std::size_t kBatchIdBytesMax = 64;  ///< behind the id of the subscription
 
 }  // namespace
 
@@ -26,10 +29,15 @@ Subscription::Next Subscription::send(Lane lane) {
   // What becomes durable from here on is for another turn: nobody has looked at it.
   if (lane == Lane::Quick && needs_worker_to_send()) return Next::Slow;
   std::vector<Ready> ready;
+  Next next_turn = Next::Rest;
   {
     const std::lock_guard lock(mutex_);
     const std::uint64_t head = shared_.store.durable_end().value();
     while (!pending_.empty() && pending_.front().ticket != 0 && pending_.front().ticket <= durable_seen_) {
+      if (ready.size() == kSendsATurn) {
+        next_turn = Next::Again;
+        break;
+      }
       Pending& pending = pending_.front();
       const bool recent = pending.attempt.positions.front().value() + kRecentPositions >= head;
       if (lane == Lane::Quick && !recent) {
@@ -40,8 +48,11 @@ Subscription::Next Subscription::send(Lane lane) {
       Ready next;
       next.id = ++last_id_;
       next.epoch = epoch_;
-      next.batch_id = definition_.id + '_' + std::to_string(pending.attempt.positions.front().value()) + '_' +
-                      std::to_string(queue_->state().generation) + '_' + std::to_string(pending.attempt.number.value());
+      next.batch_id.reserve(definition_.id.size() + kBatchIdBytesMax);
+      next.batch_id.append(definition_.id).append(1, '_');
+      next.batch_id.append(std::to_string(pending.attempt.positions.front().value())).append(1, '_');
+      next.batch_id.append(std::to_string(queue_->state().generation)).append(1, '_');
+      next.batch_id.append(std::to_string(pending.attempt.number.value()));
       next.replay_until = definition_.replay_until;
       next.version = version_of(definition_);
       next.sink = sink_;
@@ -70,7 +81,8 @@ Subscription::Next Subscription::send(Lane lane) {
       give_back(next);
     }
   }
-  return Next::Rest;
+  // What is left finds them no more than the others did; it is tried when those are.
+  return upcasters_run ? next_turn : Next::Rest;
 }
 
 Result<std::vector<std::shared_ptr<const Record>>> Subscription::read_events(const ReadView& view,
