@@ -1,8 +1,8 @@
 #include "net/webhook/answer_reader.h"
 
-#include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <utility>
 
 namespace stele::net {
 
@@ -22,7 +22,7 @@ bool may_be_answer(std::string_view bytes) {
 }  // namespace
 
 void AnswerReader::begin() {
-  parser_.emplace();
+  parser_.emplace(body_, body_bytes_max);
   is_begun_ = false;
   parser_->header_limit(head_bytes_max);
   parser_->body_limit(boost::none);
@@ -31,8 +31,17 @@ void AnswerReader::begin() {
 
 AnswerReader::State AnswerReader::take(std::string_view bytes) {
   bytes_ += bytes.size();
+  // Most answers come at once.
+  if (unused_.empty()) {
+    const State state = parse(bytes);
+    unused_ = bytes;
+    return state;
+  }
   unused_ += bytes;
-  return parse();
+  std::string_view all = unused_;
+  const State state = parse(all);
+  unused_.erase(0, unused_.size() - all.size());
+  return state;
 }
 
 AnswerReader::State AnswerReader::end(bool in_order) {
@@ -42,21 +51,19 @@ AnswerReader::State AnswerReader::end(bool in_order) {
   return ec ? State::BrokenOff : State::Complete;
 }
 
-AnswerReader::State AnswerReader::parse() {
-  std::array<char, 16 * 1024> piece;
+AnswerReader::State AnswerReader::parse(std::string_view& bytes) {
   while (!parser_->is_done()) {
     const bool had_head = parser_->is_header_done();
-    if (!is_begun_ && !may_be_answer(unused_)) return State::NotHttp;
-    parser_->get().body() = {piece.data(), piece.size(), true};
+    if (!is_begun_ && !may_be_answer(bytes)) return State::NotHttp;
     boost::system::error_code ec = http::error::need_more;
     // The parser asserts that it is never asked about less of a last chunk whose first line it has seen.
-    const bool is_enough = !had_head || !parser_->chunked() || unused_.size() >= last_chunk_bytes_min;
-    if (!unused_.empty() && is_enough) {
-      const std::size_t used = parser_->put(boost::asio::buffer(unused_), ec);
-      unused_.erase(0, used);
+    const bool is_enough = !had_head || !parser_->chunked() || bytes.size() >= last_chunk_bytes_min;
+    if (!bytes.empty() && is_enough) {
+      const std::size_t used = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), ec);
+      bytes.remove_prefix(used);
       is_begun_ = is_begun_ || used > 0;
     }
-    if (ec && ec != http::error::need_more && ec != http::error::need_buffer) {
+    if (ec && ec != http::error::need_more && !parser_->is_body_cut) {
       return ec == http::error::header_limit ? State::HeadTooLarge : State::NotHttp;
     }
     if (!had_head && parser_->is_header_done()) {
@@ -66,36 +73,29 @@ AnswerReader::State AnswerReader::parse() {
         continue;
       }
     }
-    const std::string_view got(piece.data(), piece.size() - parser_->get().body().size);
-    const std::size_t room = body_bytes_max - body_.size();
-    body_ += got.substr(0, room);
     // Whoever announces more than is kept need not send it.
     const bool is_more_announced =
         body_.size() == body_bytes_max && !parser_->is_done() && !parser_->chunked() && !parser_->need_eof();
-    if (got.size() > room || is_more_announced) return State::Cut;
+    if (parser_->is_body_cut || is_more_announced) return State::Cut;
     if (ec == http::error::need_more && !parser_->is_done()) {
       if (bytes_ > bytes_max) return status_ == 0 ? State::HeadTooLarge : State::Cut;
       // The head has its own limit; what else the parser keeps for later is the line in front of a chunk.
-      return unused_.size() > head_bytes_max ? State::NotHttp : State::NeedsMore;
+      return bytes.size() > head_bytes_max ? State::NotHttp : State::NeedsMore;
     }
   }
   return State::Complete;
 }
 
 bool AnswerReader::take_head() {
-  const auto& head = parser_->get().base();
-  const int status = static_cast<int>(head.result_int());
-  if (status < 100 || status == 101) return false;
-  const std::size_t codings = head.count(http::field::transfer_encoding);
-  if (codings > 1 || (codings == 1 && (!parser_->chunked() || head.version() < 11 ||
-                                       !boost::beast::iequals(head[http::field::transfer_encoding], "chunked") ||
-                                       head.count(http::field::content_length) > 0))) {
+  if (parser_->status < 100 || parser_->status == 101) return false;
+  const int codings = parser_->transfer_encodings;
+  if (codings > 1 || (codings == 1 && (!parser_->chunked() || parser_->version < 11 || !parser_->is_plainly_chunked ||
+                                       parser_->content_lengths > 0))) {
     return false;
   }
-  if (status < 200) return ++interim_ <= interim_max;
-  status_ = status;
-  const auto wish = head[http::field::retry_after];
-  retry_after_.assign(wish.data(), wish.size());
+  if (parser_->status < 200) return ++interim_ <= interim_max;
+  status_ = parser_->status;
+  retry_after_ = std::move(parser_->retry_after);
   return true;
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 // What a receiver answers, as bytes that come in any pieces. No I/O, and nothing believed: bounded in every direction.
 
-#include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "net/webhook/answer_parser.h"
 
 namespace stele::net {
 
@@ -28,8 +28,9 @@ class AnswerReader {
   };
 
   AnswerReader() { begin(); }
+  AnswerReader(const AnswerReader&) = delete;
 
-  /// After NeedsMore only. The bytes are copied.
+  /// After NeedsMore only. What is needed again of the bytes is copied.
   [[nodiscard]] State take(std::string_view bytes);
   /// The connection has ended, in good order or not.
   [[nodiscard]] State end(bool in_order);
@@ -44,21 +45,20 @@ class AnswerReader {
   [[nodiscard]] std::string& body() { return body_; }
 
  private:
-  using Parser = boost::beast::http::response_parser<boost::beast::http::buffer_body>;
-
   void begin();
-  [[nodiscard]] State parse();
+  /// Takes off the front of `bytes` what is needed no more.
+  [[nodiscard]] State parse(std::string_view& bytes);
   /// False if its body's end could be read in more than one way, or it is no answer to a POST.
   [[nodiscard]] bool take_head();
 
-  std::optional<Parser> parser_;  ///< an optional, because a parser serves one message
-  std::string unused_;            ///< bytes that the parser wants to see again with what follows
-  bool is_begun_ = false;         ///< the parser has taken a part of this message
+  std::string body_;
+  std::optional<AnswerParser> parser_;  ///< an optional, because a parser serves one message
+  std::string unused_;                  ///< bytes that the parser wants to see again with what follows
+  bool is_begun_ = false;               ///< the parser has taken a part of this message
   std::size_t bytes_ = 0;
   int interim_ = 0;  ///< answers of 1xx
   int status_ = 0;
   std::string retry_after_;
-  std::string body_;
 };
 
 }  // namespace stele::net

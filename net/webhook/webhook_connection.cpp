@@ -96,7 +96,8 @@ Task<AnswerReader::State> WebhookConnection::exchange(std::string_view head, std
                                                       AnswerReader& reader) {
   using State = AnswerReader::State;
   const bool sent = co_await write(head, body);
-  std::array<char, 16 * 1024> piece;
+  // Answers are short as a rule, and the frame of this coroutine is to be one that is recycled.
+  std::array<char, 2 * 1024> piece;
   for (;;) {
     auto read = transport_.read_some(asio::buffer(piece));
     const std::size_t bytes = co_await read;
