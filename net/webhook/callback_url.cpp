@@ -92,6 +92,7 @@ Result<CallbackUrl> CallbackUrl::parse(std::string_view text) {
   if (!result.target.empty() && result.target[0] != '/') return refuse("the URL's port must be one of 1 to 65535");
   if (result.target.empty()) result.target = "/";
   if (url.has_query()) result.target += "?" + std::string(url.encoded_query());
+  result.receiver = (result.tls ? "https " : "http ") + result.host + " " + std::to_string(result.port);
   return result;
 }
 

@@ -21,6 +21,7 @@ struct CallbackUrl {
   std::uint16_t port = 0;                           ///< 80 or 443 if the URL names none
   std::string authority;                            ///< for the Host field; the port only where it is not the usual one
   std::string target;                               ///< path and query, as the URL has them
+  std::string receiver;                             ///< scheme, host and port, as nobody else has them
 
   /// http and https, a host, no user, no password, no fragment; at most 2,048 bytes. A host is a name, an IPv4 address
   /// as four decimal numbers, or an IPv6 address without a zone. Other spellings of IPv4 that a resolver would take

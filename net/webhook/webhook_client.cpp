@@ -40,6 +40,7 @@ class WebhookClient::Impl {
  private:
   using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                                            asio::io_context::executor_type>;
+  [[nodiscard]] CallbackUrls::Parsed parsed(const std::string& url);
   void run();
   void look();
   void take_arrivals();
@@ -55,6 +56,8 @@ class WebhookClient::Impl {
   WebhookExchange::Exchanges arrivals_ GUARDED_BY(mutex_);
   WebhooksUnderWay under_way_ GUARDED_BY(mutex_);
   AddressGuard guard_ GUARDED_BY(mutex_);
+  Mutex urls_mutex_;
+  CallbackUrls urls_ GUARDED_BY(urls_mutex_);
   std::atomic<std::uint64_t> connections_{0};
 
   // Its thread's.
@@ -80,7 +83,7 @@ WebhookClient::Impl::Impl(WebhookClientOptions options)
   core_->on_end = [this](WebhookExchange& exchange) {
     if (!exchange.is_beyond_bounds) {
       const MutexLock lock(mutex_);
-      under_way_.remove(exchange.host, exchange.body_bytes);
+      under_way_.remove(exchange.host(), exchange.body_bytes);
     }
     ended_.splice(ended_.end(), running_, exchange.place);
     if (ended_.size() > 1) return;
@@ -108,21 +111,19 @@ void WebhookClient::Impl::run() {
 }
 
 void WebhookClient::Impl::send(api::WebhookRequest request, Done done) {
-  Result<CallbackUrl> url = CallbackUrl::parse(request.url);
-  const std::string host = url ? url->host : std::string();
   const std::size_t bytes = request.body.size();
+  // Memory is not asked for with the mutex held, which the client's thread needs for each answer.
+  WebhookExchange::Exchanges one;
+  one.push_back(std::make_shared<WebhookExchange>(core_, parsed(request.url)));
+  WebhookExchange& exchange = *one.front();
+  exchange.place = one.begin();
+  exchange.body_bytes = bytes;
   MutexLock lock(mutex_);
   if (!stopping_) {
-    const bool is_busy = !under_way_.has_room(host, bytes);
-    WebhookExchange::Exchanges one;
-    one.push_back(std::make_shared<WebhookExchange>(core_, is_busy ? api::WebhookRequest{} : std::move(request),
-                                                    std::move(url), std::move(done)));
-    one.front()->place = one.begin();
-    one.front()->is_beyond_bounds = is_busy;
-    one.front()->host = host;
-    one.front()->body_bytes = bytes;
+    exchange.is_beyond_bounds = !under_way_.has_room(exchange.host(), bytes);
     if (arrivals_.empty()) asio::post(core_->context, [this] { look(); });
-    if (!is_busy) under_way_.add(host, bytes);
+    if (!exchange.is_beyond_bounds) under_way_.add(exchange.host(), bytes);
+    exchange.give(exchange.is_beyond_bounds ? api::WebhookRequest{} : std::move(request), std::move(done));
     arrivals_.splice(arrivals_.end(), one);
     return;
   }
@@ -132,9 +133,15 @@ void WebhookClient::Impl::send(api::WebhookRequest request, Done done) {
   done(std::move(answer));
 }
 
+CallbackUrls::Parsed WebhookClient::Impl::parsed(const std::string& url) {
+  const MutexLock lock(urls_mutex_);
+  return urls_.parse(url);
+}
+
 /// What is new, what is over, and whether that was all.
 void WebhookClient::Impl::look() {
   ended_.clear();
+  for (const auto& exchange : std::exchange(core_->seated, {})) exchange->wake();
   take_arrivals();
   connections_.store(core_->pool.connections(), std::memory_order_relaxed);
   end_if_done();
@@ -180,6 +187,7 @@ void WebhookClient::Impl::wait_for_sweep() {
   timer_.async_wait([this](const boost::system::error_code& ec) {
     if (ec) return;
     core_->pool.sweep(ConnectionPool::Clock::now());
+    core_->deadlines.look();
     look();
     if (!core_->context.stopped()) wait_for_sweep();
   });

@@ -23,18 +23,24 @@ namespace {
 
 constexpr milliseconds timeout_min{1}, timeout_max{60'000};
 constexpr std::size_t addresses_tried_max = 8;
+constexpr std::size_t head_bytes_usual = 500;
+constexpr std::size_t joined_bytes_max = 4096;
 
 }  // namespace
 
-WebhookExchange::WebhookExchange(const std::shared_ptr<WebhookCore>& core, api::WebhookRequest request,
-                                 Result<CallbackUrl> url, api::WebhookSender::Done done)
-    : core_(*core),
-      weak_core_(core),
-      request_(std::move(request)),
-      parsed_url_(std::move(url)),
-      done_(std::move(done)),
-      timeout_(std::clamp(request_.timeout, timeout_min, timeout_max)),
-      timer_(core->context) {}
+WebhookExchange::WebhookExchange(const std::shared_ptr<WebhookCore>& core, CallbackUrls::Parsed url)
+    : core_(*core), weak_core_(core), parsed_url_(std::move(url)) {}
+
+void WebhookExchange::give(api::WebhookRequest request, api::WebhookSender::Done done) noexcept {
+  request_ = std::move(request);
+  done_ = std::move(done);
+  timeout_ = std::clamp(request_.timeout, timeout_min, timeout_max);
+}
+
+const std::string& WebhookExchange::host() const {
+  static const std::string none;
+  return *parsed_url_ ? url().host : none;
+}
 
 void WebhookExchange::start() {
   try {
@@ -58,7 +64,7 @@ void WebhookExchange::stop() {
 
 void WebhookExchange::seated() {
   try {
-    asio::post(core_.context, [self = shared_from_this()] { self->wake(); });
+    core_.seated.push_back(shared_from_this());
   } catch (const std::bad_alloc&) {
     // Its time runs out, and it notices then.
   }
@@ -70,13 +76,12 @@ void WebhookExchange::wake() {
 
 void WebhookExchange::allow_until(Clock::time_point deadline) {
   expired_ = false;
-  const std::uint64_t allowance = ++allowances_;
-  timer_.expires_at(deadline);
-  timer_.async_wait([self = shared_from_this(), allowance](const boost::system::error_code& ec) {
-    if (ec || allowance != self->allowances_) return;
-    self->expired_ = true;
-    self->interrupt();
-  });
+  core_.deadlines.set(*this, deadline);
+}
+
+void WebhookExchange::too_late() {
+  expired_ = true;
+  interrupt();
 }
 
 void WebhookExchange::interrupt() {
@@ -126,13 +131,12 @@ Task<> WebhookExchange::attempt() {
 
 /// False if no attempt can be made.
 bool WebhookExchange::prepare() {
-  if (!parsed_url_) {
-    fail(Outcome::Unsendable, parsed_url_.error().message);
+  if (!*parsed_url_) {
+    fail(Outcome::Unsendable, parsed_url_->error().message);
     return false;
   }
-  url_ = std::move(parsed_url_).value();
-  endpoint = (url_.tls ? "https " : "http ") + url_.host + " " + std::to_string(url_.port);
-  if (url_.tls) {
+  endpoint = url().receiver;
+  if (url().tls) {
     const std::string key = TlsContexts::key_of(request_.tls);
     auto context = core_.tls.get(key, request_.tls);
     if (!context) {
@@ -142,8 +146,10 @@ bool WebhookExchange::prepare() {
     tls_ = std::move(context).value();
     endpoint += " " + key;
   }
-  head_ = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n", url_.target, url_.authority,
-                      request_.body.size());
+  const bool is_joined = request_.body.size() <= joined_bytes_max;
+  head_.reserve(head_bytes_usual + url().target.size() + (is_joined ? request_.body.size() : 0));
+  head_.append("POST ").append(url().target).append(" HTTP/1.1\r\nHost: ").append(url().authority);
+  head_.append("\r\nContent-Length: ").append(std::to_string(request_.body.size())).append("\r\n");
   bool has_type = false, has_agent = false;
   for (const auto& [name, value] : request_.headers) {
     if (const std::string why = api::webhook_header_objection(name, value); !why.empty()) {
@@ -157,17 +163,19 @@ bool WebhookExchange::prepare() {
   if (!has_type) head_ += "Content-Type: application/json\r\n";
   if (!has_agent) head_ += "User-Agent: Stele/" STELE_VERSION "\r\n";
   head_ += "\r\n";
+  // To copy a short one costs less than to send from two places.
+  if (is_joined) head_ += std::exchange(request_.body, {});
   return true;
 }
 
 Task<> WebhookExchange::look_up(Clock::time_point deadline) {
   resolved_.reset();
-  if (url_.address) {
-    resolved_ = ResolvedName{{*url_.address}, {}};
+  if (url().address) {
+    resolved_ = ResolvedName{{*url().address}, {}};
     co_return;
   }
   allow_until(deadline);
-  core_.resolver->resolve(url_.host, [weak_core = weak_core_, weak = weak_from_this()](ResolvedName result) {
+  core_.resolver->resolve(url().host, [weak_core = weak_core_, weak = weak_from_this()](ResolvedName result) {
     const std::shared_ptr<WebhookCore> core = weak_core.lock();
     if (!core) return;
     try {
@@ -190,7 +198,7 @@ std::vector<asio::ip::tcp::endpoint> WebhookExchange::judge() {
   std::string objection;
   const std::vector<asio::ip::address> own = interface_addresses();
   for (const asio::ip::address& address : resolved_->addresses) {
-    const asio::ip::tcp::endpoint candidate(address, url_.port);
+    const asio::ip::tcp::endpoint candidate(address, url().port);
     std::string why = core_.guard.objection(candidate, own);
     if (why.empty()) {
       allowed.push_back(candidate);
@@ -238,7 +246,7 @@ Task<> WebhookExchange::connect() {
   if (!tls_) co_return;
   allow_until(deadline);
   // A name's dot at the end is no part of it in TLS (RFC 6066, 3).
-  const std::string name = url_.host.ends_with('.') ? url_.host.substr(0, url_.host.size() - 1) : url_.host;
+  const std::string name = url().host.ends_with('.') ? url().host.substr(0, url().host.size() - 1) : url().host;
   const bool done = co_await connection_->begin_tls(tls_, name);
   if (done && !is_over()) co_return;
   fail_early(too_late, Outcome::TlsFailed, connection_->failure());
@@ -283,7 +291,7 @@ void WebhookExchange::conclude(AnswerReader::State state, AnswerReader& reader) 
 
 void WebhookExchange::fail(Outcome outcome, std::string_view why) {
   answer_.outcome = outcome;
-  answer_.detail = url_.host.empty() ? std::string(why) : fmt::format("{} port {}: {}", url_.host, url_.port, why);
+  answer_.detail = !*parsed_url_ ? std::string(why) : fmt::format("{} port {}: {}", url().host, url().port, why);
 }
 
 void WebhookExchange::fail_early(std::string_view too_late, Outcome else_outcome, std::string_view else_why) {
@@ -297,8 +305,7 @@ void WebhookExchange::fail_early(std::string_view too_late, Outcome else_outcome
 }
 
 void WebhookExchange::finish() {
-  ++allowances_;
-  timer_.cancel();
+  core_.deadlines.clear(*this);
   if (!may_keep_) connection_.reset();
   if (has_seat) {
     core_.pool.give_back(*this, std::move(connection_));

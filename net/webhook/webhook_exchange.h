@@ -2,7 +2,6 @@
 // One webhook on its way: its turn, the look-up, the guard, the connection, request and answer, against the clock.
 
 #include <atomic>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <coroutine>
@@ -13,15 +12,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/subscriptions/webhook_sender.h"
 #include "net/server/task.h"
 #include "net/webhook/address_guard.h"
-#include "net/webhook/callback_url.h"
+#include "net/webhook/callback_urls.h"
 #include "net/webhook/connection_pool.h"
 #include "net/webhook/name_resolver.h"
 #include "net/webhook/tls_contexts.h"
+#include "net/webhook/webhook_deadlines.h"
 
 namespace stele::net {
 
@@ -32,42 +33,52 @@ struct WebhookCore {
   explicit WebhookCore(const ConnectionBounds& bounds) : pool(bounds) {}
 
   boost::asio::io_context context{1};
+  WebhookDeadlines deadlines{context};
   ConnectionPool pool;
   TlsContexts tls;
   NameResolver* resolver = nullptr;  ///< not owned, so that the last owner of a core may be one of its threads
   AddressGuard guard;
   std::chrono::milliseconds connect_time_max{0};
   std::atomic<std::uint64_t> connections_started{0};
-  /// An exchange has answered: it is to be destroyed once what runs now has returned.
+  /// An exchange has answered: it is to be destroyed once what runs now has returned, and who has its seat by then is
+  /// to be woken.
   std::function<void(WebhookExchange&)> on_end;
+  std::vector<std::shared_ptr<WebhookExchange>> seated{};
 };
 
 /// The context's thread only.
-class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_shared_from_this<WebhookExchange> {
+class WebhookExchange final : public ConnectionPool::Waiter,
+                              public WebhookDeadlines::Party,
+                              public std::enable_shared_from_this<WebhookExchange> {
  public:
   using Outcome = api::WebhookAnswer::Outcome;
   using Exchanges = std::list<std::shared_ptr<WebhookExchange>>;
 
-  /// Any thread. `core` outlives it. `url` is the request's.
-  WebhookExchange(const std::shared_ptr<WebhookCore>& core, api::WebhookRequest request, Result<CallbackUrl> url,
-                  api::WebhookSender::Done done);
+  // Any thread, until it is started.
+  /// `core` outlives it.
+  WebhookExchange(const std::shared_ptr<WebhookCore>& core, CallbackUrls::Parsed url);
+  /// What it is to send to that URL.
+  void give(api::WebhookRequest request, api::WebhookSender::Done done) noexcept;
+  ~WebhookExchange() override { core_.deadlines.clear(*this); }
+  WebhookExchange(const WebhookExchange&) = delete;
 
   void start();
   /// Instead of start(): answers without an attempt.
   void refuse(Outcome outcome, std::string why);
   /// Answers soon, with Cancelled if it is not too late.
   void stop();
+  /// It may go on, if it is waiting for something.
+  void wake();
 
   // The client's.
   Exchanges::iterator place{};
   bool is_beyond_bounds = false;
-  std::string host;
   std::size_t body_bytes = 0;
+  /// Of its URL; empty if that is none.
+  [[nodiscard]] const std::string& host() const;
 
  private:
   using Clock = ConnectionPool::Clock;
-  using Timer =
-      boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, boost::asio::io_context::executor_type>;
   /// co_await: until wake().
   struct Woken {
     WebhookExchange& exchange;
@@ -77,11 +88,13 @@ class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_
   };
 
   void seated() override;
-  void wake();
+  void too_late() override;
   /// From now on there is this much time. Ends what an earlier call allowed.
   void allow_until(Clock::time_point deadline);
   void interrupt();
   [[nodiscard]] bool is_over() const { return expired_ || stopped_; }
+  /// Once it is known that it is one.
+  [[nodiscard]] const CallbackUrl& url() const { return parsed_url_->value(); }
 
   Task<> run();
   Task<> attempt();
@@ -100,16 +113,13 @@ class WebhookExchange final : public ConnectionPool::Waiter, public std::enable_
   WebhookCore& core_;
   const std::weak_ptr<WebhookCore> weak_core_;
   api::WebhookRequest request_;
-  Result<CallbackUrl> parsed_url_;
+  const CallbackUrls::Parsed parsed_url_;
   api::WebhookSender::Done done_;
   const Clock::time_point began_ = Clock::now();
   std::chrono::milliseconds timeout_{0};
-  Timer timer_;
-  std::uint64_t allowances_ = 0;  ///< tells a timer that is late from the one that counts
   bool expired_ = false;
   bool stopped_ = false;
   std::coroutine_handle<> waiting_{};
-  CallbackUrl url_;
   std::shared_ptr<SSL_CTX> tls_;
   std::string head_;
   std::optional<ResolvedName> resolved_;
