@@ -139,9 +139,10 @@ bool Subscription::needs_worker_to_send() {
 
 std::optional<std::vector<Upcast>> Subscription::upcast(const std::vector<std::shared_ptr<const Record>>& records,
                                                         SchemaVersionChoice version) {
+  const ShownVersions versions = shown_versions(shared_.notes, version);
+  if (versions.chains == nullptr) return std::vector<Upcast>();
   std::vector<const Record*> shown;
   for (const auto& record : records) shown.push_back(record.get());
-  const ShownVersions versions = shown_versions(shared_.notes, version);
   const UpcastTerms terms{.abandoned =
                               [this] {
                                 const std::lock_guard lock(mutex_);

@@ -143,6 +143,7 @@ bool DeliveryQueue::may_hold(BatchNumber number, const std::string& aggregate_id
 
 // Attempts.
 
+/// To be begun, or to wait until, at once.
 BatchNumber DeliveryQueue::decide(Known known) {
   const BatchNumber number = state_.last_batch.next();
   BatchDecided decided{number, {}, known.place};
@@ -155,6 +156,11 @@ BatchNumber DeliveryQueue::decide(Known known) {
   if (known.place == BatchPlace::Held) held_batches_.insert(decided.aggregate_id);
   known_.emplace(number, std::move(known));
   step(std::move(decided));
+  return number;
+}
+
+BatchNumber DeliveryQueue::decide_to_wait(Known known) {
+  const BatchNumber number = decide(std::move(known));
   due_batches_.emplace(Timestamp{}, number);
   return number;
 }
@@ -397,7 +403,7 @@ std::optional<BatchNumber> DeliveryQueue::failed(BatchNumber number, std::span<c
 
 /// Of a batch that is no more.
 BatchNumber DeliveryQueue::decide_part(Known part, std::uint32_t attempts) {
-  const BatchNumber number = decide(std::move(part));
+  const BatchNumber number = decide_to_wait(std::move(part));
   if (attempts > 0) wait_until(number, attempts, Timestamp{});
   return number;
 }

@@ -160,6 +160,7 @@ class DeliveryQueue {
   void add_busy(const std::string& aggregate_id);
   void remove_busy(const std::string& aggregate_id);
   BatchNumber decide(Known known);
+  BatchNumber decide_to_wait(Known known);
   Attempt begin(BatchNumber number);
   BatchNumber decide_part(Known part, std::uint32_t attempts);
   BatchNumber begin_part(Known part, std::uint32_t attempts);
