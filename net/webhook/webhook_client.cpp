@@ -112,9 +112,10 @@ void WebhookClient::Impl::run() {
 
 void WebhookClient::Impl::send(api::WebhookRequest request, Done done) {
   const std::size_t bytes = request.body.size();
-  // Memory is not asked for with the mutex held, which the client's thread needs for each answer.
+  // Not with the mutex held, which the client's thread needs for each answer.
+  CallbackUrls::Parsed url = parsed(request.url);
   WebhookExchange::Exchanges one;
-  one.push_back(std::make_shared<WebhookExchange>(core_, parsed(request.url)));
+  one.push_back(std::make_shared<WebhookExchange>(core_, std::move(url), std::move(request)));
   WebhookExchange& exchange = *one.front();
   exchange.place = one.begin();
   exchange.body_bytes = bytes;
@@ -123,7 +124,8 @@ void WebhookClient::Impl::send(api::WebhookRequest request, Done done) {
     exchange.is_beyond_bounds = !under_way_.has_room(exchange.host(), bytes);
     if (arrivals_.empty()) asio::post(core_->context, [this] { look(); });
     if (!exchange.is_beyond_bounds) under_way_.add(exchange.host(), bytes);
-    exchange.give(exchange.is_beyond_bounds ? api::WebhookRequest{} : std::move(request), std::move(done));
+    if (exchange.is_beyond_bounds) exchange.drop_request();
+    exchange.answer_to(std::move(done));
     arrivals_.splice(arrivals_.end(), one);
     return;
   }

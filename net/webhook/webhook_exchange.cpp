@@ -28,13 +28,25 @@ constexpr std::size_t joined_bytes_max = 4096;
 
 }  // namespace
 
-WebhookExchange::WebhookExchange(const std::shared_ptr<WebhookCore>& core, CallbackUrls::Parsed url)
-    : core_(*core), weak_core_(core), parsed_url_(std::move(url)) {}
+WebhookExchange::WebhookExchange(const std::shared_ptr<WebhookCore>& core, CallbackUrls::Parsed url,
+                                 api::WebhookRequest request)
+    : core_(*core),
+      weak_core_(core),
+      parsed_url_(std::move(url)),
+      timeout_(std::clamp(request.timeout, timeout_min, timeout_max)) {
+  compose(request);
+  tls_texts_ = std::move(request.tls);
+  // To copy a short one costs less than to send from two places.
+  if (request.body.size() <= joined_bytes_max) {
+    head_ += request.body;
+  } else {
+    body_ = std::move(request.body);
+  }
+}
 
-void WebhookExchange::give(api::WebhookRequest request, api::WebhookSender::Done done) noexcept {
-  request_ = std::move(request);
-  done_ = std::move(done);
-  timeout_ = std::clamp(request_.timeout, timeout_min, timeout_max);
+void WebhookExchange::drop_request() noexcept {
+  head_ = {};
+  body_ = {};
 }
 
 const std::string& WebhookExchange::host() const {
@@ -117,7 +129,7 @@ Task<> WebhookExchange::attempt() {
     if (!connection_) co_return;
     allow_until(Clock::now() + timeout_);
     AnswerReader reader;
-    const AnswerReader::State state = co_await connection_->exchange(head_, request_.body, reader);
+    const AnswerReader::State state = co_await connection_->exchange(head_, body_, reader);
     // Receivers close kept connections when they please, and that crosses with what is sent.
     const bool is_worn = is_kept && state == AnswerReader::State::BrokenOff && !reader.has_begun() && !is_over();
     if (!is_worn) {
@@ -129,33 +141,18 @@ Task<> WebhookExchange::attempt() {
   }
 }
 
-/// False if no attempt can be made.
-bool WebhookExchange::prepare() {
+void WebhookExchange::compose(const api::WebhookRequest& request) {
   if (!*parsed_url_) {
-    fail(Outcome::Unsendable, parsed_url_->error().message);
-    return false;
+    objection_ = parsed_url_->error().message;
+    return;
   }
-  endpoint = url().receiver;
-  if (url().tls) {
-    const std::string key = TlsContexts::key_of(request_.tls);
-    auto context = core_.tls.get(key, request_.tls);
-    if (!context) {
-      fail(Outcome::Unsendable, context.error().describe());
-      return false;
-    }
-    tls_ = std::move(context).value();
-    endpoint += " " + key;
-  }
-  const bool is_joined = request_.body.size() <= joined_bytes_max;
-  head_.reserve(head_bytes_usual + url().target.size() + (is_joined ? request_.body.size() : 0));
+  head_.reserve(head_bytes_usual + url().target.size() + std::min(request.body.size(), joined_bytes_max));
   head_.append("POST ").append(url().target).append(" HTTP/1.1\r\nHost: ").append(url().authority);
-  head_.append("\r\nContent-Length: ").append(std::to_string(request_.body.size())).append("\r\n");
+  head_.append("\r\nContent-Length: ").append(std::to_string(request.body.size())).append("\r\n");
   bool has_type = false, has_agent = false;
-  for (const auto& [name, value] : request_.headers) {
-    if (const std::string why = api::webhook_header_objection(name, value); !why.empty()) {
-      fail(Outcome::Unsendable, why);
-      return false;
-    }
+  for (const auto& [name, value] : request.headers) {
+    objection_ = api::webhook_header_objection(name, value);
+    if (!objection_.empty()) return;
     head_.append(name).append(": ").append(value).append("\r\n");
     has_type = has_type || same_ignoring_case(name, "Content-Type");
     has_agent = has_agent || same_ignoring_case(name, "User-Agent");
@@ -163,8 +160,24 @@ bool WebhookExchange::prepare() {
   if (!has_type) head_ += "Content-Type: application/json\r\n";
   if (!has_agent) head_ += "User-Agent: Stele/" STELE_VERSION "\r\n";
   head_ += "\r\n";
-  // To copy a short one costs less than to send from two places.
-  if (is_joined) head_ += std::exchange(request_.body, {});
+}
+
+/// False if no attempt can be made.
+bool WebhookExchange::prepare() {
+  if (!objection_.empty()) {
+    fail(Outcome::Unsendable, objection_);
+    return false;
+  }
+  endpoint = url().receiver;
+  if (!url().tls) return true;
+  const std::string key = TlsContexts::key_of(tls_texts_);
+  auto context = core_.tls.get(key, tls_texts_);
+  if (!context) {
+    fail(Outcome::Unsendable, context.error().describe());
+    return false;
+  }
+  tls_ = std::move(context).value();
+  endpoint += " " + key;
   return true;
 }
 

@@ -54,11 +54,12 @@ class WebhookExchange final : public ConnectionPool::Waiter,
   using Outcome = api::WebhookAnswer::Outcome;
   using Exchanges = std::list<std::shared_ptr<WebhookExchange>>;
 
-  // Any thread, until it is started.
-  /// `core` outlives it.
-  WebhookExchange(const std::shared_ptr<WebhookCore>& core, CallbackUrls::Parsed url);
-  /// What it is to send to that URL.
-  void give(api::WebhookRequest request, api::WebhookSender::Done done) noexcept;
+  /// Any thread; the next two as well, until it is started. `core` outlives it. What is left of the request is one
+  /// text, so that the strings of which it was made go where they came from.
+  WebhookExchange(const std::shared_ptr<WebhookCore>& core, CallbackUrls::Parsed url, api::WebhookRequest request);
+  void answer_to(api::WebhookSender::Done done) noexcept { done_ = std::move(done); }
+  /// It will be refused.
+  void drop_request() noexcept;
   ~WebhookExchange() override { core_.deadlines.clear(*this); }
   WebhookExchange(const WebhookExchange&) = delete;
 
@@ -98,6 +99,8 @@ class WebhookExchange final : public ConnectionPool::Waiter,
 
   Task<> run();
   Task<> attempt();
+  /// The text that is sent; else `objection_`.
+  void compose(const api::WebhookRequest& request);
   [[nodiscard]] bool prepare();
   /// Leaves connection_, else has failed.
   Task<> connect();
@@ -112,16 +115,18 @@ class WebhookExchange final : public ConnectionPool::Waiter,
 
   WebhookCore& core_;
   const std::weak_ptr<WebhookCore> weak_core_;
-  api::WebhookRequest request_;
   const CallbackUrls::Parsed parsed_url_;
+  std::string objection_;  ///< to what was to be sent; empty if there is none
+  std::string head_;
+  std::string body_;  ///< empty if it is with the head
+  std::optional<api::WebhookTls> tls_texts_;
   api::WebhookSender::Done done_;
   const Clock::time_point began_ = Clock::now();
-  std::chrono::milliseconds timeout_{0};
+  const std::chrono::milliseconds timeout_;
   bool expired_ = false;
   bool stopped_ = false;
   std::coroutine_handle<> waiting_{};
   std::shared_ptr<SSL_CTX> tls_;
-  std::string head_;
   std::optional<ResolvedName> resolved_;
   std::unique_ptr<WebhookConnection> connection_;
   bool may_keep_ = false;
