@@ -12,7 +12,7 @@ thread_local const void* own_queue = nullptr;
 }  // namespace
 
 void DeliveryThreads::post(DeliveryLane lane, std::function<void()> work) {
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   if (stopping_) return;
   Queue& queue = queues_[static_cast<std::size_t>(lane)];
   queue.work.push_back(std::move(work));
@@ -30,8 +30,7 @@ void DeliveryThreads::post(DeliveryLane lane, std::function<void()> work) {
     }
   }
   const bool goes_on_itself = own_queue == &queue && queue.work.size() == 1;
-  // Whoever is woken needs the mutex first of all.
-  lock.unlock();
+  // With the mutex: whoever posts last may be overtaken by the end of all this.
   if (!goes_on_itself) queue.changed.notify_one();
 }
 

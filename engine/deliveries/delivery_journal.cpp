@@ -228,7 +228,7 @@ DeliveryState DeliveryJournal::state(SubscriptionKey subscription) const {
 
 void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<DeliveryStep>& steps, Durable durable) {
   {
-    MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!closed_) {
       DeliveryState& state = states_[subscription];
       std::string payload;
@@ -251,10 +251,11 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
         callbacks_.push_back(std::move(durable));
         urgent_ = true;
       }
-      if (!options_.background) return write_group();
-      // Whoever is woken needs the mutex first of all.
-      lock.unlock();
-      if (is_news) changed_.notify_all();
+      if (!options_.background) {
+        write_group();
+      } else if (is_news) {
+        changed_.notify_all();
+      }
       return;
     }
   }
