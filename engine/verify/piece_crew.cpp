@@ -2,11 +2,21 @@
 
 #include <utility>
 
+#include "engine/base/check.h"
+
 namespace stele {
 
+namespace {
+
+/// So many that nobody runs out of pieces while the one who hands them out checks one itself.
+constexpr std::size_t kPiecesEachThread = 4;
+
+}  // namespace
+
 PieceCrew::PieceCrew(std::size_t threads) {
-  for (std::size_t i = 0; i < 2 * threads + 1; ++i) free_.push_back(std::make_unique<PieceWork>());
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  STELE_CHECK(threads > 0);
+  for (std::size_t i = 0; i < kPiecesEachThread * threads; ++i) free_.push_back(std::make_unique<PieceWork>());
+  for (std::size_t i = 1; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
 PieceCrew::~PieceCrew() {
@@ -38,7 +48,13 @@ std::unique_ptr<PieceWork> PieceCrew::take() {
   MutexLock lock(mutex_);
   if (under_way_.empty()) return nullptr;
   const std::shared_ptr<Slot> first = under_way_.front();
-  while (!first->is_done) done_.wait(lock);
+  while (!first->is_done) {
+    if (to_do_.empty()) {
+      done_.wait(lock);
+    } else {
+      check_next();
+    }
+  }
   under_way_.pop_front();
   return std::move(first->work);
 }
@@ -50,14 +66,19 @@ void PieceCrew::run() {
   for (;;) {
     while (to_do_.empty() && !stop_) begun_.wait(lock);
     if (stop_) return;
-    const std::shared_ptr<Slot> slot = std::move(to_do_.front());
-    to_do_.pop_front();
-    lock.unlock();
-    check_piece(slot->work->piece, slot->work->checked);
-    lock.lock();
-    slot->is_done = true;
-    done_.notify_one();
+    check_next();
   }
+}
+
+void PieceCrew::check_next() {
+  const std::shared_ptr<Slot> slot = std::move(to_do_.front());
+  to_do_.pop_front();
+  {
+    const MutexUnlock unlocked(mutex_);
+    check_piece(slot->work->piece, slot->work->checked);
+  }
+  slot->is_done = true;
+  done_.notify_one();
 }
 
 }  // namespace stele
