@@ -90,7 +90,12 @@ Result<Resolution> resolve(const Proposal& proposal, const IndexSet::Snapshot& i
   resolution.checked_end = std::max(durable_end, view.sealed_end());
   if (view.part_count() > 1) {
     const std::size_t events = proposal.events.size();
+    const auto prefetch = [&](std::size_t i) {
+      if (i < events) view.prefetch_sealed(proposal.events[i].event_id, proposal.events[i].aggregate_id);
+    };
+    prefetch(0);
     for (std::size_t i = 0; i < events; ++i) {
+      prefetch(i + 1);
       STELE_ASSIGN(const std::optional<Position> duplicate, view.find_sealed_event(proposal.events[i].event_id, wait));
       if (!duplicate) continue;
       resolution.duplicates.resize(events);

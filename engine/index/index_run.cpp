@@ -64,6 +64,10 @@ Result<IndexRun::TimeSample> IndexRun::time_sample(std::uint64_t index) const {
   return TimeSample{get_at<std::uint64_t>(bytes.data()), Timestamp{get_at<std::int64_t>(bytes.data() + 8)}};
 }
 
+void IndexRun::prefetch_event(const Uuid& event_id) const { tables_[kEventIdTable].prefetch(as_bytes(event_id)); }
+
+void IndexRun::prefetch_aggregate(std::string_view id) const { tables_[kAggregates].prefetch(id); }
+
 Result<std::optional<Position>> IndexRun::find_event(const Uuid& event_id, DiskWait wait) const {
   STELE_ASSIGN(const std::optional<std::string> value, tables_[kEventIdTable].find(as_bytes(event_id), wait));
   if (!value) return std::optional<Position>{};

@@ -38,6 +38,9 @@ class IndexRun final : public IndexPart {
     return find_event(event_id, DiskWait::Allowed);
   }
   [[nodiscard]] Result<std::optional<Position>> find_event(const Uuid& event_id, DiskWait wait) const;
+  /// Asks the processor to fetch what tells whether the run has them.
+  void prefetch_event(const Uuid& event_id) const;
+  void prefetch_aggregate(std::string_view id) const;
   [[nodiscard]] Result<std::optional<AggregateSummary>> aggregate(std::string_view id) const override;
   [[nodiscard]] Result<std::optional<AggregateHead>> head(std::string_view id) const override {
     return head(id, DiskWait::Allowed);

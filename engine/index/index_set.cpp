@@ -15,6 +15,13 @@ Result<std::optional<Position>> IndexView::find_event(const Uuid& event_id) cons
   return find_sealed_event(event_id);
 }
 
+void IndexView::prefetch_sealed(const Uuid& event_id, std::string_view aggregate_id) const {
+  for (const auto& run : runs_) {
+    run->prefetch_event(event_id);
+    run->prefetch_aggregate(aggregate_id);
+  }
+}
+
 Result<std::optional<Position>> IndexView::find_sealed_event(const Uuid& event_id, DiskWait wait) const {
   for (auto part = immutable_.rbegin(); part != immutable_.rend(); ++part) {
     if (auto found = (*part)->find(event_id)) return found;

@@ -76,6 +76,8 @@ class PageFile {
   /// Copies verified bytes out. Corrupt or Io, and then damaged() from now on. With DiskWait::Never also WouldWait: the
   /// kernel is asked whether it has a page, unless such a read has used it a few seconds ago.
   [[nodiscard]] Status read(std::uint64_t offset, std::span<char> to, DiskWait wait = DiskWait::Allowed) const;
+  /// Asks the processor to fetch bytes of the body that are about to be read. Only a hint: it never waits or fails.
+  void prefetch(std::uint64_t offset, std::size_t size) const { mapping_->prefetch(ByteOffset{offset}, size); }
   /// Reads a page again and verifies it, whether that was done before or not.
   [[nodiscard]] Status scrub_page(std::uint64_t page) const;
   [[nodiscard]] std::uint64_t page_count() const { return 1 + pages_; }

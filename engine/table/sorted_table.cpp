@@ -298,16 +298,27 @@ bool Table::fits() const {
          root_.filter_offset <= bytes - root_.filter_blocks * kBloomBlockBytes;
 }
 
-Result<bool> Table::may_contain(std::string_view key, DiskWait wait) const {
-  if (root_.keys == 0) return false;
+bool Table::is_in_range(std::string_view key) const {
   const std::string_view bound = key.substr(0, kTableBoundBytes);
-  if (bound < root_.first_key || bound > root_.last_key) return false;
+  return root_.keys > 0 && bound >= root_.first_key && bound <= root_.last_key;
+}
+
+std::uint64_t Table::filter_block_at(std::uint64_t hash) const {
+  return root_.filter_offset + bloom_block_of(hash, root_.filter_blocks) * kBloomBlockBytes;
+}
+
+Result<bool> Table::may_contain(std::string_view key, DiskWait wait) const {
+  if (!is_in_range(key)) return false;
   if (root_.filter_blocks == 0) return true;
   const std::uint64_t hash = table_key_hash(key, filter_seed_);
   BloomBlock block;
-  const std::uint64_t at = root_.filter_offset + bloom_block_of(hash, root_.filter_blocks) * kBloomBlockBytes;
-  STELE_TRY(file_->read(at, {reinterpret_cast<char*>(block.data()), kBloomBlockBytes}, wait));
+  STELE_TRY(file_->read(filter_block_at(hash), {reinterpret_cast<char*>(block.data()), kBloomBlockBytes}, wait));
   return bloom_may_contain(block, hash);
+}
+
+void Table::prefetch(std::string_view key) const {
+  if (root_.filter_blocks == 0 || !is_in_range(key)) return;
+  file_->prefetch(filter_block_at(table_key_hash(key, filter_seed_)), kBloomBlockBytes);
 }
 
 Result<std::optional<std::string>> Table::find(std::string_view key, DiskWait wait) const {

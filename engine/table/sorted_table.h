@@ -136,6 +136,8 @@ class Table {
   [[nodiscard]] bool fits() const;
   /// False: the key is not in the table. Touches one cache line of the filter.
   [[nodiscard]] Result<bool> may_contain(std::string_view key, DiskWait wait = DiskWait::Allowed) const;
+  /// Asks the processor to fetch what may_contain() will look at.
+  void prefetch(std::string_view key) const;
   /// The value of `key`.
   [[nodiscard]] Result<std::optional<std::string>> find(std::string_view key, DiskWait wait = DiskWait::Allowed) const;
 
@@ -166,6 +168,10 @@ class Table {
 
  private:
   [[nodiscard]] Error corrupt(const char* what) const;
+  /// Whether the key lies between the first and the last one.
+  [[nodiscard]] bool is_in_range(std::string_view key) const;
+  /// Where its block of the filter is.
+  [[nodiscard]] std::uint64_t filter_block_at(std::uint64_t hash) const;
   [[nodiscard]] Result<std::uint64_t> child_of(const TablePageCursor& cursor) const;
 
   const PageFile* file_ = nullptr;
