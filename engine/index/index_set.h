@@ -45,8 +45,8 @@ class IndexView {
   [[nodiscard]] Result<IndexPart::TimeBounds> time_bounds(Timestamp time) const;
 
   // Immutable parts only.
-  /// Asks the processor to fetch what find_sealed_event() and sealed_head() will look at first: each run's filters, which
-  /// would otherwise be waited for one by one.
+  /// Asks the processor to fetch what find_sealed_event() and sealed_head() will look at first: each run's filters,
+  /// which would otherwise be waited for one by one.
   void prefetch_sealed(const Uuid& event_id, std::string_view aggregate_id) const;
   [[nodiscard]] Result<std::optional<Position>> find_sealed_event(const Uuid& event_id,
                                                                   DiskWait wait = DiskWait::Allowed) const;
