@@ -15,8 +15,8 @@
 //             answered OutcomeUnknown, the rest Unavailable; nothing more is decided, written or rolled.
 //
 // A segment is rolled only when nothing is unsynced: flush() comes before it; when the next group does not fit, or when
-// seal() asks for it. While SYNCING, room_ is what unsynced_
-// will leave of the active segment; the LogWriter is not touched then.
+// seal() asks for it. While SYNCING, room_ is what unsynced_ will leave of the active segment; the LogWriter is not
+// touched then.
 
 #include "engine/commit/committer.h"
 

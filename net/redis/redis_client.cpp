@@ -5,6 +5,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -12,8 +13,10 @@
 #include <mutex>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "engine/base/clock.h"
+#include "net/http/localhost.h"
 #include "net/log/log.h"
 #include "net/tls/socket.h"
 
@@ -91,17 +94,16 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   void begin() {
     deadline_ = Steady::now() + core_.options.connect_time;
     watch();
+    if (is_localhost(core_.url.host)) {
+      for (const asio::ip::address& address : localhost_addresses()) places_.emplace_back(address, core_.url.port);
+      return connect();
+    }
     resolver_.async_resolve(core_.url.host, std::to_string(core_.url.port),
                             [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
                               if (self->closed_) return;
                               if (ec) return self->fail("its name cannot be resolved: " + ec.message());
-                              asio::async_connect(self->socket_, found,
-                                                  [self](error_code failed, const tcp::endpoint&) {
-                                                    if (self->closed_) return;
-                                                    if (failed)
-                                                      return self->fail("cannot connect: " + failed.message());
-                                                    self->introduce();
-                                                  });
+                              self->places_.assign(found.begin(), found.end());
+                              self->connect();
                             });
   }
 
@@ -126,6 +128,14 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   }
 
  private:
+  void connect() {
+    asio::async_connect(socket_, places_, [self = shared_from_this()](error_code ec, const tcp::endpoint&) {
+      if (self->closed_) return;
+      if (ec) return self->fail("cannot connect: " + ec.message());
+      self->introduce();
+    });
+  }
+
   void fail(const std::string& why) {
     if (closed_) return;
     close();
@@ -255,6 +265,7 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   Core& core_;
   const std::shared_ptr<Core> owner_;
   tcp::resolver resolver_;
+  std::vector<tcp::endpoint> places_;  // where the server may be
   Socket socket_;
   Timer timer_;
   RedisReplyReader reader_;

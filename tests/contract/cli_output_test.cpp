@@ -113,7 +113,7 @@ TEST_CASE("Output.AServerWhoseLogNobodyTakesServesAndEndsInGoodOrder") {
       server->signal(SIGTERM);
       CHECK(server->wait() == 0);
       // What was open is whole.
-      CHECK(run_process({stele_binary(), "serve", "--data", folder.file("data"), "--print-config"}).exit_code == 0);
+      CHECK(run_process({stele_binary(), "verify", folder.file("data")}).exit_code == 0);
     }
   }
 }

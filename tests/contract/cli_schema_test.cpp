@@ -112,6 +112,22 @@ TEST_CASE_FIXTURE(SchemaServer, "SchemaCommand.SaysWhatBreaksBetweenTwoSchemas")
   CHECK(run({"diff", "Burned", "1", schema_file("7")}).exit_code == 1);
 }
 
+TEST_CASE_FIXTURE(SchemaServer, "SchemaCommand.AByteOrderMarkIsNoPartOfAFile") {
+  const std::string mark = "\xEF\xBB\xBF";
+  append(client, event_json("a", "Burned", R"({"n":1})"));
+  const std::string file = schema_file(mark + R"({"required":["n"]})");
+  CHECK(run({"check", "Burned", file}).exit_code == 0);
+  CHECK(run({"register", "Burned", file}).exit_code == 0);
+  write_file(folder.file("plain.json"), R"({"required":["n"]})");
+  CHECK(run({"diff", file, folder.file("plain.json")}).exit_code == 0);
+  write_file(folder.file("upcaster.json"),
+             mark + R"({"from":1,"operations":[{"op":"add","path":"/unit","value":"m/s"}]})");
+  CHECK(run({"register", "Burned", schema_file(mark + R"({"required":["n","unit"]})"), "--upcaster",
+             folder.file("upcaster.json")})
+            .exit_code == 0);
+  CHECK(client.post("/v1/schemas/Cooled", mark + R"({"schema":true})").status == 201);
+}
+
 TEST_CASE_FIXTURE(SchemaServer, "SchemaCommand.WhatWasRegisteredHoldsBehindAKill") {
   REQUIRE(run({"register", "Burned", schema_file(R"({"required":["n"]})")}).exit_code == 0);
   api.kill_and_restart();

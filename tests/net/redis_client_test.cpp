@@ -123,6 +123,14 @@ TEST_CASE("RedisClient.AServerThatSaysNothingIsGivenUpAndTriedAgain") {
   CHECK_FALSE(client->state().connected);
 }
 
+TEST_CASE("RedisClient.NamesBelowLocalhostAreThisMachine") {
+  FakeRedis redis([](std::string_view) { return std::string("+PONG\r\n"); });
+  RedisUrl url = redis.url();
+  url.host = "redis.localhost";
+  RunningClient client(url);
+  CHECK(comes_true([&] { return client->state().connected; }));
+}
+
 TEST_CASE("RedisClient.ANameThatNobodyHasIsSaid") {
   RedisUrl url;
   url.host = "no-such-host.invalid";

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "api/json/json_text.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/output.h"
 #include "tools/cli/printable.h"
@@ -38,6 +39,7 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
     content.append(piece, static_cast<std::size_t>(file.gcount()));
   }
   if (file.bad()) return os_error(EIO, "cannot read", path);
+  content.erase(0, content.size() - api::without_byte_order_mark(content).size());
   if (content.empty()) return Error{.kind = ErrorKind::InvalidArgument, .message = "the file is empty", .file = path};
   if (content.size() > bytes_max)
     return Error{.kind = ErrorKind::TooLarge, .message = "the file is too long", .file = path};

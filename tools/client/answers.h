@@ -20,7 +20,8 @@ inline constexpr HttpTimeouts kFoldTimeouts{.transfer = std::chrono::seconds{120
 /// Says what is wrong with the usage and gives the exit code.
 [[nodiscard]] int wrong_usage(std::string_view command, std::string_view why);
 
-/// A file's content; Io, NotFound as open() says, InvalidArgument if it is empty, TooLarge beyond `bytes_max`.
+/// A file's content without a byte order mark; Io, NotFound as open() says, InvalidArgument if it is empty, TooLarge
+/// beyond `bytes_max`.
 [[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t bytes_max = 64U << 20);
 
 /// A refusal of a script that has a place in it, as compilers say it: `FILE:line:column: message`; empty if it has
