@@ -1,7 +1,7 @@
 #pragma once
 // A mutex whose rules a compiler can check: what it guards (GUARDED_BY) and which functions need it held (REQUIRES).
-// Clang's thread-safety analysis reads them (preset `clang`), other compilers see nothing. It cannot look into lambdas,
-// so a wait is a loop around ConditionVariable::wait() and not a predicate.
+// Clang's thread-safety analysis reads them (`.ci/tidy`, preset `clang`), other compilers see nothing. It cannot look
+// into lambdas, so a wait is a loop around ConditionVariable::wait() and not a predicate.
 
 #include <chrono>
 #include <condition_variable>

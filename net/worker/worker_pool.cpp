@@ -368,8 +368,8 @@ std::uint64_t WorkerPool::retire() {
 
 bool WorkerPool::has_retired(std::uint64_t mark) const {
   const MutexLock lock(impl_->mutex);
-  const auto& at_work = impl_->busy_generations;
-  return impl_->given_up.empty() && !impl_->reaping && (at_work.empty() || *at_work.begin() >= mark);
+  if (!impl_->given_up.empty() || impl_->reaping) return false;
+  return impl_->busy_generations.empty() || *impl_->busy_generations.begin() >= mark;
 }
 
 api::ScriptMetrics WorkerPool::metrics() const {
