@@ -8,6 +8,7 @@
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
 #include "engine/base/numbered_file.h"
+#include "engine/base/zeros.h"
 
 namespace stele {
 namespace {
@@ -367,7 +368,7 @@ Status DeliveryJournal::write_anew(const std::string& states) {
 void DeliveryJournal::put_zeros_ahead() {
   if (size_ <= zeros_end_) return;
   zeros_end_ = size_ + options_.zeros_ahead;
-  (void)file_->write_at(ByteOffset{size_}, std::string(options_.zeros_ahead, '\0'));
+  (void)write_zeros(*file_, size_, zeros_end_);
 }
 
 /// That one is left does no harm: the newest that is whole counts.

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/base/memory_reserve.h"
+#include "engine/base/zeros.h"
 #include "engine/log/log_folder.h"
 
 namespace stele {
@@ -11,15 +12,6 @@ namespace {
 
 constexpr std::uint64_t kChunkBytes = 1ULL << 20;
 constexpr std::uint64_t kSyncEveryBytes = 8ULL << 20;
-
-const std::string& zeros() {
-  static const std::string chunk(kChunkBytes, '\0');
-  return chunk;
-}
-
-Status write_zeros(File& file, std::uint64_t from, std::uint64_t to) {
-  return file.write_at(ByteOffset{from}, std::string_view(zeros()).substr(0, to - from));
-}
 
 std::string prepared_path(const PreallocatorOptions& options, SegmentId id) {
   return options.folder + "/" + segment_name(id, kPreparedSuffix);
@@ -38,9 +30,7 @@ Result<std::unique_ptr<File>> create_segment(const PreallocatorOptions& options,
     STELE_TRY(file->allocate(options.segment_bytes));
     const SegmentHeader header{.store_id = options.store_id, .segment = id, .created = options.clock->now()};
     STELE_TRY(file->write_at(ByteOffset{0}, encode_segment_header(header)));
-    for (std::uint64_t at = kSegmentHeaderBytes; fill && at < options.segment_bytes; at += kChunkBytes) {
-      STELE_TRY(write_zeros(*file, at, std::min(at + kChunkBytes, options.segment_bytes)));
-    }
+    if (fill) STELE_TRY(write_zeros(*file, kSegmentHeaderBytes, options.segment_bytes));
     return file->sync_data();
   };
   if (Status made = make(); !made) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/zeros.h"
 #include "engine/log/log_folder.h"
 #include "engine/recovery/decision_table.h"
 #include "engine/recovery/segment_scan.h"
@@ -36,14 +37,6 @@ Status rewrite(File& file, WindowReader& in, std::uint64_t from, std::uint64_t t
   for (std::uint64_t at = from; at < to; at += kStep) {
     STELE_ASSIGN(const std::string_view bytes, in.bytes(at, std::min(kStep, to - at)));
     STELE_TRY(file.write_at(ByteOffset{at}, bytes));
-  }
-  return {};
-}
-
-Status write_zeros(File& file, std::uint64_t from, std::uint64_t to) {
-  const std::string zeros(std::min<std::uint64_t>(1ULL << 20, to - from), '\0');
-  for (std::uint64_t at = from; at < to; at += zeros.size()) {
-    STELE_TRY(file.write_at(ByteOffset{at}, std::string_view(zeros).substr(0, to - at)));
   }
   return {};
 }
