@@ -13,11 +13,11 @@ namespace stele {
 
 namespace {
 
-constexpr std::string_view kMagic = "STELECKP";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeaderBytes = 48;
-constexpr std::size_t kFrameHeaderBytes = 24;
-constexpr std::string_view kSuffix = ".checkpoints";
+constexpr std::string_view kCheckpointMagic = "STELECKP";
+constexpr std::uint32_t kCheckpointVersion = 1;
+constexpr std::size_t kCheckpointHeaderBytes = 48;
+constexpr std::size_t kCheckpointFrameBytes = 24;
+constexpr std::string_view kCheckpointSuffix = ".checkpoints";
 constexpr std::string_view kUnfinished = ".unfinished";
 constexpr std::uint32_t kWitnessed = 1;
 constexpr std::uint64_t kFileBytesMax = 64U << 20;
@@ -25,11 +25,10 @@ constexpr std::uint64_t kFileBytesMax = 64U << 20;
 constexpr std::uint64_t kThinnedBytesMax = 4U << 20;
 constexpr std::size_t kThinnedFilesMax = 26;  // that one call merges
 constexpr std::int64_t kHourMicros = 3'600'000'000;
-constexpr std::int64_t kDayMicros = 24 * kHourMicros;
 
-std::string header_of(const Uuid& store, std::uint64_t number) {
-  std::string header(kMagic);
-  put<std::uint32_t>(header, kVersion);
+std::string checkpoint_header(const Uuid& store, std::uint64_t number) {
+  std::string header(kCheckpointMagic);
+  put<std::uint32_t>(header, kCheckpointVersion);
   put<std::uint32_t>(header, 0);
   header += as_bytes(store);
   put<std::uint64_t>(header, number);
@@ -49,10 +48,10 @@ std::string frame_of(const KeptCheckpoint& kept) {
 
 /// None where the whole ones end, or at what is no checkpoint.
 std::optional<KeptCheckpoint> take_frame(std::string_view& bytes) {
-  if (bytes.size() < kFrameHeaderBytes) return std::nullopt;
+  if (bytes.size() < kCheckpointFrameBytes) return std::nullopt;
   const std::size_t length = get_at<std::uint32_t>(bytes.data());
-  if (length > kNoteBytesMax || bytes.size() - kFrameHeaderBytes < length) return std::nullopt;
-  const std::string_view payload = bytes.substr(kFrameHeaderBytes, length);
+  if (length > kNoteBytesMax || bytes.size() - kCheckpointFrameBytes < length) return std::nullopt;
+  const std::string_view payload = bytes.substr(kCheckpointFrameBytes, length);
   if (get_at<std::uint64_t>(bytes.data() + 16) != xxh3(bytes.substr(0, 16), payload)) return std::nullopt;
   auto note = parse_note(payload);
   if (!note) return std::nullopt;
@@ -62,7 +61,7 @@ std::optional<KeptCheckpoint> take_frame(std::string_view& bytes) {
                       .witnessed = (get_at<std::uint32_t>(bytes.data() + 4) & kWitnessed) != 0,
                       .checkpoint = std::move(*checkpoint),
                       .note = std::move(*note)};
-  bytes.remove_prefix(kFrameHeaderBytes + length);
+  bytes.remove_prefix(kCheckpointFrameBytes + length);
   return kept;
 }
 
@@ -88,11 +87,12 @@ Status read_file(FileSystem& files, const std::string& path, const Uuid& store_i
   STELE_ASSIGN(const std::uint64_t size, file->size());
   std::string bytes(std::min(size, kFileBytesMax), '\0');
   STELE_TRY(file->read_at(ByteOffset{0}, bytes));
-  if (bytes.size() < kHeaderBytes || bytes.substr(0, kHeaderBytes) != header_of(store_id, number)) {
+  if (bytes.size() < kCheckpointHeaderBytes ||
+      bytes.substr(0, kCheckpointHeaderBytes) != checkpoint_header(store_id, number)) {
     notes.push_back(path + " is no file of this store's checkpoints");
     return {};
   }
-  std::string_view rest = std::string_view(bytes).substr(kHeaderBytes);
+  std::string_view rest = std::string_view(bytes).substr(kCheckpointHeaderBytes);
   while (auto kept = take_frame(rest)) merge_into(to, std::move(*kept));
   if (!rest.empty())
     notes.push_back(path + " has " + std::to_string(rest.size()) + " bytes behind its last whole checkpoint");
@@ -105,7 +105,7 @@ Result<std::vector<std::uint64_t>> numbers_in(FileSystem& files, const std::stri
   if (!exists) return numbers;
   STELE_ASSIGN(const std::vector<std::string> names, files.list(folder));
   for (const std::string& name : names) {
-    if (const auto number = parse_numbered_file_name(name, kSuffix)) numbers.push_back(*number);
+    if (const auto number = parse_numbered_file_name(name, kCheckpointSuffix)) numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
@@ -131,7 +131,9 @@ std::uint64_t bytes_of(const Merged& all) {
   return bytes;
 }
 
-Error closed_error() { return Error{.kind = ErrorKind::Closed, .message = "the folder of checkpoints is closed"}; }
+Error checkpoints_closed() {
+  return Error{.kind = ErrorKind::Closed, .message = "the folder of checkpoints is closed"};
+}
 
 }  // namespace
 
@@ -140,7 +142,7 @@ Result<KeptCheckpoints> read_checkpoints(FileSystem& files, const std::string& f
   Merged all;
   STELE_ASSIGN(const auto numbers, numbers_in(files, folder));
   for (const std::uint64_t number : numbers) {
-    const std::string path = folder + "/" + numbered_file_name(number, kSuffix);
+    const std::string path = folder + "/" + numbered_file_name(number, kCheckpointSuffix);
     const Status read = read_file(files, path, store_id, number, all, found.notes);
     // Merged with another one since the folder was listed, which has all of it.
     if (!read && read.error().kind != ErrorKind::NotFound) return read.error();
@@ -169,7 +171,7 @@ Result<std::unique_ptr<CheckpointFolder>> CheckpointFolder::open(CheckpointFolde
 CheckpointFolder::~CheckpointFolder() = default;
 
 std::string CheckpointFolder::path_of(std::uint64_t number) const {
-  return options_.folder + "/" + numbered_file_name(number, kSuffix);
+  return options_.folder + "/" + numbered_file_name(number, kCheckpointSuffix);
 }
 
 std::optional<KeptCheckpoint> CheckpointFolder::newest() const {
@@ -191,7 +193,7 @@ Status CheckpointFolder::begin_file(Timestamp time) {
   STELE_ASSIGN(auto file, files.open(path_of(number), OpenMode::CreateNew));
   last_number_ = number;  // whatever becomes of it: a name is not used twice
   // The newest one again: what is added next may be the signature of an older one, and the newest is looked for here.
-  std::string begin = header_of(options_.store_id, number);
+  std::string begin = checkpoint_header(options_.store_id, number);
   if (newest_) begin += frame_of(*newest_);
   STELE_TRY(file->write_at(ByteOffset{0}, begin));
   STELE_TRY(file->sync_data());
@@ -206,7 +208,7 @@ Status CheckpointFolder::add(const SignedNote& note, Timestamp time, bool witnes
   STELE_ASSIGN(Checkpoint checkpoint, parse_checkpoint(note.text));
   KeptCheckpoint kept{.time = time, .witnessed = witnessed, .checkpoint = std::move(checkpoint), .note = note};
   const MutexLock lock(mutex_);
-  if (closed_) return closed_error();
+  if (closed_) return checkpoints_closed();
   if (newest_ && newest_->note.text == note.text) {
     Merged both;
     merge_into(both, *newest_);
@@ -232,7 +234,7 @@ Status CheckpointFolder::add(const SignedNote& note, Timestamp time, bool witnes
 Status CheckpointFolder::thin(Timestamp now) {
   FileSystem& files = *options_.file_system;
   const MutexLock lock(mutex_);
-  if (closed_) return closed_error();
+  if (closed_) return checkpoints_closed();
   STELE_ASSIGN(auto numbers, numbers_in(files, options_.folder));
   if (file_ && !numbers.empty()) numbers.pop_back();
   Merged all;
@@ -244,7 +246,7 @@ Status CheckpointFolder::thin(Timestamp now) {
     STELE_TRY(read_file(files, path_of(number), options_.store_id, number, one, doubts));
     // What is not whole is left for whoever looks into it.
     if (!doubts.empty() || one.empty()) continue;
-    const auto is_young = [&](const auto& entry) { return now.micros - entry.second.time.micros < kDayMicros; };
+    const auto is_young = [&](const auto& entry) { return now.micros - entry.second.time.micros < 24 * kHourMicros; };
     if (std::any_of(one.begin(), one.end(), is_young)) continue;
     const std::size_t before = one.size();
     thin_out(one);
@@ -265,7 +267,7 @@ Status CheckpointFolder::thin(Timestamp now) {
   if (left_over) STELE_TRY(files.remove(fresh));
   {
     STELE_ASSIGN(const auto file, files.open(fresh, OpenMode::CreateNew));
-    std::string bytes = header_of(options_.store_id, into);
+    std::string bytes = checkpoint_header(options_.store_id, into);
     for (const auto& [key, kept] : all) bytes += frame_of(kept);
     STELE_TRY(file->write_at(ByteOffset{0}, bytes));
     STELE_TRY(file->sync_data());

@@ -10,21 +10,21 @@ namespace stele {
 
 namespace {
 
-constexpr std::string_view kMagic = "STELETIL";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeaderBytes = 64;
+constexpr std::string_view kTileMagic = "STELETIL";
+constexpr std::uint32_t kTileVersion = 1;
+constexpr std::size_t kTileHeaderBytes = 64;
 
-std::string header_of(const Uuid& store, unsigned level) {
-  std::string header(kMagic);
-  put<std::uint32_t>(header, kVersion);
+std::string tile_header(const Uuid& store, unsigned level) {
+  std::string header(kTileMagic);
+  put<std::uint32_t>(header, kTileVersion);
   put<std::uint32_t>(header, level);
   header += as_bytes(store);
-  header.resize(kHeaderBytes - sizeof(std::uint64_t), '\0');
+  header.resize(kTileHeaderBytes - sizeof(std::uint64_t), '\0');
   put<std::uint64_t>(header, xxh3(header));
   return header;
 }
 
-ByteOffset offset_of(std::uint64_t index) { return ByteOffset{kHeaderBytes + index * sizeof(Digest)}; }
+ByteOffset offset_of(std::uint64_t index) { return ByteOffset{kTileHeaderBytes + index * sizeof(Digest)}; }
 
 }  // namespace
 
@@ -45,10 +45,10 @@ Status TileFiles::open(OpenMode mode) {
     if (!exists) continue;
     STELE_ASSIGN(auto opened, options_.file_system->open(path_of(level), mode));
     STELE_ASSIGN(const std::uint64_t size, opened->size());
-    if (size < kHeaderBytes) continue;
-    std::string header(kHeaderBytes, '\0');
+    if (size < kTileHeaderBytes) continue;
+    std::string header(kTileHeaderBytes, '\0');
     STELE_TRY(opened->read_at(ByteOffset{0}, header));
-    if (header == header_of(options_.store_id, level)) found[level] = std::move(opened);
+    if (header == tile_header(options_.store_id, level)) found[level] = std::move(opened);
   }
   const MutexLock lock(mutex_);
   files_.swap(found);
@@ -59,7 +59,7 @@ Result<std::uint64_t> TileFiles::count(unsigned level) const {
   const auto open = file(level);
   if (open == nullptr) return std::uint64_t{0};
   STELE_ASSIGN(const std::uint64_t size, open->size());
-  return size < kHeaderBytes ? 0 : (size - kHeaderBytes) / sizeof(Digest);
+  return size < kTileHeaderBytes ? 0 : (size - kTileHeaderBytes) / sizeof(Digest);
 }
 
 Status TileFiles::read(unsigned level, std::uint64_t first, std::span<Digest> to) const {
@@ -76,7 +76,7 @@ Result<std::shared_ptr<File>> TileFiles::make(unsigned level) {
   STELE_ASSIGN(const bool exists, files.exists(path_of(level)));
   if (exists) STELE_TRY(files.remove(path_of(level)));
   STELE_ASSIGN(std::shared_ptr<File> made, files.open(path_of(level), OpenMode::CreateNew));
-  STELE_TRY(made->write_at(ByteOffset{0}, header_of(options_.store_id, level)));
+  STELE_TRY(made->write_at(ByteOffset{0}, tile_header(options_.store_id, level)));
   STELE_TRY(files.sync_directory(options_.folder));
   const MutexLock lock(mutex_);
   files_[level] = made;

@@ -15,7 +15,7 @@ namespace stele {
 
 namespace {
 
-using Kind = WitnessAnswer::Kind;
+using AnswerKind = WitnessAnswer::Kind;
 
 constexpr std::string_view kStateLine = "stele/witness/v1\n";
 constexpr std::size_t kChecksumLineBytes = 17;  // 16 hexadecimal digits and a newline
@@ -29,7 +29,7 @@ Error no_state(const char* message, const std::string& path) {
                .file = path};
 }
 
-WitnessAnswer refused(Kind kind, std::string detail, std::uint64_t size = 0) {
+WitnessAnswer refused(AnswerKind kind, std::string detail, std::uint64_t size = 0) {
   return {.kind = kind, .size = size, .cosignatures = {}, .detail = std::move(detail)};
 }
 
@@ -37,17 +37,18 @@ WitnessAnswer refused(Kind kind, std::string detail, std::uint64_t size = 0) {
 std::optional<WitnessAnswer> objection_to(const Checkpoint& checkpoint, const WitnessRequest& request,
                                           const Checkpoint* last) {
   const std::uint64_t size = last == nullptr ? 0 : last->size;
-  if (request.old_size != size) return refused(Kind::OtherSize, "the last checkpoint cosigned has another size", size);
+  if (request.old_size != size)
+    return refused(AnswerKind::OtherSize, "the last checkpoint cosigned has another size", size);
   const bool same_size = last != nullptr && size == checkpoint.size;
   if (same_size && last->root != checkpoint.root) {
-    return refused(Kind::OtherRoot, "another root was cosigned of a checkpoint of this size", size);
+    return refused(AnswerKind::OtherRoot, "another root was cosigned of a checkpoint of this size", size);
   }
   if (size == 0 || same_size) {
     if (request.path.empty()) return std::nullopt;
-    return refused(Kind::Inconsistent, "there is nothing that the proof could be about");
+    return refused(AnswerKind::Inconsistent, "there is nothing that the proof could be about");
   }
   const Status holds = verify_consistency(size, checkpoint.size, request.path, last->root, checkpoint.root);
-  if (!holds) return refused(Kind::Inconsistent, holds.error().message);
+  if (!holds) return refused(AnswerKind::Inconsistent, holds.error().message);
   return std::nullopt;
 }
 
@@ -111,18 +112,18 @@ Status Witness::write_state(const Checkpoint& checkpoint, const SignedNote& note
 
 WitnessAnswer Witness::add_checkpoint(std::string_view bytes) {
   auto request = parse_witness_request(bytes);
-  if (!request) return refused(Kind::Malformed, request.error().message);
+  if (!request) return refused(AnswerKind::Malformed, request.error().message);
   const auto checkpoint = parse_checkpoint(request->note.text);
-  if (!checkpoint) return refused(Kind::Malformed, checkpoint.error().message);
+  if (!checkpoint) return refused(AnswerKind::Malformed, checkpoint.error().message);
   std::vector<NoteVerifier> keys;
   std::copy_if(options_.logs.begin(), options_.logs.end(), std::back_inserter(keys),
                [&](const NoteVerifier& key) { return key.name() == checkpoint->origin; });
-  if (keys.empty()) return refused(Kind::UnknownLog, "this witness does not know the log");
+  if (keys.empty()) return refused(AnswerKind::UnknownLog, "this witness does not know the log");
   const auto by = verified_by(request->note, keys);
-  if (!by) return refused(Kind::UnsignedByLog, by.error().message);
-  if (by->empty()) return refused(Kind::UnsignedByLog, "no key of the log that this witness knows has signed");
+  if (!by) return refused(AnswerKind::UnsignedByLog, by.error().message);
+  if (by->empty()) return refused(AnswerKind::UnsignedByLog, "no key of the log that this witness knows has signed");
   if (request->old_size > checkpoint->size) {
-    return refused(Kind::SizesReversed, "the old size is beyond the checkpoint's");
+    return refused(AnswerKind::SizesReversed, "the old size is beyond the checkpoint's");
   }
 
   const MutexLock lock(mutex_);
@@ -141,10 +142,10 @@ WitnessAnswer Witness::add_checkpoint(std::string_view bytes) {
   sign_note(note, options_.signer, options_.clock->now());
   if (last == nullptr || last->size != checkpoint->size) {
     if (const Status kept = write_state(*checkpoint, note); !kept)
-      return refused(Kind::Failed, kept.error().describe());
+      return refused(AnswerKind::Failed, kept.error().describe());
     cosigned_.insert_or_assign(checkpoint->origin, *checkpoint);
   }
-  return {.kind = Kind::Cosigned,
+  return {.kind = AnswerKind::Cosigned,
           .size = checkpoint->size,
           .cosignatures = format_signatures(std::span(note.signatures).last(1)),
           .detail = {}};

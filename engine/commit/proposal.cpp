@@ -9,10 +9,10 @@ namespace stele {
 namespace {
 
 // The longest record fits its header: seven strings, the tags and the resource.
-constexpr std::size_t kFixedHeaderBytes = 82;
-static_assert(kFixedHeaderBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kTagsMax * (1 + kTagBytesMax) <=
+constexpr std::size_t kHeaderFieldsBytes = 82;
+static_assert(kHeaderFieldsBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kTagsMax * (1 + kTagBytesMax) <=
                   kHeaderBytesMax &&
-              kFixedHeaderBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kResourceBytesMax <=
+              kHeaderFieldsBytes + 7 * (1 + kStringBytesMax) + kExtensionFrameBytes + kResourceBytesMax <=
                   kHeaderBytesMax);
 
 }  // namespace

@@ -9,17 +9,17 @@
 namespace stele {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x4f525053;  // "SPRO"
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint32_t kProposalMagic = 0x4f525053;  // "SPRO"
+constexpr std::uint8_t kProposalVersion = 1;
 
 enum ProposalFlag : std::uint8_t { kIsList = 1U << 0, kHasAfter = 1U << 1, kHasSchemaChange = 1U << 2 };
 enum DraftFlag : std::uint8_t { kGaveUserId = 1U << 0, kHasExpectedSequence = 1U << 1 };
 
-Error corrupt(const char* what) {
+Error corrupt_proposal(const char* what) {
   return Error{.kind = ErrorKind::Corrupt, .message = std::string("proposal: ") + what};
 }
 
-void put_text(std::string& to, std::string_view text) {
+void put_short(std::string& to, std::string_view text) {
   STELE_CHECK(text.size() <= UINT16_MAX);
   put<std::uint16_t>(to, static_cast<std::uint16_t>(text.size()));
   to += text;
@@ -27,7 +27,7 @@ void put_text(std::string& to, std::string_view text) {
 
 void put_texts(std::string& to, const std::vector<std::string>& texts) {
   put<std::uint32_t>(to, static_cast<std::uint32_t>(texts.size()));
-  for (const std::string& text : texts) put_text(to, text);
+  for (const std::string& text : texts) put_short(to, text);
 }
 
 std::string take_text(ByteReader& in) { return std::string(in.take_bytes(in.take<std::uint16_t>())); }
@@ -54,7 +54,7 @@ void put_condition(std::string& to, const Condition& condition) {
   put<std::uint64_t>(to, condition.after ? condition.after->value() : 0);
   put<std::uint32_t>(to, static_cast<std::uint32_t>(condition.aggregates.size()));
   for (const AggregateCondition& wanted : condition.aggregates) {
-    put_text(to, wanted.aggregate_id);
+    put_short(to, wanted.aggregate_id);
     put<std::uint8_t>(to, wanted.last ? 1 : 0);
     put<std::uint64_t>(to, wanted.last ? wanted.last->value() : 0);
   }
@@ -103,7 +103,7 @@ void put_draft(std::string& to, const RecordDraft& draft) {
   append_record(to, header, draft.seed, draft.body());
 }
 
-std::optional<std::string> owned(const std::optional<std::string_view>& text) {
+std::optional<std::string> copy_of(const std::optional<std::string_view>& text) {
   return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
@@ -115,29 +115,29 @@ Result<RecordDraft> draft_of(const Record& record, std::uint8_t flags) {
   draft.given = header.given;
   draft.given.aggregate_type = false;  // is what aggregate_type says
   draft.aggregate_id = header.aggregate_id;
-  draft.aggregate_type = owned(header.aggregate_type);
+  draft.aggregate_type = copy_of(header.aggregate_type);
   draft.event_type = header.event_type;
-  draft.principal = owned(header.principal);
-  if ((flags & kGaveUserId) != 0) draft.user_id = owned(header.user_id);
-  draft.correlation_id = owned(header.correlation_id);
-  draft.causation_id = owned(header.causation_id);
+  draft.principal = copy_of(header.principal);
+  if ((flags & kGaveUserId) != 0) draft.user_id = copy_of(header.user_id);
+  draft.correlation_id = copy_of(header.correlation_id);
+  draft.causation_id = copy_of(header.causation_id);
   draft.schema_version = header.schema_version;
   draft.occurred_at = header.occurred_at;
   if ((flags & kHasExpectedSequence) != 0) draft.expected_sequence = header.sequence;
   draft.tags.assign(header.tags.begin(), header.tags.end());
   draft.outcome = header.outcome;
   draft.retention_class = header.retention_class;
-  draft.resource = owned(header.resource);
-  draft.data = owned(record.body().data);
-  draft.metadata = owned(record.body().metadata);
-  draft.private_fields = owned(record.body().private_fields);
+  draft.resource = copy_of(header.resource);
+  draft.data = copy_of(record.body().data);
+  draft.metadata = copy_of(record.body().metadata);
+  draft.private_fields = copy_of(record.body().private_fields);
   draft.seed = record.seed();
   draft.body_digest = record.body_digest();
   draft.id_uuids = header.id_uuids;
   draft.extensions = encode_extensions(draft.tags, draft.resource);
   const bool for_the_committer = header.kind != RecordKind::Genesis && !header.aggregate_id.empty() &&
                                  !header.event_type.empty() && (header.kind == RecordKind::Action || !draft.resource);
-  if (!for_the_committer) return corrupt("a record that cannot be proposed");
+  if (!for_the_committer) return corrupt_proposal("a record that cannot be proposed");
   return draft;
 }
 
@@ -150,17 +150,17 @@ Result<std::vector<RecordDraft>> take_drafts(ByteReader& in, std::uint32_t count
     const std::string_view frame = in.take_bytes(kRecordFrameBytes);
     STELE_ASSIGN(const std::uint32_t length, record_length(frame));
     (void)in.take_bytes(length - kRecordFrameBytes);
-    if (!in.ok()) return corrupt("cut off in a record");
+    if (!in.ok()) return corrupt_proposal("cut off in a record");
     const std::string_view bytes(frame.data(), length);
     std::copy(bytes.begin(), bytes.end(), record.prepare(length).data());
     STELE_TRY(record.decode());
-    if (record.any_redacted()) return corrupt("a redacted record");
+    if (record.any_redacted()) return corrupt_proposal("a redacted record");
     STELE_ASSIGN(RecordDraft draft, draft_of(record, flags));
     // Whatever a draft cannot hold would be lost without a word.
     again.clear();
     put_draft(again, draft);
     if (static_cast<std::uint8_t>(again[0]) != flags || std::string_view(again).substr(1) != bytes) {
-      return corrupt("a record with members that a proposal does not have");
+      return corrupt_proposal("a record with members that a proposal does not have");
     }
     drafts.push_back(std::move(draft));
   }
@@ -179,8 +179,8 @@ bool distinct_ids(const std::vector<RecordDraft>& drafts) {
 
 std::string encode_proposal(const Proposal& proposal) {
   std::string bytes;
-  put<std::uint32_t>(bytes, kMagic);
-  put<std::uint8_t>(bytes, kVersion);
+  put<std::uint32_t>(bytes, kProposalMagic);
+  put<std::uint8_t>(bytes, kProposalVersion);
   put<std::uint8_t>(
       bytes, static_cast<std::uint8_t>((proposal.is_list ? kIsList : 0) | (proposal.condition.after ? kHasAfter : 0) |
                                        (proposal.schema_change ? kHasSchemaChange : 0)));
@@ -194,34 +194,35 @@ std::string encode_proposal(const Proposal& proposal) {
 }
 
 Result<Proposal> decode_proposal(std::string_view bytes) {
-  if (bytes.size() < sizeof(std::uint64_t)) return corrupt("too short");
+  if (bytes.size() < sizeof(std::uint64_t)) return corrupt_proposal("too short");
   const std::string_view content = bytes.substr(0, bytes.size() - sizeof(std::uint64_t));
   ByteReader in(content);
-  if (in.take<std::uint32_t>() != kMagic) return corrupt("not one");
-  if (in.take<std::uint8_t>() != kVersion) {
+  if (in.take<std::uint32_t>() != kProposalMagic) return corrupt_proposal("not one");
+  if (in.take<std::uint8_t>() != kProposalVersion) {
     return Error{.kind = ErrorKind::NewerFormat, .message = "proposal: unknown version"};
   }
-  if (get_at<std::uint64_t>(content.data() + content.size()) != xxh3(content)) return corrupt("checksum mismatch");
+  if (get_at<std::uint64_t>(content.data() + content.size()) != xxh3(content))
+    return corrupt_proposal("checksum mismatch");
   const auto flags = in.take<std::uint8_t>();
-  if ((flags & ~(kIsList | kHasAfter | kHasSchemaChange)) != 0) return corrupt("unknown flags");
+  if ((flags & ~(kIsList | kHasAfter | kHasSchemaChange)) != 0) return corrupt_proposal("unknown flags");
   const std::uint32_t events = in.take<std::uint16_t>();
   const std::uint32_t attached = in.take<std::uint16_t>();
-  if (events + attached == 0 || events + attached > UINT16_MAX) return corrupt("impossible number of records");
+  if (events + attached == 0 || events + attached > UINT16_MAX) return corrupt_proposal("impossible number of records");
   Proposal proposal;
   proposal.is_list = (flags & kIsList) != 0;
   const auto schema_change = in.take<std::uint64_t>();
   if ((flags & kHasSchemaChange) != 0) proposal.schema_change = Position{schema_change};
-  if (schema_change != 0 && !proposal.schema_change) return corrupt("a change of schemas without its flag");
+  if (schema_change != 0 && !proposal.schema_change) return corrupt_proposal("a change of schemas without its flag");
   if (!take_condition(in, (flags & kHasAfter) != 0, proposal.condition) || !in.ok()) {
-    return corrupt("malformed condition");
+    return corrupt_proposal("malformed condition");
   }
   STELE_ASSIGN(proposal.events, take_drafts(in, events));
   STELE_ASSIGN(proposal.attached, take_drafts(in, attached));
-  if (!in.at_end()) return corrupt("bytes behind its end");
-  if (!distinct_ids(proposal.events)) return corrupt("two events with one id");
+  if (!in.at_end()) return corrupt_proposal("bytes behind its end");
+  if (!distinct_ids(proposal.events)) return corrupt_proposal("two events with one id");
   const bool no_action = std::all_of(proposal.events.begin(), proposal.events.end(),
                                      [](const RecordDraft& draft) { return draft.kind == RecordKind::Event; });
-  if (!no_action) return corrupt("an action among the events");
+  if (!no_action) return corrupt_proposal("an action among the events");
   return proposal;
 }
 

@@ -13,12 +13,12 @@
 namespace stele {
 namespace {
 
-constexpr std::string_view kMagic = "STELEDLV";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeaderBytes = 48;
-constexpr std::size_t kFrameHeaderBytes = 24;
+constexpr std::string_view kJournalMagic = "STELEDLV";
+constexpr std::uint32_t kJournalVersion = 1;
+constexpr std::size_t kJournalHeaderBytes = 48;
+constexpr std::size_t kJournalFrameBytes = 24;
 constexpr std::size_t kPayloadBytesMax = 64U << 20;
-constexpr std::string_view kSuffix = ".journal";
+constexpr std::string_view kJournalSuffix = ".journal";
 
 enum class JournalFrameKind : std::uint32_t {
   Steps = 1,
@@ -26,9 +26,9 @@ enum class JournalFrameKind : std::uint32_t {
   Complete = 3,  ///< behind the states that a file begins with: it replaces the one before
 };
 
-std::string header_of(const Uuid& store, std::uint64_t number) {
-  std::string header(kMagic);
-  put<std::uint32_t>(header, kVersion);
+std::string journal_header(const Uuid& store, std::uint64_t number) {
+  std::string header(kJournalMagic);
+  put<std::uint32_t>(header, kJournalVersion);
   put<std::uint32_t>(header, 0);
   header += as_bytes(store);
   put<std::uint64_t>(header, number);
@@ -59,8 +59,8 @@ void seal_frames(std::string& frames, std::uint64_t number) {
     const std::size_t payload = get_at<std::uint32_t>(frames.data() + at);
     const std::string_view all = frames;
     put_at<std::uint64_t>(frames.data() + at + 16,
-                          checksum_of(all.substr(at, 16), number, all.substr(at + kFrameHeaderBytes, payload)));
-    at += kFrameHeaderBytes + payload;
+                          checksum_of(all.substr(at, 16), number, all.substr(at + kJournalFrameBytes, payload)));
+    at += kJournalFrameBytes + payload;
   }
 }
 
@@ -71,15 +71,15 @@ struct Frame {
 };
 /// None where the whole frames end.
 std::optional<Frame> take_frame(std::string_view& bytes, std::uint64_t number) {
-  if (bytes.size() < kFrameHeaderBytes) return std::nullopt;
+  if (bytes.size() < kJournalFrameBytes) return std::nullopt;
   const std::size_t payload = get_at<std::uint32_t>(bytes.data());
-  if (payload > kPayloadBytesMax || bytes.size() - kFrameHeaderBytes < payload) return std::nullopt;
+  if (payload > kPayloadBytesMax || bytes.size() - kJournalFrameBytes < payload) return std::nullopt;
   Frame frame{static_cast<JournalFrameKind>(get_at<std::uint32_t>(bytes.data() + 4)),
-              SubscriptionKey{get_at<std::uint64_t>(bytes.data() + 8)}, bytes.substr(kFrameHeaderBytes, payload)};
+              SubscriptionKey{get_at<std::uint64_t>(bytes.data() + 8)}, bytes.substr(kJournalFrameBytes, payload)};
   if (get_at<std::uint64_t>(bytes.data() + 16) != checksum_of(bytes.substr(0, 16), number, frame.payload)) {
     return std::nullopt;
   }
-  bytes.remove_prefix(kFrameHeaderBytes + payload);
+  bytes.remove_prefix(kJournalFrameBytes + payload);
   return frame;
 }
 
@@ -142,7 +142,7 @@ std::string frames_of(const States& states) {
   return frames;
 }
 
-Error closed_error() { return Error{.kind = ErrorKind::Closed, .message = "the journal of deliveries is closed"}; }
+Error journal_closed() { return Error{.kind = ErrorKind::Closed, .message = "the journal of deliveries is closed"}; }
 
 }  // namespace
 
@@ -168,7 +168,7 @@ Result<std::unique_ptr<DeliveryJournal>> DeliveryJournal::open(DeliveryJournalOp
 DeliveryJournal::~DeliveryJournal() { (void)close(); }
 
 std::string DeliveryJournal::path(std::uint64_t number) const {
-  return options_.folder + "/" + numbered_file_name(number, kSuffix);
+  return options_.folder + "/" + numbered_file_name(number, kJournalSuffix);
 }
 
 Status DeliveryJournal::load() {
@@ -178,7 +178,7 @@ Status DeliveryJournal::load() {
   STELE_ASSIGN(const std::vector<std::string> names, disk.list(options_.folder));
   std::vector<std::uint64_t> numbers;
   for (const std::string& name : names) {
-    if (const auto number = parse_numbered_file_name(name, kSuffix)) numbers.push_back(*number);
+    if (const auto number = parse_numbered_file_name(name, kJournalSuffix)) numbers.push_back(*number);
   }
   std::sort(numbers.rbegin(), numbers.rend());
   number_ = numbers.empty() ? 0 : numbers.front();
@@ -190,20 +190,21 @@ Status DeliveryJournal::load() {
     STELE_ASSIGN(const std::uint64_t size, (*file)->size());
     std::string bytes(size, '\0');
     STELE_TRY((*file)->read_at(ByteOffset{0}, bytes));
-    if (bytes.size() < kHeaderBytes || !std::string_view(bytes).starts_with(kMagic)) continue;  // not finished
-    if (xxh3(std::string_view(bytes).substr(0, kHeaderBytes - 8)) != get_at<std::uint64_t>(bytes.data() + 40)) {
+    if (bytes.size() < kJournalHeaderBytes || !std::string_view(bytes).starts_with(kJournalMagic))
+      continue;  // not finished
+    if (xxh3(std::string_view(bytes).substr(0, kJournalHeaderBytes - 8)) != get_at<std::uint64_t>(bytes.data() + 40)) {
       notes_.push_back("the header of a journal of deliveries is damaged [" + path(number) + "]");
       continue;
     }
-    if (get_at<std::uint32_t>(bytes.data() + 8) != kVersion) {
+    if (get_at<std::uint32_t>(bytes.data() + 8) != kJournalVersion) {
       return Error{.kind = ErrorKind::NewerFormat, .message = "a newer journal of deliveries", .file = path(number)};
     }
-    if (bytes.substr(0, kHeaderBytes) != header_of(options_.store_id, number)) {
+    if (bytes.substr(0, kJournalHeaderBytes) != journal_header(options_.store_id, number)) {
       return Error{
           .kind = ErrorKind::Foreign, .message = "a journal of another store's deliveries", .file = path(number)};
     }
     bool doubt = false;
-    auto states = states_of(std::string_view(bytes).substr(kHeaderBytes), number, doubt);
+    auto states = states_of(std::string_view(bytes).substr(kJournalHeaderBytes), number, doubt);
     if (doubt) notes_.push_back("a journal of deliveries makes no sense from some place on [" + path(number) + "]");
     if (!states) continue;
     const MutexLock lock(mutex_);
@@ -260,7 +261,7 @@ void DeliveryJournal::append(SubscriptionKey subscription, const std::vector<Del
       return;
     }
   }
-  if (durable) durable(closed_error());
+  if (durable) durable(journal_closed());
 }
 
 void DeliveryJournal::forget(SubscriptionKey subscription) {
@@ -353,7 +354,7 @@ Status DeliveryJournal::write_anew(const std::string& states) {
   STELE_ASSIGN(std::unique_ptr<File> file, disk.open(path(number), OpenMode::CreateNew));
   std::string bytes = states;
   seal_frames(bytes, number);
-  bytes.insert(0, header_of(options_.store_id, number));
+  bytes.insert(0, journal_header(options_.store_id, number));
   STELE_TRY(file->write_at(ByteOffset{0}, bytes));
   STELE_TRY(file->sync_data());
   STELE_TRY(disk.sync_directory(options_.folder));
@@ -376,7 +377,7 @@ void DeliveryJournal::remove_files_before(std::uint64_t number) {
   const auto names = options_.file_system->list(options_.folder);
   if (!names) return;
   for (const std::string& name : *names) {
-    const auto old = parse_numbered_file_name(name, kSuffix);
+    const auto old = parse_numbered_file_name(name, kJournalSuffix);
     if (old && *old < number) (void)options_.file_system->remove(path(*old));
   }
 }
@@ -391,11 +392,11 @@ void DeliveryJournal::tell_when_written(Durable durable) {
       return;
     }
   }
-  durable(closed_error());
+  durable(journal_closed());
 }
 
 Status DeliveryJournal::flush() {
-  Status result = closed_error();
+  Status result = journal_closed();
   if (options_.background) {
     Mutex mutex;
     ConditionVariable done;
@@ -430,7 +431,7 @@ Status DeliveryJournal::close() {
     const MutexLock lock(mutex_);
     too_late.swap(callbacks_);
   }
-  for (const Durable& callback : too_late) callback(closed_error());
+  for (const Durable& callback : too_late) callback(journal_closed());
   return flushed;
 }
 

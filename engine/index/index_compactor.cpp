@@ -15,7 +15,7 @@ namespace {
 /// A full disk may have space again, a failing one may work again.
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::chrono::seconds kPauseMax{600};
-constexpr int kBackgroundNice = 10;
+constexpr int kCompactionNice = 10;
 
 /// Runs of about the same size have the same class: 1 part, 4 parts, 16 parts …
 unsigned size_class(std::uint64_t records, std::uint64_t part_records_max) {
@@ -137,7 +137,7 @@ void IndexCompactor::run(Task task) {
   prepare_thread_memory();
   (void)prctl(PR_SET_NAME, task == Task::Flush ? "index flush" : "index compact", 0UL, 0UL, 0UL);
   // Of a thread on Linux. Flushing holds appends up when it is late, merging never does.
-  if (task == Task::Compact) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+  if (task == Task::Compact) (void)setpriority(PRIO_PROCESS, 0, kCompactionNice);
   MutexLock lock(mutex_);
   while (!stop_) {
     const std::uint64_t seen = rounds_;

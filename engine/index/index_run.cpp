@@ -9,7 +9,6 @@ namespace stele {
 namespace {
 
 constexpr std::size_t kTimeSampleBytes = 16;
-constexpr auto kAggregates = static_cast<std::size_t>(KeyKind::Aggregate);
 
 }  // namespace
 
@@ -66,7 +65,7 @@ Result<IndexRun::TimeSample> IndexRun::time_sample(std::uint64_t index) const {
 
 void IndexRun::prefetch_event(const Uuid& event_id) const { tables_[kEventIdTable].prefetch(as_bytes(event_id)); }
 
-void IndexRun::prefetch_aggregate(std::string_view id) const { tables_[kAggregates].prefetch(id); }
+void IndexRun::prefetch_aggregate(std::string_view id) const { tables_[kAggregateTable].prefetch(id); }
 
 Result<std::optional<Position>> IndexRun::find_event(const Uuid& event_id, DiskWait wait) const {
   STELE_ASSIGN(const std::optional<std::string> value, tables_[kEventIdTable].find(as_bytes(event_id), wait));
@@ -81,7 +80,7 @@ Result<std::optional<Position>> IndexRun::find_event(const Uuid& event_id, DiskW
 Result<bool> IndexRun::find_aggregate(std::string_view id, std::string& bytes, StoredAggregate& to,
                                       std::string_view& list, DiskWait wait) const {
   if (id.size() > kStringBytesMax) return false;
-  STELE_ASSIGN(std::optional<std::string> value, tables_[kAggregates].find(id, wait));
+  STELE_ASSIGN(std::optional<std::string> value, tables_[kAggregateTable].find(id, wait));
   if (!value) return false;
   bytes = std::move(*value);
   list = bytes;
@@ -138,7 +137,7 @@ Result<std::vector<std::string>> IndexRun::aggregate_ids(const std::optional<std
   if (type && type->size() > kStringBytesMax) return ids;
   const std::string front = type ? typed_aggregate_key(*type, {}) : std::string();
   const std::string wanted = front + std::string(prefix);
-  Table::Cursor cursor(tables_[type ? kTypedAggregateTable : kAggregates]);
+  Table::Cursor cursor(tables_[type ? kTypedAggregateTable : kAggregateTable]);
   STELE_TRY(cursor.seek(front + std::string(std::max(prefix, from))));
   while (cursor.valid() && ids.size() < limit && cursor.key().starts_with(wanted)) {
     ids.push_back(cursor.key().substr(front.size()));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t kChunkOrdinals = 128;
 constexpr std::size_t kSkipEntryBytes = 8;
-constexpr std::size_t kWriteBytes = 64 * 1024;
+constexpr std::size_t kPostingWriteBytes = 64 * 1024;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Status PostingWriter::push(std::uint32_t ordinal) {
   put_varint(bytes_, count_ == 0 ? ordinal : ordinal - last_);
   last_ = ordinal;
   ++count_;
-  if (bytes_.size() < kWriteBytes) return {};
+  if (bytes_.size() < kPostingWriteBytes) return {};
   if (written_ == 0) begin_ = file_.offset();
   written_ += bytes_.size();
   Status status = file_.append(bytes_);

@@ -18,6 +18,7 @@ inline constexpr PageFileKind kRunFile{"STELERUN", 1};
 /// One table for each kind of key, in this order, then one from event ids to ordinals and one of the aggregates that
 /// begin in the run and have a type (typed_aggregate_key()), without values.
 inline constexpr std::size_t kRunTables = kKeyKinds + 2;
+inline constexpr auto kAggregateTable = static_cast<std::size_t>(KeyKind::Aggregate);
 inline constexpr std::size_t kEventIdTable = kKeyKinds;
 inline constexpr std::size_t kTypedAggregateTable = kKeyKinds + 1;
 

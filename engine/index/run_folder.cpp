@@ -6,7 +6,7 @@
 namespace stele {
 namespace {
 
-constexpr std::size_t kDigits = 16;
+constexpr std::size_t kPositionDigits = 16;
 
 std::optional<std::uint64_t> parse_digits(std::string_view digits) {
   std::uint64_t value = 0;
@@ -27,11 +27,12 @@ std::string run_name(Position first, Position end) {
 }
 
 std::optional<RunName> parse_run_name(std::string_view name) {
-  if (name.size() != 2 * kDigits + 1 + kRunSuffix.size() || !name.ends_with(kRunSuffix) || name[kDigits] != '-') {
+  if (name.size() != 2 * kPositionDigits + 1 + kRunSuffix.size() || !name.ends_with(kRunSuffix) ||
+      name[kPositionDigits] != '-') {
     return std::nullopt;
   }
-  const auto first = parse_digits(name.substr(0, kDigits));
-  const auto end = parse_digits(name.substr(kDigits + 1, kDigits));
+  const auto first = parse_digits(name.substr(0, kPositionDigits));
+  const auto end = parse_digits(name.substr(kPositionDigits + 1, kPositionDigits));
   if (!first || !end || *first >= *end) return std::nullopt;
   return RunName{Position{*first}, Position{*end}};
 }

@@ -11,7 +11,6 @@ namespace stele {
 namespace {
 
 using OrdinalVisitor = std::function<Status(std::uint32_t)>;
-constexpr auto kAggregates = static_cast<std::size_t>(KeyKind::Aggregate);
 
 /// Runs through the keys of one table of one source in order.
 class KeyCursor {
@@ -25,9 +24,9 @@ class KeyCursor {
   [[nodiscard]] virtual Status ordinals(const OrdinalVisitor& visit) = 0;
 };
 
-class Source {
+class TableSource {
  public:
-  virtual ~Source() = default;
+  virtual ~TableSource() = default;
   [[nodiscard]] virtual Position first() const = 0;
   [[nodiscard]] virtual Position end() const = 0;
   [[nodiscard]] virtual std::uint64_t keys(std::size_t table) const = 0;
@@ -137,7 +136,7 @@ class MemoryTypedAggregateCursor final : public KeyCursor {
   std::size_t at_ = 0;
 };
 
-class MemorySource final : public Source {
+class MemorySource final : public TableSource {
  public:
   explicit MemorySource(const Memtable& part) : part_(part) {}
   Position first() const override { return part_.first(); }
@@ -145,14 +144,14 @@ class MemorySource final : public Source {
   std::uint64_t keys(std::size_t table) const override {
     if (table == kEventIdTable) return part_.event_ids().size();
     if (table == kTypedAggregateTable) return part_.aggregates().size();
-    if (table == kAggregates) return part_.aggregates().size();
+    if (table == kAggregateTable) return part_.aggregates().size();
     return part_.lists(static_cast<KeyKind>(table)).size();
   }
   Result<std::unique_ptr<KeyCursor>> cursor(std::size_t table) const override {
     using Made = std::unique_ptr<KeyCursor>;
     if (table == kEventIdTable) return Made(std::make_unique<MemoryEventIdCursor>(part_.event_ids()));
     if (table == kTypedAggregateTable) return Made(std::make_unique<MemoryTypedAggregateCursor>(part_.aggregates()));
-    if (table == kAggregates) return Made(std::make_unique<MemoryAggregateCursor>(part_.aggregates()));
+    if (table == kAggregateTable) return Made(std::make_unique<MemoryAggregateCursor>(part_.aggregates()));
     return Made(std::make_unique<MemoryListCursor>(part_.lists(static_cast<KeyKind>(table))));
   }
   std::uint64_t times() const override { return part_.times().size(); }
@@ -194,7 +193,7 @@ class StoredCursor final : public KeyCursor {
       return visit(static_cast<std::uint32_t>(ordinal));
     }
     StoredAggregate skipped;
-    if (table_ == kAggregates && !StoredAggregate::decode(value, skipped)) return malformed();
+    if (table_ == kAggregateTable && !StoredAggregate::decode(value, skipped)) return malformed();
     STELE_ASSIGN(StoredPostings list, StoredPostings::open(run_.file(), value));
     return list.for_each(
         [&](std::uint32_t ordinal) -> Status { return ordinal < run_.size() ? visit(ordinal) : Status(malformed()); });
@@ -212,7 +211,7 @@ class StoredCursor final : public KeyCursor {
   Table::Cursor cursor_;
 };
 
-class RunSource final : public Source {
+class RunSource final : public TableSource {
  public:
   explicit RunSource(const IndexRun& run) : run_(run) {}
   Position first() const override { return run_.first(); }
@@ -233,7 +232,7 @@ class RunSource final : public Source {
   const IndexRun& run_;
 };
 
-using Sources = std::vector<std::unique_ptr<Source>>;
+using Sources = std::vector<std::unique_ptr<TableSource>>;
 
 /// The value of one key: lists of all sources that have it, one behind the other.
 Status merge_values(std::size_t table, std::span<KeyCursor* const> having, std::span<const std::uint32_t> bases,
@@ -247,7 +246,7 @@ Status merge_values(std::size_t table, std::span<KeyCursor* const> having, std::
       return {};
     });
   }
-  if (table == kAggregates) {
+  if (table == kAggregateTable) {
     STELE_ASSIGN(StoredAggregate whole, having.front()->aggregate());
     STELE_ASSIGN(const StoredAggregate last, having.back()->aggregate());
     whole.last_sequence = last.last_sequence;
@@ -321,7 +320,7 @@ Status write_tail(PageFileWriter& file, const Sources& sources, RunDirectory& di
   if (!directory.replay) return {};
   std::size_t begin = sources.size();
   while (begin > 0) {
-    const Source& source = *sources[begin - 1];
+    const TableSource& source = *sources[begin - 1];
     const bool same_segment = source.replay() && source.replay()->log.segment == directory.replay->log.segment;
     if (!same_segment || source.tail_first() == source.end()) break;
     --begin;

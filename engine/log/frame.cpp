@@ -12,7 +12,7 @@ constexpr std::string_view kSegmentMagic = "STELESEG";
 constexpr std::string_view kTrailerMagic = "STELEEND";
 constexpr std::size_t kSegmentHeaderFields = 48;  // what the checksum covers
 constexpr std::size_t kLinkAt = 64;
-constexpr std::size_t kChecksumAt = 72;
+constexpr std::size_t kFrameChecksumAt = 72;
 
 /// Of what may change when the frame is rewritten.
 std::uint64_t content_hash(std::string_view frame) { return xxh3(frame.substr(0, kLinkAt), frame.substr(kFrameBytes)); }
@@ -41,7 +41,7 @@ void write_fields(std::string& frame, FrameHeader& header) {
 
 void write_hashes(std::string& frame, std::uint64_t content, std::uint64_t link) {
   put_at<std::uint64_t>(frame.data() + kLinkAt, link);
-  put_at<std::uint64_t>(frame.data() + kChecksumAt, checksum_of(content, link));
+  put_at<std::uint64_t>(frame.data() + kFrameChecksumAt, checksum_of(content, link));
 }
 
 }  // namespace
@@ -125,7 +125,7 @@ std::optional<FrameHeader> parse_frame_header(std::string_view bytes, const Uuid
 
 bool frame_checksum_holds(std::string_view frame) {
   const auto link = get_at<std::uint64_t>(frame.data() + kLinkAt);
-  return checksum_of(content_hash(frame), link) == get_at<std::uint64_t>(frame.data() + kChecksumAt);
+  return checksum_of(content_hash(frame), link) == get_at<std::uint64_t>(frame.data() + kFrameChecksumAt);
 }
 
 std::string encode_footer(FrameHeader header, const Footer& footer, const std::vector<std::uint32_t>& offsets) {

@@ -35,7 +35,9 @@ enum Flag : std::uint16_t {
   kGaveAggregateType = 1U << 15,
 };
 
-Error corrupt(const char* what) { return Error{.kind = ErrorKind::Corrupt, .message = std::string("record: ") + what}; }
+Error corrupt_record(const char* what) {
+  return Error{.kind = ErrorKind::Corrupt, .message = std::string("record: ") + what};
+}
 
 /// Writes forward into room that is known to suffice.
 class Writer {
@@ -233,9 +235,9 @@ EncodedRecord append_record(std::string& to, const RecordHeader& header, const S
 }
 
 Result<std::uint32_t> record_length(std::string_view frame) {
-  if (frame.size() < kRecordFrameBytes) return corrupt("truncated frame");
+  if (frame.size() < kRecordFrameBytes) return corrupt_record("truncated frame");
   const auto length = get_at<std::uint32_t>(frame.data());
-  if (length < kRecordFrameBytes + kFixedHeaderBytes) return corrupt("impossible length");
+  if (length < kRecordFrameBytes + kFixedHeaderBytes) return corrupt_record("impossible length");
   return length;
 }
 
@@ -246,23 +248,23 @@ std::span<char> Record::prepare(std::size_t size) {
 
 Status Record::decode() {
   STELE_ASSIGN(const std::uint32_t length, record_length(bytes_));
-  if (length != bytes_.size()) return corrupt("length does not agree with its place");
+  if (length != bytes_.size()) return corrupt_record("length does not agree with its place");
   char* const frame = bytes_.data();
   const auto checksum = get_at<std::uint64_t>(frame + 8);
   std::memcpy(frame + 8, frame, 8);  // in place of the checksum, so that what it covers lies in one piece
   const bool intact = xxh3({frame + 8, length - 8}) == checksum;
   put_at<std::uint64_t>(frame + 8, checksum);
-  if (!intact) return corrupt("checksum mismatch");
+  if (!intact) return corrupt_record("checksum mismatch");
   redacted_.bits = get_at<std::uint8_t>(frame + 4);
   if (!redacted_.without(BodyMemberSet::all()).empty() || get_at<std::uint8_t>(frame + 5) != 0 ||
       get_at<std::uint16_t>(frame + 6) != 0) {
-    return corrupt("unknown frame flags");
+    return corrupt_record("unknown frame flags");
   }
 
   const std::string_view content(frame + kRecordFrameBytes, length - kRecordFrameBytes);
   const auto header_length = get_at<std::uint16_t>(content.data() + 4);
   if (header_length < kFixedHeaderBytes || header_length > content.size() || header_length > kHeaderBytesMax) {
-    return corrupt("impossible header length");
+    return corrupt_record("impossible header length");
   }
   header_bytes_ = content.substr(0, header_length);
   const char* const fixed = header_bytes_.data();
@@ -270,17 +272,17 @@ Status Record::decode() {
     return Error{.kind = ErrorKind::NewerFormat, .message = "record: unknown header version"};
   }
   const auto kind = get_at<std::uint8_t>(fixed + 1);
-  if (kind > static_cast<std::uint8_t>(RecordKind::Action)) return corrupt("unknown kind");
+  if (kind > static_cast<std::uint8_t>(RecordKind::Action)) return corrupt_record("unknown kind");
   // Every member is assigned, because what an earlier record left must not stay; clearing them all first cost as much
   // again.
   header_.kind = static_cast<RecordKind>(kind);
   const auto flags = get_at<std::uint16_t>(fixed + 2);
-  if ((flags & kNoFlag) != 0) return corrupt("unknown flags");
+  if ((flags & kNoFlag) != 0) return corrupt_record("unknown flags");
   const auto has = [flags](Flag flag) { return (flags & flag) != 0; };
   const auto outcome = get_at<std::uint8_t>(fixed + 6);
   if (outcome > static_cast<std::uint8_t>(ActionOutcome::Failed) ||
       (outcome != 0 && header_.kind != RecordKind::Action)) {
-    return corrupt("impossible outcome");
+    return corrupt_record("impossible outcome");
   }
   header_.outcome = static_cast<ActionOutcome>(outcome);
   header_.retention_class = get_at<std::uint8_t>(fixed + 7);
@@ -326,9 +328,9 @@ Status Record::decode() {
   id_if(kHasCorrelationId, kCorrelationIdIsUuid, uuid_texts_[1], header_.correlation_id, uuids.correlation);
   id_if(kHasCausationId, kCausationIdIsUuid, uuid_texts_[2], header_.causation_id, uuids.causation);
   header_.extensions = in.take_bytes(in.take<std::uint16_t>());
-  if (!in.at_end()) return corrupt("header fields do not fill the header");
-  if (!read_extensions(header_)) return corrupt("malformed extensions");
-  if (header_.commit_index >= header_.commit_count) return corrupt("place in the commit is beyond its count");
+  if (!in.at_end()) return corrupt_record("header fields do not fill the header");
+  if (!read_extensions(header_)) return corrupt_record("malformed extensions");
+  if (header_.commit_index >= header_.commit_count) return corrupt_record("place in the commit is beyond its count");
 
   // Body: the seed while nothing is redacted; after that a salt for each member that is left and a digest for each that
   // is not.
@@ -341,7 +343,7 @@ Status Record::decode() {
   if (!count_secret(BodyMember::Data, header_.data_length) ||
       !count_secret(BodyMember::Metadata, header_.metadata_length) ||
       !count_secret(BodyMember::Private, header_.private_length)) {
-    return corrupt("an absent member is marked as redacted");
+    return corrupt_record("an absent member is marked as redacted");
   }
   if (redacted_.empty()) secret_bytes = std::min(secret_bytes, kSeedBytes);
   secrets_ = rest.take_bytes(secret_bytes);
@@ -356,7 +358,7 @@ Status Record::decode() {
   take(BodyMember::Data, header_.data_length, body_.data);
   take(BodyMember::Metadata, header_.metadata_length, body_.metadata);
   take(BodyMember::Private, header_.private_length, body_.private_fields);
-  if (!rest.at_end()) return corrupt("body lengths do not fill the record");
+  if (!rest.at_end()) return corrupt_record("body lengths do not fill the record");
   return {};
 }
 

@@ -9,7 +9,7 @@
 namespace stele {
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;
+constexpr std::uint64_t kMemoryPageBytes = 4096;
 /// More than most records have.
 constexpr std::uint64_t kFirstBytes = 512;
 
@@ -83,7 +83,7 @@ Status Segment::read_unmarked(Position position, Record& to) const {
   if (offset > size || size - offset < kRecordFrameBytes) return beyond();
   // Most records are whole after the first copy. It ends with the page, so that no page is touched that the record is
   // not on.
-  const std::uint64_t rest_of_page = kPageBytes - offset % kPageBytes;
+  const std::uint64_t rest_of_page = kMemoryPageBytes - offset % kMemoryPageBytes;
   const std::uint64_t first =
       std::max<std::uint64_t>(kRecordFrameBytes, std::min({kFirstBytes, rest_of_page, size - offset}));
   const std::span<char> begin = to.prepare(first);

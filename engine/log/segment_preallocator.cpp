@@ -11,7 +11,7 @@ namespace stele {
 namespace {
 
 constexpr std::uint64_t kChunkBytes = 1ULL << 20;
-constexpr std::uint64_t kSyncEveryBytes = 8ULL << 20;
+constexpr std::uint64_t kFillSyncBytes = 8ULL << 20;
 
 std::string prepared_path(const PreallocatorOptions& options, SegmentId id) {
   return options.folder + "/" + segment_name(id, kPreparedSuffix);
@@ -161,7 +161,7 @@ Status SegmentPreallocator::fill_throttled(File& file) {
     const std::uint64_t end = std::min(at + kChunkBytes, options_.segment_bytes);
     STELE_TRY(write_zeros(file, at, end));
     unsynced += end - at;
-    if (unsynced >= kSyncEveryBytes) {
+    if (unsynced >= kFillSyncBytes) {
       STELE_TRY(file.sync_data());
       unsynced = 0;
     }

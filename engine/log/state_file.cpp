@@ -9,14 +9,14 @@
 namespace stele {
 namespace {
 
-constexpr std::string_view kMagic = "STELEST1";
+constexpr std::string_view kStateMagic = "STELEST1";
 constexpr std::size_t kVersionAt = 8;
-constexpr std::size_t kChecksumAt = 72;
+constexpr std::size_t kStateChecksumAt = 72;
 constexpr std::size_t kStateBytes = 80;
 constexpr std::uint64_t kFileBytes = 4096;
 
 std::string encode(const DurableState& state, std::uint64_t version) {
-  std::string bytes(kMagic);
+  std::string bytes(kStateMagic);
   put<std::uint64_t>(bytes, version);
   bytes.append(as_bytes(state.store_id));
   put<std::uint64_t>(bytes, state.end.value());
@@ -25,7 +25,7 @@ std::string encode(const DurableState& state, std::uint64_t version) {
   put<std::uint32_t>(bytes, state.process_id);
   put<std::uint32_t>(bytes, state.closed_cleanly ? 1 : 0);
   put<std::uint64_t>(bytes, 0);
-  STELE_CHECK(bytes.size() == kChecksumAt);
+  STELE_CHECK(bytes.size() == kStateChecksumAt);
   put<std::uint64_t>(bytes, xxh3(bytes));
   return bytes;
 }
@@ -65,11 +65,11 @@ std::optional<DurableState> read_state(FileSystem& file_system, const std::strin
     if (!(*file)->read_at(ByteOffset{0}, bytes)) return std::nullopt;
     const std::string_view view(bytes.data(), bytes.size());
     if (get_at<std::uint64_t>(bytes.data() + kVersionAt) % 2 != 0 ||
-        xxh3(view.substr(0, kChecksumAt)) != get_at<std::uint64_t>(bytes.data() + kChecksumAt)) {
+        xxh3(view.substr(0, kStateChecksumAt)) != get_at<std::uint64_t>(bytes.data() + kStateChecksumAt)) {
       continue;
     }
     ByteReader in(view);
-    if (in.take_bytes(kMagic.size()) != kMagic) return std::nullopt;
+    if (in.take_bytes(kStateMagic.size()) != kStateMagic) return std::nullopt;
     (void)in.take<std::uint64_t>();
     DurableState state;
     state.store_id = in.take_uuid();

@@ -12,7 +12,7 @@
 namespace stele {
 namespace {
 
-constexpr int kBackgroundNice = 15;
+constexpr int kScrubNice = 15;
 /// A small store need not be read more often.
 constexpr std::chrono::hours kPassEvery{1};
 
@@ -60,7 +60,7 @@ void Scrubber::stop() {
 void Scrubber::run() {
   prepare_thread_memory();
   (void)prctl(PR_SET_NAME, "scrubber", 0UL, 0UL, 0UL);
-  (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);  // of this thread only, on Linux
+  (void)setpriority(PRIO_PROCESS, 0, kScrubNice);  // of this thread only, on Linux
   for (;;) {
     const auto next = std::chrono::steady_clock::now() + kPassEvery;
     try {

@@ -11,9 +11,9 @@
 namespace stele {
 namespace {
 
-constexpr std::uint64_t kWriteBytes = 1ULL << 20;
+constexpr std::uint64_t kRewriteBytes = 1ULL << 20;
 /// In small steps, so that the sync of a group of the log never waits behind a big one.
-constexpr std::uint64_t kSyncEveryBytes = 8ULL << 20;
+constexpr std::uint64_t kRewriteSyncBytes = 8ULL << 20;
 
 Error damaged(const std::string& path, std::uint64_t offset, std::string what) {
   return Error{.kind = ErrorKind::Corrupt, .message = std::move(what), .file = path, .offset = offset};
@@ -26,7 +26,7 @@ class Output {
   [[nodiscard]] std::uint64_t offset() const { return written_ + buffer_.size(); }
   [[nodiscard]] Status append(std::string_view bytes) {
     buffer_.append(bytes);
-    return buffer_.size() < kWriteBytes ? Status{} : write();
+    return buffer_.size() < kRewriteBytes ? Status{} : write();
   }
   [[nodiscard]] Status finish() {
     STELE_TRY(write());
@@ -42,7 +42,7 @@ class Output {
     written_ += buffer_.size();
     unsynced_ += buffer_.size();
     buffer_.clear();
-    if (unsynced_ < kSyncEveryBytes) return {};
+    if (unsynced_ < kRewriteSyncBytes) return {};
     unsynced_ = 0;
     return file_.sync_data();
   }

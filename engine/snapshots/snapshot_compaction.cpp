@@ -17,7 +17,7 @@ std::uint32_t tier_of(std::uint64_t bytes) {
 }
 
 /// An input and the place in it.
-struct Source {
+struct StateSource {
   const SnapshotFile* file;
   Table::Cursor cursor;
 };
@@ -42,7 +42,7 @@ class Merge {
   [[nodiscard]] Result<SnapshotFileName> run(SnapshotFileName name) {
     if (forgets_deletions_) return Error{.kind = ErrorKind::Corrupt, .message = "deletions cannot be read any more"};
     std::uint64_t keys_max = 0;
-    for (Source& source : sources_) {
+    for (StateSource& source : sources_) {
       keys_max += source.file->keys();
       if (!source.cursor.seek("")) return unusable(source.file);
     }
@@ -50,14 +50,14 @@ class Merge {
                                                                context_.store_id, keys_max, context_.limiter));
     while (true) {
       std::string key;
-      for (const Source& source : sources_) {
+      for (const StateSource& source : sources_) {
         if (source.cursor.valid() && (key.empty() || source.cursor.key() < key)) key = source.cursor.key();
       }
       if (key.empty()) break;
       STELE_TRY(take(key, *writer));
       if (context_.between) context_.between();
     }
-    for (const Source& source : sources_) {
+    for (const StateSource& source : sources_) {
       if (source.cursor.valid()) return unusable(source.file);  // an empty key: not one of ours
     }
     return writer->finish();
@@ -79,7 +79,7 @@ class Merge {
     candidates_.clear();
     bool deletion = false;
     for (std::size_t i = 0; i < sources_.size(); ++i) {
-      Source& source = sources_[i];
+      StateSource& source = sources_[i];
       if (!source.cursor.valid() || source.cursor.key() != key) continue;
       if (!split) return unusable(source.file);
       if (split->name.empty()) {
@@ -122,9 +122,9 @@ class Merge {
   const SnapshotCompactionContext& context_;
   const bool with_oldest_;
   bool forgets_deletions_ = false;
-  std::vector<Source> sources_;   // newest first
-  std::string aggregate_;         // deletion key of the aggregate at hand
-  std::size_t deleted_from_ = 0;  // sources from this one on are deleted as far as the aggregate goes
+  std::vector<StateSource> sources_;  // newest first
+  std::string aggregate_;             // deletion key of the aggregate at hand
+  std::size_t deleted_from_ = 0;      // sources from this one on are deleted as far as the aggregate goes
   std::vector<Candidate> candidates_;
   std::string copy_;
 };

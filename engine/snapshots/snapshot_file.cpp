@@ -11,9 +11,9 @@ namespace stele {
 namespace {
 
 constexpr PageFileKind kKind{"STELESNP", 1};
-constexpr std::size_t kDigits = 16;
-constexpr std::uint64_t kNumberMax = 9'000'000'000'000'000;  // later numbers still have kDigits
-constexpr std::string_view kSuffix = ".snap";
+constexpr std::size_t kNumberDigits = 16;
+constexpr std::uint64_t kNumberMax = 9'000'000'000'000'000;  // later numbers still have kNumberDigits
+constexpr std::string_view kStatesSuffix = ".snap";
 constexpr std::string_view kDeletionsSuffix = ".del.snap";
 constexpr std::string_view kTemporarySuffix = ".tmp";
 
@@ -24,13 +24,13 @@ static_assert(kSnapshotKeepMax * kStateEntryBytesMax <= kTableValueBytesMax);
 std::uint64_t filter_seed(const Uuid& store_id) { return xxh3(as_bytes(store_id)); }
 
 bool take_number(std::string_view& text, std::uint64_t& value) {
-  if (text.size() < kDigits) return false;
+  if (text.size() < kNumberDigits) return false;
   value = 0;
-  for (const char c : text.substr(0, kDigits)) {
+  for (const char c : text.substr(0, kNumberDigits)) {
     if (c < '0' || c > '9') return false;
     value = value * 10 + static_cast<std::uint64_t>(c - '0');
   }
-  text.remove_prefix(kDigits);
+  text.remove_prefix(kNumberDigits);
   return true;
 }
 
@@ -40,7 +40,7 @@ std::string SnapshotFileName::text() const {
   char digits[64];
   std::snprintf(digits, sizeof digits, "%016llu-%016llu", static_cast<unsigned long long>(low),
                 static_cast<unsigned long long>(high));
-  return std::string(digits).append(deletions ? kDeletionsSuffix : kSuffix);
+  return std::string(digits).append(deletions ? kDeletionsSuffix : kStatesSuffix);
 }
 
 std::string SnapshotFileName::temporary() const {
@@ -55,7 +55,7 @@ std::optional<SnapshotFileName> SnapshotFileName::parse(std::string_view text) {
     return std::nullopt;
   }
   name.deletions = text == kDeletionsSuffix;
-  if (!name.deletions && text != kSuffix) return std::nullopt;
+  if (!name.deletions && text != kStatesSuffix) return std::nullopt;
   return name;
 }
 

@@ -11,8 +11,8 @@
 namespace stele {
 namespace {
 
-constexpr std::uint64_t kWriteBytes = 256 * 1024;
-constexpr std::uint64_t kSyncEveryBytes = 8ULL << 20;
+constexpr std::uint64_t kPageWriteBytes = 256 * 1024;
+constexpr std::uint64_t kPageSyncBytes = 8ULL << 20;
 constexpr std::uint64_t kChecksumsPerPage = kPageBytes / sizeof(std::uint64_t);
 constexpr std::size_t kHeaderFixedBytes = 72;
 constexpr std::size_t kHeaderChecksumAt = kPageBytes - 8;
@@ -56,8 +56,8 @@ Result<std::unique_ptr<PageFileWriter>> PageFileWriter::create(FileSystem& file_
 }
 
 Status PageFileWriter::append(std::string_view bytes) {
-  while (buffer_.size() + bytes.size() >= kWriteBytes) {
-    const std::size_t fitting = kWriteBytes - buffer_.size();
+  while (buffer_.size() + bytes.size() >= kPageWriteBytes) {
+    const std::size_t fitting = kPageWriteBytes - buffer_.size();
     buffer_.append(bytes.substr(0, fitting));
     bytes.remove_prefix(fitting);
     STELE_TRY(write_whole_pages());
@@ -96,7 +96,7 @@ Status PageFileWriter::write_whole_pages() {
   unsynced_ += bytes;
   buffer_.erase(0, bytes);
   // In small steps, so that the sync of a group of the log never waits behind a big one.
-  if (unsynced_ < kSyncEveryBytes) return {};
+  if (unsynced_ < kPageSyncBytes) return {};
   unsynced_ = 0;
   return file_->sync_data();
 }
