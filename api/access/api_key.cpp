@@ -20,7 +20,7 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kKeysVersion = 1;
 
 Error corrupt(const KeyStore& store, std::string why) {
   return Error{.kind = ErrorKind::Corrupt,
@@ -107,7 +107,7 @@ Result<std::vector<ApiKey>> read_api_keys(const KeyStore& store) {
       root["keys"].get(list) != simdjson::SUCCESS) {
     return corrupt(store, "it is not a JSON object with version and keys");
   }
-  if (version != kVersion) {
+  if (version != kKeysVersion) {
     return Error{.kind = ErrorKind::NewerFormat,
                  .message = "the list of API keys was written by another version of stele",
                  .file = store.folder() + "/" + kApiKeysFile};
@@ -125,7 +125,7 @@ Result<std::vector<ApiKey>> read_api_keys(const KeyStore& store) {
 Status write_api_keys(const KeyStore& store, const std::vector<ApiKey>& keys) {
   std::string text;
   JsonWriter json(text);
-  json.begin_object().key("version").number(kVersion).key("keys").begin_array();
+  json.begin_object().key("version").number(kKeysVersion).key("keys").begin_array();
   for (const ApiKey& key : keys) {
     text += '\n';
     json.begin_object();

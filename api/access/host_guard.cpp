@@ -10,7 +10,7 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::size_t kNameBytesMax = 253;
+constexpr std::size_t kHostBytesMax = 253;
 constexpr std::string_view kLocalhost = "localhost";
 
 bool is_port(std::string_view text) {
@@ -18,7 +18,7 @@ bool is_port(std::string_view text) {
                           std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
-bool is_ipv6(std::string_view text) {
+bool is_ipv6_host(std::string_view text) {
   text = text.substr(0, text.find('%'));  // without its zone
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   if (text.size() >= buffer.size()) return false;
@@ -28,7 +28,7 @@ bool is_ipv6(std::string_view text) {
 }
 
 /// Also 127.1 and 0x7f000001: what ends with a number is never looked up as a name.
-bool is_ipv4(std::string_view text) {
+bool is_ipv4_host(std::string_view text) {
   std::array<char, 64> buffer{};
   if (text.empty() || text.front() < '0' || text.front() > '9' || text.size() >= buffer.size()) return false;
   std::memcpy(buffer.data(), text.data(), text.size());
@@ -45,14 +45,15 @@ bool HostGuard::admits(std::string_view authority) const {
   if (!active_ || authority.empty()) return true;
   if (authority.front() == '[') {
     const std::size_t end = authority.find(']');
-    return end != std::string_view::npos && is_port(authority.substr(end + 1)) && is_ipv6(authority.substr(1, end - 1));
+    return end != std::string_view::npos && is_port(authority.substr(end + 1)) &&
+           is_ipv6_host(authority.substr(1, end - 1));
   }
   const std::size_t colon = std::min(authority.find(':'), authority.size());
   if (!is_port(authority.substr(colon))) return false;
   std::string_view host = authority.substr(0, colon);
   if (host.ends_with('.')) host.remove_suffix(1);
-  if (host == "127.0.0.1" || is_ipv4(host)) return true;
-  std::array<char, kNameBytesMax> buffer;
+  if (host == "127.0.0.1" || is_ipv4_host(host)) return true;
+  std::array<char, kHostBytesMax> buffer;
   if (host.empty() || host.size() > buffer.size()) return false;
   std::transform(host.begin(), host.end(), buffer.begin(), lower);
   const std::string_view name(buffer.data(), host.size());
@@ -65,7 +66,7 @@ bool HostGuard::admits(std::string_view authority) const {
 
 std::optional<std::string> host_name(std::string_view text) {
   if (text.ends_with('.')) text.remove_suffix(1);
-  if (text.empty() || text.size() > kNameBytesMax || text.front() == '.' || text.find("..") != std::string_view::npos) {
+  if (text.empty() || text.size() > kHostBytesMax || text.front() == '.' || text.find("..") != std::string_view::npos) {
     return std::nullopt;
   }
   std::string name(text);

@@ -23,7 +23,7 @@ constexpr std::size_t kCoordinateBytes = 32;
 constexpr int kRsaBitsMin = 2048;
 constexpr int kRsaBitsMax = 8192;
 constexpr std::size_t kRsaExponentBytesMax = 8;
-constexpr std::size_t kKeysMax = 100;
+constexpr std::size_t kJwksMax = 100;
 
 template <auto function>
 struct FreeBy {
@@ -111,7 +111,7 @@ std::optional<std::string> der_signature(std::string_view raw) {
   return der;
 }
 
-std::string_view name_of(Jwk::Algorithm algorithm) {
+std::string_view jws_name(Jwk::Algorithm algorithm) {
   switch (algorithm) {
     case Jwk::Algorithm::EdDsa:
       return "EdDSA";
@@ -124,19 +124,19 @@ std::string_view name_of(Jwk::Algorithm algorithm) {
 }
 
 /// Empty if it is missing or no text.
-std::string_view text_in(const dom::object& object, std::string_view name) {
+std::string_view text_or_empty(const dom::object& object, std::string_view name) {
   std::string_view text;
   return object[name].get(text) == simdjson::SUCCESS ? text : std::string_view();
 }
 
 /// Empty if it is missing or no base64url.
 std::string bytes_in(const dom::object& object, std::string_view name) {
-  return base64url_decode(text_in(object, name)).value_or("");
+  return base64url_decode(text_or_empty(object, name)).value_or("");
 }
 
 /// Whether the key is there to check signatures with; what does not say is.
 bool is_for_signatures(const dom::object& object) {
-  if (const auto use = text_in(object, "use"); !use.empty() && use != "sig") return false;
+  if (const auto use = text_or_empty(object, "use"); !use.empty() && use != "sig") return false;
   dom::array operations;
   if (object["key_ops"].get(operations) != simdjson::SUCCESS) return true;
   return std::any_of(operations.begin(), operations.end(), [](const dom::element& operation) {
@@ -146,15 +146,15 @@ bool is_for_signatures(const dom::object& object) {
 }
 
 std::optional<Jwk::Algorithm> algorithm_of(const dom::object& object) {
-  const std::string_view kind = text_in(object, "kty");
-  const std::string_view curve = text_in(object, "crv");
-  const std::string_view named = text_in(object, "alg");
+  const std::string_view kind = text_or_empty(object, "kty");
+  const std::string_view curve = text_or_empty(object, "crv");
+  const std::string_view named = text_or_empty(object, "alg");
   std::optional<Jwk::Algorithm> algorithm;
   if (kind == "OKP" && curve == "Ed25519") algorithm = Jwk::Algorithm::EdDsa;
   if (kind == "EC" && curve == "P-256") algorithm = Jwk::Algorithm::Es256;
   if (kind == "RSA") algorithm = Jwk::Algorithm::Rs256;
   if (!algorithm) return std::nullopt;
-  const bool same = named.empty() || named == name_of(*algorithm) ||
+  const bool same = named.empty() || named == jws_name(*algorithm) ||
                     (*algorithm == Jwk::Algorithm::EdDsa && named == "Ed25519");  // RFC 9864
   return same ? algorithm : std::nullopt;
 }
@@ -165,7 +165,7 @@ Error refused(std::size_t index, const char* why) {
 
 }  // namespace
 
-std::string_view Jwk::algorithm_name() const { return name_of(algorithm_); }
+std::string_view Jwk::algorithm_name() const { return jws_name(algorithm_); }
 
 bool Jwk::verify(std::string_view message, std::string_view signature) const {
   std::string der;
@@ -199,7 +199,7 @@ Result<JwkSet> JwkSet::parse(std::string_view json) {
   std::size_t index = 0;
   for (const dom::element element : list) {
     const std::size_t at = index++;
-    if (at == kKeysMax) return whole("it holds more than 100 keys");
+    if (at == kJwksMax) return whole("it holds more than 100 keys");
     dom::object object;
     if (element.get(object) != simdjson::SUCCESS) return refused(at, "is no object");
     for (const char* secret : {"d", "p", "q", "k"}) {
@@ -208,7 +208,7 @@ Result<JwkSet> JwkSet::parse(std::string_view json) {
     }
     const auto algorithm = algorithm_of(object);
     if (!algorithm || !is_for_signatures(object)) continue;
-    const std::string_view kid = text_in(object, "kid");
+    const std::string_view kid = text_or_empty(object, "kid");
     if (kid.empty()) return refused(at, "has no kid");
     if (set.find(kid) != nullptr) return refused(at, "has the kid of an earlier one");
     Jwk::Handle key;

@@ -9,13 +9,13 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::uint32_t kOthers = 077;
+constexpr std::uint32_t kNotOfOwner = 077;
 constexpr std::uint64_t kFileBytesMax = 64ULL << 20;
 constexpr std::chrono::milliseconds kLockStep{10};
 constexpr int kLockSteps = 500;
 
 Status check_private(const FileInfo& info, const std::string& path, const char* remedy) {
-  if ((info.permissions & kOthers) == 0) return {};
+  if ((info.permissions & kNotOfOwner) == 0) return {};
   return Error{
       .kind = ErrorKind::InvalidArgument,
       .message = fmt::format("others than the owner can look into the key store (mode {:04o}); run: chmod {} {}",

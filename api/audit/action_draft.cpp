@@ -13,7 +13,7 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::string_view kAggregateType = "$audit";
+constexpr std::string_view kAuditType = "$audit";
 constexpr std::string_view kPrivateBegin = R"({"remoteAddress":)";
 /// kResourceBytesMax of the engine: `kind:name`.
 constexpr std::size_t kResourceMax = 319;
@@ -24,7 +24,7 @@ RecordDraft draft_of(const AuditedAction& action, ActionOutcome outcome, std::st
   draft.kind = RecordKind::Action;
   draft.event_id = make_uuid_v7(clock);
   draft.aggregate_id = std::string(kActionPrefix) += name_of(retention);
-  draft.aggregate_type = kAggregateType;
+  draft.aggregate_type = kAuditType;
   draft.event_type = action.name;
   draft.outcome = outcome;
   draft.retention_class = static_cast<std::uint8_t>(retention);

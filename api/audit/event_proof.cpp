@@ -18,7 +18,7 @@ constexpr std::string_view kProofLine = "c2sp.org/tlog-proof@v1\n";
 constexpr std::size_t kDigestBytes = 32;
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kHeaderBytesMin = 80;
-constexpr std::array<const char*, 3> kMemberNames{"data", "metadata", "private"};
+constexpr std::array<const char*, 3> kProofMembers{"data", "metadata", "private"};
 
 Error no_proof(std::string what) { return Error{.kind = ErrorKind::InvalidArgument, .message = std::move(what)}; }
 Error does_not_hold(std::string what) { return Error{.kind = ErrorKind::Corrupt, .message = std::move(what)}; }
@@ -59,9 +59,9 @@ Result<ProvenLeaf> read_leaf(const simdjson::dom::element& object) {
   STELE_ASSIGN(leaf.preimage, read_bytes(object, "preimage"));
   simdjson::dom::object members;
   if (object["members"].get(members) != simdjson::SUCCESS) return leaf;
-  for (std::size_t i = 0; i < kMemberNames.size(); ++i) {
+  for (std::size_t i = 0; i < kProofMembers.size(); ++i) {
     simdjson::dom::element shown;
-    if (members[kMemberNames[i]].get(shown) != simdjson::SUCCESS) continue;
+    if (members[kProofMembers[i]].get(shown) != simdjson::SUCCESS) continue;
     ProvenMember& member = leaf.members[i].emplace();
     std::string_view digest;
     if (shown["digest"].get(digest) == simdjson::SUCCESS) {
@@ -213,11 +213,12 @@ Result<Digest> leaf_of(const ProvenLeaf& leaf, Record& record) {
       const auto& shown = leaf.members[i];
       if (shown.has_value() != lengths[i].has_value()) {
         return does_not_hold(std::string("the header of the record ") + (shown ? "does not know" : "knows") +
-                             " the member " + kMemberNames[i] + ", and the proof " + (shown ? "shows it" : "does not"));
+                             " the member " + kProofMembers[i] + ", and the proof " +
+                             (shown ? "shows it" : "does not"));
       }
       if (!shown) continue;
       if (!shown->digest && shown->bytes.size() != *lengths[i]) {
-        return does_not_hold(std::string("the bytes of the member ") + kMemberNames[i] +
+        return does_not_hold(std::string("the bytes of the member ") + kProofMembers[i] +
                              " are not as many as the header of the record says");
       }
       digests[i] = shown->digest ? *shown->digest : sha256({shown->salt, shown->bytes});

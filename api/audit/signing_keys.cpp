@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kDefaultFile = "checkpoint.key";
 constexpr std::string_view kPemEnd = "-----END PRIVATE KEY-----\n";
-constexpr std::size_t kKeysMax = 100;
+constexpr std::size_t kEarlierKeysMax = 100;
 
 Error no_key_error(std::string message, const std::string& path) {
   return Error{.kind = ErrorKind::InvalidArgument, .message = std::move(message), .file = path};
@@ -43,7 +43,7 @@ Result<SigningKeySet> SigningKeyFiles::read() const {
   STELE_ASSIGN(const auto before, store_.read(before_file()));
   for (std::string_view rest = before ? std::string_view(*before) : std::string_view(); !rest.empty();) {
     const auto end = rest.find(kPemEnd);
-    if (end == std::string_view::npos || set.before.size() == kKeysMax) {
+    if (end == std::string_view::npos || set.before.size() == kEarlierKeysMax) {
       return no_key_error("this is not one private key in PEM behind the other", folder() + "/" + before_file());
     }
     STELE_ASSIGN(NoteSigner key, read_pem(name_, rest.substr(0, end + kPemEnd.size()), folder() + "/" + before_file()));

@@ -82,10 +82,10 @@ void apply_cursor(EventQuery& query, Position last) {
 }
 
 /// Takes records out of a stream, several at a time where they are upcast, so that a script is asked for many at once.
-class ShownRecords {
+class ListedRecords {
  public:
   /// `first`: where one at a time are read to.
-  ShownRecords(EventStream& stream, const ShownVersions& versions, const Request& asker, Record& first)
+  ListedRecords(EventStream& stream, const ShownVersions& versions, const Request& asker, Record& first)
       : stream_(stream), versions_(versions), asker_(asker), records_{&first} {}
 
   /// The next one; null if there is none. No more than `wanted` are upcast for it.
@@ -153,7 +153,7 @@ class RecordLines : public BodySource {
     const auto view = store_.view_until(end_);
     STELE_ASSIGN(const std::unique_ptr<EventStream> stream, view->query(query_, &budget));
     std::optional<Position> last;
-    ShownRecords records(*stream, versions_, asker_, record_);
+    ListedRecords records(*stream, versions_, asker_, record_);
     while (left_ > 0 && (to.size() < begin + kPieceBytes || records.has_more())) {
       STELE_ASSIGN(const Record* const record, records.next(left_));
       if (record == nullptr) {
@@ -198,7 +198,7 @@ std::variant<Response, Problem> page_of(const ReadView& view, const RecordList& 
   JsonWriter json(body);
   json.begin_object().key(list.member).begin_array();
   thread_local Record first;
-  ShownRecords records(**stream, versions, asker, first);
+  ListedRecords records(**stream, versions, asker, first);
   std::optional<Position> last;  // where the next page goes on behind
   std::size_t count = 0;
   while (true) {

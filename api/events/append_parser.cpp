@@ -19,7 +19,7 @@ namespace dom = simdjson::dom;
 namespace {
 
 /// A parser that has read a large body keeps many times its size; such a one is not kept for the thread.
-constexpr std::size_t kKeptParserBytesMax = 256U << 10;
+constexpr std::size_t kKeptBodyBytesMax = 256U << 10;
 
 Problem malformed(const JsonDiagnosis::Broken& broken, std::optional<std::uint64_t> line) {
   std::string detail = broken.detail + " (byte " + std::to_string(broken.offset);
@@ -216,7 +216,7 @@ std::optional<Problem> parse_append(std::string_view body, BodyFormat format, co
     BodyParser reader(limits, context, clock, parser, to);
     return format == BodyFormat::Ndjson ? reader.ndjson(body) : reader.json(body);
   };
-  if (body.size() > kKeptParserBytesMax) {
+  if (body.size() > kKeptBodyBytesMax) {
     dom::parser parser;
     return parse(parser);
   }

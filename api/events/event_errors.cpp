@@ -7,7 +7,7 @@
 namespace stele::api {
 
 namespace {
-constexpr std::size_t kErrorsMax = 100;
+constexpr std::size_t kEventErrorsMax = 100;
 }  // namespace
 
 void EventErrors::enter_event(std::string_view base, std::size_t index, std::optional<std::uint64_t> line) {
@@ -42,7 +42,7 @@ Problem EventErrors::problem() {
 }
 
 void EventErrors::push(std::string_view pointer, std::string detail) {
-  if (++count_ > kErrorsMax) return;
+  if (++count_ > kEventErrorsMax) return;
   std::string where(base_);
   if (index_) {
     where += '/';

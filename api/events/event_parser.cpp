@@ -17,7 +17,7 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-enum class Member : unsigned {
+enum class EventMember : unsigned {
   EventType,
   AggregateId,
   AggregateType,
@@ -36,16 +36,16 @@ enum class Member : unsigned {
   Unknown,
 };
 
-constexpr std::array<std::string_view, 15> kMemberNames{"eventType",      "aggregateId", "aggregateType", "data",
-                                                        "metadata",       "userId",      "correlationId", "causationId",
-                                                        "version",        "occurredAt",  "tags",          "eventId",
-                                                        "sequenceNumber", "timestamp",   "position"};
+constexpr std::array<std::string_view, 15> kEventMembers{
+    "eventType", "aggregateId",   "aggregateType",  "data",      "metadata",
+    "userId",    "correlationId", "causationId",    "version",   "occurredAt",
+    "tags",      "eventId",       "sequenceNumber", "timestamp", "position"};
 
-Member member_of(std::string_view name) {
-  for (unsigned i = 0; i < kMemberNames.size(); ++i) {
-    if (kMemberNames[i] == name) return static_cast<Member>(i);
+EventMember member_of(std::string_view name) {
+  for (unsigned i = 0; i < kEventMembers.size(); ++i) {
+    if (kEventMembers[i] == name) return static_cast<EventMember>(i);
   }
-  return Member::Unknown;
+  return EventMember::Unknown;
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
   for (const auto field : object) {
     cursor.expect_member();
     const JsonSpan span = cursor.value();
-    const Member member = member_of(field.key);
-    if (member == Member::Unknown) {
+    const EventMember member = member_of(field.key);
+    if (member == EventMember::Unknown) {
       errors_.add(member_pointer(field.key), "There is no such member.");
       continue;
     }
@@ -69,75 +69,75 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
     }
     seen |= bit;
     switch (member) {
-      case Member::EventType:
+      case EventMember::EventType:
         event_type(field.value, draft.event_type);
         break;
-      case Member::AggregateId:
+      case EventMember::AggregateId:
         aggregate_id(field.value, draft.aggregate_id);
         break;
-      case Member::AggregateType:
+      case EventMember::AggregateType:
         identifier(field.value, "/aggregateType", draft.aggregate_type.emplace());
         draft.given.aggregate_type = true;
         break;
-      case Member::Data:
+      case EventMember::Data:
         body_member(span, "/data", limits_.data_bytes_max, draft.data);
         break;
-      case Member::Metadata:
+      case EventMember::Metadata:
         if (!field.value.is_object()) {
           errors_.add("/metadata", "Must be an object.");
         } else {
           body_member(span, "/metadata", limits_.metadata_bytes_max, draft.metadata);
         }
         break;
-      case Member::UserId:
+      case EventMember::UserId:
         text(field.value, "/userId", draft.user_id.emplace());
         break;
-      case Member::CorrelationId:
+      case EventMember::CorrelationId:
         text(field.value, "/correlationId", draft.correlation_id.emplace());
         draft.given.correlation_id = true;
         break;
-      case Member::CausationId:
+      case EventMember::CausationId:
         text(field.value, "/causationId", draft.causation_id.emplace());
         break;
-      case Member::Version:
+      case EventMember::Version:
         if (const auto version =
                 take_integer(field.value, "/version", 1, std::numeric_limits<std::uint32_t>::max(), errors_)) {
           draft.schema_version = static_cast<std::uint32_t>(*version);
         }
         draft.given.schema_version = true;
         break;
-      case Member::OccurredAt:
+      case EventMember::OccurredAt:
         occurred_at(field.value, draft);
         break;
-      case Member::Tags:
+      case EventMember::Tags:
         tags(field.value, draft.tags);
         break;
-      case Member::EventId:
+      case EventMember::EventId:
         has_id = event_id(field.value, draft);
         break;
-      case Member::SequenceNumber:
+      case EventMember::SequenceNumber:
         if (const auto number =
                 take_integer(field.value, "/sequenceNumber", 1, std::numeric_limits<std::int64_t>::max(), errors_)) {
           draft.expected_sequence = SequenceNumber{*number};
         }
         break;
-      case Member::Timestamp:
+      case EventMember::Timestamp:
         errors_.add("/timestamp", "Is given by the server; occurredAt is yours.");
         break;
-      case Member::Position:
+      case EventMember::Position:
         errors_.add("/position", "Is given by the server.");
         break;
-      case Member::Unknown:
+      case EventMember::Unknown:
         break;
     }
   }
   cursor.expect_no_member();
-  const auto require = [&](Member member, std::string_view pointer) {
+  const auto require = [&](EventMember member, std::string_view pointer) {
     if ((seen & (1U << static_cast<unsigned>(member))) == 0) errors_.add(pointer, "The member is required.");
   };
-  require(Member::EventType, "/eventType");
-  require(Member::AggregateId, "/aggregateId");
-  require(Member::Data, "/data");
+  require(EventMember::EventType, "/eventType");
+  require(EventMember::AggregateId, "/aggregateId");
+  require(EventMember::Data, "/data");
   if (errors_.any()) return;
   if (!draft.correlation_id) draft.correlation_id = context_.correlation_id;
   if (!has_id) {

@@ -267,8 +267,8 @@ std::optional<Problem> BodyMembers::problem() const {
   std::string detail = errors.front().where + ": " + errors.front().detail;
   if (errors.size() > 1) detail += " (" + std::to_string(errors.size()) + " errors in all)";
   Problem problem("invalid-request", std::move(detail));
-  constexpr std::size_t kErrorsMax = 100;
-  std::vector<FieldError> first(errors.begin(), errors.begin() + std::min(errors.size(), kErrorsMax));
+  constexpr std::size_t kFieldErrorsMax = 100;
+  std::vector<FieldError> first(errors.begin(), errors.begin() + std::min(errors.size(), kFieldErrorsMax));
   problem.errors(std::move(first));
   return problem;
 }

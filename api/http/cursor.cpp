@@ -7,7 +7,7 @@ namespace stele::api {
 
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kCursorVersion = 1;
 constexpr std::size_t kFixedBytes = 3 + 8 + 8;
 constexpr std::size_t kChecksumBytes = 8;
 
@@ -25,7 +25,7 @@ std::uint64_t get_u64(std::string_view from) {
 
 std::string encode_cursor(const Cursor& cursor, std::uint64_t filters) {
   std::string bytes;
-  bytes += kVersion;
+  bytes += kCursorVersion;
   bytes += static_cast<char>(cursor.kind);
   bytes += cursor.direction == Direction::Descending ? '\1' : '\0';
   put_u64(bytes, cursor.position.value());
@@ -41,7 +41,8 @@ std::variant<Cursor, CursorError> decode_cursor(std::string_view text, CursorKin
   if (!decoded || decoded->size() < kFixedBytes + kChecksumBytes) return CursorError::Mangled;
   const std::string_view bytes(*decoded);
   const std::string_view content = bytes.substr(0, bytes.size() - kChecksumBytes);
-  if (get_u64(bytes.substr(content.size())) != xxh3(content) || content[0] != kVersion) return CursorError::Mangled;
+  if (get_u64(bytes.substr(content.size())) != xxh3(content) || content[0] != kCursorVersion)
+    return CursorError::Mangled;
   if (content[1] != static_cast<char>(kind) || content[2] != (direction == Direction::Descending ? '\1' : '\0') ||
       get_u64(content.substr(11)) != filters) {
     return CursorError::OtherQuery;

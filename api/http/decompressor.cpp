@@ -16,7 +16,7 @@ namespace stele::api {
 namespace {
 
 using State = Decompressor::State;
-using Outcome = Decompressed::Outcome;
+using DecompressOutcome = Decompressed::Outcome;
 
 constexpr int kGzipReadWindow = 15 + 16;  // up to 32 KiB, with the header of gzip
 constexpr std::size_t kStepBytes = 4096;  // of the first piece of output; they double
@@ -139,18 +139,18 @@ Decompressed decompress(ContentCoding coding, std::string_view body, std::size_t
     output.grew(given.size() - room.size());
     more = false;
     if (state == State::WindowTooLarge) {
-      result.outcome = Outcome::WindowTooLarge;
+      result.outcome = DecompressOutcome::WindowTooLarge;
     } else if (state == State::Damaged) {
-      result.outcome = Outcome::Damaged;
+      result.outcome = DecompressOutcome::Damaged;
     } else if (output.too_large()) {
-      result.outcome = Outcome::TooLarge;
+      result.outcome = DecompressOutcome::TooLarge;
     } else if (state == State::Whole && body.empty()) {
-      result.outcome = Outcome::Whole;
+      result.outcome = DecompressOutcome::Whole;
     } else {
       more = room.empty();  // else the input has ended too early
     }
   }
-  if (result.outcome != Outcome::Whole) {
+  if (result.outcome != DecompressOutcome::Whole) {
     std::string().swap(result.bytes);  // gives the memory back, which an assignment would not
     return result;
   }

@@ -11,7 +11,7 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::array kKinds{
+constexpr std::array kProblemKinds{
     ProblemKind{"malformed-request", 400, "Malformed request",
                 "The request is not valid HTTP, or not encrypted where TLS is spoken. Correct it before sending it "
                 "again."},
@@ -298,10 +298,10 @@ void write_kind(JsonWriter& json, const ProblemKind& kind) {
 
 }  // namespace
 
-std::span<const ProblemKind> problem_kinds() { return kKinds; }
+std::span<const ProblemKind> problem_kinds() { return kProblemKinds; }
 
 const ProblemKind* find_problem_kind(std::string_view slug) {
-  for (const ProblemKind& kind : kKinds) {
+  for (const ProblemKind& kind : kProblemKinds) {
     if (kind.slug == slug) return &kind;
   }
   return nullptr;
@@ -410,7 +410,7 @@ std::string describe_problem_kinds() {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("problems").begin_array();
-  for (const ProblemKind& kind : kKinds) write_kind(json, kind);
+  for (const ProblemKind& kind : kProblemKinds) write_kind(json, kind);
   json.end_array().end_object();
   return text;
 }

@@ -10,7 +10,7 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::size_t kKeyBytesMax = 255;
+constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 constexpr std::size_t kCorrelationBytesMax = 255;
 
 bool is_lower_hex(std::string_view text) {
@@ -67,7 +67,7 @@ std::optional<std::string> idempotency_key_of(std::string_view field) {
   } else {
     key = field;
   }
-  if (key.empty() || key.size() > kKeyBytesMax) return std::nullopt;
+  if (key.empty() || key.size() > kIdempotencyKeyBytesMax) return std::nullopt;
   if (!std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; })) return std::nullopt;
   return key;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "api/json/hex.h"
 #include "api/json/json_string.h"
 
 namespace stele::api {
@@ -192,11 +193,7 @@ class Checker {
   bool hex4(std::uint32_t& code) {
     code = 0;
     for (int i = 0; i < 4; ++i, ++at_) {
-      const char c = peek();
-      const int digit = is_digit(c)            ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
+      const int digit = hex_value(peek());
       if (digit < 0) return broken("Four hex digits were expected.");
       code = code * 16 + static_cast<std::uint32_t>(digit);
     }

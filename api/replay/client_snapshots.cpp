@@ -15,8 +15,8 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::string_view kPrefix = "$snapshot/";
-constexpr std::string_view kAggregateType = "$snapshot";
+constexpr std::string_view kSnapshotPrefix = "$snapshot/";
+constexpr std::string_view kSnapshotType = "$snapshot";
 constexpr std::string_view kStored = "$StateStored";
 
 /// `state` as it stands in the event.
@@ -44,9 +44,9 @@ std::variant<std::string, Problem> store_client_state(Store& store, const Aggreg
   JsonWriter json(data);
   json.begin_object().key("aggregateId").string(aggregate.aggregate_id);
   json.key("sequenceNumber").number(sequence.value()).key("state").raw(state).end_object();
-  auto stored =
-      append_own_event(store, own_event(own_aggregate_id(kPrefix, aggregate.aggregate_id), std::string(kAggregateType),
-                                        std::string(kStored), std::move(data), by.caller, by.correlation, clock));
+  auto stored = append_own_event(
+      store, own_event(own_aggregate_id(kSnapshotPrefix, aggregate.aggregate_id), std::string(kSnapshotType),
+                       std::string(kStored), std::move(data), by.caller, by.correlation, clock));
   if (auto* const problem = std::get_if<Problem>(&stored)) return std::move(*problem);
   return shown(aggregate, sequence, std::get<OwnEventPlace>(stored).time, by.caller.name(), state);
 }
@@ -54,7 +54,7 @@ std::variant<std::string, Problem> store_client_state(Store& store, const Aggreg
 std::variant<std::string, Problem> find_client_state(const ReadView& view, const AggregateSummary& aggregate,
                                                      SequenceNumber at_most, ReadBudget budget) {
   EventQuery query;
-  query.aggregate_id = own_aggregate_id(kPrefix, aggregate.aggregate_id);
+  query.aggregate_id = own_aggregate_id(kSnapshotPrefix, aggregate.aggregate_id);
   query.include_system = true;
   query.direction = Direction::Descending;
   const auto events = view.query(query, &budget);

@@ -9,7 +9,7 @@ namespace stele::api {
 
 namespace {
 constexpr std::uint8_t kForm = 1;
-constexpr std::uint8_t kAnyType = 1;
+constexpr std::uint8_t kTakesAnyType = 1;
 }  // namespace
 
 void FoldedTypes::add(std::string_view type) {
@@ -26,7 +26,7 @@ void FoldedTypes::add(std::string_view type) {
 std::string FoldedState::encode() const {
   std::string bytes;
   put<std::uint8_t>(bytes, kForm);
-  put<std::uint8_t>(bytes, types.any_ ? kAnyType : 0);
+  put<std::uint8_t>(bytes, types.any_ ? kTakesAnyType : 0);
   put<std::uint64_t>(bytes, position.value());
   put<std::int64_t>(bytes, time.micros);
   put<std::uint16_t>(bytes, static_cast<std::uint16_t>(types.types_.size()));
@@ -42,7 +42,7 @@ std::optional<FoldedState> FoldedState::decode(SequenceNumber sequence, std::str
   if (in.take<std::uint8_t>() != kForm) return std::nullopt;
   FoldedState state;
   state.sequence = sequence;
-  state.types.any_ = (in.take<std::uint8_t>() & kAnyType) != 0;
+  state.types.any_ = (in.take<std::uint8_t>() & kTakesAnyType) != 0;
   state.position = Position{in.take<std::uint64_t>()};
   state.time = Timestamp{in.take<std::int64_t>()};
   const auto types = in.take<std::uint16_t>();

@@ -13,8 +13,8 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::string_view kPrefix = "$handler/";
-constexpr std::string_view kAggregateType = "$handler";
+constexpr std::string_view kHandlerPrefix = "$handler/";
+constexpr std::string_view kHandlerType = "$handler";
 constexpr std::string_view kRegistered = "$HandlerRegistered";
 constexpr std::string_view kPurityChecked = "$HandlerPurityChecked";
 
@@ -27,7 +27,7 @@ auto* version_in(Versions& versions, std::uint64_t version) {
 }  // namespace
 
 Status HandlerRegistry::load(const ReadView& view) {
-  return each_own_event(view, std::string(kPrefix), [this](const Record& record) { apply(record); });
+  return each_own_event(view, std::string(kHandlerPrefix), [this](const Record& record) { apply(record); });
 }
 
 void HandlerRegistry::apply(const Record& record) {
@@ -93,7 +93,7 @@ std::variant<HandlerRegistry::Registered, Problem> HandlerRegistry::put(Store& s
   json.begin_object().key("aggregateType").string(aggregate_type).key("name").string(name);
   json.key("version").number(version).key("source").string(source).end_object();
   auto stored =
-      append_own_event(store, own_event(own_aggregate_id(kPrefix, aggregate_type), std::string(kAggregateType),
+      append_own_event(store, own_event(own_aggregate_id(kHandlerPrefix, aggregate_type), std::string(kHandlerType),
                                         std::string(kRegistered), std::move(data), by.caller, by.correlation, clock));
   if (auto* const problem = std::get_if<Problem>(&stored)) return std::move(*problem);
   const OwnEventPlace& place = std::get<OwnEventPlace>(stored);
@@ -124,9 +124,9 @@ bool HandlerRegistry::set_purity(Store& store, const EventHandler& handler, bool
   json.key("version").number(*handler.version).key("pure").boolean(pure);
   if (!pure) json.key("impureSince").number(at.value());
   json.key("aggregateId").string(aggregate_id).end_object();
-  return std::holds_alternative<OwnEventPlace>(
-      append_own_event(store, own_event(own_aggregate_id(kPrefix, handler.aggregate_type), std::string(kAggregateType),
-                                        std::string(kPurityChecked), std::move(data), Caller(), {}, clock)));
+  return std::holds_alternative<OwnEventPlace>(append_own_event(
+      store, own_event(own_aggregate_id(kHandlerPrefix, handler.aggregate_type), std::string(kHandlerType),
+                       std::string(kPurityChecked), std::move(data), Caller(), {}, clock)));
 }
 
 std::optional<EventHandler> HandlerRegistry::find(const std::optional<std::string>& aggregate_type,

@@ -22,7 +22,7 @@ constexpr std::uint64_t kEventsAView = 64U << 10;
 constexpr std::uint64_t kEventsALook = 512;
 /// What is upcast at once.
 constexpr std::size_t kBatchEvents = 256;
-constexpr std::size_t kBatchBytes = 1U << 20;
+constexpr std::size_t kFoldBatchBytes = 1U << 20;
 /// A record that was larger is not kept for the next one, or a batch of large ones would add up.
 constexpr std::size_t kKeptRecordBytes = 64U << 10;
 
@@ -248,7 +248,7 @@ class Replayer::Run {
     if (end_.occurred && header.occurred_at.value_or(header.time) > *end_.occurred) return std::nullopt;
     if (chains_ == nullptr) return fold_one(record, nullptr);
     waiting_bytes_ += record.body().data.value_or("").size();
-    if (++waiting_ < kBatchEvents && waiting_bytes_ < kBatchBytes) return std::nullopt;
+    if (++waiting_ < kBatchEvents && waiting_bytes_ < kFoldBatchBytes) return std::nullopt;
     return fold_batch();
   }
 

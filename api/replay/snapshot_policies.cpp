@@ -12,15 +12,15 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::string_view kPrefix = "$snapshot-policy/";
-constexpr std::string_view kAggregateType = "$snapshot-policy";
+constexpr std::string_view kPolicyPrefix = "$snapshot-policy/";
+constexpr std::string_view kPolicyType = "$snapshot-policy";
 constexpr std::string_view kSet = "$SnapshotPolicySet";
 constexpr std::string_view kRemoved = "$SnapshotPolicyRemoved";
 
 }  // namespace
 
 Status SnapshotPolicies::load(const ReadView& view) {
-  return each_own_event(view, std::string(kPrefix), [this](const Record& record) { apply(record); });
+  return each_own_event(view, std::string(kPolicyPrefix), [this](const Record& record) { apply(record); });
 }
 
 void SnapshotPolicies::apply(const Record& record) {
@@ -56,7 +56,7 @@ std::variant<bool, Problem> SnapshotPolicies::set(Store& store, const std::strin
   if (policy) json.key("everyEvents").number(policy->every_events).key("keep").number(policy->keep);
   json.end_object();
   auto stored = append_own_event(
-      store, own_event(own_aggregate_id(kPrefix, aggregate_type), std::string(kAggregateType),
+      store, own_event(own_aggregate_id(kPolicyPrefix, aggregate_type), std::string(kPolicyType),
                        std::string(policy ? kSet : kRemoved), std::move(data), by.caller, by.correlation, clock));
   if (auto* const problem = std::get_if<Problem>(&stored)) return std::move(*problem);
   const std::unique_lock lock(mutex_);

@@ -31,11 +31,11 @@ constexpr std::uint64_t kInlineWork = 20'000;
 /// A list of 10,000 events each of which takes as much as it may would take hours. One event alone is bounded by its
 /// work, however slow the machine is.
 constexpr std::chrono::seconds kRequestTimeMax{5};
-constexpr std::size_t kErrorsMax = 100;
+constexpr std::size_t kSchemaErrorsMax = 100;
 // What is upcast at once.
 constexpr std::ptrdiff_t kUpcastEventsMax = 128;
 constexpr std::size_t kUpcastBytesMax = 4U << 20;
-constexpr std::size_t kKeptParserBytesMax = 256U << 10;
+constexpr std::size_t kKeptDataBytesMax = 256U << 10;
 
 /// Validates the events of one proposal, one after the other.
 class ProposalValidation {
@@ -103,7 +103,7 @@ class ProposalValidation {
       if (!compiled) return refuse(read_failed());
       schema = std::move(*compiled);
     }
-    const bool done = data.size() > kKeptParserBytesMax
+    const bool done = data.size() > kKeptDataBytesMax
                           ? validate_data(index, data, *schema, candidate, *std::make_unique<Parser>())
                           : validate_data(index, data, *schema, candidate, kept_parser());
     if (!done) return false;
@@ -220,7 +220,7 @@ class ProposalValidation {
   }
   void add(std::string_view slug, std::size_t index, const std::string& pointer, std::string detail) {
     if (slug_.empty()) slug_ = slug;
-    if (++count_ <= kErrorsMax) errors_.push_back(places_.error(index, pointer, std::move(detail)));
+    if (++count_ <= kSchemaErrorsMax) errors_.push_back(places_.error(index, pointer, std::move(detail)));
   }
   bool wait() {
     would_wait_ = true;

@@ -12,7 +12,7 @@ namespace stele::api {
 namespace {
 
 using simdjson::dom::element_type;
-using Member = std::pair<std::string_view, simdjson::dom::element>;
+using NamedElement = std::pair<std::string_view, simdjson::dom::element>;
 
 constexpr std::size_t kFewMembers = 8;
 
@@ -28,10 +28,11 @@ std::uint64_t stirred(std::uint64_t value) {
 
 std::uint64_t work_for_text(std::string_view text) { return 1 + text.size() / 64; }
 
-std::vector<Member> sorted_members(simdjson::dom::object object) {
-  std::vector<Member> members;
+std::vector<NamedElement> sorted_members(simdjson::dom::object object) {
+  std::vector<NamedElement> members;
   for (const auto& [name, value] : object) members.emplace_back(name, value);
-  std::stable_sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.first < b.first; });
+  std::stable_sort(members.begin(), members.end(),
+                   [](const NamedElement& a, const NamedElement& b) { return a.first < b.first; });
   return members;
 }
 
@@ -46,11 +47,12 @@ bool same_objects(simdjson::dom::object a, simdjson::dom::object b, WorkBudget& 
     }
     return true;
   }
-  const std::vector<Member> left = sorted_members(a);
-  const std::vector<Member> right = sorted_members(b);
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [&](const Member& x, const Member& y) {
-    return x.first == y.first && same_json(JsonInstance(x.second), JsonInstance(y.second), work);
-  });
+  const std::vector<NamedElement> left = sorted_members(a);
+  const std::vector<NamedElement> right = sorted_members(b);
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [&](const NamedElement& x, const NamedElement& y) {
+                      return x.first == y.first && same_json(JsonInstance(x.second), JsonInstance(y.second), work);
+                    });
 }
 
 bool same_arrays(simdjson::dom::array a, simdjson::dom::array b, WorkBudget& work) {

@@ -16,40 +16,40 @@ using simdjson::dom::element;
 
 namespace {
 
-using Kind = SchemaDemand::Kind;
+using DemandKind = SchemaDemand::Kind;
 
 constexpr std::size_t kConditionDepthMax = 300;
 
 bool add_demands_from(SchemaPart part, SchemaDemands& to, std::size_t depth, WorkBudget& work) {
   if (depth > kSchemaDepthMax || to.size() > kSubschemasMax || !work.spend(1 + part.size())) return false;
   if (!part.schema.is_object()) {
-    to.push_back({Kind::Plain, part});
+    to.push_back({DemandKind::Plain, part});
     return true;
   }
   if (const auto reference = part.member("$ref")) {
     const auto target = part.resolve(*reference);
     if (!target) {
-      to.push_back({Kind::Unknown, part});
+      to.push_back({DemandKind::Unknown, part});
     } else if (!add_demands_from(*target, to, depth + 1, work)) {
       return false;
     }
     if (!part.document->is_2020()) return true;
   }
-  to.push_back({Kind::Plain, part});
+  to.push_back({DemandKind::Plain, part});
   if (const auto all = part.member("allOf"); all && all->is_array()) {
     for (const element each : array_in(*all)) {
       if (!add_demands_from(part.at(each), to, depth + 1, work)) return false;
     }
   }
-  if (part.member("anyOf")) to.push_back({Kind::AnyOf, part});
-  if (part.member("oneOf")) to.push_back({Kind::OneOf, part});
-  if (const auto negated = part.member("not")) to.push_back({Kind::Not, part.at(*negated)});
-  if (part.member("if")) to.push_back({Kind::If, part});
+  if (part.member("anyOf")) to.push_back({DemandKind::AnyOf, part});
+  if (part.member("oneOf")) to.push_back({DemandKind::OneOf, part});
+  if (const auto negated = part.member("not")) to.push_back({DemandKind::Not, part.at(*negated)});
+  if (part.member("if")) to.push_back({DemandKind::If, part});
   if (part.document->is_2020()) {
     for (const char* const name : {"unevaluatedItems", "unevaluatedProperties"}) {
-      if (part.member(name)) to.push_back({Kind::Unevaluated, part});
+      if (part.member(name)) to.push_back({DemandKind::Unevaluated, part});
     }
-    if (part.member("$dynamicRef")) to.push_back({Kind::Unknown, part});
+    if (part.member("$dynamicRef")) to.push_back({DemandKind::Unknown, part});
   }
   return true;
 }
@@ -68,7 +68,7 @@ void add_names(const SchemaDemands& has, bool is_certain, NamesSaid& said, std::
   for (const SchemaDemand& each : has) {
     const SchemaPart part = each.part;
     switch (each.kind) {
-      case Kind::Plain: {
+      case DemandKind::Plain: {
         const ObjectMembers members = part.members();
         for (const auto& [name, schema] : members.declared) said.declared.insert(name);
         if (is_certain) said.required.insert(members.required.begin(), members.required.end());
@@ -80,20 +80,20 @@ void add_names(const SchemaDemands& has, bool is_certain, NamesSaid& said, std::
         }
         break;
       }
-      case Kind::AnyOf:
-      case Kind::OneOf:
+      case DemandKind::AnyOf:
+      case DemandKind::OneOf:
         for (const SchemaPart branch : each.branches()) add_conditional(branch);
         break;
-      case Kind::Not:
+      case DemandKind::Not:
         add_conditional(part);
         break;
-      case Kind::If:
+      case DemandKind::If:
         for (const char* const keyword : {"then", "else"}) {
           if (const auto branch = part.member(keyword)) add_conditional(part.at(*branch));
         }
         break;
-      case Kind::Unevaluated:
-      case Kind::Unknown:
+      case DemandKind::Unevaluated:
+      case DemandKind::Unknown:
         said.others_too = true;
         break;
     }
@@ -112,7 +112,7 @@ std::optional<Discriminators> discriminators_of(SchemaPart choice, WorkBudget& w
   Discriminators found;
   std::set<std::string_view> required;
   for (const SchemaDemand& each : demands) {
-    if (each.kind != Kind::Plain) continue;
+    if (each.kind != DemandKind::Plain) continue;
     if (each.part.is_false()) found.types = 0;
     found.types &= each.part.types();
     ObjectMembers members = each.part.members();

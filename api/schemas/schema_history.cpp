@@ -16,7 +16,7 @@ namespace {
 constexpr ReadLimits kPiece{1ULL << 16, std::chrono::milliseconds(100)};
 constexpr std::uint64_t kPieceWork = 100'000;
 constexpr std::size_t kDataBytesPerWork = 64;
-constexpr std::size_t kBatchBytes = 4U << 20;
+constexpr std::size_t kHistoryBatchBytes = 4U << 20;
 constexpr std::chrono::seconds kBatchTime{2};
 
 }  // namespace
@@ -41,7 +41,7 @@ Result<SchemaHistory::Outcome> SchemaHistory::look(const ReadView& view, const s
       return events->rest_behind() ? Outcome::More : Outcome::Whole;
     }
     waiting_bytes_ += record.body().data.value_or("").size();
-    if (++waiting_ < batch_events_max_ && waiting_bytes_ < kBatchBytes) continue;
+    if (++waiting_ < batch_events_max_ && waiting_bytes_ < kHistoryBatchBytes) continue;
     if (const Outcome checked = check_batch(work_end, abandoned); checked != Outcome::Whole) return checked;
   }
   return Outcome::More;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "api/json/hex.h"
 #include "api/schemas/string_format.h"
 
 namespace stele::api {
@@ -11,12 +12,6 @@ namespace {
 
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_decimal(char c) { return c >= '0' && c <= '9'; }
-
-int hex_value(char c) {
-  if (is_decimal(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 /// Nothing but unreserved characters, sub-delims, escapes and those of `more`.
 bool holds_only(std::string_view text, std::string_view more, UriCharacters characters) {

@@ -11,7 +11,7 @@ namespace stele::api {
 namespace {
 
 using CallPtr = std::shared_ptr<Call>;
-using Kind = LeaseRequest::Kind;
+using LeaseKind = LeaseRequest::Kind;
 
 constexpr std::size_t kPullBodyBytesMax = 4U << 10;
 constexpr std::size_t kLeaseBodyBytesMax = 128U << 10;  ///< a thousand event ids, and room for blanks
@@ -25,11 +25,11 @@ std::vector<Endpoint> PullEndpoints::endpoints() {
       {Method::Post, "/v1/subscriptions/{subscriptionId}/pull", Permission::Subscribe, pulls, RunsOn::ReadPool,
        [this](const CallPtr& call) { pull(call); }, audited_as("subscription.pull")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/ack", Permission::Subscribe, lease, RunsOn::ReadPool,
-       [this](const CallPtr& call) { answer(*call, Kind::Ack); }, audited_as("subscription.pull")},
+       [this](const CallPtr& call) { answer(*call, LeaseKind::Ack); }, audited_as("subscription.pull")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/nack", Permission::Subscribe, lease, RunsOn::ReadPool,
-       [this](const CallPtr& call) { answer(*call, Kind::Nack); }, audited_as("subscription.pull")},
+       [this](const CallPtr& call) { answer(*call, LeaseKind::Nack); }, audited_as("subscription.pull")},
       {Method::Post, "/v1/subscriptions/{subscriptionId}/extend", Permission::Subscribe, lease, RunsOn::ReadPool,
-       [this](const CallPtr& call) { answer(*call, Kind::Extend); }, audited_as("subscription.pull")},
+       [this](const CallPtr& call) { answer(*call, LeaseKind::Extend); }, audited_as("subscription.pull")},
   };
 }
 
@@ -56,7 +56,7 @@ void PullEndpoints::pull(const CallPtr& call) {
       });
 }
 
-void PullEndpoints::answer(Call& call, Kind kind) {
+void PullEndpoints::answer(Call& call, LeaseKind kind) {
   const auto parsed = parse_lease_request(call.request().body(), kind);
   if (const auto* const problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
   const LeaseRequest& request = std::get<LeaseRequest>(parsed);
@@ -68,13 +68,13 @@ void PullEndpoints::answer(Call& call, Kind kind) {
   }
   std::optional<Problem> refusal;
   switch (kind) {
-    case Kind::Ack:
+    case LeaseKind::Ack:
       refusal = room_.ack(id, request.lease_id, request.event_ids);
       break;
-    case Kind::Nack:
+    case LeaseKind::Nack:
       refusal = room_.nack(id, request.lease_id, request.event_ids, request.delay);
       break;
-    case Kind::Extend:
+    case LeaseKind::Extend:
       refusal = room_.extend(id, request.lease_id, request.lease);
       break;
   }

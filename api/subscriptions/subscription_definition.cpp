@@ -8,8 +8,8 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::array kKinds{DeliveryKind::Webhook, DeliveryKind::Pull, DeliveryKind::RedisStream,
-                            DeliveryKind::RedisChannel};
+constexpr std::array kDeliveryKinds{DeliveryKind::Webhook, DeliveryKind::Pull, DeliveryKind::RedisStream,
+                                    DeliveryKind::RedisChannel};
 constexpr std::array kChoices{OnDeadLetter::Skip, OnDeadLetter::Park, OnDeadLetter::Stop};
 constexpr std::array kStates{SubscriptionState::Active,  SubscriptionState::Paused,    SubscriptionState::Stopped,
                              SubscriptionState::Stalled, SubscriptionState::Suspended, SubscriptionState::Disabled};
@@ -36,7 +36,7 @@ std::string_view name_of(DeliveryKind kind) {
   return {};
 }
 
-std::optional<DeliveryKind> delivery_kind_of(std::string_view name) { return named(kKinds, name); }
+std::optional<DeliveryKind> delivery_kind_of(std::string_view name) { return named(kDeliveryKinds, name); }
 
 std::string_view name_of(OnDeadLetter choice) {
   switch (choice) {

@@ -18,7 +18,7 @@ namespace stele::api {
 namespace {
 
 constexpr std::string_view kSecretPrefix = "whsec_";
-constexpr std::size_t kKeyBytes = 32, kKeyBytesMin = 24, kKeyBytesMax = 64;
+constexpr std::size_t kSecretBytes = 32, kSecretBytesMin = 24, kSecretBytesMax = 64;
 
 struct MacFreed {
   void operator()(EVP_MAC_CTX* mac) const { EVP_MAC_CTX_free(mac); }
@@ -45,7 +45,7 @@ Mac make_mac() {
 }  // namespace
 
 WebhookSecret WebhookSecret::make() {
-  std::string key(kKeyBytes, '\0');
+  std::string key(kSecretBytes, '\0');
   random_bytes(key.data(), key.size());
   return WebhookSecret(std::move(key));
 }
@@ -53,7 +53,7 @@ WebhookSecret WebhookSecret::make() {
 std::optional<WebhookSecret> WebhookSecret::parse(std::string_view text) {
   if (!text.starts_with(kSecretPrefix)) return std::nullopt;
   auto key = base64_decode(text.substr(kSecretPrefix.size()));
-  if (!key || key->size() < kKeyBytesMin || key->size() > kKeyBytesMax) return std::nullopt;
+  if (!key || key->size() < kSecretBytesMin || key->size() > kSecretBytesMax) return std::nullopt;
   return WebhookSecret(*std::move(key));
 }
 

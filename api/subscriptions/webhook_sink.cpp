@@ -15,7 +15,7 @@ namespace stele::api {
 
 namespace {
 
-using Kind = DeliveryFailure::Kind;
+using FailureKind = DeliveryFailure::Kind;
 constexpr std::size_t kAnswerBytesShown = 1024;
 constexpr std::size_t kHeaderBytesUsual = 700;  ///< of an event's JSON beside its data, as it is being made
 
@@ -55,11 +55,11 @@ void judge_status(AttemptOutcome& outcome, const WebhookAnswer& answer) {
   outcome.detail = "The receiver answered " + std::to_string(answer.status) + ".";
   switch (answer.status) {
     case 410:
-      outcome.failure.kind = Kind::Stop;
+      outcome.failure.kind = FailureKind::Stop;
       outcome.failure.error = "gone";
       return;
     case 413:
-      outcome.failure.kind = Kind::TooLarge;
+      outcome.failure.kind = FailureKind::TooLarge;
       return;
     case 429:
     case 502:
@@ -100,7 +100,7 @@ AttemptOutcome judge_webhook_answer(const WebhookAnswer& answer, const std::vect
       break;
     case Outcome::Unsendable:
     case Outcome::AddressRefused:
-      outcome.failure.kind = Kind::Final;
+      outcome.failure.kind = FailureKind::Final;
       break;
     default:
       outcome.is_outage = true;

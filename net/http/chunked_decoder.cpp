@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
-namespace stele::net {
+#include "api/json/hex.h"
 
-namespace {
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-}  // namespace
+namespace stele::net {
 
 ChunkedDecoder::Step ChunkedDecoder::next(std::string_view input) {
   std::size_t at = 0;
@@ -28,11 +21,11 @@ ChunkedDecoder::Step ChunkedDecoder::next(std::string_view input) {
       case State::SizeFirst:
         left_ = 0;
         digits_ = extension_bytes_ = 0;
-        if (hex_digit(c) < 0) return fail();
+        if (api::hex_value(c) < 0) return fail();
         state_ = State::Size;
         [[fallthrough]];
       case State::Size: {
-        const int digit = hex_digit(c);
+        const int digit = api::hex_value(c);
         if (digit >= 0) {
           if (++digits_ > 15) return fail();
           left_ = left_ * 16 + static_cast<std::uint64_t>(digit);

@@ -6,18 +6,18 @@ namespace stele::net {
 
 namespace {
 
-struct Kind {
+struct CountedLine {
   LogLevel level;
   std::string_view name;  ///< of many of them
 };
 
-constexpr std::array kKinds{
-    Kind{LogLevel::Warning, "connections refused"},
-    Kind{LogLevel::Warning, "connections that could not be accepted"},
-    Kind{LogLevel::Info, "requests refused"},
-    Kind{LogLevel::Warning, "requests denied access"},
-    Kind{LogLevel::Error, "requests failed"},
-    Kind{LogLevel::Warning, "times that lines of the access log were dropped"},
+constexpr std::array kCountedLines{
+    CountedLine{LogLevel::Warning, "connections refused"},
+    CountedLine{LogLevel::Warning, "connections that could not be accepted"},
+    CountedLine{LogLevel::Info, "requests refused"},
+    CountedLine{LogLevel::Warning, "requests denied access"},
+    CountedLine{LogLevel::Error, "requests failed"},
+    CountedLine{LogLevel::Warning, "times that lines of the access log were dropped"},
 };
 
 }  // namespace
@@ -25,12 +25,12 @@ constexpr std::array kKinds{
 void RateLimitedLog::write(LogCause cause, std::int64_t now_ms, std::string_view message,
                            std::string_view detail) noexcept {
   const auto number = static_cast<std::size_t>(cause);
-  if (!logs(kKinds[number].level)) return;
-  if (limiters_[number].admit(now_ms)) log(kKinds[number].level, "{}{}", message, detail);
+  if (!logs(kCountedLines[number].level)) return;
+  if (limiters_[number].admit(now_ms)) log(kCountedLines[number].level, "{}{}", message, detail);
 }
 
 void RateLimitedLog::tell(std::size_t cause, std::uint64_t held_back) {
-  if (held_back > 0) log(kKinds[cause].level, "… and {} more {}", held_back, kKinds[cause].name);
+  if (held_back > 0) log(kCountedLines[cause].level, "… and {} more {}", held_back, kCountedLines[cause].name);
 }
 
 void RateLimitedLog::summarise(std::int64_t now_ms) {

@@ -31,7 +31,7 @@ using Timer = asio::basic_waitable_timer<Steady, asio::wait_traits<Steady>, Exec
 
 namespace {
 
-constexpr std::size_t kReadBytes = 64U << 10;
+constexpr std::size_t kReplyReadBytes = 64U << 10;
 
 /// One, or several that were sent as one.
 struct Commands {
@@ -269,7 +269,7 @@ class RedisClient::Connection : public std::enable_shared_from_this<Connection> 
   Socket socket_;
   Timer timer_;
   RedisReplyReader reader_;
-  std::array<char, kReadBytes> in_;
+  std::array<char, kReplyReadBytes> in_;
   std::string out_;
   std::deque<std::string_view> introduction_;  // what of it has no answer yet
   Steady::time_point deadline_;

@@ -18,7 +18,7 @@ namespace stele::net {
 namespace {
 
 using api::RedisAnswer;
-using Outcome = RedisAnswer::Outcome;
+using RedisOutcome = RedisAnswer::Outcome;
 
 constexpr std::size_t kCommandsAround = 2;  // MULTI and EXEC
 constexpr std::string_view kLastId = "last-generated-id";
@@ -33,7 +33,7 @@ std::optional<api::RedisEntryId> parse_entry_id(std::string_view text) {
   return id;
 }
 
-std::string text_of(const api::RedisEntryId& id) { return std::to_string(id.time) + "-" + std::to_string(id.count); }
+std::string id_text(const api::RedisEntryId& id) { return std::to_string(id.time) + "-" + std::to_string(id.count); }
 
 /// An id and a list of fields and values, one after the other.
 std::optional<api::RedisEntry> parse_entry(const RedisReply& reply) {
@@ -94,11 +94,11 @@ RedisReply cause_of(const RedisReply& error) {
 RedisAnswer refusal(const RedisReply& reply) noexcept {
   try {
     const RedisReply error = cause_of(reply);
-    if (is_too_large(error)) return {Outcome::TooLarge, {}, "it is too large for this Redis"};
+    if (is_too_large(error)) return {RedisOutcome::TooLarge, {}, "it is too large for this Redis"};
     const std::string_view code = error.error_code();
-    return {Outcome::Refused, std::string(code), "Redis refuses it: " + std::string(code)};
+    return {RedisOutcome::Refused, std::string(code), "Redis refuses it: " + std::string(code)};
   } catch (const std::bad_alloc&) {
-    return {Outcome::Unanswered, {}, {}};
+    return {RedisOutcome::Unanswered, {}, {}};
   }
 }
 
@@ -162,22 +162,22 @@ struct RedisDeliveries::Core : std::enable_shared_from_this<Core> {
 void RedisDeliveries::Core::send(Transaction transaction, Heard heard) {
   transaction.end();
   const auto under_way = std::make_shared<UnderWay>(UnderWay{transaction.commands(), std::move(heard)});
-  const auto refuse = [&](Outcome outcome, std::string detail) {
+  const auto refuse = [&](RedisOutcome outcome, std::string detail) {
     later([under_way, answer = RedisAnswer{outcome, {}, std::move(detail)}]() mutable {
       under_way->heard(std::move(answer), {});
     });
   };
   const RedisClientOptions& limits = client.options();
   if (transaction.bytes().size() > limits.bytes_max || transaction.commands() > limits.commands_max) {
-    return refuse(Outcome::TooLarge, "it is larger than what is ever sent to a Redis");
+    return refuse(RedisOutcome::TooLarge, "it is larger than what is ever sent to a Redis");
   }
   const bool sent =
       client.send(transaction.bytes(), transaction.commands(),
                   [self = shared_from_this(), under_way](const RedisReply* reply) { self->hear(*under_way, reply); });
   if (sent) return;
   const RedisClientState state = client.state();
-  if (state.connected) return refuse(Outcome::Busy, "too much is under way to Redis");
-  refuse(Outcome::Away,
+  if (state.connected) return refuse(RedisOutcome::Busy, "too much is under way to Redis");
+  refuse(RedisOutcome::Away,
          state.last_error.empty() ? "there is no connection to Redis yet" : "Redis: " + state.last_error);
 }
 
@@ -191,16 +191,16 @@ void RedisDeliveries::Core::hear(UnderWay& transaction, const RedisReply* reply)
   if (reply == nullptr) return transaction.heard(lost(), {});
   const bool is_answer =
       reply->kind == RedisReply::Kind::List && reply->items.size() == transaction.commands - kCommandsAround;
-  if (!is_answer) return transaction.heard({Outcome::Unanswered, {}, {}}, {});
-  transaction.heard({Outcome::CarriedOut, {}, {}}, reply->items);
+  if (!is_answer) return transaction.heard({RedisOutcome::Unanswered, {}, {}}, {});
+  transaction.heard({RedisOutcome::CarriedOut, {}, {}}, reply->items);
 }
 
 RedisAnswer RedisDeliveries::Core::lost() const noexcept {
   try {
-    if (ended) return {Outcome::Cancelled, {}, "the server ends"};
-    return {Outcome::Unanswered, {}, "Redis: " + client.state().last_error};
+    if (ended) return {RedisOutcome::Cancelled, {}, "the server ends"};
+    return {RedisOutcome::Unanswered, {}, "Redis: " + client.state().last_error};
   } catch (const std::bad_alloc&) {
-    return {Outcome::Unanswered, {}, {}};
+    return {RedisOutcome::Unanswered, {}, {}};
   }
 }
 
@@ -210,21 +210,21 @@ void RedisDeliveries::Core::ask_about(const Repeats& repeats, const Added& done)
     const std::string count = std::to_string(repeats.count);
     auto addition = std::make_shared<api::RedisAddition>();
     addition->repeats = repeats.count;
-    addition->answer.outcome = Outcome::CarriedOut;
+    addition->answer.outcome = RedisOutcome::CarriedOut;
     sent = client.send(
         redis_command({"XRANGE", repeats.key, repeats.ids.front(), repeats.ids[repeats.count - 1], "COUNT", count}) +
             redis_command({"XINFO", "STREAM", repeats.key}),
         2, [self = shared_from_this(), addition, is_first = true, done](const RedisReply* reply) mutable {
           const bool is_last = reply == nullptr || !std::exchange(is_first, false);
           RedisAnswer& answer = addition->answer;
-          if (answer.outcome == Outcome::CarriedOut) {
+          if (answer.outcome == RedisOutcome::CarriedOut) {
             if (reply == nullptr) {
               answer = self->lost();
             } else if (reply->kind == RedisReply::Kind::Error) {
               answer = refusal(*reply);
             } else if (!(is_last ? parse_stream_end(*reply, addition->stream_end)
                                  : parse_entries(*reply, addition->found))) {
-              answer = {Outcome::Unanswered, {}, {}};
+              answer = {RedisOutcome::Unanswered, {}, {}};
             }
           }
           if (is_last) done(std::move(*addition));
@@ -232,7 +232,7 @@ void RedisDeliveries::Core::ask_about(const Repeats& repeats, const Added& done)
   } catch (const std::bad_alloc&) {
     sent = false;
   }
-  if (!sent) done({{Outcome::Unanswered, {}, {}}});
+  if (!sent) done({{RedisOutcome::Unanswered, {}, {}}});
 }
 
 void RedisDeliveries::Core::later(std::function<void()> call) {
@@ -276,7 +276,7 @@ void RedisDeliveries::add(std::string_view key, const std::vector<api::RedisEntr
   std::vector<std::string> ids;
   ids.reserve(entries.size());
   for (const api::RedisEntry& entry : entries) {
-    ids.push_back(text_of(entry.id));
+    ids.push_back(id_text(entry.id));
     arguments.assign({"XADD", key, ids.back()});
     for (const auto& [name, value] : entry.fields) arguments.insert(arguments.end(), {name, value});
     transaction.add(arguments);

@@ -10,7 +10,7 @@ namespace stele::net {
 namespace {
 
 constexpr std::string_view kScheme = "redis://";
-constexpr std::size_t kNameBytesMax = 512;
+constexpr std::size_t kUserBytesMax = 512;
 constexpr std::uint32_t kDatabaseMax = 1'000'000;
 
 template <class Number>
@@ -57,7 +57,7 @@ std::variant<RedisUrl, std::string> parse_redis_url(std::string_view text) {
     if (!user || !password || who.find('@') != std::string_view::npos) {
       return std::string("has a user or a password that is not percent-encoded");
     }
-    if (user->size() > kNameBytesMax || password->size() > kNameBytesMax) {
+    if (user->size() > kUserBytesMax || password->size() > kUserBytesMax) {
       return std::string("has a user or a password of more than 512 bytes");
     }
     url.user = *std::move(user);

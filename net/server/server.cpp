@@ -64,7 +64,7 @@ bool is_absent(const error_code& ec) {
 /// How often a free port is looked for that is free on all addresses.
 constexpr int port_attempts_max = 20;
 
-std::string text_of(const asio::ip::address& address) {
+std::string literal_of(const asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
   }
@@ -197,7 +197,7 @@ void Server::Impl::accepted(Listener& listener, IoThread& target, const error_co
       if (!failed) socket.set_option(tcp::no_delay(true), failed);
       if (!failed) socket.non_blocking(true, failed);
       if (!failed) {
-        ConnectionSeat seat(core->budget, text_of(remote.address()));
+        ConnectionSeat seat(core->budget, literal_of(remote.address()));
         if (seat.admission() != ConnectionBudget::Admission::Dropped) {
           target.adopt(std::move(socket), std::move(seat));
         } else {

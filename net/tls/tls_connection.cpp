@@ -20,7 +20,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t record_bytes_max = 16 * 1024;
+constexpr std::size_t kTlsRecordBytes = 16 * 1024;
 /// A longer name is none: it would not fit where it is kept, and cutting it could make it another's.
 constexpr std::size_t client_name_bytes_max = 512;
 
@@ -180,14 +180,14 @@ std::size_t TlsConnection::write_some(std::span<const asio::const_buffer> buffer
   ec = asio::error::connection_reset;
   if (broken_) return 0;
   // A record takes what is in all buffers, so that a head and its body need not be two.
-  static thread_local std::array<char, record_bytes_max> gathered;
+  static thread_local std::array<char, kTlsRecordBytes> gathered;
   const void* from = nullptr;
   std::size_t size = 0;
   for (const asio::const_buffer& buffer : buffers) {
     if (buffer.size() == 0) continue;
-    if (size == 0 && buffer.size() >= record_bytes_max) {
+    if (size == 0 && buffer.size() >= kTlsRecordBytes) {
       from = buffer.data();
-      size = record_bytes_max;
+      size = kTlsRecordBytes;
       break;
     }
     const std::size_t taken = std::min(buffer.size(), gathered.size() - size);

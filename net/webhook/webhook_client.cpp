@@ -21,7 +21,7 @@
 namespace stele::net {
 
 namespace asio = boost::asio;
-using Outcome = api::WebhookAnswer::Outcome;
+using SendOutcome = api::WebhookAnswer::Outcome;
 
 namespace {
 constexpr std::chrono::milliseconds sweep_interval{250};
@@ -161,9 +161,9 @@ void WebhookClient::Impl::take_arrivals() {
     WebhookExchange& exchange = *arrived.front();
     running_.splice(running_.end(), arrived, arrived.begin());
     if (is_cancelling_) {
-      exchange.refuse(Outcome::Cancelled, "the server stops");
+      exchange.refuse(SendOutcome::Cancelled, "the server stops");
     } else if (exchange.is_beyond_bounds) {
-      exchange.refuse(Outcome::Busy, "too many webhooks are under way to this receiver or to all of them");
+      exchange.refuse(SendOutcome::Busy, "too many webhooks are under way to this receiver or to all of them");
     } else {
       exchange.start();
     }

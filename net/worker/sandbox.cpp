@@ -33,7 +33,7 @@ namespace {
 /// 0, 1, 2 and the socket.
 constexpr rlim_t kDescriptors = 4;
 /// Of the thread that runs scripts. What the engine uses of it is less (script_engine.cpp).
-constexpr rlim_t kStackBytes = 8U << 20;
+constexpr rlim_t kProcessStackBytes = 8U << 20;
 
 std::string because(std::string_view what, int error) { return std::string(what) + ": " + std::strerror(error); }
 
@@ -140,8 +140,8 @@ void leave_server() {
   (void)lower(RLIMIT_FSIZE, 0);
   // The server's own may be anything.
   rlimit stack{};
-  if (::getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < kStackBytes) {
-    stack.rlim_cur = std::min(kStackBytes, stack.rlim_max);
+  if (::getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < kProcessStackBytes) {
+    stack.rlim_cur = std::min(kProcessStackBytes, stack.rlim_max);
     (void)::setrlimit(RLIMIT_STACK, &stack);
   }
 }

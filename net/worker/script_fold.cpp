@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using api::FoldFailure;
-using Kind = FoldFailure::Kind;
+using FailureKind = FoldFailure::Kind;
 
 constexpr std::size_t kBatchBytes = 128U << 10;
 constexpr std::uint64_t kBatchEventsMax = 512;
@@ -23,7 +23,7 @@ constexpr auto kLookEvery = 50ms;
 /// What a worker may be late by with its own limits, before the kernel ends it.
 constexpr auto kCpuReserve = 5s;
 
-FoldFailure make(Kind kind, std::string message, std::string limit = {}) {
+FoldFailure make(FailureKind kind, std::string message, std::string limit = {}) {
   FoldFailure failure;
   failure.kind = kind;
   failure.message = std::move(message);
@@ -36,8 +36,8 @@ FoldFailure make(Kind kind, std::string message, std::string limit = {}) {
 std::string_view kill_cause_of(const FoldFailure& failure) {
   static constexpr std::array<std::string_view, 7> kLimits{"call-time", "state-time", "replay-time", "memory",
                                                            "stack",     "state-size", "system-call"};
-  if (failure.kind == Kind::Abandoned) return "abandoned";
-  if (failure.kind == Kind::Limit) {
+  if (failure.kind == FailureKind::Abandoned) return "abandoned";
+  if (failure.kind == FailureKind::Limit) {
     const auto* const found = std::find(kLimits.begin(), kLimits.end(), failure.limit);
     if (found != kLimits.end()) return *found;
   }
@@ -52,32 +52,32 @@ api::UpcastFailure upcast_failure_of(const FoldFailure& failure) {
     upcast.detail = std::move(detail);
   };
   switch (failure.kind) {
-    case Kind::Syntax:
+    case FailureKind::Syntax:
       upcast.detail = "The upcaster is no function: " + failure.message;
       break;
-    case Kind::Threw:
+    case FailureKind::Threw:
       upcast.detail = "The upcaster threw: " + failure.message;
       break;
-    case Kind::NoJson:
+    case FailureKind::NoJson:
       upcast.detail = "What the upcaster gave is not JSON: " + failure.message;
       break;
-    case Kind::Limit:
+    case FailureKind::Limit:
       if (failure.limit == "replay-time") {
         passing("unavailable", "There is no time left to upcast it.");
       } else {
         upcast.detail = "The upcaster went beyond its limit (" + failure.limit + ").";
       }
       break;
-    case Kind::Died:
+    case FailureKind::Died:
       passing(api::kWorkerDied, "The process that ran the upcaster ended. Try again.");
       break;
-    case Kind::Busy:
+    case FailureKind::Busy:
       passing("busy", "Every process that runs scripts is busy.");
       break;
-    case Kind::Unavailable:
+    case FailureKind::Unavailable:
       passing("handlers-unavailable", "Scripts cannot be run here: " + failure.message);
       break;
-    case Kind::Abandoned:
+    case FailureKind::Abandoned:
       passing("unavailable", "Nobody waits for it any more.");
       break;
   }
@@ -112,7 +112,7 @@ ScriptFold::~ScriptFold() {
 
 std::optional<FoldFailure> ScriptFold::begin(const api::ScriptStart& start) {
   if (start.source.size() + start.state.value_or("").size() > kFramePayloadBytesMax / 2) {
-    fail(make(Kind::Limit, "source and state are too large", "state-size"));
+    fail(make(FailureKind::Limit, "source and state are too large", "state-size"));
     return failure_;
   }
   prepare();
@@ -202,7 +202,7 @@ std::optional<FoldFailure> ScriptFold::apply(const Record& event, const api::Upc
   const std::size_t upcast_bytes = upcast != nullptr && upcast->data ? upcast->data->size() : 0;
   const std::size_t longest = record_bytes_max(event.header(), event.body()) + upcast_bytes;
   if (longest > kFramePayloadBytesMax / 2) {
-    fail_and_kill(make(Kind::Limit, "an event is too large for a script", "memory"));
+    fail_and_kill(make(FailureKind::Limit, "an event is too large for a script", "memory"));
     return failure_;
   }
   if (!batch_begun_) batch_begun_ = begin_frame(out_, FrameType::Events, number_);
@@ -259,13 +259,13 @@ std::optional<FoldFailure> ScriptFold::exchange(const std::function<bool()>& don
     const bool complete = out_.empty() && done();
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline_ && !complete) {
-      fail_and_kill(make(Kind::Limit, "the replay took too long", "replay-time"));
+      fail_and_kill(make(FailureKind::Limit, "the replay took too long", "replay-time"));
       break;
     }
     if (now >= next_look_) {
       next_look_ = now + kLookEvery;
       if (abandoned_ && abandoned_()) {
-        fail_and_kill(make(Kind::Abandoned, "nobody waits for the replay any more"));
+        fail_and_kill(make(FailureKind::Abandoned, "nobody waits for the replay any more"));
         break;
       }
     }
@@ -285,14 +285,14 @@ void ScriptFold::take_replies() {
       take(*reply);
       continue;
     }
-    fail_and_kill(make(Kind::Died, "the process that runs scripts said what it must not say"));
+    fail_and_kill(make(FailureKind::Died, "the process that runs scripts said what it must not say"));
   }
 }
 
 void ScriptFold::take(WorkerReply& reply) {
   if (reply.fold != number_) return;  // of an earlier fold, which nobody waited for any more
   const auto wrong = [this] {
-    fail_and_kill(make(Kind::Died, "the process that runs scripts said what it must not say"));
+    fail_and_kill(make(FailureKind::Died, "the process that runs scripts said what it must not say"));
   };
   switch (reply.type) {
     case FrameType::Started:
@@ -328,7 +328,7 @@ void ScriptFold::take(WorkerReply& reply) {
       return;
     case FrameType::Failed:
       if (reply.failure.event && *reply.failure.event >= events_) return wrong();
-      if (reply.failure.kind == Kind::Limit) {
+      if (reply.failure.kind == FailureKind::Limit) {
         fail_and_kill(std::move(reply.failure));
       } else {
         fail(std::move(reply.failure));
@@ -352,7 +352,7 @@ void ScriptFold::take_upcast(WorkerReply& reply) {
       task.failure = upcast_failure_of(reply.failure);
     }
   }
-  if (reply.type == FrameType::UpcastFailed && reply.failure.kind == Kind::Limit) {
+  if (reply.type == FrameType::UpcastFailed && reply.failure.kind == FailureKind::Limit) {
     is_told_ = true;
     fail_and_kill(std::move(reply.failure));
   }

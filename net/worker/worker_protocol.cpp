@@ -44,9 +44,15 @@ api::FoldFailure limit(std::string_view name, std::string message) {
 
 /// Kinds that a script can bring about. The others are for the server to say.
 bool may_come_from_worker(std::uint8_t kind) {
-  using Kind = api::FoldFailure::Kind;
-  return kind == static_cast<std::uint8_t>(Kind::Syntax) || kind == static_cast<std::uint8_t>(Kind::Threw) ||
-         kind == static_cast<std::uint8_t>(Kind::NoJson) || kind == static_cast<std::uint8_t>(Kind::Limit);
+  switch (static_cast<api::FoldFailure::Kind>(kind)) {
+    case api::FoldFailure::Kind::Syntax:
+    case api::FoldFailure::Kind::Threw:
+    case api::FoldFailure::Kind::NoJson:
+    case api::FoldFailure::Kind::Limit:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /// Reads one JSON value, without recursion. Strings are known to be UTF-8.

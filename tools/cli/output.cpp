@@ -10,10 +10,10 @@ namespace stele::tools {
 
 namespace {
 
-int failure = 0;  // errno of the first write of a result that failed
+int output_failure = 0;  // errno of the first write of a result that failed
 
 void note_failure() {
-  if (failure == 0) failure = errno != 0 ? errno : EIO;
+  if (output_failure == 0) output_failure = errno != 0 ? errno : EIO;
 }
 
 }  // namespace
@@ -28,12 +28,12 @@ void put(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) note_failure();
 }
 
-bool output_failed() { return failure != 0; }
+bool output_failed() { return output_failure != 0; }
 
 std::string flush_output() {
   errno = 0;
   if (std::fflush(stdout) != 0) note_failure();
-  return failure == 0 ? std::string() : std::strerror(failure);
+  return output_failure == 0 ? std::string() : std::strerror(output_failure);
 }
 
 int finish_output(std::string_view command) {

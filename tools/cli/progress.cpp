@@ -16,7 +16,7 @@ namespace {
 constexpr std::chrono::milliseconds kRedraw{100};
 constexpr std::chrono::seconds kLineEvery{5};
 
-std::size_t terminal_columns() {
+std::size_t stderr_columns() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
@@ -72,7 +72,7 @@ std::string Progress::text_of(const State& state, bool with_bar) const {
   text = fmt::format("{:3.0f}%  {}", done * 100, text);
   if (done > 0.01) text += fmt::format(", {} left", format_time_left(seconds / done - seconds));
   if (!with_bar) return text;
-  const std::size_t columns = terminal_columns();
+  const std::size_t columns = stderr_columns();
   if (columns < text.size() + 14) return text.substr(0, columns - 1);
   const std::size_t width = std::min<std::size_t>(columns - text.size() - 4, 40);
   const auto filled = static_cast<std::size_t>(done * static_cast<double>(width));

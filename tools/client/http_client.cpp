@@ -198,14 +198,14 @@ class HttpClient::Connection {
   }
 
   [[nodiscard]] Status begin_tls(const HttpUrl& url, const HttpTls& files, const Deadline& deadline) {
-    using Progress = net::TlsConnection::Progress;
+    using Handshake = net::TlsConnection::Progress;
     STELE_ASSIGN(const std::shared_ptr<SSL_CTX> context, net::make_client_context(files));
     net::TlsConnection& tls = transport_.begin_tls(context.get());
     tls.expect_server(url.host);
     for (;;) {
-      const Progress progress = tls.handshake();
-      if (progress == Progress::Done) return {};
-      if (progress == Progress::Failed) {
+      const Handshake state = tls.handshake();
+      if (state == Handshake::Done) return {};
+      if (state == Handshake::Failed) {
         if (const std::string why = tls.distrust(); !why.empty()) {
           return Error{ErrorKind::InvalidArgument,
                        fmt::format("the certificate of {} is not trusted: {}; --ca names the authority to believe",
@@ -213,7 +213,7 @@ class HttpClient::Connection {
         }
         return transport_error("no TLS with", url.authority, tls.failure());
       }
-      const error_code code = wait(progress == Progress::WantsToRead ? POLLIN : POLLOUT, deadline);
+      const error_code code = wait(state == Handshake::WantsToRead ? POLLIN : POLLOUT, deadline);
       if (code) return transport_error("no TLS with", url.authority, code);
     }
   }
