@@ -174,8 +174,8 @@ class HelpFormatter : public CLI::Formatter {
 
 }  // namespace
 
-CommandLine::CommandLine(const std::string& command, const std::string& description)
-    : app_(std::make_unique<CLI::App>(description, "stele " + command)) {
+CommandLine::CommandLine(std::string_view command, std::string_view description)
+    : app_(std::make_unique<CLI::App>(std::string(description), "stele " + std::string(command))) {
   app_->formatter(std::make_shared<HelpFormatter>());
   app_->set_help_flag("-h,--help", "Show this and exit");
   app_->get_help_ptr()->group("Help");
@@ -185,13 +185,13 @@ CommandLine::CommandLine(const std::string& command, const std::string& descript
 
 CommandLine::~CommandLine() = default;
 
-CommandLine::Option CommandLine::Option::type(const std::string& name) const {
-  option_->type_name(name);
+CommandLine::Option CommandLine::Option::type(std::string_view name) const {
+  option_->type_name(std::string(name));
   return *this;
 }
 
-CommandLine::Option CommandLine::Option::group(const std::string& name) const {
-  option_->group(name);
+CommandLine::Option CommandLine::Option::group(std::string_view name) const {
+  option_->group(std::string(name));
   return *this;
 }
 
@@ -200,8 +200,8 @@ CommandLine::Option CommandLine::Option::required() const {
   return *this;
 }
 
-CommandLine::Option CommandLine::Option::environment(const std::string& variable) const {
-  option_->envname(variable);
+CommandLine::Option CommandLine::Option::environment(std::string_view variable) const {
+  option_->envname(std::string(variable));
   return *this;
 }
 
@@ -220,36 +220,36 @@ CommandLine::Option CommandLine::Option::not_in_file() const {
   return *this;
 }
 
-CommandLine::Option CommandLine::add_text(const std::string& flag, std::string& to, const std::string& help) {
-  return Option(app_->add_option(flag, to, help)->default_str(to));
+CommandLine::Option CommandLine::add_text(std::string_view flag, std::string& to, std::string_view help) {
+  return Option(app_->add_option(std::string(flag), to, std::string(help))->default_str(to));
 }
 
-CommandLine::Option CommandLine::add_parsed(const std::string& flag, const std::string& type,
-                                            const std::string& default_text, const std::string& help,
+CommandLine::Option CommandLine::add_parsed(std::string_view flag, std::string_view type, std::string_view default_text,
+                                            std::string_view help,
                                             std::function<std::string(const std::string&)> take) {
   auto* option = app_->add_option(
-      flag,
-      [flag, take = std::move(take)](const CLI::results_t& results) {
+      std::string(flag),
+      [flag = std::string(flag), take = std::move(take)](const CLI::results_t& results) {
         if (const auto complaint = take(results.back()); !complaint.empty()) {
           throw CLI::ValidationError(flag, fmt::format("'{}' {}", results.back(), complaint));
         }
         return true;
       },
-      help);
-  option->type_name(type)->default_str(default_text);
+      std::string(help));
+  option->type_name(std::string(type))->default_str(std::string(default_text));
   return Option(option);
 }
 
-void CommandLine::add_config_file(const std::string& group) {
+void CommandLine::add_config_file(std::string_view group) {
   app_->config_formatter(std::make_shared<ConfigFile>(*app_));
   const char* from_environment = std::getenv("STELE_CONFIG");
   const std::string file = from_environment != nullptr ? from_environment : "";
   app_->set_config("--config", file, "Read options from a file: name = value, names as the flags without dashes",
                    !file.empty());
-  app_->get_config_ptr()->type_name("FILE")->group(group);
+  app_->get_config_ptr()->type_name("FILE")->group(std::string(group));
 }
 
-void CommandLine::footer(const std::string& text) { app_->footer(text); }
+void CommandLine::footer(std::string_view text) { app_->footer(std::string(text)); }
 
 std::string CommandLine::config_text() const { return app_->config_to_str(true, false); }
 
@@ -275,23 +275,23 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   }
 }
 
-CommandLine::Option CommandLine::add_texts(const std::string& flag, std::vector<std::string>& to,
-                                           const std::string& type, const std::string& help) {
+CommandLine::Option CommandLine::add_texts(std::string_view flag, std::vector<std::string>& to, std::string_view type,
+                                           std::string_view help) {
   auto* const option = app_->add_option(
-      flag,
+      std::string(flag),
       [&to](const CLI::results_t& results) {
         to = results;
         return true;
       },
-      help);
-  return Option(option->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
+      std::string(help));
+  return Option(option->type_name(std::string(type))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
-CommandLine::Option CommandLine::add_list(const std::string& flag, std::vector<std::string>& to,
-                                          const std::string& type, const std::string& help) {
+CommandLine::Option CommandLine::add_list(std::string_view flag, std::vector<std::string>& to, std::string_view type,
+                                          std::string_view help) {
   auto* const option = app_->add_option(
-      flag,
-      [flag, &to](const CLI::results_t& results) {
+      std::string(flag),
+      [flag = std::string(flag), &to](const CLI::results_t& results) {
         to.clear();
         for (const std::string& result : results) {
           for (std::size_t begin = 0; begin <= result.size();) {
@@ -303,11 +303,11 @@ CommandLine::Option CommandLine::add_list(const std::string& flag, std::vector<s
         }
         return true;
       },
-      help);
-  return Option(option->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
+      std::string(help));
+  return Option(option->type_name(std::string(type))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
-CommandLine::Option CommandLine::add_switch(const std::string& flag, bool& to, const std::string& help) {
+CommandLine::Option CommandLine::add_switch(std::string_view flag, bool& to, std::string_view help) {
   const Option option = add_parsed(flag, "", "", help, [&to](const std::string& text) -> std::string {
     const auto value = parse_boolean(text);
     if (!value) return kNoBoolean;
@@ -318,8 +318,8 @@ CommandLine::Option CommandLine::add_switch(const std::string& flag, bool& to, c
   return option;
 }
 
-CommandLine::Option CommandLine::add_bytes(const std::string& flag, std::uint64_t& to, BytesRange range,
-                                           const std::string& help) {
+CommandLine::Option CommandLine::add_bytes(std::string_view flag, std::uint64_t& to, BytesRange range,
+                                           std::string_view help) {
   return add_parsed(flag, "SIZE", format_bytes(to), help, [&to, range](const std::string& text) -> std::string {
     const auto value = parse_bytes(text);
     if (!value) return "is not a size: write it like 65536, 64KiB or 256MiB";
@@ -331,9 +331,9 @@ CommandLine::Option CommandLine::add_bytes(const std::string& flag, std::uint64_
   });
 }
 
-CommandLine::Option CommandLine::add_duration(const std::string& flag, std::chrono::microseconds& to,
+CommandLine::Option CommandLine::add_duration(std::string_view flag, std::chrono::microseconds& to,
                                               std::chrono::microseconds least, std::chrono::microseconds most,
-                                              const std::string& help) {
+                                              std::string_view help) {
   return add_parsed(flag, "TIME", format_duration(to), help,
                     [&to, least, most](const std::string& text) -> std::string {
                       const auto value = api::parse_duration(text);
@@ -346,8 +346,8 @@ CommandLine::Option CommandLine::add_duration(const std::string& flag, std::chro
                     });
 }
 
-CommandLine::Option CommandLine::add_number(const std::string& flag, std::uint64_t& to, std::uint64_t least,
-                                            std::uint64_t most, const std::string& help) {
+CommandLine::Option CommandLine::add_number(std::string_view flag, std::uint64_t& to, std::uint64_t least,
+                                            std::uint64_t most, std::string_view help) {
   return add_parsed(flag, "N", std::to_string(to), help, [&to, least, most](const std::string& text) -> std::string {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -358,11 +358,11 @@ CommandLine::Option CommandLine::add_number(const std::string& flag, std::uint64
   });
 }
 
-CommandLine::Option CommandLine::add_numbers(const std::string& flag, std::vector<std::uint64_t>& to, int count,
-                                             const std::string& type, const std::string& help) {
+CommandLine::Option CommandLine::add_numbers(std::string_view flag, std::vector<std::uint64_t>& to, int count,
+                                             std::string_view type, std::string_view help) {
   auto* const option = app_->add_option(
-      flag,
-      [flag, &to, count](const CLI::results_t& results) {
+      std::string(flag),
+      [flag = std::string(flag), &to, count](const CLI::results_t& results) {
         to.clear();
         if (results.size() != static_cast<std::size_t>(count)) {
           throw CLI::ValidationError(flag, fmt::format("needs {} numbers", count));
@@ -377,8 +377,8 @@ CommandLine::Option CommandLine::add_numbers(const std::string& flag, std::vecto
         }
         return true;
       },
-      help);
-  return Option(option->type_name(type)->expected(count));
+      std::string(help));
+  return Option(option->type_name(std::string(type))->expected(count));
 }
 
 void CommandLine::name_environment() {

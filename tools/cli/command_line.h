@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/cli/exit_code.h"
@@ -26,17 +27,18 @@ namespace stele::tools {
 
 /// The command line of `stele <command>`. CLI11, which takes seconds to compile, is known to command_line.cpp alone.
 /// What options are declared with must outlive parse(); what a variable holds then is the default that the help shows.
+/// Texts are views: a hundred strings made in one function take the compiler seconds.
 class CommandLine {
  public:
   /// One option, to be described further. As long-lived as the command line.
   class Option {
    public:
     /// What the value is, in the help: FILE, N.
-    Option type(const std::string& name) const;
+    Option type(std::string_view name) const;
     /// The heading in the help that it stands under.
-    Option group(const std::string& name) const;
+    Option group(std::string_view name) const;
     Option required() const;
-    Option environment(const std::string& variable) const;
+    Option environment(std::string_view variable) const;
     Option one_of(const std::vector<std::string>& values) const;
     /// Wrong usage without the other one.
     Option needs(Option other) const;
@@ -48,40 +50,38 @@ class CommandLine {
     CLI::Option* option_;
   };
 
-  CommandLine(const std::string& command, const std::string& description);
+  CommandLine(std::string_view command, std::string_view description);
   ~CommandLine();
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
 
   // `flag` is like --name, or a name alone: an argument without a flag.
 
-  Option add_text(const std::string& flag, std::string& to, const std::string& help);
+  Option add_text(std::string_view flag, std::string& to, std::string_view help);
   /// May be repeated; each text is taken as it stands.
-  Option add_texts(const std::string& flag, std::vector<std::string>& to, const std::string& type,
-                   const std::string& help);
+  Option add_texts(std::string_view flag, std::vector<std::string>& to, std::string_view type, std::string_view help);
   /// May be repeated, and one text may be several with commas between them.
-  Option add_list(const std::string& flag, std::vector<std::string>& to, const std::string& type,
-                  const std::string& help);
+  Option add_list(std::string_view flag, std::vector<std::string>& to, std::string_view type, std::string_view help);
   /// True if it is given alone; it can be given a value: see parse_boolean().
-  Option add_switch(const std::string& flag, bool& to, const std::string& help);
+  Option add_switch(std::string_view flag, bool& to, std::string_view help);
   struct BytesRange {
     std::uint64_t least = 0;
     std::uint64_t most = 1ULL << 62;
   };
   /// Like 256MiB.
-  Option add_bytes(const std::string& flag, std::uint64_t& to, BytesRange range, const std::string& help);
+  Option add_bytes(std::string_view flag, std::uint64_t& to, BytesRange range, std::string_view help);
   /// Like 10s.
-  Option add_duration(const std::string& flag, std::chrono::microseconds& to, std::chrono::microseconds least,
-                      std::chrono::microseconds most, const std::string& help);
+  Option add_duration(std::string_view flag, std::chrono::microseconds& to, std::chrono::microseconds least,
+                      std::chrono::microseconds most, std::string_view help);
   /// A whole number in a range.
-  Option add_number(const std::string& flag, std::uint64_t& to, std::uint64_t least, std::uint64_t most,
-                    const std::string& help);
+  Option add_number(std::string_view flag, std::uint64_t& to, std::uint64_t least, std::uint64_t most,
+                    std::string_view help);
   /// So many whole numbers behind one flag. `type` is like "A B".
-  Option add_numbers(const std::string& flag, std::vector<std::uint64_t>& to, int count, const std::string& type,
-                     const std::string& help);
+  Option add_numbers(std::string_view flag, std::vector<std::uint64_t>& to, int count, std::string_view type,
+                     std::string_view help);
   /// `take` gets the text and says what is wrong with it ("is no such thing"); empty if nothing is.
-  Option add_parsed(const std::string& flag, const std::string& type, const std::string& default_text,
-                    const std::string& help, std::function<std::string(const std::string&)> take);
+  Option add_parsed(std::string_view flag, std::string_view type, std::string_view default_text, std::string_view help,
+                    std::function<std::string(const std::string&)> take);
 
   /// `--url`, or STELE_URL.
   void add_url(std::string& to);
@@ -92,9 +92,9 @@ class CommandLine {
   void name_environment();
   /// Adds `--config FILE` (see tools/cli/config_file.h; names as the flags without dashes). An unknown name is an
   /// error.
-  void add_config_file(const std::string& group);
+  void add_config_file(std::string_view group);
   /// Text behind the options in the help.
-  void footer(const std::string& text);
+  void footer(std::string_view text);
 
   /// An exit code if the command shall end now: help was asked for (stdout, 0) or the usage is wrong (stderr, 2). A
   /// value that is given and empty is wrong usage, except for a STELE_* variable, which then counts as not set unless
