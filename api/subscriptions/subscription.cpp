@@ -173,9 +173,10 @@ void Subscription::change(SubscriptionDefinition definition, std::shared_ptr<Del
       breaker_ = CircuitBreaker();
       attempt_again_ = {};
     }
+    // Another sink is what the next attempt goes to.
+    if (definition != definition_) restart_due_ = true;
     definition_ = std::move(definition);
     sink_ = std::move(sink);
-    restart_due_ = true;
   }
   wake();
 }
@@ -237,9 +238,8 @@ std::uint64_t Subscription::alias_changes() const {
   return shared_.notes == nullptr ? 0 : shared_.notes->aliases.changes();
 }
 
-bool Subscription::delivers() const {
-  return !ended_ && !restart_due_ &&
-         (standing_.state == SubscriptionState::Active || standing_.state == SubscriptionState::Stalled);
+bool Subscription::runs() const {
+  return !ended_ && (standing_.state == SubscriptionState::Active || standing_.state == SubscriptionState::Stalled);
 }
 
 SubscriptionDefinition Subscription::definition() const {

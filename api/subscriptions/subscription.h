@@ -184,7 +184,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   void ring(Timestamp due) noexcept;
   void restart(DeliveryState state);  // with the mutex
 
-  [[nodiscard]] bool delivers() const;  // with the mutex
+  [[nodiscard]] bool runs() const;                                         // with the mutex
+  [[nodiscard]] bool delivers() const { return runs() && !restart_due_; }  // with the mutex
+  [[nodiscard]] bool may_restart() const;                                  // with the mutex
   /// By all names that event types have now.
   [[nodiscard]] EventQuery query_of_now(const SubscriptionDefinition& definition, std::optional<Position> after) const;
   [[nodiscard]] std::uint64_t alias_changes() const;
@@ -224,7 +226,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   std::unique_ptr<DeliveryQueue> queue_;
   std::uint64_t epoch_ = 1;  ///< what was begun with another one is of no account any more
   bool ended_ = false;
-  bool restart_due_ = false;  ///< with other settings, once nothing is under way
+  bool restart_due_ = false;  ///< with other settings, once nothing is under way or leased
   bool restart_from_journal_ = false;
   bool follower_due_ = false;  ///< the follower is to be made anew
   CircuitBreaker breaker_;

@@ -137,8 +137,12 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   }
 }
 
+bool Subscription::may_restart() const {
+  return restart_due_ && under_way_.empty() && (restart_from_journal_ || leases_.events() == 0);
+}
+
 void Subscription::settle_restart() {
-  if (!restart_due_ || !under_way_.empty()) return;
+  if (!may_restart()) return;
   if (restart_from_journal_) return restart(shared_.journal.state(key_));
   shared_.journal.append(key_, queue_->take_steps());
   restart(queue_->state());
@@ -287,6 +291,8 @@ Subscription::Next Subscription::take(Calls& calls) {
   stand_as_queue(time);
   tell_breaker(time, calls);
   collect_acked(time, calls);
+  // The last lease may be over just now.
+  if (may_restart()) return Next::Again;
   // What has just failed may be due already, and there may be room again for what was not read.
   const bool is_due = queue_->next_look(time).has_value() || (had_no_room_ && queue_->room() > 0);
   return delivers() && is_due && read_again_ <= time ? Next::Again : Next::Rest;
@@ -324,7 +330,7 @@ void Subscription::take_attempts(Timestamp time, Calls& calls) {
       continue;
     }
     pending_.pop_back();
-    if (waiter.deadline <= time || !delivers()) {
+    if (waiter.deadline <= time || !runs()) {
       answer(waiter, PulledBatch{{}, {}, queue_->state().end});
     } else {
       still.push_back(std::move(waiter));
@@ -371,8 +377,7 @@ void Subscription::stand_as_queue(Timestamp time) {
     standing_ = {state, std::move(reason), time};
     standing_untold_ = true;
   };
-  const bool running = standing_.state == SubscriptionState::Active || standing_.state == SubscriptionState::Stalled;
-  if (!running) return;
+  if (!runs()) return;
   if (queue_->stopped()) {
     const DeliveryFailure& why = *queue_->why_stopped();
     return become(SubscriptionState::Stopped,

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,12 +33,13 @@ class TestSender final : public WebhookSender {
   struct Sent {
     WebhookRequest request;
     Done done;
-    [[nodiscard]] std::string id() const {
+    [[nodiscard]] std::string header(std::string_view wanted) const {
       for (const auto& [name, value] : request.headers) {
-        if (name == "webhook-id") return value;
+        if (name == wanted) return value;
       }
       return {};
     }
+    [[nodiscard]] std::string id() const { return header("webhook-id"); }
     /// Sequence of `aggregate:data` of its events.
     [[nodiscard]] std::string outline() const;
     void answer(int status, std::string body = {}) {
@@ -230,6 +232,9 @@ class RoomFixture {
     if (const auto* problem = std::get_if<Problem>(&pulled)) FAIL(problem->detail());
     return std::get<PulledBatch>(std::move(pulled));
   }
+
+  /// Has every subscription look at the clock.
+  void wake() { room_->aliases_changed(); }
 
   /// How many events of that type the log has.
   [[nodiscard]] std::size_t logged(std::string_view type) {

@@ -3,12 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <future>
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "tests/api/room_fixture.h"
+#include "tests/support/fake_clock.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -90,6 +93,54 @@ TEST_CASE("SubscriptionRoom.Pull.WhatIsNotAcknowledgedInTimeComesAgain") {
   fixture.reopen();
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)) == "lease-expired");
   CHECK(outline(fixture.pull_events(id, 1)) == "a:2");
+}
+
+TEST_CASE("SubscriptionRoom.Pull.AChangeInterruptsNoLease") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  fixture.append("a");
+  fixture.append("a");
+  const PulledBatch leased = fixture.pull_events(id, 1);
+  CHECK(outline(leased) == "a:1");
+  SUBCASE("a change") {
+    ChangeRequest change;
+    change.definition = fixture.status(id).definition;
+    change.definition.attempts_max = 3;
+    REQUIRE(slug_of(fixture.room().change(id, std::move(change), {})).empty());
+  }
+  SUBCASE("a pause") {
+    REQUIRE(slug_of(fixture.room().pause(id, {})).empty());
+    REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
+  }
+  CHECK(outline(fixture.pull_events(id, 10, std::chrono::milliseconds(0))).empty());
+  CHECK(fixture.status(id).in_flight == 1);
+  CHECK(slug_of(fixture.room().ack(id, leased.lease_id, std::nullopt)).empty());
+  const PulledBatch next = fixture.pull_events(id, 10);
+  CHECK(outline(next) == "a:2");
+  CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)).empty());
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).delivered == 2);
+}
+
+TEST_CASE("SubscriptionRoom.Pull.AChangeHoldsOnceTheLastLeaseIsOver") {
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock);
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  fixture.append("a", "T");
+  CHECK(outline(fixture.pull_events(id, 1, std::chrono::seconds(60), std::chrono::seconds(60))) == "a:1");
+  ChangeRequest change;
+  change.definition = fixture.status(id).definition;
+  change.definition.event_types = {"U"};
+  REQUIRE(slug_of(fixture.room().change(id, std::move(change), {})).empty());
+  fixture.append("b", "U");
+  CHECK(outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
+  std::promise<std::string> given;
+  fixture.room().pull(
+      id, 10, std::chrono::seconds(600), std::chrono::seconds(60), [] { return false; },
+      [&](std::variant<PulledBatch, Problem> pulled) { given.set_value(outline(std::get<PulledBatch>(pulled))); });
+  clock.wall += 60'000'000;
+  fixture.wake();
+  CHECK(given.get_future().get() == "b:1");
 }
 
 TEST_CASE("SubscriptionRoom.Pull.WhoeverWaitsIsAnsweredInTheEnd") {
