@@ -496,6 +496,22 @@ void DeliveryQueue::failed_alone(BatchNumber number, const DeliveryFailure& fail
   wait_until(number, attempts, not_before);
 }
 
+/// Of aggregates, two sets with about as many events each.
+std::vector<DeliveryQueue::Known> DeliveryQueue::halves_of(std::vector<Known> aggregates) {
+  std::sort(aggregates.begin(), aggregates.end(), [](const Known& one, const Known& other) {
+    return one.events.begin()->first < other.events.begin()->first;
+  });
+  std::size_t events = 0;
+  for (const Known& aggregate : aggregates) events += aggregate.events.size();
+  std::vector<Known> halves(2);
+  Known& first = halves.front();
+  for (Known& aggregate : aggregates) {
+    const bool fits = first.events.empty() || 2 * (first.events.size() + aggregate.events.size()) <= events;
+    (fits ? first : halves.back()).events.merge(aggregate.events);
+  }
+  return halves;
+}
+
 void DeliveryQueue::failed_together(BatchNumber number, const DeliveryFailure& failure, Timestamp now) {
   const std::uint32_t attempts = state_.batches.at(number).attempts + 1;
   const Timestamp not_before = later(now, failure, attempts);
@@ -512,8 +528,11 @@ void DeliveryQueue::failed_together(BatchNumber number, const DeliveryFailure& f
     dissolve(number);
     return hold(aggregate, {first, attempts, not_before, false});
   }
+  std::vector<Known> sets;
+  for (auto& [aggregate, part] : parts) sets.push_back(std::move(part));
+  if (failure.kind == DeliveryFailure::Kind::TooLarge) sets = halves_of(std::move(sets));
   dissolve(number);
-  for (auto& [aggregate, part] : parts) wait_until(decide(std::move(part)), 1, not_before);
+  for (Known& set : sets) wait_until(decide(std::move(set)), 1, not_before);
 }
 
 void DeliveryQueue::give_up(BatchNumber number, const DeliveryFailure& failure, std::uint32_t attempts, Timestamp now) {

@@ -4,11 +4,11 @@
 // attempts what take() gives, says how that ended, and keeps the steps (delivery_state.h) in the journal.
 //
 // The front is where events come in the order of the log. An event waits while an earlier one of its aggregate is
-// under way. A batch that fails is tried again whole once, then by aggregate, then event by event: from there on its
-// aggregate is *held*, behind the front, and the watermark passes it. The events of a held aggregate are looked up one
-// by one, and attempted when it has no batch at the front; once it has caught up it is released. A slow aggregate is
-// held too, or those behind it would have to wait. An event that fails for good becomes a dead letter: skipped, or with
-// its aggregate parked behind it, or the queue stops at it.
+// under way. A batch that fails is tried again whole once (one that is too large in halves, of whole aggregates), then
+// by aggregate, then event by event: from there on its aggregate is *held*, behind the front, and the watermark passes
+// it. The events of a held aggregate are looked up one by one, and attempted when it has no batch at the front; once it
+// has caught up it is released. A slow aggregate is held too, or those behind it would have to wait. An event that
+// fails for good becomes a dead letter: skipped, or with its aggregate parked behind it, or the queue stops at it.
 //
 // A batch of one event keeps its number over all its attempts, a larger one until it is split. Nothing is attempted
 // while a step is not durable: neither a batch whose decision it is, nor any other as long as the journal is in
@@ -174,6 +174,7 @@ class DeliveryQueue {
   void release(const std::string& aggregate_id);
   [[nodiscard]] bool may_hold(BatchNumber number, const std::string& aggregate_id);
   void failed_alone(BatchNumber number, const DeliveryFailure& failure, Timestamp now);
+  [[nodiscard]] static std::vector<Known> halves_of(std::vector<Known> aggregates);
   void failed_together(BatchNumber number, const DeliveryFailure& failure, Timestamp now);
   void give_up(BatchNumber number, const DeliveryFailure& failure, std::uint32_t attempts, Timestamp now);
   void unpark(Position position, const std::string& aggregate_id);

@@ -128,6 +128,104 @@ TEST_CASE("DeliveryQueue.ABatchIsTriedWholeOnceThenByAggregateThenByEvent") {
   CHECK(receiver.queue.state().end == Position{4});
 }
 
+TEST_CASE("DeliveryQueue.WhatIsTooLargeIsHalvedFirst") {
+  Receiver receiver({.batch_events_max = 10});
+  const std::vector<std::string> aggregates{"d", "c", "b", "a", "d", "c", "b", "a"};
+  for (std::size_t at = 0; at < aggregates.size(); ++at) receiver.offer(at, aggregates[at]);
+  std::set<BatchNumber> numbers;
+  const auto take = [&] {
+    const Positions positions = receiver.take();
+    CHECK(numbers.insert(receiver.number).second);
+    return positions;
+  };
+  const auto split = [&] {
+    receiver.fail(Kind::TooLarge);
+    receiver.later();
+  };
+  CHECK(take() == Positions{0, 1, 2, 3, 4, 5, 6, 7});
+  split();
+  CHECK(take() == Positions{0, 1, 4, 5});
+  split();
+  CHECK(take() == Positions{2, 3, 6, 7});
+  receiver.accept();
+  CHECK(take() == Positions{0, 4});
+  split();
+  CHECK(take() == Positions{1, 5});
+  receiver.accept();
+  receiver.look(0);
+  CHECK(take() == Positions{0});
+  CHECK(receiver.queue.state().dead_letters.empty());
+  receiver.fail(Kind::TooLarge);
+  CHECK(receiver.queue.state().dead_letters.size() == 1);
+  receiver.look(4);
+  CHECK(take() == Positions{4});
+  receiver.accept();
+  receiver.look(std::nullopt);
+  CHECK(receiver.queue.state().held.empty());
+}
+
+TEST_CASE("DeliveryQueue.AnAggregateThatIsMostOfABatchIsAHalf") {
+  Receiver receiver({.batch_events_max = 10});
+  const std::vector<std::string> aggregates{"b", "a", "a", "a", "c"};
+  for (std::size_t at = 0; at < aggregates.size(); ++at) receiver.offer(at, aggregates[at]);
+  CHECK(receiver.take().size() == 5);
+  receiver.fail(Kind::TooLarge);
+  receiver.later();
+  CHECK(receiver.take() == Positions{0, 4});
+  CHECK(receiver.take() == Positions{1, 2, 3});
+}
+
+TEST_CASE("DeliveryQueue.InABatchAnEventIsNotDeadHoweverFewAttemptsThereAre") {
+  Receiver receiver({.attempts_max = 1, .batch_events_max = 10});
+  receiver.offer(0, "a");
+  receiver.offer(1, "b");
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    CHECK(receiver.take() == Positions{0, 1});
+    receiver.fail();
+    CHECK(receiver.queue.state().dead_letters.empty());
+    receiver.later();
+  }
+  CHECK(receiver.take() == Positions{0});
+  receiver.fail();
+  CHECK(receiver.queue.state().dead_letters.size() == 1);
+  CHECK(receiver.queue.state().dead_letters.contains(Position{0}));
+  CHECK(receiver.take() == Positions{1});
+  receiver.accept();
+  CHECK(receiver.queue.state().dead_letters.size() == 1);
+}
+
+TEST_CASE("DeliveryQueue.DelaysDoubleWithFullJitterUpToTheLongest") {
+  constexpr std::int64_t kInitial = 100, kMost = 1'000;
+  const std::vector<std::int64_t> longest{100, 200, 400, 800, kMost, kMost, kMost};
+  // Of each attempt, how often its delay was in the lower and in the upper half of what it may be.
+  std::vector<std::pair<int, int>> halves(longest.size());
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    DeliverySettings settings{.attempts_max = 50};
+    settings.initial_delay = std::chrono::milliseconds(kInitial);
+    settings.delay_max = std::chrono::milliseconds(kMost);
+    DeliveryQueue queue(settings, DeliveryState{}, seed);
+    queue.offer(Position{0}, {}, "a", 1);
+    Timestamp now{1'000'000};
+    for (std::size_t failures = 0; failures < longest.size(); ++failures) {
+      CAPTURE(failures);
+      const auto attempt = queue.take(now);
+      REQUIRE(attempt);
+      queue.failed(attempt->number, {.error = "status"}, now);
+      const auto due = queue.next_due(now);
+      REQUIRE(due);
+      const std::int64_t delay = (due->micros - now.micros) / 1'000;
+      CHECK(delay >= 1);
+      CHECK(delay <= longest[failures]);
+      ++(2 * delay <= longest[failures] ? halves[failures].first : halves[failures].second);
+      now = *due;
+    }
+  }
+  for (const auto& [lower, upper] : halves) {
+    CHECK(lower > 50);
+    CHECK(upper > 50);
+  }
+}
+
 TEST_CASE("DeliveryQueue.OnePoisonousEventOfAHundredIsOneDeadLetter") {
   Receiver receiver({.attempts_max = 3, .batch_events_max = 100});
   for (std::uint64_t i = 0; i < 100; ++i) receiver.offer(i, "a" + std::to_string(i % 10));
@@ -258,6 +356,54 @@ TEST_CASE("DeliveryQueue.AtABoundItStallsAndDropsNothing") {
   }
   CHECK_FALSE(receiver.queue.stalled());
   CHECK(receiver.take() == Positions{2});
+}
+
+TEST_CASE("DeliveryQueue.AtTheBoundOfDeadLettersItStallsAndDropsNothing") {
+  DeliverySettings settings{.attempts_max = 1, .dead_letters_max = 1};
+  bool one_is_dropped = false;
+  SUBCASE("skipped, until the receiver takes it") {}
+  SUBCASE("skipped, until one is gone") { one_is_dropped = true; }
+  SUBCASE("parked, until the receiver takes it") { settings.on_dead_letter = OnDeadLetter::Park; }
+  SUBCASE("parked, until one is gone") {
+    settings.on_dead_letter = OnDeadLetter::Park;
+    one_is_dropped = true;
+  }
+  Receiver receiver(settings);
+  receiver.offer(0, "a");
+  receiver.offer(1, "b");
+  receiver.offer(2, "c");
+  CHECK(receiver.take() == Positions{0});
+  receiver.fail();
+  CHECK_FALSE(receiver.queue.stalled());
+  CHECK(receiver.take() == Positions{1});
+  receiver.fail();
+  CHECK(receiver.queue.stalled());
+  CHECK(receiver.take().empty());
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{1});
+  // It is tried again now and then.
+  receiver.later();
+  CHECK(receiver.take() == Positions{1});
+  receiver.fail(Kind::Final);
+  CHECK(receiver.queue.stalled());
+  CHECK(receiver.queue.state().dead_letters.size() == 1);
+  CHECK(receiver.queue.state().dead_letters.contains(Position{0}));
+  receiver.later();
+
+  if (one_is_dropped) {
+    CHECK(receiver.queue.drop(Position{0}));
+    CHECK(receiver.take() == Positions{1});
+    receiver.fail();
+    CHECK(receiver.queue.state().dead_letters.contains(Position{1}));
+  } else {
+    CHECK(receiver.take() == Positions{1});
+    receiver.accept();
+  }
+  CHECK_FALSE(receiver.queue.stalled());
+  CHECK(receiver.take() == Positions{2});
+  receiver.accept();
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{3});
 }
 
 TEST_CASE("DeliveryQueue.BehindOneThatIsNotDoneOnlySoManyAreDelivered") {
