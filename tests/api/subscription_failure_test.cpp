@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "api/subscriptions/circuit_breaker.h"
 #include "api/subscriptions/subscription_log.h"
 #include "tests/api/room_fixture.h"
@@ -100,6 +104,85 @@ TEST_CASE("SubscriptionRoom.WhatAReceiverTakesBackIsTriedAgainAlone") {
   CHECK(sent.id() != first);
   sent.answer(200, R"({"failed":)");
   wait_until([&] { return fixture.status(id).delivered == 3; });
+}
+
+TEST_CASE("SubscriptionRoom.WhatIsTooLargeIsHalvedUntilItFits") {
+  RoomFixture fixture;
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.batch_events = 10;
+  request.definition.in_flight_max = 1;
+  request.from = StartAt{StartAt::Kind::Beginning, {}, {}};
+  for (const char* aggregate : {"a", "b", "c", "d"}) fixture.append(aggregate);
+  const std::string id = fixture.subscribe(std::move(request));
+  std::vector<std::string> sets;
+  while (fixture.status(id).delivered < 4) {
+    auto sent = fixture.sender.next();
+    sets.push_back(sent.outline());
+    const bool too_large = sets.back().size() > std::string("a:1 b:1").size() || sets.back() == "c:1 d:1";
+    sent.answer(too_large ? 413 : 200);
+    wait_until([&] { return fixture.sender.waiting() > 0 || fixture.status(id).delivered == 4; });
+  }
+  std::sort(sets.begin(), sets.end());
+  CHECK(sets == std::vector<std::string>{"a:1 b:1", "a:1 b:1 c:1 d:1", "c:1", "c:1 d:1", "d:1"});
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).dead_letters == 0);
+}
+
+TEST_CASE("SubscriptionRoom.ARefusedAddressIsADeadLetterAtOnce") {
+  RoomFixture fixture;
+  const std::string id = fixture.subscribe(RoomFixture::webhook());
+  fixture.append("a");
+  auto sent = fixture.sender.next();
+  sent.fail(Outcome::AddressRefused);
+  wait_until([&] { return fixture.status(id).dead_letters == 1; });
+  const ListedDeadLetter listed = fixture.room().dead_letters(id, Position{0}, 10).at(0);
+  CHECK(listed.letter.error == "address-refused");
+  CHECK(listed.letter.status == 0);
+  CHECK(listed.letter.attempts == 1);
+  fixture.append("a");
+  sent = fixture.sender.next();
+  CHECK(sent.outline() == "a:2");
+  sent.answer(200);
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).failures == 1);
+}
+
+TEST_CASE("SubscriptionRoom.AWebhookStopsAtItsDeadLetterIfItIsTo") {
+  RoomFixture fixture;
+  SubscribeRequest request = RoomFixture::webhook();
+  request.definition.attempts_max = 2;
+  request.definition.in_flight_max = 1;
+  request.definition.on_dead_letter = OnDeadLetter::Stop;
+  const std::string id = fixture.subscribe(std::move(request));
+  fixture.append("a");
+  fixture.sender.next().answer(500);
+  auto sent = fixture.sender.next();
+  CHECK(sent.outline() == "a:1");
+  const std::string number = sent.id();
+  sent.answer(500);
+  fixture.wait_for_state(id, SubscriptionState::Stopped);
+  CHECK(fixture.status(id).standing.reason == "status 500");
+  CHECK(fixture.status(id).dead_letters == 0);
+  fixture.append("a");
+  fixture.append("b");
+  SUBCASE("and goes on with it") {}
+  SUBCASE("and goes on with it after a restart") {
+    wait_until([&] { return fixture.logged(subscription_event::kStateChanged) == 1; });
+    fixture.reopen();
+    CHECK(fixture.status(id).standing.state == SubscriptionState::Stopped);
+  }
+  CHECK(fixture.sender.waiting() == 0);
+  REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
+  std::vector<std::string> got;
+  for (int i = 0; i < 3; ++i) {
+    sent = fixture.sender.next();
+    got.push_back(sent.outline());
+    if (got.back() == "a:1") CHECK(sent.id() == number);
+    sent.answer(200);
+  }
+  std::erase(got, "b:1");
+  CHECK(got == std::vector<std::string>{"a:1", "a:2"});
+  wait_until([&] { return fixture.status(id).held_back == 0; });
 }
 
 TEST_CASE("SubscriptionRoom.AReceiverThatIsOutOfOrderIsTriedNowAndThen") {
