@@ -254,6 +254,45 @@ TEST_CASE("SubscriptionRoom.SecretsAreKeptAndRotated") {
   CHECK(all.find(by_first) == std::string::npos);
 }
 
+TEST_CASE("SubscriptionRoom.ASecretMayBeRotatedWhileAnAttemptIsUnderWay") {
+  RoomFixture fixture;
+  auto created = fixture.room().create(RoomFixture::webhook(), {});
+  const auto& made = std::get<SubscriptionRoom::Created>(created);
+  const std::string id = made.status.definition.id;
+  const auto first = WebhookSecret::parse(*made.secret);
+  REQUIRE(first);
+  const auto signed_by = [](const WebhookSecret& secret, const TestSender::Sent& sent) {
+    return secret.sign(sent.id(), std::stoll(sent.header("webhook-timestamp")), sent.request.body);
+  };
+  fixture.append("a");
+  auto sent = fixture.sender.next();
+  const std::string number = sent.id();
+  CHECK(sent.header("webhook-signature") == signed_by(*first, sent));
+  const auto rotated = fixture.room().rotate_secret(id, {});
+  REQUIRE(slug_of(rotated).empty());
+  const auto second = WebhookSecret::parse(std::get<std::string>(rotated));
+  REQUIRE(second);
+  std::uint64_t failures = 0;
+  SUBCASE("that succeeds") { sent.answer(200); }
+  SUBCASE("that fails") {
+    sent.answer(500);
+    sent = fixture.sender.next();
+    CHECK(sent.outline() == "a:1");
+    CHECK(sent.id() == number);
+    CHECK(sent.header("webhook-signature") == signed_by(*second, sent) + " " + signed_by(*first, sent));
+    sent.answer(200);
+    failures = 1;
+  }
+  fixture.append("a");
+  sent = fixture.sender.next();
+  CHECK(sent.outline() == "a:2");
+  CHECK(sent.header("webhook-signature") == signed_by(*second, sent) + " " + signed_by(*first, sent));
+  sent.answer(200);
+  fixture.wait_done(id);
+  wait_until([&] { return fixture.status(id).delivered == 2; });
+  CHECK(fixture.status(id).failures == failures);
+}
+
 TEST_CASE("SubscriptionRoom.ADeletedOneIsGoneAndLateAnswersAreOfNoAccount") {
   RoomFixture fixture;
   const std::string id = fixture.subscribe(RoomFixture::webhook());
