@@ -386,6 +386,8 @@ SubscriptionRoom::Fate Subscription::fate_of(const Record& record) const {
 void Subscription::redrive(const std::vector<Position>& positions, std::uint32_t per_second) {
   {
     const std::lock_guard lock(mutex_);
+    // What has just failed once more is not under way any more.
+    keep_steps(now(), false);
     for (const Position position : positions) {
       if (redrives_wanted_.insert(position).second) redrives_.push_back(position);
     }
