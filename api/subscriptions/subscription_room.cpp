@@ -41,6 +41,13 @@ SubscriptionOwner owner_of(const Caller& caller) {
   return owner;
 }
 
+/// Nobody knows whether the subject of a JWT is still there.
+bool may_adopt(const Caller& caller, const SubscriptionOwner& owner) {
+  const Principal* const principal = caller.principal();
+  if (principal == nullptr || owner.name.empty() || owner.has_key) return false;
+  return caller.may(Permission::Administer) && (principal->has_key || principal->name != owner.name);
+}
+
 }  // namespace
 
 Problem no_subscription() { return {"subscription-not-found", "There is no such subscription."}; }
@@ -180,11 +187,13 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::resume(const std::st
     if (state == SubscriptionState::Stalled) return subscription->status();
     auto secrets = registry_->secrets_of(definition);
     if (!secrets) return no_secrets();
-    if (!registry_->owner_is_there(definition)) {
-      if (!by.caller.may(Permission::Administer)) {
-        return Problem("subscription-not-active", "Its owner has no key any more; an administrator can take it over.")
-            .member("state", "\"suspended\"");
-      }
+    const bool is_gone = !registry_->owner_is_there(definition);
+    if (is_gone && !by.caller.may(Permission::Administer)) {
+      return Problem("subscription-not-active", "Its owner has no key any more; an administrator can take it over.")
+          .member("state", "\"suspended\"");
+    }
+    const bool is_adopted = is_gone || may_adopt(by.caller, definition.owner);
+    if (is_adopted) {
       definition.owner = owner_of(by.caller);
       SubscriptionEventData data;
       data.definition = definition;
@@ -195,7 +204,7 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::resume(const std::st
     if (sink == nullptr && definition.kind != DeliveryKind::Pull) {
       return Problem("redis-not-configured", "This server was started without what the subscription delivers to.");
     }
-    if (state != SubscriptionState::Active) subscription->change(std::move(definition), std::move(sink));
+    if (is_adopted || state != SubscriptionState::Active) subscription->change(std::move(definition), std::move(sink));
   }
   return registry_->stand(id, SubscriptionState::Active, "", by);
 }

@@ -293,6 +293,44 @@ TEST_CASE("SubscriptionRoom.ASecretMayBeRotatedWhileAnAttemptIsUnderWay") {
   CHECK(fixture.status(id).failures == failures);
 }
 
+TEST_CASE("SubscriptionRoom.AnAdministratorAdoptsWhatTheSubjectOfAJwtHasMade") {
+  RoomFixture fixture;
+  const auto caller = [](const char* name, Role role, bool has_key, std::vector<std::string> types = {}) {
+    return SubscriptionChanger{Caller(std::make_shared<Principal>(Principal{name, role, std::move(types), has_key})),
+                               {}};
+  };
+  const auto create = [&](const SubscriptionChanger& by) {
+    auto created = fixture.room().create(RoomFixture::webhook(), by);
+    return std::get<SubscriptionRoom::Created>(created).status.definition.id;
+  };
+  const SubscriptionChanger admin = caller("root", Role::Admin, true);
+  const std::string id = create(caller("ada", Role::Service, false, {"Mission"}));
+  const auto owner = [&] { return fixture.status(id).definition.owner; };
+  const SubscriptionOwner before = owner();
+  CHECK(before.aggregate_types == std::vector<std::string>{"Mission"});
+  REQUIRE(slug_of(fixture.room().pause(id, admin)).empty());
+  REQUIRE(slug_of(fixture.room().resume(id, caller("ada", Role::Service, false))).empty());
+  CHECK(owner() == before);
+  SUBCASE("paused") { REQUIRE(slug_of(fixture.room().pause(id, admin)).empty()); }
+  SUBCASE("active") {}
+  REQUIRE(slug_of(fixture.room().resume(id, admin)).empty());
+  CHECK(fixture.status(id).standing.state == SubscriptionState::Active);
+  CHECK(owner() == SubscriptionOwner{"root", true, Role::Admin, {}});
+  // It has what its new owner may see.
+  fixture.append("a");
+  auto sent = fixture.sender.next();
+  CHECK(sent.outline() == "a:1");
+  sent.answer(200);
+  fixture.wait_done(id);
+  fixture.reopen();
+  CHECK(owner().name == "root");
+
+  const std::string of_key = create(caller("bob", Role::Service, true));
+  REQUIRE(slug_of(fixture.room().pause(of_key, admin)).empty());
+  REQUIRE(slug_of(fixture.room().resume(of_key, admin)).empty());
+  CHECK(fixture.status(of_key).definition.owner.name == "bob");
+}
+
 TEST_CASE("SubscriptionRoom.ADeletedOneIsGoneAndLateAnswersAreOfNoAccount") {
   RoomFixture fixture;
   const std::string id = fixture.subscribe(RoomFixture::webhook());
