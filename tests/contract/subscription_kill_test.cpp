@@ -1,27 +1,60 @@
 // Every event is delivered at least once and in the order of its aggregate, through failures of the receiver and
-// kill -9 of the store: 10,000 events of 100 aggregates.
+// kill -9 of the store: 10,000 events of 100 aggregates. STELE_KILL_ROUNDS sets how often it is killed.
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
 #include "tests/net/webhook_receiver.h"
+#include "tests/support/environment.h"
 
 namespace stele::tests {
 
 namespace {
 
-constexpr int kLists = 20;
-constexpr int kEventsAList = 500;
+constexpr int kEventsInAll = 10'000;  ///< about
 constexpr int kAggregates = 100;
+
+/// The store is killed after every third.
+int lists() { return 3 * static_cast<int>(test::number_from("STELE_KILL_ROUNDS", 6)) + 2; }
+
+int events_a_list() { return std::max(1, kEventsInAll / lists()); }
+int all_events() { return lists() * events_a_list(); }
+
+/// Which events each id was used for.
+class Sets {
+ public:
+  void take(const std::string& id, const std::vector<Json>& events) {
+    std::set<std::string> set;
+    for (const Json& event : events) set.insert(event.text("/eventId"));
+    const std::lock_guard lock(mutex_);
+    const auto [known, is_new] = sets_.emplace(id, set);
+    if (!is_new && known->second != set) ++changed_;
+    if (!is_new) ++again_;
+  }
+  [[nodiscard]] int changed() const { return locked(changed_); }
+  [[nodiscard]] int again() const { return locked(again_); }
+
+ private:
+  [[nodiscard]] int locked(const int& value) const {
+    const std::lock_guard lock(mutex_);
+    return value;
+  }
+  mutable std::mutex mutex_;
+  std::map<std::string, std::set<std::string>> sets_;
+  int changed_ = 0, again_ = 0;
+};
 
 /// What a consumer has done with events.
 class Done {
@@ -63,11 +96,19 @@ std::string subscribe_as(HttpClient& client, const std::string& delivery) {
   return Json(made.body).text("/subscriptionId");
 }
 
+std::string webhook_id(const std::string& request) {
+  const std::string field = "\r\nwebhook-id: ";
+  const std::size_t at = request.find(field);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + field.size();
+  return request.substr(begin, request.find("\r\n", begin) - begin);
+}
+
 /// Appends all of them, and kills the server now and then.
 void append_through_kills(Api& api, std::mt19937& random) {
-  for (int list = 0; list < kLists; ++list) {
+  for (int list = 0; list < lists(); ++list) {
     std::string body = "[";
-    for (int i = 0; i < kEventsAList; ++i) {
+    for (int i = 0; i < events_a_list(); ++i) {
       if (i > 0) body += ',';
       body += event_json("counted/" + std::to_string(random() % kAggregates), "Counted");
     }
@@ -102,6 +143,7 @@ Json wait_until_done(Api& api, const std::string& id) {
 TEST_CASE("SubscriptionKill.AWebhookGetsEveryEventInOrder") {
   std::mt19937 random(1);
   Done done;
+  Sets sets;
   std::mutex mutex;
   std::mt19937 failures(2);
   const auto fails = [&] {
@@ -110,11 +152,12 @@ TEST_CASE("SubscriptionKill.AWebhookGetsEveryEventInOrder") {
   };
   WebhookReceiver receiver([&](WebhookReceiver::Peer& peer) {
     for (std::string request = peer.read_request(); !request.empty(); request = peer.read_request()) {
+      const Json body(request.substr(request.find("\r\n\r\n") + 4));
+      sets.take(webhook_id(request), body.list("/events"));
       if (fails()) {
         if (!peer.answer(500)) return;
         continue;
       }
-      const Json body(request.substr(request.find("\r\n\r\n") + 4));
       for (const Json& event : body.list("/events")) done.take(event);
       // Sometimes the answer is lost.
       if (fails()) return peer.reset();
@@ -126,11 +169,14 @@ TEST_CASE("SubscriptionKill.AWebhookGetsEveryEventInOrder") {
   const std::string id = subscribe_as(client, R"({"type":"webhook","url":")" + receiver.url() + R"(","batchSize":10})");
   append_through_kills(api, random);
   const Json status = wait_until_done(api, id);
-  CHECK(done.events() == kLists * kEventsAList);
+  CHECK(done.events() == all_events());
   CHECK(done.out_of_order() == 0);
   CHECK(status.number("/deadLetters") == 0);
+  CHECK(sets.again() > 0);
+  CHECK(sets.changed() == 0);
   MESSAGE("sent " << receiver.requests.load() << " requests, delivered " << done.events() << ", repeated "
-                  << done.repeats() << ", out of order " << done.out_of_order());
+                  << done.repeats() << ", out of order " << done.out_of_order() << ", sets sent again "
+                  << sets.again());
 }
 
 TEST_CASE("SubscriptionKill.ConsumersPullEveryEventInOrder") {
@@ -183,7 +229,7 @@ TEST_CASE("SubscriptionKill.ConsumersPullEveryEventInOrder") {
   append_through_kills(api, random);
   const Json status = wait_until_done(api, id);
   consumers.reset();
-  CHECK(done.events() == kLists * kEventsAList);
+  CHECK(done.events() == all_events());
   CHECK(done.out_of_order() == 0);
   CHECK(status.number("/deadLetters") == 0);
   MESSAGE("delivered " << done.events() << ", repeated " << done.repeats() << ", out of order " << done.out_of_order());
