@@ -1,6 +1,7 @@
 #include "engine/audit/checkpoint_folder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -80,22 +81,74 @@ void merge_into(Merged& all, KeptCheckpoint kept) {
   }
 }
 
-/// NotFound: it is gone. What is not whole is noted.
+bool is_zero_byte(char byte) { return byte == '\0'; }
+
+/// What stands behind the last whole frame is what a crash leaves of a frame: its end is missing, or a sector of it,
+/// which is zeros then. A note has none.
+bool may_be_torn(std::string_view bytes) {
+  if (bytes.size() < kCheckpointFrameBytes) return true;
+  const std::size_t length = get_at<std::uint32_t>(bytes.data());
+  if (length == 0 || bytes.size() - kCheckpointFrameBytes < length) return true;
+  const std::string_view payload = bytes.substr(kCheckpointFrameBytes, length);
+  return std::any_of(payload.begin(), payload.end(), is_zero_byte);
+}
+
+/// Whether it is worth hashing: most places are no frame.
+bool may_begin_frame(std::string_view bytes) {
+  if (bytes.size() <= kCheckpointFrameBytes) return false;
+  const std::size_t length = get_at<std::uint32_t>(bytes.data());
+  if (length == 0 || length > kNoteBytesMax || bytes.size() - kCheckpointFrameBytes < length) return false;
+  return get_at<std::uint32_t>(bytes.data() + 4) <= kWitnessed && bytes[kCheckpointFrameBytes + length - 1] == '\n';
+}
+
+/// The next whole frame somewhere behind; `bytes` then ends with it taken.
+std::optional<KeptCheckpoint> find_frame(std::string_view& bytes) {
+  for (std::string_view rest = bytes; !rest.empty();) {
+    rest.remove_prefix(1);
+    if (!may_begin_frame(rest)) continue;
+    if (auto kept = take_frame(rest)) {
+      bytes = rest;
+      return kept;
+    }
+  }
+  return std::nullopt;
+}
+
+/// NotFound: it is gone. What is not whole is told, and what is whole behind it is read.
 Status read_file(FileSystem& files, const std::string& path, const Uuid& store_id, std::uint64_t number, Merged& to,
-                 std::vector<std::string>& notes) {
+                 KeptCheckpoints& told) {
   STELE_ASSIGN(const auto file, files.open(path, OpenMode::Read));
   STELE_ASSIGN(const std::uint64_t size, file->size());
   std::string bytes(std::min(size, kFileBytesMax), '\0');
   STELE_TRY(file->read_at(ByteOffset{0}, bytes));
-  if (bytes.size() < kCheckpointHeaderBytes ||
-      bytes.substr(0, kCheckpointHeaderBytes) != checkpoint_header(store_id, number)) {
-    notes.push_back(path + " is no file of this store's checkpoints");
+  const std::string_view header = std::string_view(bytes).substr(0, kCheckpointHeaderBytes);
+  if (header.size() < kCheckpointHeaderBytes || std::all_of(header.begin(), header.end(), is_zero_byte)) {
+    told.notes.push_back(path + " has no header yet");
+    return {};
+  }
+  if (header != checkpoint_header(store_id, number)) {
+    told.damage.push_back({"the header is damaged, or of another store's checkpoints: none of the file counts", path});
     return {};
   }
   std::string_view rest = std::string_view(bytes).substr(kCheckpointHeaderBytes);
-  while (auto kept = take_frame(rest)) merge_into(to, std::move(*kept));
-  if (!rest.empty())
-    notes.push_back(path + " has " + std::to_string(rest.size()) + " bytes behind its last whole checkpoint");
+  while (!rest.empty()) {
+    if (auto kept = take_frame(rest)) {
+      merge_into(to, std::move(*kept));
+      continue;
+    }
+    const std::string_view bad = rest;
+    const std::uint64_t offset = bytes.size() - bad.size();
+    auto next = find_frame(rest);
+    if (!next && may_be_torn(bad)) {
+      told.notes.push_back(path + " has " + std::to_string(bad.size()) + " bytes behind its last whole checkpoint");
+      break;
+    }
+    told.damage.push_back({"a kept checkpoint is damaged", path, offset});
+    if (!next) break;
+    merge_into(to, std::move(*next));
+  }
+  if (size > kFileBytesMax)
+    told.damage.push_back({"the file of checkpoints is longer than any that is written", path, kFileBytesMax});
   return {};
 }
 
@@ -143,7 +196,7 @@ Result<KeptCheckpoints> read_checkpoints(FileSystem& files, const std::string& f
   STELE_ASSIGN(const auto numbers, numbers_in(files, folder));
   for (const std::uint64_t number : numbers) {
     const std::string path = folder + "/" + numbered_file_name(number, kCheckpointSuffix);
-    const Status read = read_file(files, path, store_id, number, all, found.notes);
+    const Status read = read_file(files, path, store_id, number, all, found);
     // Merged with another one since the folder was listed, which has all of it.
     if (!read && read.error().kind != ErrorKind::NotFound) return read.error();
   }
@@ -160,7 +213,12 @@ Result<std::unique_ptr<CheckpointFolder>> CheckpointFolder::open(CheckpointFolde
   // From the newest file on down: sizes never decrease from file to file.
   for (std::reverse(numbers.begin(), numbers.end()); const std::uint64_t number : numbers) {
     Merged all;
-    STELE_TRY(read_file(*with.file_system, opened->path_of(number), with.store_id, number, all, opened->notes_));
+    KeptCheckpoints told;
+    STELE_TRY(read_file(*with.file_system, opened->path_of(number), with.store_id, number, all, told));
+    for (const CheckpointDamage& damage : told.damage) {
+      opened->notes_.push_back(damage.file + ", offset " + std::to_string(damage.offset) + ": " + damage.text);
+    }
+    std::move(told.notes.begin(), told.notes.end(), std::back_inserter(opened->notes_));
     if (all.empty()) continue;
     opened->newest_ = std::prev(all.end())->second;
     break;
@@ -242,10 +300,10 @@ Status CheckpointFolder::thin(Timestamp now) {
   bool is_too_much = false;
   for (std::reverse(numbers.begin(), numbers.end()); const std::uint64_t number : numbers) {
     Merged one;
-    std::vector<std::string> doubts;
-    STELE_TRY(read_file(files, path_of(number), options_.store_id, number, one, doubts));
+    KeptCheckpoints told;
+    STELE_TRY(read_file(files, path_of(number), options_.store_id, number, one, told));
     // What is not whole is left for whoever looks into it.
-    if (!doubts.empty() || one.empty()) continue;
+    if (!told.damage.empty() || !told.notes.empty() || one.empty()) continue;
     const auto is_young = [&](const auto& entry) { return now.micros - entry.second.time.micros < 24 * kHourMicros; };
     if (std::any_of(one.begin(), one.end(), is_young)) continue;
     const std::size_t before = one.size();

@@ -26,12 +26,20 @@ struct KeptCheckpoint {
   SignedNote note;
 };
 
-struct KeptCheckpoints {
-  std::vector<KeptCheckpoint> all;  ///< by size; of one size there may be several if their texts differ
-  std::vector<std::string> notes;   ///< what was not whole, in words
+/// What no crash leaves behind: somebody or something changed it later.
+struct CheckpointDamage {
+  std::string text;  ///< without its full stop
+  std::string file;
+  std::uint64_t offset = 0;  ///< in the file
 };
 
-/// Reads all that there are; no folder, none. Anything that is not whole is passed over and noted. Nothing is written.
+struct KeptCheckpoints {
+  std::vector<KeptCheckpoint> all;  ///< by size; of one size there may be several if their texts differ
+  std::vector<CheckpointDamage> damage;
+  std::vector<std::string> notes;  ///< what a crash may have left, in words
+};
+
+/// Reads all that there are; no folder, none. Anything that is not whole is passed over and told. Nothing is written.
 [[nodiscard]] Result<KeptCheckpoints> read_checkpoints(FileSystem& files, const std::string& folder,
                                                        const Uuid& store_id);
 

@@ -1,6 +1,7 @@
 #include "engine/audit/tile_files.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
@@ -40,6 +41,7 @@ std::shared_ptr<File> TileFiles::file(unsigned level) const {
 Status TileFiles::open(OpenMode mode) {
   if (options_.in_place) STELE_TRY(options_.in_place());
   std::array<std::shared_ptr<File>, kTileLevels> found;
+  std::vector<std::string> unfit;
   for (unsigned level = 0; level < kTileLevels; ++level) {
     STELE_ASSIGN(const bool exists, options_.file_system->exists(path_of(level)));
     if (!exists) continue;
@@ -48,11 +50,21 @@ Status TileFiles::open(OpenMode mode) {
     if (size < kTileHeaderBytes) continue;
     std::string header(kTileHeaderBytes, '\0');
     STELE_TRY(opened->read_at(ByteOffset{0}, header));
-    if (header == tile_header(options_.store_id, level)) found[level] = std::move(opened);
+    if (header == tile_header(options_.store_id, level)) {
+      found[level] = std::move(opened);
+    } else if (header != std::string(kTileHeaderBytes, '\0')) {
+      unfit.push_back(path_of(level));
+    }
   }
   const MutexLock lock(mutex_);
   files_.swap(found);
+  unfit_ = std::move(unfit);
   return {};
+}
+
+std::vector<std::string> TileFiles::unfit() const {
+  const MutexLock lock(mutex_);
+  return unfit_;
 }
 
 Result<std::uint64_t> TileFiles::count(unsigned level) const {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/base/file_system.h"
 #include "engine/base/ids.h"
@@ -36,6 +37,8 @@ class TileFiles {
   /// Opens what there is, anew if it was open; with OpenMode::Read nothing can be written. A file of another store, of
   /// a newer format or with a damaged header is as if it were not there, and replaced when it is written.
   [[nodiscard]] Status open(OpenMode mode = OpenMode::ReadWrite);
+  /// Paths of the files that were passed over when they were opened, but for what a power cut leaves of a header.
+  [[nodiscard]] std::vector<std::string> unfit() const;
   /// Hashes that the file of a level has room for, as its length says.
   [[nodiscard]] Result<std::uint64_t> count(unsigned level) const;
   /// Corrupt beyond the end of the file.
@@ -52,7 +55,8 @@ class TileFiles {
   const TileFilesOptions options_;
   mutable Mutex mutex_;
   std::array<std::shared_ptr<File>, kTileLevels> files_ GUARDED_BY(mutex_);  // null = not there
-  std::array<bool, kTileLevels> unsynced_{};                                 // writing thread
+  std::vector<std::string> unfit_ GUARDED_BY(mutex_);
+  std::array<bool, kTileLevels> unsynced_{};  // writing thread
 };
 
 }  // namespace stele

@@ -228,6 +228,13 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
     STELE_TRY(verifier.run());
   }
   LogVerification seen = verifier.finish();
+  for (const Finding& finding : tiles.findings()) seen.findings.add(finding);
+  for (CheckpointDamage& damage : kept.damage) {
+    seen.findings.add({.verdict = Verdict::Damaged,
+                       .text = std::move(damage.text),
+                       .file = std::move(damage.file),
+                       .offset = damage.offset});
+  }
   seen.beside_server = beside_owner;
   seen.tile_hashes = tiles.compared();
   seen.notes.insert(seen.notes.end(), tiles.notes().begin(), tiles.notes().end());

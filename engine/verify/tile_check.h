@@ -15,7 +15,7 @@ namespace stele {
 /// One thread. Hashes of a level are asked for in ascending order.
 class TileCheck {
  public:
-  /// A folder without tiles has nothing to compare; what cannot be read is noted.
+  /// A folder without tiles has nothing to compare.
   TileCheck(FileSystem& files, const std::string& folder, const Uuid& store_id);
 
   /// Whether the file has another hash there; that it has none is no fault, because tiles follow the log.
@@ -24,6 +24,8 @@ class TileCheck {
   [[nodiscard]] std::optional<Digest> stored(unsigned level, std::uint64_t index);
 
   [[nodiscard]] std::uint64_t compared() const { return compared_; }
+  /// Files that cannot be read, or are not tiles of this store.
+  [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
  private:
@@ -34,9 +36,13 @@ class TileCheck {
     std::vector<Digest> window;
   };
 
+  void tell(const std::string& what, const Error& error);
+
+  const std::string folder_;
   TileFiles files_;
   std::array<Level, kTileLevels> levels_;
   std::uint64_t compared_ = 0;
+  std::vector<Finding> findings_;
   std::vector<std::string> notes_;
 };
 

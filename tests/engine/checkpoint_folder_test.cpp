@@ -36,6 +36,7 @@ struct Folder {
   std::vector<std::uint64_t> sizes() {
     const auto kept = read_checkpoints(disk, path, store);
     REQUIRE(kept);
+    CHECK(kept->damage.empty());
     CHECK(kept->notes.empty());
     std::vector<std::uint64_t> all;
     for (const auto& one : kept->all) all.push_back(one.checkpoint.size);
@@ -165,7 +166,7 @@ TEST_CASE("CheckpointFolder.AFlippedBitIsNotTakenForACheckpoint") {
     const auto read = read_checkpoints(folder.disk, folder.path, folder.store);
     REQUIRE(read);
     CHECK(read->all.empty());
-    CHECK(read->notes.size() == 1);
+    CHECK(read->damage.size() + read->notes.size() == 1);
     REQUIRE((*file)->write_at(ByteOffset{at}, {&byte, 1}));
   }
   CHECK(folder.sizes().size() == 1);

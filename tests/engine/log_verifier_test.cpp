@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "engine/audit/checkpoint_folder.h"
 #include "engine/audit/merkle_frontier.h"
@@ -145,6 +146,19 @@ std::string described(const LogVerification& seen) {
 #define CHECK_VERDICT(seen, expected) CHECK_MESSAGE((seen).findings.verdict() == Verdict::expected, described(seen))
 
 std::string segment_path(std::uint64_t number) { return "/store/log/" + segment_name(SegmentId{number}); }
+
+std::string checkpoints_path(int number) {
+  return "/store/checkpoints/000000000000000" + std::to_string(number) + ".checkpoints";
+}
+
+/// Where the frames of a file of checkpoints begin; the last one is its end.
+std::vector<std::size_t> frames_of(const std::string& checkpoints) {
+  std::vector<std::size_t> all;
+  std::size_t at = 48;
+  for (; at < checkpoints.size(); at += 24 + get_at<std::uint32_t>(checkpoints.data() + at)) all.push_back(at);
+  all.push_back(at);
+  return all;
+}
 
 /// The files with the log put together anew.
 FileContents with_log(FileContents files, LogEditor& log) {
@@ -549,5 +563,206 @@ TEST_CASE("LogVerifier.TilesAreComparedWithTheLog") {
     CHECK_VERDICT(seen, Damaged);
     CHECK(seen.supposed == 1);
     CHECK(seen.proven == 600);
+  }
+}
+
+TEST_CASE("LogVerifier.ADamagedCheckpointIsDamageAndThoseBehindItCount") {
+  const SignedStore& store = signed_store();
+  const std::string first = checkpoints_path(1);
+  const std::string second = checkpoints_path(2);
+  const auto frames = frames_of(store.files.at(first));
+  const auto last_frames = frames_of(store.files.at(second));
+  REQUIRE(frames.size() == 4);
+  REQUIRE(last_frames.size() == 5);  // it repeats the newest one of the first file
+  REQUIRE(verify(store.files).checkpoints == 6);
+  struct Case {
+    std::string file;
+    std::size_t frame;
+    std::size_t offset;  ///< in the frame
+    std::uint64_t left;
+  };
+  for (const Case& one : std::vector<Case>{{first, frames[0], 40, 5},
+                                           {first, frames[0], 0, 5},
+                                           {first, frames[0], 2, 5},
+                                           {first, frames[0], 4, 5},
+                                           {first, frames[1], 9, 5},
+                                           {first, frames[2], 60, 6},
+                                           {second, last_frames[0], 20, 6},
+                                           {second, last_frames[2], 100, 5},
+                                           {second, last_frames[3], 50, 5}}) {
+    CAPTURE(one.file);
+    CAPTURE(one.frame);
+    CAPTURE(one.offset);
+    FileContents files = store.files;
+    files[one.file][one.frame + one.offset] ^= 0x41;
+    const LogVerification seen = verify(files);
+    CHECK_VERDICT(seen, Damaged);
+    CHECK(seen.checkpoints == one.left);
+    CHECK(seen.agreeing_checkpoints == one.left);
+    REQUIRE(seen.findings.count() == 1);
+    CHECK(seen.findings.list().front().file == one.file);
+    CHECK(seen.findings.list().front().offset == one.frame);
+  }
+  SUBCASE("of a file with a damaged header none counts") {
+    for (const std::size_t offset : {0, 8, 12, 20, 33, 47}) {
+      FileContents files = store.files;
+      files[first][offset] ^= 1;
+      const LogVerification seen = verify(files);
+      CHECK_VERDICT(seen, Damaged);
+      CHECK(seen.checkpoints == 4);
+      CHECK(seen.findings.list().front().file == first);
+    }
+  }
+  SUBCASE("what a crash leaves of the last one is none, also when the server went on with another file") {
+    for (const std::string& file : {first, second}) {
+      const std::size_t last = file == first ? frames[2] : last_frames[3];
+      const std::uint64_t left = file == first ? 6 : 5;
+      FileContents cut = store.files;
+      cut[file].resize(cut[file].size() - 10);
+      FileContents zeros = store.files;
+      std::fill(zeros[file].begin() + static_cast<std::ptrdiff_t>(last) + 90, zeros[file].end(), '\0');
+      FileContents nothing = store.files;
+      std::fill(nothing[file].begin() + static_cast<std::ptrdiff_t>(last), nothing[file].end(), '\0');
+      for (const FileContents& files : {cut, zeros, nothing}) {
+        const LogVerification seen = verify(files);
+        CHECK_VERDICT(seen, Ok);
+        CHECK(seen.checkpoints == left);
+        CHECK(seen.notes.size() == 1);
+      }
+    }
+    FileContents begun = store.files;
+    begun[checkpoints_path(3)] = "STELE";
+    CHECK_VERDICT(verify(begun), Ok);
+    begun[checkpoints_path(3)] = std::string(200, '\0');
+    CHECK_VERDICT(verify(begun), Ok);
+  }
+}
+
+TEST_CASE("LogVerifier.ATileFileThatIsNotOfThisStoreIsDamage") {
+  const SignedStore& store = signed_store();
+  for (const std::string path : {"/store/tiles/0.tiles", "/store/tiles/1.tiles"}) {
+    for (const std::size_t offset : {0, 8, 12, 17, 40, 60}) {
+      CAPTURE(path);
+      CAPTURE(offset);
+      FileContents files = store.files;
+      files[path][offset] ^= 1;
+      const LogVerification seen = verify(files);
+      CHECK_VERDICT(seen, Damaged);
+      REQUIRE(seen.findings.count() == 1);
+      CHECK(seen.findings.list().front().file == path);
+    }
+    FileContents files = store.files;
+    std::fill_n(files[path].begin(), 64, '\0');  // a power cut before the first sync
+    CHECK_VERDICT(verify(files), Ok);
+  }
+}
+
+TEST_CASE("LogVerifier.AReadThatFailsIsNotTakenForAWholeLog") {
+  const SignedStore& store = signed_store();
+  std::uint64_t reads = 1;
+  std::uint64_t of_tiles = 0;
+  std::uint64_t of_state = 0;  // which need not be there
+  for (std::uint64_t call = 0; call <= reads; ++call) {
+    CAPTURE(call);
+    SimulatedFileSystem disk(7);
+    write_files(disk, store.files);
+    const std::uint64_t before = disk.calls(SimulatedCall::Read);
+    OneKey notices(store.signer.verifier());
+    LogVerifierOptions options;
+    options.folder = "/store";
+    options.file_system = &disk;
+    options.notices = &notices;
+    options.threads = 1;
+    if (call > 0) disk.fail_call(SimulatedCall::Read, call, SimulatedFailure::Io);
+    const auto seen = verify_log(options);
+    if (call == 0) {
+      reads = disk.calls(SimulatedCall::Read) - before;
+      continue;
+    }
+    if (!seen) continue;
+    if (seen->findings.verdict() == Verdict::Ok) {
+      ++of_state;
+      continue;
+    }
+    CHECK_VERDICT(*seen, Damaged);
+    const auto found = seen->findings.list();
+    of_tiles += static_cast<std::uint64_t>(std::any_of(found.begin(), found.end(), [](const Finding& one) {
+      return one.file.starts_with("/store/tiles") && one.text.find("cannot be read") != std::string::npos;
+    }));
+  }
+  CHECK(of_tiles >= 2);
+  CHECK(of_state <= 1);
+}
+
+TEST_CASE("LogVerifier.WithAnOldCheckpointInHandEachTamperingHasItsVerdict") {
+  const SignedStore& store = signed_store();
+  constexpr std::uint64_t kTampered = 333;
+  // All that the folder could say against it is taken out of it as well.
+  const auto forgetful = [](FileContents files) {
+    std::erase_if(files, [](const auto& file) {
+      return file.first.starts_with("/store/checkpoints/") || file.first.starts_with("/store/tiles/");
+    });
+    return files;
+  };
+  const auto without_state = [&](FileContents files) {
+    files.erase("/store/state");
+    return forgetful(std::move(files));
+  };
+  // With all checksums made anew.
+  const auto edited = [&](const std::function<void(LogEditor&)>& edit) {
+    LogEditor log(store.files);
+    edit(log);
+    return forgetful(with_log(store.files, log));
+  };
+  const SignedNote held = store.checkpoint(kVerifiedEvents);
+  SignedNote forged = held;
+  forged.signatures[0].signature[9] ^= 1;
+  const Place place = place_of(store.files, kTampered);
+  FileContents flipped = forgetful(store.files);
+  flipped[place.path][place.offset + place.length - 2] ^= 1;
+  FileContents zeroed = forgetful(store.files);
+  std::fill_n(zeroed[place.path].begin() + static_cast<std::ptrdiff_t>(place.offset + place.length) - 10, 10, '\0');
+  FileContents taken_out = forgetful(store.files);
+  taken_out[segment_path(2)] = rewritten(taken_out[segment_path(2)], 7, Link::Kept);
+  const auto drop_last_groups = [](LogEditor& log) {
+    log.parts.back().groups.resize(log.parts.back().groups.size() / 2);
+  };
+  struct Tampering {
+    const char* what;
+    FileContents files;
+    Verdict verdict;
+    SignedNote since;
+  };
+  for (const Tampering& one : std::vector<Tampering>{
+           {"nothing", forgetful(store.files), Verdict::Ok, held},
+           {"a byte", flipped, Verdict::Damaged, held},
+           {"a byte, and its checksums", edited([](LogEditor& log) { log.records()[kTampered]->back() ^= 1; }),
+            Verdict::Rewritten, held},
+           {"an event is dropped", edited([](LogEditor& log) {
+              const std::string gone = *log.records()[kTampered];
+              for (auto& part : log.parts) {
+                for (auto& group : part.groups) std::erase(group, gone);
+              }
+            }),
+            Verdict::Rewritten, held},
+           {"two are exchanged",
+            edited([](LogEditor& log) { std::swap(*log.records()[kTampered], *log.records()[kTampered + 1]); }),
+            Verdict::Rewritten, held},
+           {"the end is cut off", edited(drop_last_groups), Verdict::Damaged, held},
+           {"the end is cut off, and what says how far it was", without_state(edited(drop_last_groups)),
+            Verdict::RolledBack, held},
+           {"an older copy", forgetful(store.older), Verdict::RolledBack, held},
+           {"the checkpoint is forged", forgetful(store.files), Verdict::Forged, forged},
+           {"zeros in a body", zeroed, Verdict::Damaged, held},
+           {"zeros in a body, and its checksums", edited([](LogEditor& log) {
+              std::string& record = *log.records()[kTampered];
+              std::fill(record.end() - 10, record.end(), '\0');
+            }),
+            Verdict::Rewritten, held},
+           {"a body is taken out as a redaction does it", taken_out, Verdict::RedactedWithoutRecord, held},
+       }) {
+    CAPTURE(one.what);
+    const LogVerification seen = verify(one.files, {.since = one.since});
+    CHECK_MESSAGE(seen.findings.verdict() == one.verdict, described(seen));
   }
 }
