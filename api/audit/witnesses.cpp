@@ -22,6 +22,10 @@ constexpr std::chrono::milliseconds kLookEvery{200};  ///< for a first checkpoin
 /// A witness that was not well for so many rounds is told of.
 constexpr int kRoundsUntilWarning = 6;
 
+constexpr const char* kNobodyOutside =
+    R"("no checkpoint leaves this server, as it has no --witness and no --anchor: whoever holds its key can rewrite )"
+    R"(the log unseen, but for checkpoints that somebody has fetched")";
+
 std::vector<std::unique_ptr<Anchor>> anchors_of(const WitnessSettings& settings, RedisSender* redis,
                                                 FileSystem& files) {
   std::vector<std::unique_ptr<Anchor>> all;
@@ -278,6 +282,7 @@ SubjectReport Witnesses::report() const {
   }
   json.end_array();
   report.members.emplace_back("witnesses", std::move(members));
+  report.members.emplace_back("checkpointCaveat", witnesses_.empty() && anchors_.empty() ? kNobodyOutside : "null");
   if (witnesses_.empty()) return report;
   report.metrics.push_back(std::move(size));
   report.metrics.push_back(std::move(failures));

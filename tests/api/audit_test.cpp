@@ -108,10 +108,14 @@ TEST_CASE("AuditedActions.AreListedInTheDescription") {
   Answer answer;
   answer.body = description;
   std::string names = "[";
+  std::string descriptions;
   for (const AuditedAction& action : audited_actions()) {
     names += (names.size() > 1 ? "," : "") + ('"' + std::string(action.name) + '"');
+    descriptions += "\n- `" + std::string(action.name) + "`: " + std::string(action.description);
   }
   CHECK(answer.at("/components/schemas/AuditedAction/enum") == names + "]");
+  const std::string text = answer.text("/components/schemas/AuditedAction/description");
+  CHECK(text.substr(std::min(text.size(), text.find("\n-"))) == descriptions + "\n");
 }
 
 TEST_CASE("Audit.ReadsAndRefusalsAreFoundAgainAndAppendsAreThemselves") {

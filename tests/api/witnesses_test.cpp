@@ -437,6 +437,17 @@ TEST_CASE("Anchors.ARedisStreamGetsAnEntryACheckpointUnderItsSize") {
   CHECK(with.warnings() == "checkpoints are not anchored (redis-stream): there is no connection\n");
 }
 
+TEST_CASE("Witnesses.ThatNoCheckpointLeavesTheServerIsSaid") {
+  Witnessed alone(0);
+  CHECK(alone.member("checkpointCaveat").starts_with("\"no checkpoint leaves this server"));
+  CHECK(alone.warnings().empty());
+  alone.settings.anchor_files.push_back(alone.folder.path() + "/anchor");
+  alone.start();
+  CHECK(alone.member("checkpointCaveat") == "null");
+  Witnessed watched(1);
+  CHECK(watched.member("checkpointCaveat") == "null");
+}
+
 TEST_CASE("Witnesses.InBackgroundCheckpointsAreShownWithCosignatures") {
   const stele::test::TempFolder keys;
   SimulatedFileSystem files{3};
@@ -477,6 +488,7 @@ TEST_CASE("Witnesses.InBackgroundCheckpointsAreShownWithCosignatures") {
   const Answer ready = service.get("/readyz");
   CHECK(ready.text("/witnesses/0/name") == "w0");
   CHECK(ready.at("/anchors") == "[]");
+  CHECK(ready.at("/checkpointCaveat") == "null");
   CHECK(service.get("/metrics").body.find("stele_witness_size{witness=\"w0\"} ") != std::string::npos);
 }
 

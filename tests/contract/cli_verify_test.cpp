@@ -112,6 +112,12 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.TheFolderAndWhatTheServerShowsHold") {
   // What it does not prove is said.
   CHECK(contains(run({"verify", api.data()}).err, "proves nothing against whoever holds the folder"));
   CHECK(contains(run({"verify", api.data(), "--key", key}).err, "can have rewritten all of it"));
+  CHECK(contains(text.err, "no checkpoint was witnessed"));
+  CHECK(contains(seen.at("/notes").minified(), "no checkpoint was witnessed"));
+  CHECK(shown.number("/cosignatures") == 0);
+  CHECK(contains(shown.at("/notes").minified(), "the server's checkpoint was not witnessed"));
+  CHECK(contains(run({"verify", "--key", key}).out, "by no witness\n"));
+  CHECK(contains(get_json(client, "/readyz").text("/checkpointCaveat"), "no checkpoint leaves this server"));
 }
 
 TEST_CASE_FIXTURE(AuditedServer, "Verify.AnotherKeyAndAForgedCheckpointAreFound") {

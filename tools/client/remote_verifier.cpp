@@ -9,6 +9,7 @@
 #include "api/endpoint/own_events.h"
 #include "engine/audit/merkle_frontier.h"
 #include "engine/audit/merkle_proof.h"
+#include "engine/audit/note_key.h"
 #include "engine/audit/tile_files.h"
 #include "engine/base/digest.h"
 
@@ -152,6 +153,13 @@ Result<RemoteVerification> verify_remote_log(
   } else if (std::find(signing.begin(), signing.end(), key) == signing.end()) {
     seen.notes.push_back("the key that was given signs no more; it has vouched for " + signing.back().vkey());
   }
+  // Their keys are not known here; where there is none it need not be judged.
+  const auto& signatures = seen.checkpoint.note.signatures;
+  seen.cosignatures =
+      static_cast<std::uint64_t>(std::count_if(signatures.begin(), signatures.end(), [](const NoteSignature& one) {
+        return cosignature_seconds(one.signature) != 0;
+      }));
+  if (seen.cosignatures == 0) seen.notes.emplace_back("the server's checkpoint was not witnessed");
   Checkpoint head = newest;
   if (since) STELE_TRY(verify_since(log, keys, *since, head, seen.findings));
 

@@ -14,9 +14,10 @@
 namespace stele::tools {
 
 struct RemoteVerification {
-  CheckpointFile checkpoint;  ///< the server's newest
-  std::uint64_t leaves = 0;   ///< that the root was computed from
-  std::uint64_t entries = 0;  ///< of these, that were computed from entries
+  CheckpointFile checkpoint;       ///< the server's newest
+  std::uint64_t leaves = 0;        ///< that the root was computed from
+  std::uint64_t entries = 0;       ///< of these, that were computed from entries
+  std::uint64_t cosignatures = 0;  ///< on that checkpoint, by keys that are not judged: nobody has given them
   Findings findings;
   std::vector<std::string> notes;  ///< what to know that is no fault
 };

@@ -43,8 +43,8 @@ struct VerifyFlags {
   void declare(CommandLine& app) {
     app.add_text(
         "DIR", folder,
-        "A data folder; nothing in it is changed, and a server may use it. Without one: what the server at --url "
-        "shows, for which --key is needed");
+        "A data folder, of which log, tiles and checkpoints are verified; nothing in it is changed, and a server may "
+        "use it. Without one: what the server at --url shows, for which --key is needed");
     server.declare(app);
     app.add_text("--key", key, "The log's verifier key, as `stele key show` prints it and as it was kept elsewhere")
         .type("VKEY")
@@ -55,6 +55,7 @@ struct VerifyFlags {
     app.add_switch("--json", json, "The result as JSON").group("Output");
     app.add_switch("--quiet", quiet, "No progress").group("Output");
     app.footer(
+        "The index and snapshots are not looked at: they follow from the log, and the server checks them itself.\n"
         "Verdicts: ok, damaged, rolled-back, redacted-without-record, forged, rewritten; of several the last of "
         "these.\n"
         "What came after the last checkpoint that was kept elsewhere can have been rewritten by whoever has the key.\n"
@@ -183,6 +184,7 @@ std::string remote_json(const RemoteVerification& seen) {
   json.key("root").plain(base64_encode(as_bytes(checkpoint.root)));
   json.key("leaves").number(seen.leaves);
   json.key("entries").number(seen.entries);
+  json.key("cosignatures").number(seen.cosignatures);
   write_findings(json, seen.findings);
   json.key("notes").begin_array();
   for (const std::string& word : seen.notes) json.string(word);
@@ -194,13 +196,14 @@ std::string remote_json(const RemoteVerification& seen) {
 std::string remote_text(const RemoteVerification& seen) {
   const Verdict verdict = seen.findings.verdict();
   const Checkpoint& checkpoint = seen.checkpoint.checkpoint;
-  const std::string text =
-      columns({{"verdict", fmt::format("{}: {}", verdict_name(verdict), meaning_of(verdict))},
-               {"log", checkpoint.origin},
-               {"signed", fmt::format("{} records", with_thousands(checkpoint.size))},
-               {"root", base64_encode(as_bytes(checkpoint.root))},
-               {"looked at", fmt::format("{} leaves, {} of them from entries", with_thousands(seen.leaves),
-                                         with_thousands(seen.entries))}});
+  const std::string text = columns(
+      {{"verdict", fmt::format("{}: {}", verdict_name(verdict), meaning_of(verdict))},
+       {"log", checkpoint.origin},
+       {"signed", fmt::format("{} records", with_thousands(checkpoint.size))},
+       {"root", base64_encode(as_bytes(checkpoint.root))},
+       {"cosigned", seen.cosignatures == 0 ? "by no witness" : fmt::format("{} times, not judged", seen.cosignatures)},
+       {"looked at",
+        fmt::format("{} leaves, {} of them from entries", with_thousands(seen.leaves), with_thousands(seen.entries))}});
   const std::string findings = finding_lines(seen.findings);
   return findings.empty() ? text : text + "\n" + findings;
 }
