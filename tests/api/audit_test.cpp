@@ -111,11 +111,11 @@ TEST_CASE("AuditedActions.AreListedInTheDescription") {
   std::string descriptions;
   for (const AuditedAction& action : audited_actions()) {
     names += (names.size() > 1 ? "," : "") + ('"' + std::string(action.name) + '"');
-    descriptions += "\n- `" + std::string(action.name) + "`: " + std::string(action.description);
+    descriptions += R"(\n- `)" + std::string(action.name) + "`: " + std::string(action.description);
   }
   CHECK(answer.at("/components/schemas/AuditedAction/enum") == names + "]");
   const std::string text = answer.text("/components/schemas/AuditedAction/description");
-  CHECK(text.substr(std::min(text.size(), text.find("\n-"))) == descriptions + "\n");
+  CHECK(text.substr(std::min(text.size(), text.find(R"(\n-)"))) == descriptions + R"(\n)");
 }
 
 TEST_CASE("Audit.ReadsAndRefusalsAreFoundAgainAndAppendsAreThemselves") {
