@@ -155,6 +155,13 @@ TEST_CASE("Witness.TwoCosignWhatAStrangerVerifiesAndItIsAnchored") {
   CHECK(ready.text("/witnesses/1/name") == "witness.example/w2");
   CHECK(ready.number("/anchors/0/size") == ready.number("/witnesses/0/size"));
   CHECK(ready.list("/warnings").empty());
+  CHECK(ready.is_null("/checkpointCaveat"));
+  const ProcessResult remote = run_stele({"verify", "--url", server->url(), "--key", log.vkey, "--json"});
+  CHECK(Json(remote.out).number("/cosignatures") == 2);
+  CHECK(Json(remote.out).at("/notes").minified().find("witnessed") == std::string::npos);
+  const ProcessResult local = run_stele({"verify", log.folder.file("data"), "--key", log.vkey, "--json"});
+  CHECK(Json(local.out).number("/witnessedCheckpoints") >= 1);
+  CHECK(Json(local.out).at("/notes").minified().find("witnessed") == std::string::npos);
   const MetricsText metrics(client.get("/metrics").body);
   CHECK(metrics.value("stele_witness_size", {{"witness", "witness.example/w1"}}) >= 1);
   CHECK(metrics.value("stele_witness_failures_total", {{"witness", "witness.example/w1"}}) == 0);
@@ -180,6 +187,15 @@ TEST_CASE("Witness.AProgramOfOthersVerifiesARunningLogDownToItsTiles") {
   REQUIRE(eventually([&] { return cosignatures_shown(*server, {&witness}) == 1; }));
   const ProcessResult verified = run_client_script("verify_log", {server->url(), event_id, log.vkey, witness.vkey()});
   CHECK_MESSAGE(verified.out == "good\n", verified.err);
+  const std::string in_python = source_path("tests/independent/verify_log.py");
+  const auto python = [&](const std::string& log_key, const std::string& witness_key) {
+    return run_process({"/usr/bin/python3", in_python, server->url(), event_id, log_key, witness_key});
+  };
+  const ProcessResult again = python(log.vkey, witness.vkey());
+  CHECK_MESSAGE(again.out == "good\n", again.err);
+  const WatchedLog other("other");
+  CHECK(python(other.vkey, witness.vkey()).err.find("has not signed the checkpoint") != std::string::npos);
+  CHECK(python(log.vkey, other.vkey).err.find("has not signed the checkpoint") != std::string::npos);
 }
 
 TEST_CASE("Witness.OneThatHangsHoldsUpNeitherTheOtherNorSigning") {

@@ -89,9 +89,12 @@ std::vector<std::string> forms_of(const std::string& text) {
   std::string escaped;
   for (const char c : text) escaped += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
   forms.push_back(escaped);
-  for (std::size_t skipped = 0; skipped < 3; ++skipped) {
-    const std::size_t bytes = (text.size() - skipped) / 3 * 3;
-    forms.push_back(base64_encode(std::string_view(text).substr(skipped, bytes)));
+  // What is stored is the escaped text.
+  for (const std::string& bytes : {text, escaped}) {
+    for (std::size_t skipped = 0; skipped < 3; ++skipped) {
+      const std::size_t whole = (bytes.size() - skipped) / 3 * 3;
+      forms.push_back(base64_encode(std::string_view(bytes).substr(skipped, whole)));
+    }
   }
   return forms;
 }
@@ -174,6 +177,69 @@ TEST_CASE("HttpRedaction.ABodyIsNowhereOnceItIsComplete") {
   check_nowhere(api, {secret, of_many});
   CHECK(Json(api.client().get("/v1/events/" + id).body).has("/redaction/position"));
   CHECK(root_before.size() > 20);
+}
+
+TEST_CASE("HttpRedaction.OfOneMemberTheOthersStay") {
+  RedactionServer api;
+  const std::string kept = secret_text("kept"), gone = secret_text("gone");
+  HttpClient client = api.client();
+  const HttpResponse stored = client.post("/v1/events", event_json("a", "Tested", R"({"note":)" + json_text(kept) + "}",
+                                                                   R"(,"metadata":{"note":)" + json_text(gone) + "}"));
+  REQUIRE_MESSAGE(stored.status == 201, stored.body);
+  const std::string id = Json(stored.body).text("/eventId");
+  REQUIRE(is_somewhere(api, "gone"));
+  const HttpResponse asked =
+      client.post("/v1/events/" + id + "/redact", R"({"reason":"erasure","members":["metadata"]})");
+  REQUIRE_MESSAGE(asked.status == 202, asked.body);
+  (void)wait_completed(api, "/v1/audit/redactions/" + Json(asked.body).text("/redactionId"));
+  check_nowhere(api, {gone});
+  const Json shown(client.get("/v1/events/" + id).body);
+  CHECK(shown.at("/redacted").minified() == R"(["metadata"])");
+  CHECK(shown.text("/data/note") == kept);
+}
+
+TEST_CASE("HttpRedaction.ProofsFromBeforeAndAfterHold") {
+  RedactionServer api;
+  const test::TempFolder folder;
+  const auto file = [&](const std::string& name, const std::string& content) {
+    std::ofstream(folder.file(name), std::ios::binary) << content;
+    return folder.file(name);
+  };
+  const std::string id = append_secret(api, "a", secret_text("proven"));
+  const std::string proof = "/v1/events/" + id + "/proof";
+  HttpClient client = api.client();
+  const std::string key = get_json(client, "/log/keys").text("/keys/0/vkey");
+  const Json old(client.get(proof + "?wait=checkpoint").body);
+  const std::string old_tlog = client.get(proof, {{"Accept", "text/plain"}}).body;
+  (void)wait_completed(api, ask(api, "/v1/events/" + id + "/redact"));
+  // One that covers the redaction.
+  const std::string later = append_secret(api, "b", "later");
+  REQUIRE(client.get("/v1/events/" + later + "/proof?wait=checkpoint").status == 200);
+  const Json now(client.get(proof + "?wait=checkpoint").body);
+  REQUIRE(old.has("/leaf/members/data/bytes"));
+  CHECK_FALSE(now.has("/leaf/members/data/bytes"));
+  CHECK(now.has("/leaf/members/data/digest"));
+  CHECK(now.text("/leaf/leafHash") == old.text("/leaf/leafHash"));
+  REQUIRE(now.number("/treeSize") > old.number("/treeSize"));
+  const std::string entry = file("entry", now.minified());
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"verify-proof", file("old", old.minified())},
+        std::vector<std::string>{"verify-proof", file("tlog", old_tlog), "--entry", entry},
+        std::vector<std::string>{"verify-proof", file("now", now.minified())}}) {
+    auto with_key = arguments;
+    with_key.insert(with_key.end(), {"--key", key});
+    const ProcessResult verified = run_stele(with_key);
+    CAPTURE(arguments[1]);
+    CHECK_MESSAGE(verified.exit_code == 0, verified.err);
+  }
+  const std::string between =
+      client
+          .get("/v1/audit/consistency?from=" + old.at("/treeSize").minified() + "&to=" + now.at("/treeSize").minified())
+          .body;
+  const ProcessResult continues =
+      run_stele({"verify-consistency", "--from", file("from", old.text("/checkpoint")), "--to",
+                 file("to", now.text("/checkpoint")), "--proof", file("between", between), "--key", key});
+  CHECK_MESSAGE(continues.exit_code == 0, continues.err);
 }
 
 TEST_CASE("HttpRedaction.WhatIsKilledOnTheWayIsFinishedAfterTheRestart") {
