@@ -15,6 +15,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/relay.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/rewritten_segment.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -86,6 +87,22 @@ void overwrite(const std::string& path, const std::string& content) {
 }
 
 }  // namespace
+
+TEST_CASE("Verify.ABodyThatWasTakenOutByHandIsNotCalledRedacted") {
+  AuditedServer server({"--segment-size", "1MiB"});
+  const Json first = append(server.client, event_json("secret", "Kept", R"({"name":"Ada"})"));
+  for (int i = 0; i < 3; ++i)
+    append(server.client, event_json("filler", "Kept", '"' + std::string(700'000, 'x') + '"'));
+  const std::string copy = server.copy_folder("copy");
+  const std::string path = first_segment(copy);
+  // With the salt and all, as a redaction does it, and nobody has ordered it.
+  overwrite(path, test::rewritten(bytes_in_file(path), static_cast<std::size_t>(first.number("/position")),
+                                  test::Link::Kept));
+  const Json seen = server.verify({copy, "--key", server.vkey()});
+  CHECK(seen.text("/verdict") == "redacted-without-record");
+  CHECK(seen.list("/findings").size() == 1);
+  CHECK(seen.list("/findings").front().number("/position") == first.number("/position"));
+}
 
 TEST_CASE_FIXTURE(AuditedServer, "Verify.TheFolderAndWhatTheServerShowsHold") {
   const std::string since = keep_checkpoint("old");

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <string>
 #include <thread>
 
 #include "engine/base/bytes.h"
@@ -114,6 +116,28 @@ TEST_CASE("Redactor.TakesMembersOutOfASealedSegment") {
   CHECK(counts.segments == 1);
   CHECK(trial.store->metrics().log_segments == segments);
   trial.check();
+}
+
+TEST_CASE("Redactor.NothingIsLeftToGuessAShortBodyBy") {
+  Redaction trial(120);
+  const Position of_two_bytes{6};
+  std::string seed;
+  {
+    Record record;
+    REQUIRE(trial.store->view()->read(of_two_bytes, record));
+    REQUIRE(record.body().data == "{}");
+    const Seed bytes = record.seed();
+    seed.assign(bytes.begin(), bytes.end());
+  }
+  const auto holds_seed = [&] {
+    FileContents files;
+    read_folder(trial.disk, "/store", files);
+    return std::any_of(files.begin(), files.end(),
+                       [&](const auto& file) { return file.second.find(seed) != std::string::npos; });
+  };
+  REQUIRE(holds_seed());
+  (void)trial.redact({{of_two_bytes, kData}});
+  CHECK_FALSE(holds_seed());
 }
 
 TEST_CASE("Redactor.SealsTheActiveSegmentFirst") {

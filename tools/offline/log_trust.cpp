@@ -24,20 +24,23 @@ void LogTrust::take(const Record& record) {
         BodyMemberSet& members = record_orders_[order->record->value()];
         members = members.with(order->members);
       } else {
-        // Of orders of the same members the one that goes furthest says all: retention adds one every day.
-        auto& orders = aggregate_orders_[keyed_hash(order->aggregate_id)];
-        const auto same = std::find_if(orders.begin(), orders.end(),
-                                       [&](const AggregateOrder& each) { return each.members == order->members; });
-        if (same == orders.end()) {
-          orders.push_back({order->through, order->members});
-        } else {
-          same->through = std::max(same->through, order->through);
-        }
+        add({order->after.value_or(Position{0}), order->through, order->members},
+            aggregate_orders_[keyed_hash(order->aggregate_id)]);
       }
       const std::string states = api::own_aggregate_id(kClientStatesPrefix, order->aggregate_id);
-      aggregate_orders_[keyed_hash(states)].assign(1, {Position{UINT64_MAX}, BodyMemberSet::all()});
+      aggregate_orders_[keyed_hash(states)].assign(1, {Position{0}, Position{UINT64_MAX}, BodyMemberSet::all()});
     }
   }
+}
+
+void LogTrust::add(const AggregateOrder& order, std::vector<AggregateOrder>& to) {
+  // Those of the same members that meet are one: retention adds one every day.
+  const auto same = std::find_if(to.begin(), to.end(), [&](const AggregateOrder& each) {
+    return each.members == order.members && each.after <= order.through && order.after <= each.through;
+  });
+  if (same == to.end()) return to.push_back(order);
+  same->after = std::min(same->after, order.after);
+  same->through = std::max(same->through, order.through);
 }
 
 bool LogTrust::explains(const RedactedRecord& record) const {
@@ -47,7 +50,7 @@ bool LogTrust::explains(const RedactedRecord& record) const {
   }
   if (const auto found = aggregate_orders_.find(record.aggregate); found != aggregate_orders_.end()) {
     for (const AggregateOrder& order : found->second) {
-      if (record.position <= order.through) explained = explained.with(order.members);
+      if (record.position > order.after && record.position <= order.through) explained = explained.with(order.members);
     }
   }
   return record.members.without(explained).empty();

@@ -28,10 +28,14 @@ class LogTrust final : public LogNotices {
  private:
   api::KeyTrust keys_;
 
+  /// Of the records in (after, through].
   struct AggregateOrder {
+    Position after;
     Position through;
     BodyMemberSet members;
   };
+  static void add(const AggregateOrder& order, std::vector<AggregateOrder>& to);
+
   std::unordered_map<std::uint64_t, BodyMemberSet> record_orders_;                   // by position
   std::unordered_map<std::uint64_t, std::vector<AggregateOrder>> aggregate_orders_;  // by keyed_hash() of the id
 };
