@@ -19,8 +19,8 @@ class AppendAuthorization {
                       Proposal& proposal, DiskWait wait)
       : caller_(caller), store_(store), body_(body), format_(format), proposal_(proposal), wait_(wait) {}
 
-  RulesOutcome apply() {
-    RulesOutcome outcome{.problem = check()};
+  AuthorizationOutcome apply() {
+    AuthorizationOutcome outcome{.problem = check()};
     if (would_wait_) outcome = {.would_wait = true};
     return outcome;
   }
@@ -129,8 +129,8 @@ class AppendAuthorization {
 
 }  // namespace
 
-RulesOutcome apply_append_rules(const Caller& caller, const Store& store, std::string_view body, BodyFormat format,
-                                Proposal& proposal, DiskWait wait) {
+AuthorizationOutcome apply_append_authorization(const Caller& caller, const Store& store, std::string_view body,
+                                                BodyFormat format, Proposal& proposal, DiskWait wait) {
   if (caller.principal() == nullptr) return {};
   return AppendAuthorization(caller, store, body, format, proposal, wait).apply();
 }

@@ -18,12 +18,13 @@ namespace stele::api {
 /// An aggregate whose type is not in the event is looked up in `store`. What the commit itself finds out (the aggregate
 /// has another type than the event says) is to be refused with foreign_type() as well.
 /// `body` is what was parsed; it says where the error lies.
-struct RulesOutcome {
+struct AuthorizationOutcome {
   std::optional<Problem> problem;
   bool would_wait = false;  ///< the type of an aggregate is on the disk: ask again where waiting for it is allowed
 };
-[[nodiscard]] RulesOutcome apply_append_rules(const Caller& caller, const Store& store, std::string_view body,
-                                              BodyFormat format, Proposal& proposal, DiskWait wait);
+[[nodiscard]] AuthorizationOutcome apply_append_authorization(const Caller& caller, const Store& store,
+                                                              std::string_view body, BodyFormat format,
+                                                              Proposal& proposal, DiskWait wait);
 
 /// The refusal for an event of an aggregate that is outside the caller's limit, without anything about the aggregate.
 [[nodiscard]] Problem foreign_type();

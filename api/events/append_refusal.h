@@ -10,7 +10,7 @@ namespace stele::api {
 
 struct EventNotes;
 
-/// Why a proposal was not stored, for an outcome that is neither Stored nor Replayed. Shows the events that stand in
+/// Why a proposal was not stored, for an outcome that is neither Stored nor Repeated. Shows the events that stand in
 /// the way, as far as `caller` may see them and `budget` lasts. May wait for the disk.
 [[nodiscard]] Problem append_refusal(const Proposal& proposal, const AppendOutcome& outcome, const Caller& caller,
                                      const ReadView& view, ReadBudget& budget, const EventNotes* notes);

@@ -151,7 +151,8 @@ void Appender::propose(const std::shared_ptr<AppendCall>& call, std::string_view
 
 bool Appender::submit(const std::shared_ptr<AppendCall>& call, std::string_view body, BodyFormat format,
                       DiskWait wait) {
-  const RulesOutcome rules = apply_append_rules(call->caller(), store_, body, format, call->proposal, wait);
+  const AuthorizationOutcome rules =
+      apply_append_authorization(call->caller(), store_, body, format, call->proposal, wait);
   if (rules.would_wait) return false;
   if (rules.problem) {
     call->fail(*rules.problem);
@@ -214,7 +215,7 @@ void Appender::decided(const std::shared_ptr<AppendCall>& call) {
   if (kind == Kind::SchemaChanged && call->schema_changes++ < kSchemaChangesMax) return submit_again(call);
   const bool repeats = std::any_of(decision.duplicates.begin(), decision.duplicates.end(),
                                    [](const auto& at) { return at.has_value(); });
-  const bool reads = repeats || kind == Kind::Replayed || kind == Kind::SequenceConflict ||
+  const bool reads = repeats || kind == Kind::Repeated || kind == Kind::SequenceConflict ||
                      kind == Kind::ConditionFailed || decision.proposal.events.size() > kInlineReceiptEventsMax;
   if (!reads) return answer(call);
   const bool taken = scheduler_.run_on_read_pool([this, call] {
@@ -231,7 +232,7 @@ void Appender::decided(const std::shared_ptr<AppendCall>& call) {
 void Appender::answer(const std::shared_ptr<AppendCall>& call) {
   const AppendOutcome outcome = store_.finish(call->decision);
   if (outcome.kind == AppendOutcome::Kind::Stored && on_append_) on_append_(call->decision.proposal, outcome);
-  if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Replayed) {
+  if (outcome.kind == AppendOutcome::Kind::Stored || outcome.kind == AppendOutcome::Kind::Repeated) {
     if (call->wants_proofs) return answer_with_proofs(call, outcome);
     call->send(receipt(*call, outcome, false));
   } else {
@@ -255,7 +256,7 @@ void Appender::answer_with_proofs(const std::shared_ptr<AppendCall>& call, const
 }
 
 Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome, bool with_proofs) const {
-  const bool replayed = outcome.kind == AppendOutcome::Kind::Replayed;
+  const bool replayed = outcome.kind == AppendOutcome::Kind::Repeated;
   const Proposal& proposal = call.decision.proposal;
   const bool is_list = proposal.is_list;
   Response response;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kPointerLevelsMax = 32;
 constexpr std::size_t kPointerTokenBytesMax = 128;
 constexpr std::size_t kNestingMax = simdjson::DEFAULT_MAX_DEPTH;
-constexpr std::size_t kFaultsMax = 20;
+constexpr std::size_t kErrorsMax = 20;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -50,7 +50,7 @@ class Checker {
   }
 
   void error(std::string detail) {
-    if (result_.values.size() >= kFaultsMax) return;
+    if (result_.values.size() >= kErrorsMax) return;
     std::string pointer;
     for (std::size_t i = 0; i < levels_.size(); ++i) {
       // While a key is being read, the error belongs to the object that has it.

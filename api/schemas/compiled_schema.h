@@ -24,7 +24,7 @@ inline constexpr std::size_t kSchemaPatternBytesMax = 64 << 20;  ///< EcmaPatter
 inline constexpr std::size_t kIgnoredKeywordsMax = 100;          ///< what is listed of them
 
 /// Why a text is no schema that can be used.
-struct SchemaFault {
+struct SchemaError {
   std::string pointer;  ///< RFC 6901 in the text; long names in it are cut
   std::string detail;   ///< a sentence
 };
@@ -55,6 +55,6 @@ class CompiledSchema {
 ///
 /// What is beside a `$ref` is ignored in draft-07, as that draft has it, and holds in 2020-12. Formats are asserted in
 /// both (string_format.h lists them); `content…` keywords and `default` are annotations.
-[[nodiscard]] std::variant<std::shared_ptr<const CompiledSchema>, SchemaFault> compile_schema(std::string_view json);
+[[nodiscard]] std::variant<std::shared_ptr<const CompiledSchema>, SchemaError> compile_schema(std::string_view json);
 
 }  // namespace stele::api

@@ -30,7 +30,7 @@ EditedJson::EditedJson(std::string_view json, const Limits& limits)
 EditedJson::~EditedJson() = default;
 
 bool EditedJson::fail(std::string_view pointer, std::string detail) {
-  if (!fault_) fault_ = Fault{std::string(pointer), std::move(detail)};
+  if (!fault_) fault_ = EditError{std::string(pointer), std::move(detail)};
   return false;
 }
 

@@ -22,7 +22,7 @@ class EditedJson {
     std::size_t bytes_max = 16U << 20;  ///< of the text and all that is added to it
     std::uint64_t work = 1'000'000;
   };
-  struct Fault {
+  struct EditError {
     std::string pointer;
     std::string detail;
   };
@@ -57,7 +57,7 @@ class EditedJson {
   [[nodiscard]] std::optional<Value> value_of(std::string_view json);
   [[nodiscard]] std::optional<Value> copy_of(const Value& value);
 
-  [[nodiscard]] const std::optional<Fault>& fault() const { return fault_; }
+  [[nodiscard]] const std::optional<EditError>& fault() const { return fault_; }
   /// Without white space outside strings.
   [[nodiscard]] std::string text() const;
 
@@ -76,7 +76,7 @@ class EditedJson {
   const Limits limits_;
   WorkBudget work_;
   std::size_t bytes_;
-  std::optional<Fault> fault_;
+  std::optional<EditError> fault_;
   Value root_;
 };
 

@@ -43,10 +43,10 @@ void refuse_repeated_names(element value, std::vector<std::string>& path) {
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice == names.end()) return;
-  SchemaFault fault{"", "The object has this name twice."};
+  SchemaError fault{"", "The object has this name twice."};
   for (const std::string& token : path) append_pointer_token(fault.pointer, token);
   append_pointer_token(fault.pointer, *twice);
-  throw SchemaFaultFound{std::move(fault)};
+  throw SchemaErrorFound{std::move(fault)};
 }
 
 std::optional<SchemaDraft> draft_named(std::string_view uri) {
@@ -62,10 +62,10 @@ SchemaDraft draft_of(element root) {
   element name;
   if (!root.is_object() || root.at_key("$schema").get(name) != simdjson::SUCCESS) return SchemaDraft::Draft07;
   std::string_view uri;
-  if (name.get_string().get(uri) != simdjson::SUCCESS) throw SchemaFaultFound{{"/$schema", "It must be a string."}};
+  if (name.get_string().get(uri) != simdjson::SUCCESS) throw SchemaErrorFound{{"/$schema", "It must be a string."}};
   const auto draft = draft_named(uri);
   if (!draft) {
-    throw SchemaFaultFound{{"/$schema",
+    throw SchemaErrorFound{{"/$schema",
                             "Only draft-07 (http://json-schema.org/draft-07/schema#) and 2020-12 "
                             "(https://json-schema.org/draft/2020-12/schema) are known here."}};
   }
@@ -543,7 +543,7 @@ class SchemaCompiler {
   bool has_dynamic_reference_ = false;
 };
 
-SchemaFault fault_of_text(std::string_view json) {
+SchemaError fault_of_text(std::string_view json) {
   const JsonDiagnosis diagnosis = diagnose_json(json);
   if (diagnosis.broken) {
     return {"", fmt::format("This is no JSON: {} (byte {})", diagnosis.broken->detail, diagnosis.broken->offset)};
@@ -566,9 +566,9 @@ std::size_t CompiledSchema::memory_max() const {
          program_->pattern_bytes;
 }
 
-std::variant<std::shared_ptr<const CompiledSchema>, SchemaFault> compile_schema(std::string_view json) {
+std::variant<std::shared_ptr<const CompiledSchema>, SchemaError> compile_schema(std::string_view json) {
   if (json.size() > kSchemaBytesMax) {
-    return SchemaFault{"", fmt::format("The schema is larger than {} bytes.", kSchemaBytesMax)};
+    return SchemaError{"", fmt::format("The schema is larger than {} bytes.", kSchemaBytesMax)};
   }
   auto program = std::make_unique<SchemaProgram>();
   simdjson::dom::parser parser;
@@ -584,7 +584,7 @@ std::variant<std::shared_ptr<const CompiledSchema>, SchemaFault> compile_schema(
     program->draft = draft_of(root);
     program->text_bytes = json.size();
     SchemaCompiler(root, *program).run();
-  } catch (const SchemaFaultFound& found) {
+  } catch (const SchemaErrorFound& found) {
     return found.fault;
   }
   return std::make_shared<const CompiledSchema>(std::move(program));

@@ -20,13 +20,13 @@
 namespace stele::api {
 
 /// Thrown and caught within the compiler: what is wrong may show anywhere in the text.
-struct SchemaFaultFound {
-  SchemaFault fault;
+struct SchemaErrorFound {
+  SchemaError fault;
 };
 
 using PlaceId = std::uint32_t;
 
-/// Borrows the document. Every function throws SchemaFaultFound for what is wrong with the schema.
+/// Borrows the document. Every function throws SchemaErrorFound for what is wrong with the schema.
 class SchemaPlaces {
  public:
   /// One document of those that the text consists of: the whole, or a subschema with an `$id`.

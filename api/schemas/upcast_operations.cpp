@@ -128,13 +128,13 @@ class UpcastOperations::Parser {
  public:
   explicit Parser(std::string_view json) { tree_.parse(json, {}); }
 
-  std::variant<UpcastOperations, OperationFault> parse() {
+  std::variant<UpcastOperations, OperationError> parse() {
     const JsonTree::Node& list = tree_.node(0);
-    if (list.kind != JsonTree::Kind::Array) return OperationFault{"", "It is not an array of operations."};
+    if (list.kind != JsonTree::Kind::Array) return OperationError{"", "It is not an array of operations."};
     std::size_t count = 0;
     for (std::uint32_t child = 1; child < list.end; child = tree_.node(child).end) ++count;
     if (count == 0 || count > kOperationsMax) {
-      return OperationFault{"", "It has 1 to " + std::to_string(kOperationsMax) + " operations."};
+      return OperationError{"", "It has 1 to " + std::to_string(kOperationsMax) + " operations."};
     }
     UpcastOperations operations;
     for (std::uint32_t child = 1; child < list.end; child = tree_.node(child).end) {
@@ -256,26 +256,26 @@ class UpcastOperations::Parser {
   }
 
   bool fail(const std::string& member, std::string detail) {
-    if (!fault_) fault_ = OperationFault{place_ + member, std::move(detail)};
+    if (!fault_) fault_ = OperationError{place_ + member, std::move(detail)};
     return false;
   }
 
   JsonTree tree_;
   std::string place_;
-  std::optional<OperationFault> fault_;
+  std::optional<OperationError> fault_;
 };
 
-std::variant<UpcastOperations, OperationFault> UpcastOperations::parse(std::string_view json) {
+std::variant<UpcastOperations, OperationError> UpcastOperations::parse(std::string_view json) {
   return Parser(json).parse();
 }
 
-std::variant<std::string, UpcastFault> UpcastOperations::apply(std::string_view data) const {
+std::variant<std::string, UpcastError> UpcastOperations::apply(std::string_view data) const {
   EditedJson document(data, {.depth_max = kDepthMax, .bytes_max = kResultBytesMax, .work = kWorkMax});
   for (std::size_t i = 0; i < operations_.size(); ++i) {
     if (operations_[i].apply(document) && !document.fault()) continue;
     const auto& fault = document.fault();
     const auto* const form = &kForms[static_cast<std::size_t>(operations_[i].kind)];
-    return UpcastFault{fault ? fault->pointer : std::string(),
+    return UpcastError{fault ? fault->pointer : std::string(),
                        "Operation " + std::to_string(i) + " (" + std::string(form->name) +
                            "): " + (fault ? fault->detail : std::string("It cannot be done."))};
   }

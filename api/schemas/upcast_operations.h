@@ -13,13 +13,13 @@
 namespace stele::api {
 
 /// Why a list of operations is none.
-struct OperationFault {
+struct OperationError {
   std::string pointer;  ///< RFC 6901 in the list
   std::string detail;   ///< a sentence
 };
 
 /// Why operations cannot be done to some data.
-struct UpcastFault {
+struct UpcastError {
   std::string pointer;  ///< RFC 6901 in the data
   std::string detail;   ///< a sentence that names the operation
 };
@@ -51,13 +51,13 @@ class UpcastOperations {
   static constexpr std::uint64_t kWorkMax = 4'000'000;  ///< for one event: WorkBudget
 
   /// `json` is valid JSON and need not outlive the call.
-  [[nodiscard]] static std::variant<UpcastOperations, OperationFault> parse(std::string_view json);
+  [[nodiscard]] static std::variant<UpcastOperations, OperationError> parse(std::string_view json);
   UpcastOperations(UpcastOperations&&) noexcept;
   UpcastOperations& operator=(UpcastOperations&&) noexcept;
   ~UpcastOperations();
 
   /// `data` is valid JSON.
-  [[nodiscard]] std::variant<std::string, UpcastFault> apply(std::string_view data) const;
+  [[nodiscard]] std::variant<std::string, UpcastError> apply(std::string_view data) const;
 
  private:
   struct Operation;

@@ -38,7 +38,7 @@ std::shared_ptr<const Upcaster> take_upcaster(BodyMembers& members) {
       return nullptr;
     }
     auto parsed = UpcastOperations::parse(operations->text);
-    if (const auto* const fault = std::get_if<OperationFault>(&parsed)) {
+    if (const auto* const fault = std::get_if<OperationError>(&parsed)) {
       inner->refuse_at("operations", fault->pointer, printable(fault->detail));
       return nullptr;
     }

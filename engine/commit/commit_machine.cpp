@@ -98,7 +98,7 @@ AppendOutcome CommitMachine::apply(const Proposal& proposal, const Resolution& r
   using Kind = AppendOutcome::Kind;
   const std::size_t count = proposal.record_count();
   STELE_CHECK(count > 0 && count <= UINT16_MAX);
-  if (find_duplicates(proposal, resolution, duplicates)) return AppendOutcome{.kind = Kind::Replayed};
+  if (find_duplicates(proposal, resolution, duplicates)) return AppendOutcome{.kind = Kind::Repeated};
   if (proposal.schema_change && *proposal.schema_change != schema_change_) {
     return AppendOutcome{.kind = Kind::SchemaChanged, .first = schema_change_};
   }

@@ -171,7 +171,7 @@ AppendOutcome Committer::decide(PendingCommit& commit, std::vector<std::optional
   if (!refused) return machine_.apply(commit.proposal, commit.resolution, *commit.stamp, growing_.group, duplicates);
   // A repeat needs neither room nor a time.
   const bool repeat = !poisoned() && machine_.find_duplicates(commit.proposal, commit.resolution, duplicates);
-  return repeat ? AppendOutcome{.kind = Kind::Replayed} : std::move(*refused);
+  return repeat ? AppendOutcome{.kind = Kind::Repeated} : std::move(*refused);
 }
 
 std::optional<AppendOutcome> Committer::make_room(std::uint64_t bytes) {
@@ -267,7 +267,7 @@ void Committer::settle(const Status& written) {
     for (CommitGroup* const batch : {&unsynced_, &growing_}) {
       for (Decided& decided : batch->decided) {
         const Kind kind = decided.outcome.kind;
-        const bool may_be_stored = kind == Kind::Stored || kind == Kind::Replayed || kind == Kind::OutcomeUnknown;
+        const bool may_be_stored = kind == Kind::Stored || kind == Kind::Repeated || kind == Kind::OutcomeUnknown;
         decided.outcome = AppendOutcome{.kind = may_be_stored ? Kind::OutcomeUnknown : Kind::Unavailable,
                                         .detail = "the store stopped writing"};
         decided.duplicates.clear();

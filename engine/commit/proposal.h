@@ -113,7 +113,7 @@ inline constexpr std::uint64_t kConditionWorkMax = 1ULL << 20;
 struct AppendOutcome {
   enum class Kind {
     Stored,                 ///< durable now, at first .. first + count - 1
-    Replayed,               ///< was stored before with the same content, at first .. first + count - 1
+    Repeated,               ///< was stored before with the same content, at first .. first + count - 1
     EventIdConflict,        ///< the id of events[event_index] is taken: by other content, or not by exactly this commit
     EventRedacted,          ///< the id is taken by a redacted event, so sameness cannot be told
     SchemaChanged,          ///< schemas are at `first` now (schema_change): validate and propose again

@@ -82,7 +82,7 @@ AppendOutcome compare_duplicates(const Decision& decision, const ReadView& view)
     }
     if (!first) first = found;
   }
-  return AppendOutcome{.kind = Kind::Replayed, .first = *first, .count = count};
+  return AppendOutcome{.kind = Kind::Repeated, .first = *first, .count = count};
 }
 
 }  // namespace stele

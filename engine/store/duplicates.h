@@ -11,7 +11,7 @@ namespace stele {
 /// count.
 [[nodiscard]] bool same_content(const RecordDraft& event, const Record& record);
 
-/// Replayed, EventIdConflict, EventRedacted or ReadFailed for a decision with duplicates. Reads the stored events.
+/// Repeated, EventIdConflict, EventRedacted or ReadFailed for a decision with duplicates. Reads the stored events.
 [[nodiscard]] AppendOutcome compare_duplicates(const Decision& decision, const ReadView& view);
 
 }  // namespace stele

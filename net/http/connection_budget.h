@@ -48,7 +48,7 @@ class ConnectionBudget {
     counts_.accepted.fetch_add(1, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     Admission admission = Admission::Accepted;
-    if (welcome_ >= connections_max_) {
+    if (accepted_ >= connections_max_) {
       admission = Admission::TooMany;
     } else if (const auto found = by_source_.find(source);
                found != by_source_.end() && found->second >= per_address_max_) {
@@ -56,7 +56,7 @@ class ConnectionBudget {
     }
     if (admission == Admission::Accepted) {
       if (!source.empty()) ++by_source_[source];
-      ++welcome_;
+      ++accepted_;
     } else if (refused_ == refused_max_) {
       counts_.refused_without_answer.fetch_add(1, std::memory_order_relaxed);
       return Admission::Dropped;
@@ -78,7 +78,7 @@ class ConnectionBudget {
       --refused_;
       return;
     }
-    --welcome_;
+    --accepted_;
     const auto found = by_source_.find(source);
     if (found != by_source_.end() && --found->second == 0) by_source_.erase(found);
   }
@@ -144,7 +144,7 @@ class ConnectionBudget {
   const std::uint64_t body_share_max_;  ///< of one payer
   api::ConnectionCounts& counts_;
   std::mutex mutex_;
-  std::size_t welcome_ = 0;
+  std::size_t accepted_ = 0;
   std::size_t refused_ = 0;
   std::unordered_map<std::string, std::size_t, SourceHash> by_source_;  ///< the welcome ones that are counted
   std::mutex shares_mutex_;

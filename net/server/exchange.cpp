@@ -180,7 +180,7 @@ LoggedRequest Exchange::logged() const {
 }
 
 void Exchange::log_limited(LogCause cause, std::string_view message, std::string_view detail) noexcept {
-  log_complaint(connection_.core().log, logged(), cause, IoThread::now_ms(), message, detail);
+  log_rate_limited(connection_.core().log, logged(), cause, IoThread::now_ms(), message, detail);
 }
 
 void Exchange::account(bool whole) {

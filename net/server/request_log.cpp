@@ -46,8 +46,8 @@ void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_b
   log.write(entry);
 }
 
-void log_complaint(RateLimitedLog& log, const LoggedRequest& about, LogCause cause, std::int64_t now_ms,
-                   std::string_view message, std::string_view detail) noexcept {
+void log_rate_limited(RateLimitedLog& log, const LoggedRequest& about, LogCause cause, std::int64_t now_ms,
+                      std::string_view message, std::string_view detail) noexcept {
   const RequestHead& head = about.request.head();
   const api::Response* const answer = about.answer;
   const api::Route* const route = answer == nullptr ? nullptr : answer->route;

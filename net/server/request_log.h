@@ -22,7 +22,7 @@ struct LoggedRequest {
 void log_access(AccessLog& log, const LoggedRequest& about, std::uint64_t body_bytes, std::int64_t micros, bool whole);
 
 /// A line of the server's log.
-void log_complaint(RateLimitedLog& log, const LoggedRequest& about, LogCause cause, std::int64_t now_ms,
-                   std::string_view message, std::string_view detail) noexcept;
+void log_rate_limited(RateLimitedLog& log, const LoggedRequest& about, LogCause cause, std::int64_t now_ms,
+                      std::string_view message, std::string_view detail) noexcept;
 
 }  // namespace stele::net

@@ -43,7 +43,7 @@ std::string suite_divergence_of(const std::string& test) {
 /// What the validator says of each test of a group; "fault" if the schema is refused.
 std::string suite_outcome(simdjson::dom::element schema, simdjson::dom::element data) {
   const auto compiled = compile_schema(simdjson::minify(schema));
-  if (std::holds_alternative<SchemaFault>(compiled)) return "fault " + std::get<SchemaFault>(compiled).detail;
+  if (std::holds_alternative<SchemaError>(compiled)) return "fault " + std::get<SchemaError>(compiled).detail;
   switch (validate(*std::get<SchemaPointer>(compiled), data).outcome) {
     case SchemaVerdict::Outcome::Valid:
       return "valid";

@@ -20,7 +20,7 @@ using SchemaPointer = std::shared_ptr<const api::CompiledSchema>;
 /// Of a schema that must be in order.
 inline SchemaPointer schema_of(std::string_view text) {
   auto compiled = api::compile_schema(text);
-  if (const auto* const fault = std::get_if<api::SchemaFault>(&compiled)) {
+  if (const auto* const fault = std::get_if<api::SchemaError>(&compiled)) {
     FAIL(std::string(text.substr(0, 500)) << " at '" << fault->pointer << "': " << fault->detail);
   }
   return std::get<SchemaPointer>(std::move(compiled));
@@ -29,7 +29,7 @@ inline SchemaPointer schema_of(std::string_view text) {
 /// `pointer: detail`, or nothing if the schema is in order.
 inline std::string fault_of(std::string_view text) {
   const auto compiled = api::compile_schema(text);
-  const auto* const fault = std::get_if<api::SchemaFault>(&compiled);
+  const auto* const fault = std::get_if<api::SchemaError>(&compiled);
   return fault == nullptr ? "" : fault->pointer + ": " + fault->detail;
 }
 

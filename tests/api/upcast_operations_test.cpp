@@ -17,7 +17,7 @@ namespace {
 
 UpcastOperations operations_of(std::string_view list) {
   auto parsed = UpcastOperations::parse(list);
-  if (const auto* const fault = std::get_if<OperationFault>(&parsed)) {
+  if (const auto* const fault = std::get_if<OperationError>(&parsed)) {
     FAIL(std::string(list.substr(0, 500)) << " at '" << fault->pointer << "': " << fault->detail);
   }
   return std::get<UpcastOperations>(std::move(parsed));
@@ -26,14 +26,14 @@ UpcastOperations operations_of(std::string_view list) {
 /// The data, or `pointer: detail`.
 std::string upcast(std::string_view data, std::string_view list) {
   auto made = operations_of(list).apply(data);
-  if (const auto* const fault = std::get_if<UpcastFault>(&made)) return "! " + fault->pointer + ": " + fault->detail;
+  if (const auto* const fault = std::get_if<UpcastError>(&made)) return "! " + fault->pointer + ": " + fault->detail;
   return std::get<std::string>(std::move(made));
 }
 
 /// `pointer: detail`, or nothing if the list is in order.
 std::string fault_of(std::string_view list) {
   const auto parsed = UpcastOperations::parse(list);
-  const auto* const fault = std::get_if<OperationFault>(&parsed);
+  const auto* const fault = std::get_if<OperationError>(&parsed);
   return fault == nullptr ? "" : fault->pointer + ": " + fault->detail;
 }
 

@@ -99,7 +99,7 @@ void compare_with_ajv(const std::string& draft, const std::vector<SchemaCase>& c
   for (std::size_t i = 0; i < cases.size(); ++i) {
     std::string ours;
     const auto compiled = compile_schema(cases[i].schema);
-    if (const auto* const fault = std::get_if<SchemaFault>(&compiled)) {
+    if (const auto* const fault = std::get_if<SchemaError>(&compiled)) {
       ours = '"' + fault->detail + '"';
     } else {
       for (const std::string& instance : cases[i].instances) {
@@ -155,7 +155,7 @@ TEST_CASE("SchemaAgreement.AjvSaysTheSameOfPayloadsOfGitHub") {
   const std::vector<std::string> lines = lines_of(result.out);
   REQUIRE(lines.size() > 300);
   const auto compiled = compile_schema(lines.front());
-  const auto* const fault = std::get_if<SchemaFault>(&compiled);
+  const auto* const fault = std::get_if<SchemaError>(&compiled);
   REQUIRE_MESSAGE(fault == nullptr, fault->pointer, ": ", fault->detail);
   const CompiledSchema& schema = *std::get<std::shared_ptr<const CompiledSchema>>(compiled);
 

@@ -56,7 +56,7 @@ TEST_CASE("InterruptedOpen.LosesNothingAndRefusesNothing") {
         auto store = Store::open(sample_options(disk));
         REQUIRE(store);
         const Kind outcome = (*store)->append_and_wait(sample_proposal(kLast)).kind;
-        REQUIRE((outcome == Kind::Stored || outcome == Kind::Replayed));
+        REQUIRE((outcome == Kind::Stored || outcome == Kind::Repeated));
         ++acknowledged;
         disk.cut_power();
       }

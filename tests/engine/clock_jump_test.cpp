@@ -46,7 +46,7 @@ TEST_CASE("ClockJump.NoRecordCarriesTheTimeOfAClockThatIsWrong") {
   CHECK_FALSE(health.writable);  // also before anyone appends
   CHECK(health.reason.find("25550 days") != std::string::npos);
   CHECK(store->append_and_wait(sample_proposal(2)).kind == Kind::ClockJump);
-  CHECK(store->append_and_wait(sample_proposal(1)).kind == Kind::Replayed);  // a repeat needs no time
+  CHECK(store->append_and_wait(sample_proposal(1)).kind == Kind::Repeated);  // a repeat needs no time
   CHECK(store->durable_end() == Position{2});
   CHECK_FALSE(store->metrics().poisoned);
 

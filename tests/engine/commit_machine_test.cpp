@@ -169,7 +169,7 @@ TEST_CASE("CommitMachine.WhatIsAttachedStandsBehindTheEventsInTheSameCommit") {
   }
   CHECK(stored_header(made, outcome, 1).commit_count == 5);
   // Their numbers go on, whether their last record is unsynced or indexed; a repeat stores none of them again.
-  CHECK(bench.apply(made).kind == Kind::Replayed);
+  CHECK(bench.apply(made).kind == Kind::Repeated);
   CHECK(bench.group().headers.size() == 5);
   bench.sync();
   Proposal actions_only;
@@ -200,7 +200,7 @@ TEST_CASE("CommitMachine.EventsValidatedUnderOtherSchemasAreRefused") {
     bench.sync();
   }
   // What is stored already is a repeat all the same, and a change is told before a number that is not met.
-  CHECK(bench.apply(under(event(1, "a"), 0)).kind == Kind::Replayed);
+  CHECK(bench.apply(under(event(1, "a"), 0)).kind == Kind::Repeated);
   CHECK(bench.apply(under(expecting(event(3, "a"), 9), 0)).kind == Kind::SchemaChanged);
   CHECK(bench.apply(proposal(event(3, "a"))).kind == Kind::Stored);  // needs no schema
   CHECK(bench.apply(under(event(4, "a"), 2)).kind == Kind::Stored);
@@ -279,7 +279,7 @@ TEST_CASE("CommitMachine.ATakenIdIsReportedWithItsPlace") {
       [](Bench& bench) { REQUIRE(bench.apply(proposal(event(1, "a"), event(2, "b"))).kind == Kind::Stored); },
       [](Bench& bench) {
         const std::size_t before = bench.group().headers.size();
-        CHECK(bench.apply(proposal(event(9, "x"), event(2, "other"))).kind == Kind::Replayed);
+        CHECK(bench.apply(proposal(event(9, "x"), event(2, "other"))).kind == Kind::Repeated);
         REQUIRE(bench.duplicates.size() == 2);
         CHECK_FALSE(bench.duplicates[0]);
         CHECK(bench.duplicates[1] == Position{2});
@@ -296,7 +296,7 @@ TEST_CASE("CommitMachine.ChecksComeInTheirOrder") {
                    Proposal wrong = proposal(expecting(event(1, "a", "t", "B"), 7));
                    wrong.condition.aggregates.push_back({"a", SequenceNumber{0}});
                    wrong.condition.after = Position{1000};
-                   CHECK(bench.apply(wrong).kind == Kind::Replayed);
+                   CHECK(bench.apply(wrong).kind == Kind::Repeated);
                    wrong.events[0].event_id = id_of(2);
                    const auto type = bench.apply(wrong);
                    CHECK(type.kind == Kind::AggregateTypeConflict);
@@ -331,7 +331,7 @@ TEST_CASE("CommitMachine.ARefusedCommitLeavesNothingBehind") {
         Kind::SequenceConflict);
   CHECK(bench.apply(proposal(event(2, "a"), event(3, "new", "t", "N"), event(4, "a", "t", "B"))).kind ==
         Kind::AggregateTypeConflict);
-  CHECK(bench.apply(proposal(event(2, "a"), event(1, "a"))).kind == Kind::Replayed);
+  CHECK(bench.apply(proposal(event(2, "a"), event(1, "a"))).kind == Kind::Repeated);
   Proposal late = proposal(event(2, "a"), event(3, "new"));
   late.condition.aggregates.push_back({"missing", std::nullopt});
   CHECK(bench.apply(late, Timestamp{5'000'000}).kind == Kind::ConditionFailed);
@@ -605,7 +605,7 @@ TEST_CASE("CommitMachine.TwoProposalsInOneGroupSeeEachOther") {
   const auto conflict = bench.apply(second);
   CHECK(conflict.kind == Kind::SequenceConflict);
   CHECK(conflict.current == SequenceNumber{1});
-  CHECK(bench.apply(same).kind == Kind::Replayed);
+  CHECK(bench.apply(same).kind == Kind::Repeated);
   CHECK(bench.duplicates == std::vector<std::optional<Position>>{Position{1}});
   CHECK(bench.apply(third).kind == Kind::Stored);
   CHECK(bench.group().headers.size() == 2);

@@ -87,7 +87,7 @@ TEST_CASE("InjectedSequencer.TheSameOrderGivesAnotherStoreTheSameRecords") {
   }
   CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::Stored) != outcomes.end());
   CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::SequenceConflict) != outcomes.end());
-  CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::Replayed) != outcomes.end());
+  CHECK(std::find(outcomes.begin(), outcomes.end(), Kind::Repeated) != outcomes.end());
 
   clock.wall = begin;
   options = options_in(second_folder, clock);

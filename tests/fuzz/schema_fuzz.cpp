@@ -43,7 +43,7 @@ std::vector<std::string> schema_seeds() {
 FUZZ_TARGET(schema, schema_seeds) {
   const std::string_view first = input.substr(0, input.find('\n'));
   const auto compiled = compile_schema(fuzz::Exact(first).view());
-  if (const auto* const fault = std::get_if<SchemaFault>(&compiled)) {
+  if (const auto* const fault = std::get_if<SchemaError>(&compiled)) {
     STELE_CHECK(!fault->detail.empty());
     return;
   }

@@ -183,7 +183,7 @@ class Model {
       if (!same) return conflict;
     }
     return {
-        .kind = Kind::Replayed, .first = Position{*first}, .count = static_cast<std::uint32_t>(proposal.events.size())};
+        .kind = Kind::Repeated, .first = Position{*first}, .count = static_cast<std::uint32_t>(proposal.events.size())};
   }
 
   std::vector<Stored> records_;
@@ -481,7 +481,7 @@ class ModelRun {
     CHECK(got.event_index == wanted.event_index);
     switch (wanted.kind) {
       case Kind::Stored:
-      case Kind::Replayed:
+      case Kind::Repeated:
         CHECK(got.first.value() == wanted.first.value());
         CHECK(got.count == wanted.count);
         break;

@@ -68,7 +68,7 @@ std::optional<std::string> schema_text(const DiffFlags& flags, const std::string
     text = std::move(file).value();
   }
   const auto compiled = api::compile_schema(text);
-  if (const auto* const fault = std::get_if<api::SchemaFault>(&compiled)) {
+  if (const auto* const fault = std::get_if<api::SchemaError>(&compiled)) {
     say("{}: {}: '{}': {}\n", kDiffCommand, which, fault->pointer, fault->detail);
     return std::nullopt;
   }
