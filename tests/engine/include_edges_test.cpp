@@ -65,7 +65,7 @@ const std::vector<Folder>& folders() {
       {"net/live/", {"engine/", "api/", "net/log/"}},
       {"net/server/", {"engine/", "api/", "net/"}},
       {"net/worker/", {"engine/", "api/", "net/log/"}},
-      {"net/redis/", {"engine/", "api/", "net/log/", "net/tls/"}},
+      {"net/redis/", {"engine/", "api/", "net/log/", "net/tls/", "net/http/localhost.h"}},
       {"net/webhook/", {"engine/", "api/", "net/log/", "net/tls/", "net/http/", "net/server/task.h"}},
       {"tools/cli/", {"engine/", "api/", "net/"}},
       {"tools/client/", {"engine/", "api/", "net/", "tools/cli/"}},
