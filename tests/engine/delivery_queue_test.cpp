@@ -52,6 +52,22 @@ struct Receiver {
 
 using Positions = std::vector<std::uint64_t>;
 
+/// Events of three aggregates: there is room for the failure of the first, and none for that of the second.
+void fail_beyond_bound(Receiver& receiver) {
+  receiver.offer(0, "a");
+  receiver.offer(1, "b");
+  receiver.offer(2, "c");
+  CHECK(receiver.take() == Positions{0});
+  receiver.fail();
+  CHECK_FALSE(receiver.queue.stalled());
+  CHECK(receiver.take() == Positions{1});
+  receiver.fail();
+  CHECK(receiver.queue.stalled());
+  CHECK(receiver.take().empty());
+  (void)receiver.queue.take_steps();
+  CHECK(receiver.queue.state().end == Position{1});
+}
+
 }  // namespace
 
 TEST_CASE("DeliveryQueue.AggregatesGoBesideEachOtherAndEachInOrder") {
@@ -337,18 +353,7 @@ TEST_CASE("DeliveryQueue.ItStopsAtADeadLetterIfItIsTo") {
 
 TEST_CASE("DeliveryQueue.AtABoundItStallsAndDropsNothing") {
   Receiver receiver({.held_max = 1});
-  receiver.offer(0, "a");
-  receiver.offer(1, "b");
-  receiver.offer(2, "c");
-  CHECK(receiver.take() == Positions{0});
-  receiver.fail();
-  CHECK_FALSE(receiver.queue.stalled());
-  CHECK(receiver.take() == Positions{1});
-  receiver.fail();
-  CHECK(receiver.queue.stalled());
-  CHECK(receiver.take().empty());
-  (void)receiver.queue.take_steps();
-  CHECK(receiver.queue.state().end == Position{1});
+  fail_beyond_bound(receiver);
   receiver.later();
   for (int i = 0; i < 2; ++i) {
     REQUIRE_FALSE(receiver.take().empty());
@@ -369,18 +374,7 @@ TEST_CASE("DeliveryQueue.AtTheBoundOfDeadLettersItStallsAndDropsNothing") {
     one_is_dropped = true;
   }
   Receiver receiver(settings);
-  receiver.offer(0, "a");
-  receiver.offer(1, "b");
-  receiver.offer(2, "c");
-  CHECK(receiver.take() == Positions{0});
-  receiver.fail();
-  CHECK_FALSE(receiver.queue.stalled());
-  CHECK(receiver.take() == Positions{1});
-  receiver.fail();
-  CHECK(receiver.queue.stalled());
-  CHECK(receiver.take().empty());
-  (void)receiver.queue.take_steps();
-  CHECK(receiver.queue.state().end == Position{1});
+  fail_beyond_bound(receiver);
   // It is tried again now and then.
   receiver.later();
   CHECK(receiver.take() == Positions{1});
