@@ -7,12 +7,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <new>
 #include <vector>
 
 using namespace stele;
 
 namespace {
+
+/// Bytes of address space this process has: whatever ran here before may have left any amount.
+std::size_t address_space() {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
 
 /// Takes memory until there is none left.
 void exhaust(std::vector<char*>& taken) {
@@ -24,12 +32,12 @@ void exhaust(std::vector<char*>& taken) {
 /// In a process of its own, which has hardly more address space than it has now. 0 if all is as it should be.
 int trial() {
   if (!keep_memory_reserve(32 << 20)) return 1;
+  std::vector<char*> taken;
+  taken.reserve(16 << 20);
   rlimit before{};
   if (::getrlimit(RLIMIT_AS, &before) != 0) return 2;
-  const rlimit tight{1ULL << 30, before.rlim_max};
+  const rlimit tight{address_space() + (64 << 20), before.rlim_max};
   if (::setrlimit(RLIMIT_AS, &tight) != 0) return 2;
-  std::vector<char*> taken;
-  taken.reserve(1 << 20);
   exhaust(taken);
   // Volatile: what nobody uses, a compiler need not allocate.
   const auto get = [](std::size_t size) {
