@@ -160,7 +160,7 @@ void Service::record_deliveries() {
       [this](const std::string& id, std::string details) {
         recorder_->record(*audited_as("subscription.deliveries"), "subscription:" + id, std::move(details));
       },
-      std::chrono::hours(1));
+      clock_of(options_), options_.audit->look_interval);
 }
 
 SubjectReport Service::report() const {

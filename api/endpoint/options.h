@@ -91,6 +91,7 @@ struct AuditSettings {
   std::chrono::milliseconds window{1000};  ///< within which calls of one kind become one record
   std::size_t separate_records_max = 100;  ///< in a window; calls beyond become one record together
   std::size_t queue_bytes_max = 4U << 20;  ///< of records that wait for the log; what is beyond is lost, and counted
+  std::chrono::milliseconds look_interval{1000};  ///< how often files of keys, and the clock, are looked at
   /// What the record about the start of the server says of it, by the names of flags.
   std::vector<std::pair<std::string, std::string>> server_settings;
 };

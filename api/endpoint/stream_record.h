@@ -2,13 +2,15 @@
 // What the audit trail is told of a live stream: at its start it is a call like any other, then once an hour, and at
 // its end.
 
-#include <chrono>
+#include <cstdint>
+#include <memory>
 #include <string>
 
 #include "api/access/principal.h"
 #include "api/endpoint/call.h"
 #include "api/endpoint/call_auditor.h"
 #include "api/http/http.h"
+#include "engine/base/clock.h"
 #include "engine/base/ids.h"
 
 namespace stele::api {
@@ -16,7 +18,8 @@ namespace stele::api {
 /// Lives as long as the stream. One thread at a time.
 class StreamRecord {
  public:
-  explicit StreamRecord(const Call& call);
+  /// `clock` must outlive it.
+  StreamRecord(const Call& call, const Clock& clock);
   ~StreamRecord();
   StreamRecord(const StreamRecord&) = delete;
 
@@ -34,7 +37,8 @@ class StreamRecord {
   const std::string address_;
   const std::string correlation_;
   const std::string filters_;
-  std::chrono::steady_clock::time_point told_;
+  const Clock& clock_;
+  std::int64_t told_;   ///< monotonic microseconds
   ShownRecords shown_;  ///< since it was told last
 };
 

@@ -34,7 +34,7 @@ LiveFeed::LiveFeed(LiveRoom& room, const Call& call, EventQuery query, SchemaVer
       address_(asker_.remote_address()),
       needed_(query_.include_system ? Permission::Audit : Permission::Read),
       principal_(call.caller().shared_principal()),
-      record_(call),
+      record_(call, room.options.clock != nullptr ? *room.options.clock : system_clock()),
       credentials_until_(std::chrono::steady_clock::now() + room.options.live.credentials_interval),
       told_(query_.after),
       version_(version) {}

@@ -12,6 +12,7 @@ namespace stele::api {
 namespace {
 
 constexpr std::size_t kStatusesAtOnce = 100;
+constexpr std::int64_t kIntervalMicros = std::chrono::microseconds(std::chrono::hours(1)).count();
 
 std::string details_of(const SubscriptionStatus& status, std::uint64_t delivered, std::uint64_t failures) {
   std::string text;
@@ -25,8 +26,13 @@ std::string details_of(const SubscriptionStatus& status, std::uint64_t delivered
 
 }  // namespace
 
-DeliveryRecords::DeliveryRecords(const SubscriptionRoom& room, Record record, std::chrono::milliseconds interval)
-    : room_(room), record_(std::move(record)), interval_(interval), thread_([this] { run(); }) {}
+DeliveryRecords::DeliveryRecords(const SubscriptionRoom& room, Record record, const Clock& clock,
+                                 std::chrono::milliseconds look_interval)
+    : room_(room),
+      record_(std::move(record)),
+      clock_(clock),
+      look_interval_(look_interval),
+      thread_([this, began = clock.monotonic_micros()] { run(began); }) {}
 
 DeliveryRecords::~DeliveryRecords() {
   {
@@ -37,12 +43,15 @@ DeliveryRecords::~DeliveryRecords() {
   thread_.join();
 }
 
-void DeliveryRecords::run() {
+void DeliveryRecords::run(std::int64_t told) {
   MutexLock lock(mutex_);
   while (!stop_) {
-    const auto due = std::chrono::steady_clock::now() + interval_;
-    while (!stop_ && stopped_.wait_until(lock, due)) {
+    const auto look = std::chrono::steady_clock::now() + look_interval_;
+    while (!stop_ && stopped_.wait_until(lock, look)) {
     }
+    const std::int64_t now = clock_.monotonic_micros();
+    if (!stop_ && now - told < kIntervalMicros) continue;
+    told = now;
     lock.unlock();
     try {
       tell();

@@ -1,6 +1,6 @@
 #pragma once
 // What subscriptions have delivered, for the audit trail: once an hour, and at the end of the server, a record for each
-// that has done anything since. A thread of its own, that sleeps.
+// that has done anything since. A thread of its own, that mostly sleeps.
 
 #include <chrono>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "api/subscriptions/subscription_room.h"
+#include "engine/base/clock.h"
 #include "engine/base/mutex.h"
 
 namespace stele::api {
@@ -19,8 +20,9 @@ class DeliveryRecords {
   /// Takes the id of a subscription and a JSON object. Any thread.
   using Record = std::function<void(const std::string& subscription_id, std::string details)>;
 
-  /// `room` must outlive it.
-  DeliveryRecords(const SubscriptionRoom& room, Record record, std::chrono::milliseconds interval);
+  /// `room` and `clock`, which is looked at each `look_interval`, must outlive it.
+  DeliveryRecords(const SubscriptionRoom& room, Record record, const Clock& clock,
+                  std::chrono::milliseconds look_interval);
   ~DeliveryRecords();
   DeliveryRecords(const DeliveryRecords&) = delete;
 
@@ -30,12 +32,14 @@ class DeliveryRecords {
     std::uint64_t failures = 0;
   };
 
-  void run();
+  /// `told`: when it was last told, in monotonic microseconds.
+  void run(std::int64_t told);
   void tell();
 
   const SubscriptionRoom& room_;
   const Record record_;
-  const std::chrono::milliseconds interval_;
+  const Clock& clock_;
+  const std::chrono::milliseconds look_interval_;
   std::map<std::string, Counts, std::less<>> told_;
   Mutex mutex_;
   ConditionVariable stopped_;

@@ -17,53 +17,11 @@
 #include "api/audit/action_recorder.h"
 #include "api/audit/audit_search.h"
 #include "engine/base/uuid.h"
+#include "tests/api/audit_support.h"
 #include "tests/api/support.h"
 #include "tests/support/build_paths.h"
 
 namespace stele::api::test {
-
-namespace {
-
-constexpr std::string_view kSearch = "/v1/events/audit";
-
-ServiceOptions audited(AuditSettings settings = {}) {
-  ServiceOptions options;
-  settings.window = std::chrono::milliseconds(20);
-  options.audit = std::move(settings);
-  return options;
-}
-
-/// The records of a search, each as its JSON text.
-std::vector<std::string> records_of(TestService& service, const std::string& query) {
-  const Answer answer = service.get(std::string(kSearch) + query, {{"Accept", "application/x-ndjson"}});
-  REQUIRE_MESSAGE(answer.status == 200, answer.body);
-  std::vector<std::string> lines;
-  for (std::size_t at = 0, end = 0; (end = answer.body.find('\n', at)) != std::string::npos; at = end + 1) {
-    lines.push_back(answer.body.substr(at, end - at));
-  }
-  return lines;
-}
-
-/// Waits until a search finds as many.
-std::vector<std::string> wait_for_records(TestService& service, const std::string& query, std::size_t count) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (true) {
-    std::vector<std::string> found = records_of(service, query);
-    if (found.size() >= count) return found;
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
-
-std::string text_at(const std::string& json, const std::string& pointer) {
-  Answer answer;
-  answer.body = json;
-  return answer.text(pointer);
-}
-
-bool is_in(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("AuditedActions.AreInOrderAndEachEndpointAndOwnEventHasOne") {
   const auto actions = audited_actions();
@@ -272,13 +230,13 @@ TEST_CASE("AuditSearch.RefusesWhatItDoesNotKnow") {
   for (const std::string query : {"?action=nothing", "?outcome=perhaps", "?order=up", "?limit=0", "?cursor=x",
                                   "?from=yesterday", "?aggregateId=a", "?action=$SubscriptionCreated"}) {
     CAPTURE(query);
-    CHECK(service.get(std::string(kSearch) + query).status == 400);
+    CHECK(service.get(std::string(kAuditSearch) + query).status == 400);
   }
   const std::string cursor = service.post(event("a")).status == 201
-                                 ? service.get(std::string(kSearch) + "?limit=1").text("/nextCursor")
+                                 ? service.get(std::string(kAuditSearch) + "?limit=1").text("/nextCursor")
                                  : std::string();
-  CHECK(service.get(std::string(kSearch) + "?limit=1&cursor=" + cursor).status == 200);
-  CHECK(service.get(std::string(kSearch) + "?limit=1&outcome=done&cursor=" + cursor).status == 400);
+  CHECK(service.get(std::string(kAuditSearch) + "?limit=1&cursor=" + cursor).status == 200);
+  CHECK(service.get(std::string(kAuditSearch) + "?limit=1&outcome=done&cursor=" + cursor).status == 400);
   CHECK(service.get("/v1/events?limit=1&cursor=" + cursor).status == 400);
 }
 
@@ -379,7 +337,7 @@ TEST_CASE("AuditSearch.FindsWhatAScanOfTheWholeLogFinds") {
     std::vector<std::string> paged;
     std::string cursor;
     do {
-      const Answer page = service.get(std::string(kSearch) + query + (cursor.empty() ? "" : "&cursor=" + cursor));
+      const Answer page = service.get(std::string(kAuditSearch) + query + (cursor.empty() ? "" : "&cursor=" + cursor));
       REQUIRE(page.status == 200);
       for (int i = 0; page.at("/records/" + std::to_string(i)) != "none"; ++i) {
         paged.push_back(page.at("/records/" + std::to_string(i)));

@@ -4,12 +4,14 @@
 
 #include "api/subscriptions/delivery_records.h"
 #include "tests/api/room_fixture.h"
+#include "tests/support/fake_clock.h"
 
 using namespace stele;
 using namespace stele::api;
 using namespace stele::api::test;
 
 TEST_CASE("DeliveryRecords.TellOnceWhatEachSubscriptionHasDoneSince") {
+  stele::test::FakeClock clock;
   RoomFixture fixture;
   const std::string id = fixture.subscribe(RoomFixture::webhook());
   (void)fixture.subscribe(RoomFixture::webhook());
@@ -26,14 +28,16 @@ TEST_CASE("DeliveryRecords.TellOnceWhatEachSubscriptionHasDoneSince") {
           const std::lock_guard lock(mutex);
           told.push_back(subscription + details);
         },
-        std::chrono::milliseconds(1));
+        clock, std::chrono::milliseconds(1));
     fixture.append("a");
     auto sent = fixture.sender.next();
     auto other = fixture.sender.next();
     if (!sent.id().starts_with(id)) std::swap(sent, other);
     sent.answer(200);
-    wait_until([&] { return count() == 1; });
     fixture.wait_done(id);
+    CHECK(count() == 0);
+    clock.monotonic += std::chrono::microseconds(std::chrono::hours(1)).count();
+    wait_until([&] { return count() == 1; });
   }
   // Nothing more was done since, and the other one has done nothing at all.
   REQUIRE(told.size() == 1);
