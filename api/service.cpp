@@ -7,6 +7,7 @@
 #include "api/access/authenticator.h"
 #include "api/access/cors.h"
 #include "api/http/request_headers.h"
+#include "api/json/json_writer.h"
 #include "engine/base/check.h"
 #include "engine/log/record.h"
 
@@ -133,6 +134,7 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   STELE_CHECK(options_.limits.string_bytes_max <= kStringBytesMax);
   notes_.aliases.on_change([this] { subscription_room_.aliases_changed(); });
   if (recorder_) record_deliveries();
+  if (recorder_ && options_.authenticator) record_keys();
   if (options_.bus != nullptr) bus_.emplace(store, hub_, *options_.bus, &notes_);
   endpoints_.add(checkpoint_endpoints_.endpoints());
   endpoints_.add(tree_endpoints_.endpoints());
@@ -152,6 +154,16 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
   endpoints_.add(hold_endpoints_.endpoints());
   endpoints_.add(retention_endpoints_.endpoints());
   endpoints_.add(operations_.endpoints());
+}
+
+void Service::record_keys() {
+  const auto told = [this](KeyFileNews news) {
+    using Kind = KeyFileNews::Kind;
+    recorder_->record(*audited_as(news.kind == Kind::Read ? "access.keys-read" : "access.keys-changed"),
+                      std::string("access:").append(news.file), std::move(news.details),
+                      news.kind == Kind::Unusable ? ActionOutcome::Failed : ActionOutcome::Done);
+  };
+  key_watch_.emplace(*options_.authenticator, told, options_.audit->look_interval);
 }
 
 void Service::record_deliveries() {
@@ -209,6 +221,15 @@ void Service::note_refusal(int status) {
   if (!recorder_) return;
   // From no address, so that those of all are one record, as are the refusals of strangers.
   recorder_->note({.action = &refused_request(), .outcome = outcome_of_status(status), .status = status});
+}
+
+void Service::note_reload(std::string_view what, bool is_done, std::string_view words) {
+  if (!recorder_) return;
+  std::string details;
+  JsonWriter json(details);
+  json.begin_object().key(is_done ? "now" : "error").string(printable(words)).end_object();
+  recorder_->record(*audited_as("server.reload"), std::string("server:").append(what), std::move(details),
+                    is_done ? ActionOutcome::Done : ActionOutcome::Failed);
 }
 
 void Service::handle(const Request& request, Reply reply) {

@@ -4,7 +4,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "api/access/key_watch.h"
 #include "api/audit/action_recorder.h"
 #include "api/audit/audit_endpoints.h"
 #include "api/audit/checkpoint_endpoints.h"
@@ -59,12 +61,14 @@ class Service : public Handler {
   void handle(const Request& request, Reply reply) override;
   void complete(const Request& request, Response& response) const override;
   void note_refusal(int status) override;
+  void note_reload(std::string_view what, bool is_done, std::string_view words) override;
   /// /readyz says no from here on, and requests that wait for a position are answered. Idempotent.
   void begin_shutdown() override;
 
   [[nodiscard]] const EndpointTable& endpoints() const { return endpoints_; }
 
  private:
+  void record_keys();
   void record_deliveries();
   /// Null if the request is answered already.
   [[nodiscard]] const Endpoint* admit(Call& call, const RouteMatch& match) const;
@@ -77,6 +81,7 @@ class Service : public Handler {
   SchemaRegistry schemas_;
   const ServiceOptions options_;
   const std::unique_ptr<ActionRecorder> recorder_;  // begins first and ends last; null = nothing is recorded
+  std::optional<KeyWatch> key_watch_;
   EventHub hub_;
   const std::unique_ptr<CheckpointKeeper> checkpoints_;  // null: nothing is signed
   const std::unique_ptr<Witnesses> witnesses_;           // null with it

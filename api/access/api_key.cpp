@@ -76,6 +76,23 @@ std::optional<ApiKey> key_of(const dom::object& object) {
   return key;
 }
 
+KnownKey known_key_of(const ApiKey& key) {
+  KnownKey known{.id = key.id, .shown = {}, .key = key.hash};
+  JsonWriter json(known.shown);
+  json.begin_object().key("id").string(key.id).key("name").string(key.principal.name);
+  json.key("role").plain(name_of(key.principal.role));
+  if (!key.principal.aggregate_types.empty()) {
+    json.key("aggregateTypes").begin_array();
+    for (const std::string& type : key.principal.aggregate_types) json.string(type);
+    json.end_array();
+  }
+  json.key("created").plain(format_timestamp(key.created));
+  if (key.expires) json.key("expires").plain(format_timestamp(*key.expires));
+  if (key.revoked) json.key("revoked").plain(format_timestamp(*key.revoked));
+  json.end_object();
+  return known;
+}
+
 }  // namespace
 
 std::string make_api_secret() {
@@ -154,7 +171,9 @@ ApiKeyTable::ApiKeyTable(const std::vector<ApiKey>& keys) {
     if (!key.revoked) by_name_.emplace(principal.name, Named{principal.role, key.expires});
     entries_.insert_or_assign(
         key.hash, Entry{std::make_shared<const Principal>(std::move(principal)), key.expires, key.revoked.has_value()});
+    known_.push_back(known_key_of(key));
   }
+  sort_by_id(known_);
 }
 
 const ApiKeyTable::Entry* ApiKeyTable::find(std::string_view secret) const {

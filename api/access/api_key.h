@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/access/key_store.h"
+#include "api/access/known_key.h"
 #include "api/access/principal.h"
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
@@ -62,6 +63,8 @@ class ApiKeyTable {
   [[nodiscard]] bool has_usable(Timestamp now) const;
   /// Of the keys of that name that are neither revoked nor expired; empty if there is none.
   [[nodiscard]] std::vector<Role> roles_of(std::string_view name, Timestamp now) const;
+  /// All of them, by id.
+  [[nodiscard]] const std::vector<KnownKey>& known() const { return known_; }
 
  private:
   struct First8 {
@@ -76,6 +79,7 @@ class ApiKeyTable {
   };
   std::unordered_map<Digest, Entry, First8, InConstantTime> entries_;
   std::multimap<std::string, Named, std::less<>> by_name_;  ///< those that are not revoked
+  std::vector<KnownKey> known_;
 };
 
 }  // namespace stele::api

@@ -1,7 +1,9 @@
 #include "api/access/authenticator.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "api/json/json_writer.h"
 #include "engine/base/digest.h"
 
 namespace stele::api {
@@ -43,6 +45,31 @@ std::optional<std::string_view> bearer_credentials(std::string_view field) {
   if (!bearer) return std::nullopt;
   field.remove_prefix(std::min(field.find_first_not_of(' ', kScheme.size()), field.size()));
   return field;
+}
+
+/// Without the file: where it lies is nobody's affair.
+std::string details_of_trouble(Error error) {
+  error.file.clear();
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().key("error").string(printable(error.describe())).end_object();
+  return text;
+}
+
+/// Makes details for the audit trail of what becomes of a file.
+template <class T>
+typename WatchedFile<T>::Told teller(std::string_view file, KeyFileTold told) {
+  return [file, told = std::move(told)](const typename WatchedFile<T>::News& news) {
+    using Kind = KeyFileNews::Kind;
+    if (news.trouble != nullptr) return told({Kind::Unusable, file, details_of_trouble(*news.trouble)});
+    if (news.before == nullptr) {
+      for (std::string& details : details_of_keys(news.now->known())) told({Kind::Read, file, std::move(details)});
+      return;
+    }
+    std::vector<std::string> pieces = details_of_change(news.before->known(), news.now->known());
+    if (pieces.empty() && news.is_back) pieces.push_back(R"({"added":[],"removed":[],"changed":[]})");
+    for (std::string& details : pieces) told({Kind::Changed, file, std::move(details)});
+  };
 }
 
 }  // namespace
@@ -142,6 +169,16 @@ Authenticator::Outcome Authenticator::check_jwt(std::string_view token, std::str
 
 std::vector<Role> Authenticator::roles_of_keys(std::string_view name) {
   return api_keys_.current()->roles_of(name, clock_.now());
+}
+
+void Authenticator::look() {
+  (void)api_keys_.current();
+  if (!options_.jwks_file.empty()) (void)jwks_.current();
+}
+
+void Authenticator::tell(KeyFileTold told) {
+  api_keys_.tell(told ? teller<ApiKeyTable>("api-keys", told) : nullptr);
+  if (!options_.jwks_file.empty()) jwks_.tell(told ? teller<JwkSet>("jwks", told) : nullptr);
 }
 
 std::vector<std::string> Authenticator::warnings() const {

@@ -12,6 +12,7 @@
 #include "api/access/api_key.h"
 #include "api/access/auth_throttle.h"
 #include "api/access/jwt_cache.h"
+#include "api/access/known_key.h"
 #include "api/access/principal.h"
 #include "api/access/watched_file.h"
 #include "api/http/http.h"
@@ -58,6 +59,13 @@ class Authenticator {
   [[nodiscard]] std::vector<Role> roles_of_keys(std::string_view name);
 
   [[nodiscard]] const JwtCache& verified_jwts() const { return verified_; }
+  /// Looks at the files as a check does.
+  void look();
+  /// `told` gets what there is, and from then on each change of the files, with nothing of a secret, and when one
+  /// cannot be used; a change is in force only once it was told. Empty: nobody; on return whoever was told before is
+  /// not any more.
+  void tell(KeyFileTold told);
+
   /// What the operator should know: files that cannot be read again.
   [[nodiscard]] std::vector<std::string> warnings() const;
   /// Whether there is any key that is neither revoked nor expired, or a key in the JWKS.

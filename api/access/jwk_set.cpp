@@ -2,16 +2,21 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
+#include <openssl/x509.h>
 #include <simdjson.h>
 
 #include <algorithm>
+#include <new>
 #include <optional>
 
 #include "api/json/json_text.h"
+#include "api/json/json_writer.h"
 #include "engine/base/base64.h"
+#include "engine/base/digest.h"
 
 namespace stele::api {
 
@@ -167,6 +172,15 @@ Error refused(std::size_t index, const char* why) {
 
 std::string_view Jwk::algorithm_name() const { return jws_name(algorithm_); }
 
+Digest Jwk::digest() const {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key_.get(), &der);
+  if (size <= 0) throw std::bad_alloc();
+  const Digest digest = sha256({std::string_view(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size))});
+  OPENSSL_free(der);
+  return digest;
+}
+
 bool Jwk::verify(std::string_view message, std::string_view signature) const {
   std::string der;
   if (algorithm_ == Algorithm::Es256) {
@@ -234,6 +248,17 @@ Result<JwkSet> JwkSet::parse(std::string_view json) {
 const Jwk* JwkSet::find(std::string_view kid) const {
   const auto found = std::find_if(keys_.begin(), keys_.end(), [&](const Jwk& key) { return key.kid() == kid; });
   return found == keys_.end() ? nullptr : &*found;
+}
+
+std::vector<KnownKey> JwkSet::known() const {
+  std::vector<KnownKey> all;
+  for (const Jwk& key : keys_) {
+    KnownKey& known = all.emplace_back(KnownKey{.id = key.kid(), .shown = {}, .key = key.digest()});
+    JsonWriter json(known.shown);
+    json.begin_object().key("kid").string(key.kid()).key("algorithm").plain(key.algorithm_name()).end_object();
+  }
+  sort_by_id(all);
+  return all;
 }
 
 }  // namespace stele::api

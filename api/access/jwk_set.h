@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/access/known_key.h"
+#include "engine/base/ids.h"
 #include "engine/base/result.h"
 
 namespace stele::api {
@@ -31,6 +33,8 @@ class Jwk {
   [[nodiscard]] const std::string& kid() const { return kid_; }
   /// As `alg` of a token's header names it.
   [[nodiscard]] std::string_view algorithm_name() const;
+  /// Of the key itself, whatever its kid.
+  [[nodiscard]] Digest digest() const;
   /// `signature` as JWS (RFC 7515) has it. Any thread.
   [[nodiscard]] bool verify(std::string_view message, std::string_view signature) const;
 
@@ -52,6 +56,8 @@ class JwkSet {
 
   [[nodiscard]] const Jwk* find(std::string_view kid) const;
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
+  /// All of them, by kid.
+  [[nodiscard]] std::vector<KnownKey> known() const;
 
  private:
   std::vector<Jwk> keys_;

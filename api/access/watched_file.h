@@ -23,6 +23,15 @@ class WatchedFile {
   using Look = std::function<Result<std::optional<FileInfo>>()>;
   using Load = std::function<Result<T>()>;
   using Report = std::function<void(const std::string&)>;
+  /// What has become of the file.
+  struct News {
+    const T* before;       ///< what was in force; null at first
+    const T* now;          ///< null: the file cannot be used, and what was in force stays so
+    const Error* trouble;  ///< why
+    bool is_back;          ///< it could not be used before
+  };
+  /// Under a lock: it must not use the file. If it throws, the reload did not happen, and is tried again.
+  using Told = std::function<void(const News&)>;
 
   /// `report` gets a line for people at each reload that fails, and at the first that works again.
   /// An interval of zero: every use looks.
@@ -58,6 +67,14 @@ class WatchedFile {
     return value_;
   }
 
+  /// `told` gets what there is, and from then on what becomes of it; empty: nobody does. On return whoever was told
+  /// before is not any more.
+  void tell(Told told) {
+    const std::lock_guard lock(mutex_);
+    told_ = std::move(told);
+    if (told_) told_({nullptr, value_.get(), nullptr, false});
+  }
+
   /// Why the file cannot be used now; empty if it can.
   [[nodiscard]] std::string trouble() const {
     const std::lock_guard lock(mutex_);
@@ -67,27 +84,33 @@ class WatchedFile {
  private:
   void reload(const std::optional<FileInfo>& seen) {
     auto value = load_();
-    seen_ = seen;
     if (!value) {
+      fail(value.error());
       // What does not lie in the file itself may pass without a change of it.
       retry_ = value.error().kind == ErrorKind::Io;
-      fail(value.error());
+      seen_ = seen;
       return;
     }
+    auto now = std::make_shared<const T>(std::move(*value));
+    if (told_) told_({value_.get(), now.get(), nullptr, !trouble_.empty()});
     retry_ = false;
-    value_ = std::make_shared<const T>(std::move(*value));
+    seen_ = seen;
+    value_ = std::move(now);
     if (!trouble_.empty()) report_("works again: " + std::exchange(trouble_, {}));
   }
 
   void fail(const Error& error) {
     std::string words = error.describe();
-    if (words != trouble_) report_("what was read before stays in force: " + words);
+    if (words == trouble_) return;
+    if (told_) told_({value_.get(), nullptr, &error, false});
+    report_("what was read before stays in force: " + words);
     trouble_ = std::move(words);
   }
 
   const Look look_;
   const Load load_;
   const Report report_;
+  Told told_;
   const std::chrono::nanoseconds interval_;
   std::atomic<std::int64_t> look_again_{0};  ///< steady nanoseconds
   mutable std::mutex mutex_;

@@ -68,8 +68,8 @@ std::string details_of(const JoinedCall& call) {
 }  // namespace
 
 RecordDraft action_draft(const AuditedAction& action, std::string_view resource, std::string details,
-                         const Clock& clock) {
-  RecordDraft draft = draft_of(action, ActionOutcome::Done, std::move(details), clock);
+                         const Clock& clock, ActionOutcome outcome) {
+  RecordDraft draft = draft_of(action, outcome, std::move(details), clock);
   if (is_resource(resource)) draft.resource = resource;
   draft.seal();
   return draft;

@@ -15,7 +15,7 @@ inline constexpr std::string_view kActionPrefix = "$audit/";
 
 /// One that is no call; `details` is a JSON object, `resource` may be empty.
 [[nodiscard]] RecordDraft action_draft(const AuditedAction& action, std::string_view resource, std::string details,
-                                       const Clock& clock);
+                                       const Clock& clock, ActionOutcome outcome = ActionOutcome::Done);
 /// What was called from where is its private member, the rest its data.
 [[nodiscard]] RecordDraft action_draft(const JoinedCall& call, const Clock& clock);
 

@@ -127,8 +127,9 @@ bool ActionRecorder::hold(Response& response, Reply& reply) {
   return true;
 }
 
-void ActionRecorder::record(const AuditedAction& action, std::string_view resource, std::string details) {
-  RecordDraft draft = action_draft(action, resource, std::move(details), clock_);
+void ActionRecorder::record(const AuditedAction& action, std::string_view resource, std::string details,
+                            ActionOutcome outcome) {
+  RecordDraft draft = action_draft(action, resource, std::move(details), clock_, outcome);
   {
     const MutexLock lock(mutex_);
     enqueue(std::move(draft), 1);

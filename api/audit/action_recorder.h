@@ -40,7 +40,8 @@ class ActionRecorder final : public CallAuditor {
   void answer(const AnsweredCall& call, Response response, Reply reply) override;
 
   /// An action that is no call: written within a window. `details` is a JSON object; `resource` may be empty.
-  void record(const AuditedAction& action, std::string_view resource, std::string details);
+  void record(const AuditedAction& action, std::string_view resource, std::string details,
+              ActionOutcome outcome = ActionOutcome::Done);
 
   /// How many calls and other actions could not be recorded.
   [[nodiscard]] std::uint64_t lost() const;

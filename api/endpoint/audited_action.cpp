@@ -18,6 +18,10 @@ constexpr DoneAs kEvent = DoneAs::Event;
 constexpr DoneAs kCounted = DoneAs::Counted;
 
 constexpr std::array kActions{
+    AuditedAction{"access.keys-changed", Administration, kAction, false,
+                  "keys that callers are known by were added, removed or changed; failed: their file cannot be used"},
+    AuditedAction{"access.keys-read", Administration, kAction, false,
+                  "keys that callers are known by, as a server has found them at its start"},
     AuditedAction{"aggregate.redact", Administration, kEvent, false, "bodies of an aggregate's events removed"},
     AuditedAction{"aggregate.replay", Read, kAction, false,
                   "an aggregate folded into a state, perhaps one of the past"},
@@ -86,6 +90,8 @@ constexpr std::array kActions{
                   "the versions of a schema, one of them, one that is being registered, or what they must be"},
     AuditedAction{"schema.withdraw", Administration, kEvent, false, "a version of a schema withdrawn"},
     AuditedAction{"schemas.list", Read, kAction, false, "a list of schemas"},
+    AuditedAction{"server.reload", Administration, kAction, false,
+                  "TLS files were read, or the access log opened, again; failed: what there was goes on"},
     AuditedAction{"server.start", Administration, kAction, false,
                   "a server began to serve the store; with its settings"},
     AuditedAction{"server.stop", Administration, kAction, false, "a server ended in good order"},

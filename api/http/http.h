@@ -157,6 +157,13 @@ class Handler {
   /// Told of each request that net has refused itself, because none came whole: any thread, and never waits. Nothing
   /// of what was sent is to be believed.
   virtual void note_refusal(int status) { static_cast<void>(status); }
+  /// Told of what the operator has had read or opened again, `what` in a word, and how it is now, or why it goes on as
+  /// it was. Any thread.
+  virtual void note_reload(std::string_view what, bool is_done, std::string_view words) {
+    static_cast<void>(what);
+    static_cast<void>(is_done);
+    static_cast<void>(words);
+  }
   /// Must not block: slow work goes to the read pool. `request` lives until `reply` has been called. `reply` runs on
   /// any thread, or inside the call.
   virtual void handle(const Request& request, Reply reply) = 0;

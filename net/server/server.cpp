@@ -116,7 +116,7 @@ struct Server::Impl {
   std::atomic<bool> shutting_down{false};
   std::atomic<bool> stopping{false};
   bool waited = false;
-  std::mutex end_mutex;  ///< reopen_access_log() against the end of the access log
+  std::mutex end_mutex;  ///< reloads against the end of the access log and the handler
 };
 
 error_code Server::Impl::Listener::open(const tcp::endpoint& endpoint, bool v6_only, int backlog) {
@@ -265,7 +265,13 @@ void Server::Impl::wait() {
   const bool stragglers =
       std::any_of(threads.begin(), threads.end(), [](const auto& thread) { return thread->has_stragglers(); });
   listeners.clear();
-  if (!stragglers) core->handler.reset();
+  // Not under the lock: it may take its time.
+  std::unique_ptr<api::Handler> handler;
+  if (!stragglers) {
+    const std::lock_guard lock(end_mutex);
+    handler = std::move(core->handler);
+  }
+  handler.reset();
   const std::lock_guard lock(end_mutex);
   if (stragglers) {
     // Someone still holds a Reply and may use it: what that would touch has to outlive the server.
@@ -317,6 +323,10 @@ std::uint16_t Server::port() const { return impl_->port; }
 Status Server::reopen_access_log() {
   const std::lock_guard lock(impl_->end_mutex);
   return impl_->core && impl_->core->access_log ? impl_->core->access_log->reopen() : Status{};
+}
+void Server::note_reload(std::string_view what, bool is_done, std::string_view words) {
+  const std::lock_guard lock(impl_->end_mutex);
+  if (impl_->core && impl_->core->handler) impl_->core->handler->note_reload(what, is_done, words);
 }
 std::size_t Server::connections() const { return impl_->core ? impl_->core->budget.connections() : 0; }
 void Server::begin_shutdown() { impl_->begin_shutdown(); }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "api/http/http.h"
 #include "engine/base/result.h"
@@ -34,6 +35,8 @@ class Server {
   /// Goes on in a new file of the access log's name, for the old one was moved away. No line is lost or cut in two.
   /// After an error it goes on in the file it has. Any thread.
   [[nodiscard]] Status reopen_access_log();
+  /// Tells the handler, while there is one. Any thread.
+  void note_reload(std::string_view what, bool is_done, std::string_view words);
   /// Connections open at the moment.
   [[nodiscard]] std::size_t connections() const;
 

@@ -174,6 +174,12 @@ class HealthLog {
   std::thread thread_;
 };
 
+/// For the audit trail, whose readers need not know where files lie.
+std::string without_path(Error error) {
+  error.file.clear();
+  return error.describe();
+}
+
 /// What SIGHUP does. `server` must outlive it.
 std::function<void()> reloader(net::Server& server, const net::ServerOptions& options) {
   const bool has_access_log = !options.access_log.empty() && options.access_log != "-";
@@ -182,15 +188,19 @@ std::function<void()> reloader(net::Server& server, const net::ServerOptions& op
     if (tls != nullptr) {
       if (const Status reloaded = tls->reload(); !reloaded) {
         net::log_error("TLS goes on with what it has: {}", reloaded.error().describe());
+        server.note_reload("tls", false, without_path(reloaded.error()));
       } else {
         net::log_info("TLS reloaded: {}", tls->description());
+        server.note_reload("tls", true, tls->description());
       }
     }
     if (!file.empty()) {
       if (const Status reopened = server.reopen_access_log(); !reopened) {
         net::log_error("the access log goes on in the file it has: {}", reopened.error().describe());
+        server.note_reload("access-log", false, without_path(reopened.error()));
       } else {
         net::log_info("access log reopened: {}", file);
+        server.note_reload("access-log", true, "opened again");
       }
     }
   };
