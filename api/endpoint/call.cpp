@@ -47,6 +47,9 @@ void append_filters(std::string& to, const Route& route, const std::vector<std::
   if (to.size() > kFiltersBytesMax) to.resize(kFiltersBytesMax);
 }
 
+/// Whether an answer without a caller is none to the question who it is.
+bool is_refused_unasked(int status) { return status >= 400 && status != 401 && status != 429; }
+
 }  // namespace
 
 bool Call::take(const RouteMatch& match) {
@@ -176,6 +179,11 @@ std::optional<AnsweredCall> Call::audited(const Response& response, AnsweredCall
 
 void Call::send(Response response) {
   if (!reply_) return;
+  if (auditor_ != nullptr && options_.authenticator && caller_.name().empty() && is_refused_unasked(response.status)) {
+    // Refused before it was asked who it is, such as for a path that there is not.
+    auto found = options_.authenticator->authenticate(*request_);
+    if (auto* const caller = std::get_if<Caller>(&found)) caller_ = std::move(*caller);
+  }
   thread_local AnsweredCall::Texts texts;
   const std::optional<AnsweredCall> audited_call = audited(response, texts);
   if (!correlation_.empty()) {

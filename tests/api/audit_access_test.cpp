@@ -132,6 +132,28 @@ TEST_CASE("Audit.SaysWhoActedByKeyAndByJwt") {
   CHECK(records_of(service, "?action=auth.denied&outcome=done", auditor).empty());
 }
 
+TEST_CASE("Audit.WhoAsksForWhatThereIsNotIsKnownAllTheSame") {
+  TestKeys keys;
+  const std::string rita = keys.add(Role::Reader, "rita"), eve = keys.add(Role::Auditor, "eve");
+  TestService service(guarded(keys.open()));
+  CHECK(service.get("/v1/nothing", with_token(rita)).status == 404);
+  CHECK(service.send(Method::Delete, "/v1/events", {}, with_token(rita)).status == 405);
+  const auto refused = wait_for_records(service, "?action=request.refused", 1, with_token(eve));
+  for (const std::string& record : refused) {
+    CHECK(text_at(record, "/principal") == "rita");
+    CHECK(text_at(record, "/userId") == "rita");
+  }
+  CHECK(records_of(service, "?action=auth.denied", with_token(eve)).empty());
+  // Of others nothing is believed; and whoever guesses is slowed down here too.
+  for (int i = 0; i < 30; ++i) CHECK(service.get("/v1/nothing", with_token("stele_guess")).status == 404);
+  CHECK(service.get("/v1/nothing").status == 404);
+  CHECK(service.get("/v1/head", with_token("stele_guess")).status == 429);
+  wait_for_calls(service, "auth.denied", 32);
+  for (const std::string& record : records_of(service, "?action=auth.denied", with_token(eve))) {
+    CHECK(json_at(record, "/principal") == "null");
+  }
+}
+
 TEST_CASE("Audit.WhatTheServerFailsAtIsFoundByItsOutcome") {
   TestKeys keys;
   const std::string eve = keys.add(Role::Auditor, "eve");
