@@ -260,7 +260,8 @@ TEST_CASE("Audit.WhatIsOpenedAgainOnDemandIsRecorded") {
   api.server().process().signal(SIGHUP);
   REQUIRE(eventually([&] { return reloads("done").size() == 1; }));
   CHECK(reloads("failed").empty());
-  std::filesystem::remove_all(logs);
+  std::filesystem::remove(logs + "/access.log");
+  std::filesystem::create_directory(logs + "/access.log");
   api.server().process().signal(SIGHUP);
   REQUIRE(eventually([&] { return reloads("failed").size() == 1; }));
   CHECK(!Json(reloads("failed")[0]).text("/details/error").empty());
