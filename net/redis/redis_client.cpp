@@ -18,6 +18,7 @@
 #include "engine/base/clock.h"
 #include "net/http/localhost.h"
 #include "net/log/log.h"
+#include "net/redis/reconnect_pause.h"
 #include "net/tls/socket.h"
 
 namespace stele::net {
@@ -50,7 +51,7 @@ struct RedisClient::Core : std::enable_shared_from_this<Core> {
         url(std::move(u)),
         options(std::move(o)),
         retry_timer(io.get_executor()),
-        pause(options.retry_first) {
+        pause(options.retry_first, options.retry_last) {
     seen.since = system_clock().now();
   }
 
@@ -66,10 +67,9 @@ struct RedisClient::Core : std::enable_shared_from_this<Core> {
   const RedisClientOptions options;
   std::shared_ptr<Connection> connection;
   Timer retry_timer;
-  milliseconds pause;
+  ReconnectPause pause;
   std::minstd_rand chance{std::random_device{}()};
   bool told_away = false;
-  Steady::time_point connected_at;
 
   mutable std::mutex mutex;
   RedisClientState seen;
@@ -316,7 +316,7 @@ void RedisClient::Core::connected() {
     seen.since = system_clock().now();
     ++seen.connects;
   }
-  connected_at = Steady::now();
+  pause.connected(Steady::now());
   told_away = false;
   log_info("connected to Redis at {} ({})", url.address(), options.purpose);
 }
@@ -328,8 +328,7 @@ void RedisClient::Core::lost(const std::string& why) {
     const std::lock_guard lock(mutex);
     if (std::exchange(seen.connected, false)) {
       seen.since = system_clock().now();
-      // One that lets in and throws out again is not asked more and more often.
-      if (Steady::now() - connected_at > options.retry_last) pause = options.retry_first;
+      pause.lost(Steady::now());
     }
     seen.last_error = why;
   }
@@ -338,9 +337,7 @@ void RedisClient::Core::lost(const std::string& why) {
     log_warning("Redis at {} ({}): {}; trying again, and nothing is kept for it meanwhile", url.address(),
                 options.purpose, why);
   }
-  std::uniform_int_distribution<std::int64_t> around(pause.count() / 2, pause.count());
-  pause = std::min(pause * 2, options.retry_last);
-  retry_timer.expires_after(milliseconds{around(chance)});
+  retry_timer.expires_after(pause.next(std::uniform_real_distribution<double>{}(chance)));
   retry_timer.async_wait([self = shared_from_this()](error_code ec) {
     if (!ec) self->connect();
   });
