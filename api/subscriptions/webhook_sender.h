@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ struct WebhookRequest {
   /// looking up the name and TLS, has a limit of its own.
   std::chrono::milliseconds timeout{15'000};
   std::optional<WebhookTls> tls{};
+  /// Whose it is. Of what takes long for each of many names, the requests of one owner have a share; null = of one that
+  /// has no name.
+  std::shared_ptr<const std::string> owner{};
 };
 
 struct WebhookAnswer {

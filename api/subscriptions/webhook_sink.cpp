@@ -114,6 +114,9 @@ WebhookSink::WebhookSink(WebhookSender& sender, const Clock& clock, const Subscr
       clock_(clock),
       subscription_id_(definition.id),
       url_(definition.url),
+      // A key and the subject of a JWT may have the same name.
+      owner_(std::make_shared<const std::string>((definition.owner.has_key ? "key " : "subject ") +
+                                                 definition.owner.name)),
       timeout_(definition.timeout),
       secrets_(std::move(secrets)) {}
 
@@ -122,6 +125,7 @@ void WebhookSink::attempt(DeliveryBatchToSend batch, Done done) {
   request.url = url_;
   request.timeout = timeout_;
   request.tls = secrets_.tls;
+  request.owner = owner_;
   request.body.reserve(body_bytes_usual(batch.parcels));
   JsonWriter json(request.body);
   json.begin_object().key("subscriptionId").plain(subscription_id_).key("events").begin_array();

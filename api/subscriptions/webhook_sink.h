@@ -41,6 +41,7 @@ class WebhookSink final : public DeliverySink {
   const Clock& clock_;
   const std::string subscription_id_;
   const std::string url_;
+  const std::shared_ptr<const std::string> owner_;
   const std::chrono::milliseconds timeout_;
   const SubscriptionSecrets secrets_;
 };

@@ -5,15 +5,16 @@
 #include <sys/socket.h>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
 #include <cstring>
-#include <deque>
-#include <map>
-#include <system_error>
+#include <exception>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "engine/base/mutex.h"
 #include "net/http/localhost.h"
+#include "net/webhook/name_questions.h"
 
 namespace stele::net {
 
@@ -46,57 +47,63 @@ ResolvedName ask_system(const std::string& host) {
 }  // namespace
 
 struct SystemResolver::State {
-  Mutex mutex;
-  std::map<std::string, std::vector<Done>> asking GUARDED_BY(mutex);  ///< and who waits for it
-  std::deque<std::string> queue GUARDED_BY(mutex);                    ///< those that no thread has taken yet
-  std::size_t threads GUARDED_BY(mutex) = 0;
+  explicit State(Ask how) : ask(std::move(how)) {}
 
-  static void run(const std::shared_ptr<State>& state) {
-    MutexLock lock(state->mutex);
-    while (!state->queue.empty()) {
-      const std::string host = std::move(state->queue.front());
-      state->queue.pop_front();
-      lock.unlock();
-      const ResolvedName result = ask_system(host);
-      lock.lock();
-      const auto found = state->asking.find(host);
-      if (found == state->asking.end()) continue;  // the resolver is gone
-      // Under the lock, so that none is called once the resolver has ended.
-      for (const Done& done : found->second) done(result);
-      state->asking.erase(found);
+  const Ask ask;
+  Mutex mutex;
+  NameQuestions questions GUARDED_BY(mutex);
+
+  /// A thread for each name that may be asked for now.
+  static void begin(const std::shared_ptr<State>& state) REQUIRES(state->mutex) {
+    while (const auto host = state->questions.next(Clock::now())) {
+      try {
+        std::thread thread([state, host = *host] { run(state, host); });
+        (void)::pthread_setname_np(thread.native_handle(), "stele-names");
+        thread.detach();
+      } catch (const std::exception&) {
+        state->tell(*host, {{}, "there is no thread to look it up"});
+      }
     }
-    --state->threads;
+  }
+
+  static void run(const std::shared_ptr<State>& state, std::string host) {
+    for (std::optional<std::string> next = std::move(host); next;) {
+      ResolvedName result;
+      try {
+        result = state->ask(*next);
+      } catch (const std::exception&) {
+        result.failure = "no memory";
+      }
+      const MutexLock lock(state->mutex);
+      state->tell(*next, result);
+      next = state->questions.next(Clock::now());
+      // What others may ask at once can be more by now.
+      if (next) begin(state);
+    }
+  }
+
+  /// Under the lock, so that nobody is told once the resolver has ended.
+  void tell(const std::string& host, const ResolvedName& result) REQUIRES(mutex) {
+    for (const NameQuestions::Waiter& waiter : questions.answered(host)) waiter.done(result);
   }
 };
 
-SystemResolver::SystemResolver() : state_(std::make_shared<State>()) {}
+SystemResolver::SystemResolver() : SystemResolver(&ask_system) {}
+
+SystemResolver::SystemResolver(Ask ask) : state_(std::make_shared<State>(std::move(ask))) {}
 
 SystemResolver::~SystemResolver() {
   const MutexLock lock(state_->mutex);
-  state_->asking.clear();
-  state_->queue.clear();
+  state_->questions.clear();
 }
 
-void SystemResolver::resolve(const std::string& host, Done done) {
-  if (is_localhost(host)) return done({localhost_addresses(), {}});
-  MutexLock lock(state_->mutex);
-  const auto [at, is_new] = state_->asking.try_emplace(host);
-  at->second.push_back(std::move(done));
-  if (!is_new) return;
-  state_->queue.push_back(host);
-  if (state_->threads == threads_max) return;
-  try {
-    std::thread thread(&State::run, state_);
-    (void)::pthread_setname_np(thread.native_handle(), "stele-names");
-    thread.detach();
-    ++state_->threads;
-  } catch (const std::system_error&) {
-    if (state_->threads > 0) return;  // one of them comes to it
-    const std::vector<Done> waiting = std::move(at->second);
-    state_->asking.erase(at);
-    state_->queue.clear();
-    for (const Done& one : waiting) one({{}, "there is no thread to look it up"});
+void SystemResolver::resolve(const NameQuestion& question, Done done) {
+  if (is_localhost(question.host)) return done({localhost_addresses(), {}});
+  const MutexLock lock(state_->mutex);
+  if (!state_->questions.add(question, Clock::now(), done)) {
+    return done({{}, "too many names are waiting to be looked up"});
   }
+  State::begin(state_);
 }
 
 }  // namespace stele::net

@@ -33,6 +33,7 @@ WebhookExchange::WebhookExchange(const std::shared_ptr<WebhookCore>& core, Callb
     : core_(*core),
       weak_core_(core),
       parsed_url_(std::move(url)),
+      owner_(std::move(request.owner)),
       timeout_(std::clamp(request.timeout, timeout_min, timeout_max)) {
   compose(request);
   tls_texts_ = std::move(request.tls);
@@ -188,7 +189,8 @@ Task<> WebhookExchange::look_up(Clock::time_point deadline) {
     co_return;
   }
   allow_until(deadline);
-  core_.resolver->resolve(url().host, [weak_core = weak_core_, weak = weak_from_this()](ResolvedName result) {
+  const NameQuestion question{url().host, owner_ ? *owner_ : std::string(), deadline};
+  core_.resolver->resolve(question, [weak_core = weak_core_, weak = weak_from_this()](ResolvedName result) {
     const std::shared_ptr<WebhookCore> core = weak_core.lock();
     if (!core) return;
     try {

@@ -116,6 +116,7 @@ class WebhookExchange final : public ConnectionPool::Waiter,
   WebhookCore& core_;
   const std::weak_ptr<WebhookCore> weak_core_;
   const CallbackUrls::Parsed parsed_url_;
+  const std::shared_ptr<const std::string> owner_;
   std::string objection_;  ///< to what was to be sent; empty if there is none
   std::string head_;
   std::string body_;  ///< empty if it is with the head

@@ -5,9 +5,11 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/subscriptions/webhook_sink.h"
+#include "engine/base/clock.h"
 #include "engine/base/uuid.h"
 
 using namespace stele;
@@ -139,4 +141,27 @@ TEST_CASE("WebhookSink.AGoodAnswerMayTakeSomeEventsBack") {
   CHECK(judge(200, failed, true).refused.empty());
   CHECK_FALSE(judge(500, failed).delivered);
   CHECK(judge(500, failed).refused.empty());
+}
+
+TEST_CASE("WebhookSink.SaysWhoseItsRequestsAre") {
+  struct KeepsOwner final : WebhookSender {
+    void send(WebhookRequest request, Done) override { owner = *request.owner; }
+    [[nodiscard]] std::string url_objection(std::string_view) const override { return {}; }
+    [[nodiscard]] std::string tls_objection(const WebhookTls&) const override { return {}; }
+    void stop() override {}
+    std::string owner;
+  } sender;
+  const auto owner_of = [&](const std::string& name, bool has_key) {
+    SubscriptionDefinition definition;
+    definition.id = "sub_1";
+    definition.owner.name = name;
+    definition.owner.has_key = has_key;
+    WebhookSink(sender, system_clock(), definition, {}).attempt({"id", {}}, [](const AttemptOutcome&) {});
+    return sender.owner;
+  };
+  CHECK(owner_of("ada", true) == owner_of("ada", true));
+  CHECK(owner_of("ada", true) != owner_of("bob", true));
+  // The subject of a JWT is nobody's key, whatever it is called.
+  CHECK(owner_of("ada", true) != owner_of("ada", false));
+  CHECK(owner_of("ada", true) != owner_of("key ada", false));
 }

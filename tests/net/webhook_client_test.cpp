@@ -35,10 +35,10 @@ class ScriptedNames final : public net::NameResolver {
  public:
   explicit ScriptedNames(std::map<std::string, std::vector<std::vector<const char*>>> answers)
       : answers_(std::move(answers)) {}
-  void resolve(const std::string& host, Done done) override {
+  void resolve(const net::NameQuestion& question, Done done) override {
     const std::lock_guard lock(mutex_);
     ++asked;
-    const auto found = answers_.find(host);
+    const auto found = answers_.find(question.host);
     if (found == answers_.end()) {
       silent_.push_back(std::move(done));
       return;
@@ -616,24 +616,30 @@ TEST_CASE("WebhookClient.NamesThatCannotBeFound") {
   }
 }
 
-TEST_CASE("SystemResolver.FindsThisMachineAndSharesQuestions") {
-  net::SystemResolver resolver;
-  std::promise<net::ResolvedName> localhost;
-  resolver.resolve("localhost", [&](net::ResolvedName result) { localhost.set_value(std::move(result)); });
-  const net::ResolvedName found = localhost.get_future().get();
-  REQUIRE(found.addresses.size() == 2);
-  CHECK(found.addresses[1].to_string() == "127.0.0.1");
-  std::vector<std::promise<net::ResolvedName>> answers(40);
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    // .invalid names do not exist (RFC 6761), with or without a name server.
-    resolver.resolve("name-" + std::to_string(i % 20) + ".invalid",
-                     [&, i](net::ResolvedName result) { answers[i].set_value(std::move(result)); });
+TEST_CASE("WebhookClient.NamesThatTakeLongHoldUpNoOtherOwner") {
+  WebhookReceiver receiver(answering(200));
+  std::promise<void> over;
+  const std::shared_future<void> end = over.get_future().share();
+  net::WebhookClientOptions options = to_loopback();
+  options.resolver = std::make_shared<net::SystemResolver>([end](const std::string& host) {
+    if (host != "good.example") end.wait();
+    return net::ResolvedName{{boost::asio::ip::make_address("127.0.0.1")}, {}};
+  });
+  net::WebhookClient client(options);
+  const auto owned_by = [](const char* owner, const std::string& url) {
+    WebhookRequest request = request_to(url);
+    request.owner = std::make_shared<const std::string>(owner);
+    return request;
+  };
+  std::vector<std::future<WebhookAnswer>> slow;
+  for (int i = 0; i < 50; ++i) {
+    const std::string host = "slow-" + std::to_string(i) + ".example";
+    slow.push_back(begin(client, owned_by("stranger", receiver.url(host))));
   }
-  for (auto& answer : answers) {
-    const net::ResolvedName result = answer.get_future().get();
-    CHECK(result.addresses.empty());
-    CHECK(result.failure != "");
-  }
+  CHECK(post(client, owned_by("other", receiver.url("good.example"))).status == 200);
+  CHECK(receiver.requests == 1);
+  over.set_value();
+  for (auto& answer : slow) CHECK(answer.get().status == 200);
 }
 
 TEST_CASE("WebhookClient.WhatCannotBeSentIsSaidToBeSo") {
