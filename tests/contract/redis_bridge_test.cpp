@@ -129,6 +129,8 @@ TEST_CASE("RedisBus.WhatIsCommittedWhileRedisIsAwayIsCountedAndNotPublishedLater
   const Json receipt = append(client, event_json("bus/1", "Back"));
   CHECK_EQ(script->wait(), 0);
   CHECK_MESSAGE(script->out().starts_with("stele.events.Back "), script->out());
+  // Nor were they published before anybody listened.
+  CHECK(eventually([&] { return stele.readiness().number("/redis/publishedEvents") == 3; }));
   CHECK_EQ(stele.readiness().number("/redis/lostEvents"), 7);
   CHECK_EQ(stele.metric("stele_bus_lost_events_total"), 7);
   CHECK_EQ(stele.metric("stele_redis_connects_total"), 2);
