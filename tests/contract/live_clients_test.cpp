@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/contract/cutting_proxy.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/support/client_script.h"
 #include "tests/support/text.h"
@@ -71,6 +72,27 @@ TEST_CASE("LiveClients.AnEventSourceMissesNothingOverAKillAndARestart") {
   CHECK(script->wait() == 0);
   CHECK(script->err().empty());
   CHECK(numbers_in(script->out()) == all);
+}
+
+TEST_CASE("LiveClients.AnEventSourceMissesNothingOverALineThatIsCutAndARestart") {
+  Api api;
+  std::vector<std::uint64_t> all = append_some(api, 20);
+  const auto add = [&](int count) {
+    for (const std::uint64_t position : append_some(api, count)) all.push_back(position);
+  };
+  CuttingProxy proxy(api.port(), {2'000, 2'500});
+  const std::string url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/v1/events/stream?start=beginning";
+  const auto script = start_client_script("event_source", {url, "40"});
+  wait_for_script(*script, "caught-up " + std::to_string(all.back()) + "\n");
+  CHECK(proxy.cut == 2);
+  add(10);
+  wait_for_script(*script, "\n" + std::to_string(all.back()) + "\n");
+  api.kill_and_restart();
+  add(10);
+  CHECK(script->wait() == 0);
+  CHECK(script->err().empty());
+  CHECK(numbers_in(script->out()) == all);
+  CHECK(proxy.connections >= 4);
 }
 
 TEST_CASE("LiveClients.AnEventSourceThatHasSeenNothingYetComesBackToWhereItBegan") {
