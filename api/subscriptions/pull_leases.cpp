@@ -69,7 +69,7 @@ PullLeases::Answer PullLeases::nack(DeliveryQueue& queue, const std::string& lea
     end(found);
     return Answer::Done;
   }
-  // What is behind one of them in its aggregate has failed with it.
+  // What else was left of their aggregates has failed with them.
   const auto& still = queue.state().batches.at(*rest).positions;
   std::vector<Position> gone;
   for (const Position position : found->second.left) {

@@ -109,8 +109,8 @@ class DeliveryQueue {
   void failed(BatchNumber number, const DeliveryFailure& failure, Timestamp now);
   // The same for some of its events, while the receiver is still at the others. Not one by one.
   void settled(BatchNumber number, std::span<const Position> positions, Timestamp now);
-  /// What is behind one of them in its aggregate has failed with it. The others are under way with another number,
-  /// which is given back; none: nothing is left.
+  /// What else is left of their aggregates has failed with them, since none may be in two batches. The others are under
+  /// way with another number, which is given back; none: nothing is left.
   [[nodiscard]] std::optional<BatchNumber> failed(BatchNumber number, std::span<const Position> positions,
                                                   const DeliveryFailure& failure, Timestamp now);
   /// It was not attempted, or nobody knows: again, with the same number.

@@ -20,7 +20,7 @@ TEST_CASE("ReturningReceiver.GetsEverythingInOrderOnceItIsBack") {
   const HttpResponse made = client.post(
       "/v1/events/subscribe", R"({"eventTypes":["Late"],"delivery":{"type":"webhook","url":"http://127.0.0.1:)" +
                                   std::to_string(port) +
-                                  R"(/"},"retry":{"maxAttempts":100,"initialDelayMs":100,"maxDelayMs":200}})");
+                                  R"(/"},"retry":{"maxAttempts":50,"initialDelayMs":100,"maxDelayMs":200}})");
   REQUIRE_MESSAGE(made.status == 201, made.body);
   const std::string path = "/v1/subscriptions/" + Json(made.body).text("/subscriptionId");
   const auto shown = [&] { return get_json(client, path); };
