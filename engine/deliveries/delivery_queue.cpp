@@ -169,7 +169,15 @@ DeliveryQueue::Attempt DeliveryQueue::begin(BatchNumber number) {
   const DeliveryBatch& batch = state_.batches.at(number);
   due_batches_.erase({batch.not_before, number});
   under_way_.insert(number);
-  return {number, batch.positions, batch.attempts};
+  return {number, batch.positions, attempts_of(number)};
+}
+
+/// Those that its first event has had in other batches count.
+std::uint32_t DeliveryQueue::attempts_of(BatchNumber number) const {
+  const DeliveryBatch& batch = state_.batches.at(number);
+  const auto held = state_.held.find(known_.at(number).events.begin()->second.aggregate_id);
+  const bool is_first = held != state_.held.end() && held->second.from == batch.positions.front();
+  return is_first ? std::max(batch.attempts, held->second.attempts) : batch.attempts;
 }
 
 std::optional<DeliveryQueue::Attempt> DeliveryQueue::take(Timestamp now, std::size_t events_max) {
@@ -478,9 +486,7 @@ void DeliveryQueue::failed_alone(BatchNumber number, const DeliveryFailure& fail
     step(DeadLetterAdded{position, std::move(letter)});
     return dissolve(number);
   }
-  const auto held = state_.held.find(aggregate);
-  const std::uint32_t before = held != state_.held.end() && held->second.from == position ? held->second.attempts : 0;
-  const std::uint32_t attempts = std::max(batch.attempts, before) + 1;
+  const std::uint32_t attempts = attempts_of(number) + 1;
   if (failure.kind != DeliveryFailure::Kind::Retry || attempts >= settings_.attempts_max) {
     return give_up(number, failure, attempts, now);
   }

@@ -162,6 +162,7 @@ class DeliveryQueue {
   BatchNumber decide(Known known);
   BatchNumber decide_to_wait(Known known);
   Attempt begin(BatchNumber number);
+  [[nodiscard]] std::uint32_t attempts_of(BatchNumber number) const;
   BatchNumber decide_part(Known part, std::uint32_t attempts);
   BatchNumber begin_part(Known part, std::uint32_t attempts);
   [[nodiscard]] std::optional<Attempt> begin_at_most(BatchNumber number, std::size_t events_max);

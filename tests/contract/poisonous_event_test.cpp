@@ -116,6 +116,7 @@ TEST_CASE("PoisonousEvent.OfAHundredThatArePulledIsTheOneThatIsGivenUp") {
   REQUIRE_MESSAGE(made.status == 201, made.body);
   const std::string path = "/v1/subscriptions/" + Json(made.body).text("/subscriptionId");
   std::vector<std::pair<std::string, std::uint64_t>> taken;
+  std::string poison_counts;
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (taken.size() < 99 || get_json(client, path).number("/deadLetters") == 0) {
     REQUIRE(std::chrono::steady_clock::now() < limit);
@@ -131,6 +132,7 @@ TEST_CASE("PoisonousEvent.OfAHundredThatArePulledIsTheOneThatIsGivenUp") {
       if (behind_poison.contains(aggregate)) continue;
       const std::string id = '"' + event.text("/eventId") + '"';
       if (event.has("/data/poison")) {
+        poison_counts += std::to_string(event.number("/deliveryCount")) + ' ';
         behind_poison.insert(aggregate);
         poison = id;
         continue;
@@ -146,6 +148,7 @@ TEST_CASE("PoisonousEvent.OfAHundredThatArePulledIsTheOneThatIsGivenUp") {
   }
   check_one_letter(client, path, poison_id);
   check_ninety_nine(taken);
+  CHECK(poison_counts == "1 2 3 ");
 }
 
 }  // namespace stele::tests
