@@ -56,8 +56,25 @@ struct LiveSettings {
   std::chrono::milliseconds credentials_interval{10'000};  ///< how often it is asked whether they are still good
 };
 
+/// What subscriptions may ask for, and how many there may be. A smaller one takes nothing away that is there: what was
+/// asked for before stays until it is changed.
+struct SubscriptionLimits {
+  std::uint64_t subscriptions_max = 1'000;
+  std::uint64_t filter_entries_max = 100;  ///< in all lists of a subscription
+  std::uint64_t batch_events_max = 1'000;
+  std::uint64_t headers_max = 32;          ///< that are sent with a webhook by its owner's wish …
+  std::uint64_t header_bytes_max = 4'096;  ///< … name and value of one
+  std::uint64_t attempts_max = 50;         ///< of an event
+  std::chrono::milliseconds delay_min{100}, delay_max{86'400'000};  ///< between two attempts
+  // These hold for all of them at once.
+  std::uint64_t batch_bytes_max = 1U << 20;    ///< one event may be larger
+  std::uint64_t held_aggregates_max = 10'000;  ///< of each; there it is stalled
+  std::uint64_t dead_letters_max = 100'000;    ///< the same
+};
+
 /// Bounds of subscriptions, and where their secrets are.
 struct SubscriptionSettings {
+  SubscriptionLimits limits;
   std::string secrets_folder;                        ///< the key store; made when the first secret is written
   FileSystem* files = nullptr;                       ///< none = posix_file_system(); must outlive the service
   std::chrono::milliseconds owners_interval{2'000};  ///< how often it is asked whether their owners are still there

@@ -1,5 +1,7 @@
 #include "api/subscriptions/pull_endpoints.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -14,13 +16,16 @@ using CallPtr = std::shared_ptr<Call>;
 using LeaseKind = LeaseRequest::Kind;
 
 constexpr std::size_t kPullBodyBytesMax = 4U << 10;
-constexpr std::size_t kLeaseBodyBytesMax = 128U << 10;  ///< a thousand event ids, and room for blanks
+constexpr std::size_t kLeaseBodyBytesUsual = 128U << 10;
+constexpr std::size_t kEventIdBytes = 64;  ///< in a list in JSON, and room for blanks
 
 }  // namespace
 
 std::vector<Endpoint> PullEndpoints::endpoints() {
   const EndpointLimits pulls{.body = BodyForm::Json, .body_bytes_max = kPullBodyBytesMax};
-  const EndpointLimits lease{.body = BodyForm::Json, .body_bytes_max = kLeaseBodyBytesMax};
+  const std::size_t lease_bytes =
+      std::max<std::size_t>(kLeaseBodyBytesUsual, options_.subscriptions.limits.batch_events_max * kEventIdBytes);
+  const EndpointLimits lease{.body = BodyForm::Json, .body_bytes_max = lease_bytes};
   return {
       {Method::Post, "/v1/subscriptions/{subscriptionId}/pull", Permission::Subscribe, pulls, RunsOn::ReadPool,
        [this](const CallPtr& call) { pull(call); }, audited_as("subscription.pull")},
@@ -34,7 +39,7 @@ std::vector<Endpoint> PullEndpoints::endpoints() {
 }
 
 void PullEndpoints::pull(const CallPtr& call) {
-  const auto parsed = parse_pull_request(call->request().body());
+  const auto parsed = parse_pull_request(call->request().body(), options_.subscriptions.limits);
   if (const auto* const problem = std::get_if<Problem>(&parsed)) return call->fail(*problem);
   const PullRequest& request = std::get<PullRequest>(parsed);
   const std::string& id = call->parameter("subscriptionId");
@@ -57,7 +62,7 @@ void PullEndpoints::pull(const CallPtr& call) {
 }
 
 void PullEndpoints::answer(Call& call, LeaseKind kind) {
-  const auto parsed = parse_lease_request(call.request().body(), kind);
+  const auto parsed = parse_lease_request(call.request().body(), kind, options_.subscriptions.limits);
   if (const auto* const problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);
   const LeaseRequest& request = std::get<LeaseRequest>(parsed);
   const std::string& id = call.parameter("subscriptionId");

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/endpoint/options.h"
 #include "api/http/problem.h"
 #include "engine/base/ids.h"
 
@@ -19,7 +20,8 @@ struct PullRequest {
   std::chrono::milliseconds wait{0};   ///< for the first one
   std::chrono::milliseconds lease{0};  ///< how long nobody else is given them
 };
-[[nodiscard]] std::variant<PullRequest, Problem> parse_pull_request(std::string_view body);
+[[nodiscard]] std::variant<PullRequest, Problem> parse_pull_request(std::string_view body,
+                                                                    const SubscriptionLimits& limits);
 
 /// About a lease: that its events are done (ack), are not (nack), or take longer (extend).
 struct LeaseRequest {
@@ -29,6 +31,7 @@ struct LeaseRequest {
   std::optional<std::chrono::milliseconds> delay{};  ///< of a nack: before they are given to anybody again
   std::chrono::milliseconds lease{0};                ///< of an extend: from now on
 };
-[[nodiscard]] std::variant<LeaseRequest, Problem> parse_lease_request(std::string_view body, LeaseRequest::Kind kind);
+[[nodiscard]] std::variant<LeaseRequest, Problem> parse_lease_request(std::string_view body, LeaseRequest::Kind kind,
+                                                                      const SubscriptionLimits& limits);
 
 }  // namespace stele::api

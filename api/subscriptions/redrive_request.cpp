@@ -13,14 +13,15 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kPositionsMax = 1'000;
+constexpr std::size_t kNamesMax = 100;
 constexpr std::uint64_t kRedrivesPerSecondMax = 1'000'000;
 constexpr milliseconds kAgeMax{3'650LL * 86'400'000};
 
 void read_where(BodyMembers& where, Timestamp now, DeadLetterFilter& to) {
   to.error = where.text("error", kDeliveryErrorBytesMax);
   if (const auto status = where.integer("status", 0, 999)) to.status = static_cast<std::uint16_t>(*status);
-  to.event_types = where.texts("eventTypes", kFilterEntriesMax).value_or(std::vector<std::string>());
-  to.aggregate_ids = where.texts("aggregateIds", kFilterEntriesMax).value_or(std::vector<std::string>());
+  to.event_types = where.texts("eventTypes", kNamesMax).value_or(std::vector<std::string>());
+  to.aggregate_ids = where.texts("aggregateIds", kNamesMax).value_or(std::vector<std::string>());
   if (const auto age = where.duration("olderThan", milliseconds{0}, kAgeMax)) {
     to.before = Timestamp{now.micros - std::chrono::microseconds(*age).count()};
   }

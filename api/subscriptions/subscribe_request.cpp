@@ -1,6 +1,8 @@
 #include "api/subscriptions/subscribe_request.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <set>
 
 #include "api/endpoint/event_filters.h"
@@ -16,12 +18,9 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kUrlBytesMax = 2048;
 constexpr std::size_t kPemBytesMax = 64U << 10;
-constexpr std::size_t kHeaderBytesMax = 4096;
 constexpr std::uint64_t kInFlightMax = 1'000;
 constexpr std::uint64_t kPerSecondMax = 1'000'000;
-constexpr std::uint64_t kAttemptsMax = 50;
 constexpr std::uint64_t kTimeoutMsMax = 60'000;
-constexpr std::uint64_t kDelayMsMin = 100, kDelayMsMax = 24ULL * 3'600'000;
 /// A stream's entries are events one by one, however many of them are sent to Redis at once.
 constexpr std::uint32_t kRedisBatchEvents = 100;
 
@@ -51,7 +50,14 @@ class DefinitionBody {
       : definition(before != nullptr ? *before : SubscriptionDefinition{}),
         members_(members),
         before_(before),
-        checks_(checks) {}
+        checks_(checks),
+        limits_(checks.limits()) {
+    if (!is_new()) return;
+    // What is left out is as usual as it may be.
+    definition.attempts_max = std::min(definition.attempts_max, narrow(limits_.attempts_max));
+    definition.initial_delay = std::clamp(definition.initial_delay, limits_.delay_min, limits_.delay_max);
+    definition.delay_max = std::clamp(definition.delay_max, limits_.delay_min, limits_.delay_max);
+  }
 
   void read() {
     read_filters();
@@ -79,6 +85,9 @@ class DefinitionBody {
 
  private:
   [[nodiscard]] bool is_new() const { return before_ == nullptr; }
+  [[nodiscard]] static std::uint32_t narrow(std::uint64_t limit) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::uint32_t>::max()));
+  }
   /// Whether a member takes away what is there: only where something is changed.
   [[nodiscard]] bool clears(const BodyMembers& members, std::string_view name) const {
     return !is_new() && members.is_null(name);
@@ -93,15 +102,19 @@ class DefinitionBody {
   }
 
   void read_filters() {
-    read_list("eventTypes", kFilterEntriesMax, kStringBytesMax, definition.event_types);
-    read_list("aggregateTypes", kFilterEntriesMax, kStringBytesMax, definition.aggregate_types);
-    read_list("aggregateIds", kFilterEntriesMax, kStringBytesMax, definition.aggregate_ids);
+    const std::size_t entries_max = limits_.filter_entries_max;
+    read_list("eventTypes", entries_max, kStringBytesMax, definition.event_types);
+    read_list("aggregateTypes", entries_max, kStringBytesMax, definition.aggregate_types);
+    read_list("aggregateIds", entries_max, kStringBytesMax, definition.aggregate_ids);
     read_list("tags", kTagsMax, kTagBytesMax, definition.tags);
     const std::size_t entries = definition.event_types.size() + definition.aggregate_types.size() +
                                 definition.aggregate_ids.size() + definition.tags.size();
-    if (entries > kFilterEntriesMax) {
-      members_.refuse("eventTypes", "The lists of a subscription have at most " + std::to_string(kFilterEntriesMax) +
-                                        " entries in all.");
+    // Lists that were there before may be longer than is allowed now.
+    const bool any = members_.has("eventTypes") || members_.has("aggregateTypes") || members_.has("aggregateIds") ||
+                     members_.has("tags");
+    if (any && entries > entries_max) {
+      members_.refuse("eventTypes",
+                      "The lists of a subscription have at most " + std::to_string(entries_max) + " entries in all.");
     }
     if (is_new() && members_.has("eventType")) {
       if (members_.has("eventTypes")) members_.refuse("eventType", "Stands for `eventTypes`: give only one of them.");
@@ -157,8 +170,10 @@ class DefinitionBody {
     const auto number = [&](std::string_view name, std::uint64_t max, std::uint32_t& to) {
       if (const auto given = delivery->integer(name, 1, max)) to = static_cast<std::uint32_t>(*given);
     };
-    if (is_new() && is_redis(definition.kind)) definition.batch_events = kRedisBatchEvents;
-    number("batchSize", kBatchEventsMax, definition.batch_events);
+    if (is_new() && is_redis(definition.kind)) {
+      definition.batch_events = std::min(kRedisBatchEvents, narrow(limits_.batch_events_max));
+    }
+    number("batchSize", limits_.batch_events_max, definition.batch_events);
     if (is_new() && definition.kind == DeliveryKind::Pull) definition.in_flight_max = kLeasesMax;
     number("maxInFlight", kInFlightMax, definition.in_flight_max);
     if (clears(*delivery, "maxPerSecond")) {
@@ -218,14 +233,14 @@ class DefinitionBody {
       secrets.headers.emplace();
       return;
     }
-    auto headers = delivery.named_texts("headers", kCustomHeadersMax, kHeaderBytesMax);
+    auto headers = delivery.named_texts("headers", limits_.headers_max, limits_.header_bytes_max);
     if (!headers) return;
     std::set<std::string> lower_names;
     definition.header_names.clear();
     for (const auto& [name, value] : *headers) {
       std::string lower(name);
       for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-      if (const std::string why = custom_header_objection(name, value); !why.empty()) {
+      if (const std::string why = custom_header_objection(name, value, limits_.header_bytes_max); !why.empty()) {
         delivery.refuse("headers", name, why + '.');
       } else if (!lower_names.insert(std::move(lower)).second) {
         delivery.refuse("headers", name, "Stands twice.");
@@ -262,11 +277,13 @@ class DefinitionBody {
   void read_retry() {
     auto retry = members_.object("retry", {"maxAttempts", "initialDelayMs", "maxDelayMs"});
     if (!retry) return;
-    if (const auto attempts = retry->integer("maxAttempts", 1, kAttemptsMax)) {
+    if (const auto attempts = retry->integer("maxAttempts", 1, limits_.attempts_max)) {
       definition.attempts_max = static_cast<std::uint32_t>(*attempts);
     }
     const auto delay = [&](std::string_view name, milliseconds& to) {
-      if (const auto given = retry->integer(name, kDelayMsMin, kDelayMsMax)) to = milliseconds{*given};
+      const auto least = static_cast<std::uint64_t>(limits_.delay_min.count());
+      const auto most = static_cast<std::uint64_t>(limits_.delay_max.count());
+      if (const auto given = retry->integer(name, least, most)) to = milliseconds{*given};
     };
     delay("initialDelayMs", definition.initial_delay);
     delay("maxDelayMs", definition.delay_max);
@@ -293,6 +310,7 @@ class DefinitionBody {
   BodyMembers& members_;
   const SubscriptionDefinition* const before_;
   const SubscribeChecks& checks_;
+  const SubscriptionLimits& limits_;
   std::string callback_objection_, callback_at_;
 };
 

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/endpoint/options.h"
 #include "api/http/problem.h"
 #include "api/subscriptions/subscription_definition.h"
 #include "api/subscriptions/webhook_sender.h"
@@ -41,6 +42,7 @@ struct SubscribeRequest {
 class SubscribeChecks {
  public:
   virtual ~SubscribeChecks() = default;
+  [[nodiscard]] virtual const SubscriptionLimits& limits() const = 0;
   /// As WebhookSender has them; empty = no objection.
   [[nodiscard]] virtual std::string url_objection(std::string_view url) const = 0;
   [[nodiscard]] virtual std::string tls_objection(const WebhookTls& tls) const = 0;

@@ -213,7 +213,8 @@ void Subscription::seek(std::uint32_t generation, Position end) {
 
 void Subscription::restart(DeliveryState state) {
   ++epoch_;
-  queue_ = std::make_unique<DeliveryQueue>(settings_of(definition_), std::move(state), std::random_device{}());
+  queue_ = std::make_unique<DeliveryQueue>(settings_of(definition_, shared_.limits), std::move(state),
+                                           std::random_device{}());
   follower_due_ = true;
   at_head_ = false;
   restart_due_ = restart_from_journal_ = false;

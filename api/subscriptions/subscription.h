@@ -22,6 +22,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/endpoint/options.h"
 #include "api/http/http.h"
 #include "api/records/event_upcasts.h"
 #include "api/subscriptions/circuit_breaker.h"
@@ -52,6 +53,7 @@ struct SubscriptionShared {
   Scheduler& scheduler;
   const Clock& clock;
   const ReadLimits& read_limits;
+  const SubscriptionLimits& limits;
   const BreakerTold& breaker_told;  ///< or none
   const EventNotes* notes{};        ///< or null
 };

@@ -83,16 +83,19 @@ SchemaVersionChoice version_of(const SubscriptionDefinition& definition) {
   return {Kind::Exact, *definition.schema_version};
 }
 
-DeliverySettings settings_of(const SubscriptionDefinition& definition) {
+DeliverySettings settings_of(const SubscriptionDefinition& definition, const SubscriptionLimits& limits) {
   DeliverySettings settings;
   settings.attempts_max = definition.attempts_max;
   settings.initial_delay = definition.initial_delay;
   settings.delay_max = definition.delay_max;
   settings.on_dead_letter = definition.on_dead_letter;
   settings.batch_events_max = definition.batch_events;
+  settings.batch_bytes_max = limits.batch_bytes_max;
   settings.in_flight_max = definition.in_flight_max;
+  settings.held_max = limits.held_aggregates_max;
+  settings.dead_letters_max = limits.dead_letters_max;
   if (definition.kind == DeliveryKind::Pull) {
-    settings.batch_events_max = kBatchEventsMax;  // whoever pulls says how many
+    settings.batch_events_max = limits.batch_events_max;  // whoever pulls says how many
   }
   if (is_redis(definition.kind)) {
     settings.on_dead_letter = OnDeadLetter::Stop;

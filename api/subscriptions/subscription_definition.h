@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/access/role.h"
+#include "api/endpoint/options.h"
 #include "api/records/event_upcasts.h"
 #include "engine/base/ids.h"
 #include "engine/deliveries/delivery_queue.h"
@@ -18,10 +19,6 @@
 
 namespace stele::api {
 
-inline constexpr std::size_t kSubscriptionsMax = 1'000;
-inline constexpr std::size_t kFilterEntriesMax = 100;  ///< in all lists of a subscription
-inline constexpr std::size_t kBatchEventsMax = 1'000;
-inline constexpr std::size_t kCustomHeadersMax = 32;
 inline constexpr std::size_t kLeasesMax = 1'000;  ///< of a subscription that is pulled, at once
 
 enum class DeliveryKind : std::uint8_t { Webhook, Pull, RedisStream, RedisChannel };
@@ -76,7 +73,7 @@ struct SubscriptionDefinition {
 /// The events it is about, behind `after`, as far as its owner may see them.
 [[nodiscard]] EventQuery query_of(const SubscriptionDefinition& definition, std::optional<Position> after);
 [[nodiscard]] SchemaVersionChoice version_of(const SubscriptionDefinition& definition);
-[[nodiscard]] DeliverySettings settings_of(const SubscriptionDefinition& definition);
+[[nodiscard]] DeliverySettings settings_of(const SubscriptionDefinition& definition, const SubscriptionLimits& limits);
 
 enum class SubscriptionState : std::uint8_t {
   Active,

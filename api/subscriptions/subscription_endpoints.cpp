@@ -1,6 +1,8 @@
 #include "api/subscriptions/subscription_endpoints.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <utility>
 
 #include "api/endpoint/event_filters.h"
@@ -18,8 +20,15 @@ namespace {
 using CallPtr = std::shared_ptr<Call>;
 using std::chrono::milliseconds;
 
-/// Keys and certificates in PEM, whose line ends are escaped, and headers.
-constexpr std::size_t kSubscribeBodyBytesMax = 512U << 10;
+constexpr std::size_t kSubscribeBodyBytesUsual = 512U << 10;
+
+/// Keys and certificates in PEM, whose line ends are escaped, and what else it may have.
+std::size_t subscribe_body_bytes_max(const SubscriptionLimits& limits) {
+  constexpr std::size_t kOthers = 256U << 10;
+  constexpr std::size_t kQuotes = 8;  ///< and what else stands around an entry
+  return std::max(kSubscribeBodyBytesUsual, kOthers + limits.headers_max * (limits.header_bytes_max + kQuotes) +
+                                                limits.filter_entries_max * (kStringBytesMax + kQuotes));
+}
 constexpr std::size_t kSeekBodyBytesMax = 4U << 10;
 constexpr milliseconds kAckWaitDefault{5'000}, kAckWaitMax{30'000};
 
@@ -42,7 +51,7 @@ Response no_content() {
 }  // namespace
 
 std::vector<Endpoint> SubscriptionEndpoints::endpoints() {
-  const EndpointLimits definition{.body = BodyForm::Json, .body_bytes_max = kSubscribeBodyBytesMax};
+  const EndpointLimits definition{.body = BodyForm::Json, .body_bytes_max = subscribe_body_bytes_max(room_.limits())};
   const EndpointLimits place{.body = BodyForm::Json, .body_bytes_max = kSeekBodyBytesMax};
   const EndpointLimits list_of{.answer = AnswerForm::JsonOrLines, .query = QueryUse::Read};
   const EndpointLimits waiting{.query = QueryUse::Read};

@@ -31,8 +31,8 @@ bool is_of_log(const DeliveryState& state, Position end) {
 Status SubscriptionRegistry::open_journal() {
   if (shared) return {};
   STELE_ASSIGN(DeliveryJournal* const journal, store.deliveries());
-  shared.emplace(SubscriptionShared{store, hub, *journal, threads, scheduler, clock, options.read_limits, breaker_told,
-                                    options.notes});
+  shared.emplace(SubscriptionShared{store, hub, *journal, threads, scheduler, clock, options.read_limits,
+                                    options.subscriptions.limits, breaker_told, options.notes});
   return {};
 }
 

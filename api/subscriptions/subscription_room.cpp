@@ -75,9 +75,10 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
   }
   {
     const std::shared_lock counting(registry_->mutex);
-    if (registry_->all.size() >= kSubscriptionsMax + (replaced ? 1 : 0)) {
+    const std::uint64_t subscriptions_max = limits().subscriptions_max;
+    if (registry_->all.size() >= subscriptions_max + (replaced ? 1 : 0)) {
       return Problem("too-many-subscriptions",
-                     "There may be " + std::to_string(kSubscriptionsMax) + " subscriptions at once.");
+                     "There may be " + std::to_string(subscriptions_max) + " subscriptions at once.");
     }
   }
   if (const Status opened = registry_->open_journal(); !opened) {
@@ -452,6 +453,8 @@ std::optional<Problem> SubscriptionRoom::extend(const std::string& id, const std
 }
 
 // What requests are checked against.
+
+const SubscriptionLimits& SubscriptionRoom::limits() const { return registry_->options.subscriptions.limits; }
 
 std::string SubscriptionRoom::url_objection(std::string_view url) const {
   if (registry_->options.webhooks == nullptr) return "This server sends no webhooks.";

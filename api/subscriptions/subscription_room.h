@@ -146,6 +146,7 @@ class SubscriptionRoom : public SubscribeChecks {
                                               std::chrono::milliseconds for_time);
 
   // SubscribeChecks.
+  [[nodiscard]] const SubscriptionLimits& limits() const override;
   [[nodiscard]] std::string url_objection(std::string_view url) const override;
   [[nodiscard]] std::string tls_objection(const WebhookTls& tls) const override;
   [[nodiscard]] bool has_redis() const override;

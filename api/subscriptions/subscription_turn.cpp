@@ -22,7 +22,8 @@ constexpr std::chrono::seconds kTellLettersEvery{1};
 constexpr std::chrono::hours kTellPlaceEvery{1};
 constexpr std::size_t kLettersAnEvent = 1'000;
 constexpr std::chrono::hours kFailingMax{5 * 24};
-constexpr std::chrono::hours kFailuresApart{25};  ///< the longest delay between two attempts, and some
+/// Failures are one that lasts if they are not further apart: so far as attempts usually may be, and some.
+constexpr std::chrono::milliseconds kDelayUsual{86'400'000}, kSomeDelay{3'600'000};
 constexpr std::size_t kAnswerBytesKept = 1024;
 constexpr std::size_t kEnvelopeBytes = 300;  ///< of an event's JSON beside its data, about
 
@@ -117,8 +118,8 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
   }
   if (!outcome.delivered) {
     // Failures that lie far apart are no failure that lasts.
-    const bool lasts =
-        failing_since_ && last_failure_ && time.micros - last_failure_->micros <= in_micros(kFailuresApart);
+    const std::chrono::milliseconds apart = std::max(kDelayUsual, definition_.delay_max) + kSomeDelay;
+    const bool lasts = failing_since_ && last_failure_ && time.micros - last_failure_->micros <= in_micros(apart);
     if (!lasts) failing_since_ = time;
     last_failure_ = time;
     has_failed_too_long_ = time.micros - failing_since_->micros >= in_micros(kFailingMax);

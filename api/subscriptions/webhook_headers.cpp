@@ -8,8 +8,6 @@ namespace stele::api {
 
 namespace {
 
-constexpr std::size_t kFieldBytesMax = 4096;
-
 constexpr std::array<std::string_view, 10> kFraming{
     "host", "content-length", "transfer-encoding", "connection", "keep-alive",
     "te",   "trailer",        "upgrade",           "expect",     "content-encoding",
@@ -42,8 +40,10 @@ bool is_field_value(std::string_view text) {
 
 }  // namespace
 
-std::string webhook_header_objection(std::string_view name, std::string_view value) {
-  if (name.size() + value.size() > kFieldBytesMax) return "a header field must have at most 4,096 bytes";
+std::string webhook_header_objection(std::string_view name, std::string_view value, std::size_t bytes_max) {
+  if (name.size() + value.size() > bytes_max) {
+    return "a header field must have at most " + std::to_string(bytes_max) + " bytes";
+  }
   if (!is_token(name)) return "a header field's name must be letters, digits and !#$%&'*+-.^_`|~";
   if (!is_field_value(value)) {
     return "the value of " + std::string(name) + " must be printable ASCII without blanks at its ends";
@@ -55,8 +55,8 @@ std::string webhook_header_objection(std::string_view name, std::string_view val
   return {};
 }
 
-std::string custom_header_objection(std::string_view name, std::string_view value) {
-  if (std::string why = webhook_header_objection(name, value); !why.empty()) return why;
+std::string custom_header_objection(std::string_view name, std::string_view value, std::size_t bytes_max) {
+  if (std::string why = webhook_header_objection(name, value, bytes_max); !why.empty()) return why;
   if (is_name(name, "content-type") || is_name(name, "user-agent") || begins_with(name, "webhook-")) {
     return std::string(name) + " is written by Stele itself";
   }

@@ -53,7 +53,7 @@ struct WebhookAnswer {
   };
   Outcome outcome = Outcome::Cancelled;
   int status = 0;         ///< 200..599 or what else the receiver made up; 0 = no head of an answer came
-  std::string body{};     ///< its first 64 KiB, any bytes
+  std::string body{};     ///< its first 64 KiB (or what the sender was told), any bytes
   bool body_cut = false;  ///< there was more, which nobody read
   /// What Retry-After asks for, from now on; at most 7 days.
   std::optional<std::chrono::milliseconds> retry_after{};

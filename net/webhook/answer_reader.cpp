@@ -22,7 +22,7 @@ bool may_be_answer(std::string_view bytes) {
 }  // namespace
 
 void AnswerReader::begin() {
-  parser_.emplace(body_, body_bytes_max);
+  parser_.emplace(body_, body_bytes_max_);
   is_begun_ = false;
   parser_->header_limit(head_bytes_max);
   parser_->body_limit(boost::none);
@@ -75,10 +75,11 @@ AnswerReader::State AnswerReader::parse(std::string_view& bytes) {
     }
     // Whoever announces more than is kept need not send it.
     const bool is_more_announced =
-        body_.size() == body_bytes_max && !parser_->is_done() && !parser_->chunked() && !parser_->need_eof();
+        body_.size() == body_bytes_max_ && !parser_->is_done() && !parser_->chunked() && !parser_->need_eof();
     if (parser_->is_body_cut || is_more_announced) return State::Cut;
     if (ec == http::error::need_more && !parser_->is_done()) {
-      if (bytes_ > bytes_max) return status_ == 0 ? State::HeadTooLarge : State::Cut;
+      if (bytes_ > framed_max * body_bytes_max_ + head_bytes_max)
+        return status_ == 0 ? State::HeadTooLarge : State::Cut;
       // The head has its own limit; what else the parser keeps for later is the line in front of a chunk.
       return bytes.size() > head_bytes_max ? State::NotHttp : State::NeedsMore;
     }

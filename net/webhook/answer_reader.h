@@ -14,9 +14,9 @@ namespace stele::net {
 class AnswerReader {
  public:
   static constexpr std::size_t head_bytes_max = 16 * 1024;
-  static constexpr std::size_t body_bytes_max = 64 * 1024;
-  /// With what frames them: chunks of one byte cost five more.
-  static constexpr std::size_t bytes_max = 1024 * 1024;
+  static constexpr std::size_t body_bytes_usual = 64 * 1024;
+  /// As many times a body's bytes may come, with what frames them: chunks of one byte cost five more.
+  static constexpr std::size_t framed_max = 16;
 
   enum class State {
     NeedsMore,
@@ -27,7 +27,8 @@ class AnswerReader {
     BrokenOff,  ///< the connection ended before the answer
   };
 
-  AnswerReader() { begin(); }
+  /// So many bytes of a body are kept.
+  explicit AnswerReader(std::size_t body_bytes_max = body_bytes_usual) : body_bytes_max_(body_bytes_max) { begin(); }
   AnswerReader(const AnswerReader&) = delete;
 
   /// After NeedsMore only. What is needed again of the bytes is copied.
@@ -51,6 +52,7 @@ class AnswerReader {
   /// False if its body's end could be read in more than one way, or it is no answer to a POST.
   [[nodiscard]] bool take_head();
 
+  const std::size_t body_bytes_max_;
   std::string body_;
   std::optional<AnswerParser> parser_;  ///< an optional, because a parser serves one message
   std::string unused_;                  ///< bytes that the parser wants to see again with what follows

@@ -80,6 +80,7 @@ WebhookClient::Impl::Impl(WebhookClientOptions options)
   core_->resolver = resolver_.get();
   core_->guard = options_.guard;
   core_->connect_time_max = options_.connect_time_max;
+  core_->answer_bytes_max = options_.answer_bytes_max;
   core_->on_end = [this](WebhookExchange& exchange) {
     if (!exchange.is_beyond_bounds) {
       const MutexLock lock(mutex_);

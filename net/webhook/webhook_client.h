@@ -26,6 +26,7 @@ struct WebhookClientOptions {
   AddressGuard guard{};
   ConnectionBounds connections{};
   std::chrono::milliseconds connect_time_max{5'000};
+  std::size_t answer_bytes_max = 64U << 10;     ///< of an answer's body are kept
   WebhookBounds bounds{};                       ///< more is answered Busy
   std::shared_ptr<NameResolver> resolver = {};  ///< null = the system's
 };

@@ -129,7 +129,7 @@ Task<> WebhookExchange::attempt() {
     if (!connection_) co_await connect();
     if (!connection_) co_return;
     allow_until(Clock::now() + timeout_);
-    AnswerReader reader;
+    AnswerReader reader(core_.answer_bytes_max);
     const AnswerReader::State state = co_await connection_->exchange(head_, body_, reader);
     // Receivers close kept connections when they please, and that crosses with what is sent.
     const bool is_worn = is_kept && state == AnswerReader::State::BrokenOff && !reader.has_begun() && !is_over();

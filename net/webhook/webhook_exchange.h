@@ -39,6 +39,7 @@ struct WebhookCore {
   NameResolver* resolver = nullptr;  ///< not owned, so that the last owner of a core may be one of its threads
   AddressGuard guard;
   std::chrono::milliseconds connect_time_max{0};
+  std::size_t answer_bytes_max = 0;
   std::atomic<std::uint64_t> connections_started{0};
   /// An exchange has answered: it is to be destroyed once what runs now has returned, and who has its seat by then is
   /// to be woken.

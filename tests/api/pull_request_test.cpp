@@ -33,10 +33,10 @@ simdjson::padded_string pull_body(const std::string& body) { return simdjson::pa
 
 std::variant<PullRequest, Problem> pull_of(const std::string& body) {
   const auto text = pull_body(body);
-  return parse_pull_request(text);
+  return parse_pull_request(text, SubscriptionLimits());
 }
 std::variant<LeaseRequest, Problem> lease_of(const std::string& body, Lease kind) {
-  return parse_lease_request(pull_body(body), kind);
+  return parse_lease_request(pull_body(body), kind, SubscriptionLimits());
 }
 std::variant<RedriveRequest, Problem> redrive_of(const std::string& body) {
   return parse_redrive_request(pull_body(body), Timestamp{10'000'000'000});

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace {
 /// A server that refuses callbacks to one host and one authority.
 class RequestChecks final : public SubscribeChecks {
  public:
+  const SubscriptionLimits& limits() const override { return bounds; }
   std::string url_objection(std::string_view url) const override {
     return url.find("refused") == std::string_view::npos ? "" : "that address is not allowed";
   }
@@ -26,6 +28,7 @@ class RequestChecks final : public SubscribeChecks {
   bool has_redis() const override { return redis; }
   std::uint32_t newest_version(const std::vector<std::string>& /*event_types*/) const override { return 3; }
   bool redis = true;
+  SubscriptionLimits bounds;
 };
 
 const RequestChecks kChecks;
@@ -388,4 +391,54 @@ TEST_CASE("SubscribeRequest.AChangeTakesThePlaceOfWhatWasThere") {
   CHECK(
       good_change(R"({"delivery":{"url":"https://refused.example","batchSize":8}})", before).definition.batch_events ==
       8);
+}
+
+TEST_CASE("SubscribeRequest.TheOperatorsBoundsHold") {
+  RequestChecks checks;
+  checks.bounds.filter_entries_max = 3;
+  checks.bounds.batch_events_max = 7;
+  checks.bounds.headers_max = 2;
+  checks.bounds.header_bytes_max = 20;
+  checks.bounds.attempts_max = 4;
+  checks.bounds.delay_min = std::chrono::milliseconds(2'000);
+  checks.bounds.delay_max = std::chrono::milliseconds(60'000);
+  const auto refused_with = [&](const std::string& members, const std::string& of_delivery = {}) {
+    return refused(R"({"delivery":{"type":"webhook","url":"https://a.example/")" + of_delivery + "}" + members + "}",
+                   checks);
+  };
+  const std::string kind = "invalid-request ";
+  CHECK(refused_with(R"(,"eventTypes":["a","b"],"tags":["t"])") == "none");
+  CHECK(refused_with(R"(,"eventTypes":["a","b"],"tags":["t","u"])") == kind + "/eventTypes");
+  CHECK(refused_with(R"(,"aggregateIds":["a","b","c","d"])") == kind + "/aggregateIds");
+  CHECK(refused_with("", R"(,"batchSize":7)") == "none");
+  CHECK(refused_with("", R"(,"batchSize":8)") == kind + "/delivery/batchSize");
+  CHECK(refused_with("", R"(,"headers":{"X-A":"1","X-B":"2"})") == "none");
+  CHECK(refused_with("", R"(,"headers":{"X-A":"1","X-B":"2","X-C":"3"})") == kind + "/delivery/headers");
+  CHECK(refused_with("", R"(,"headers":{"X-A":")" + std::string(17, 'v') + "\"}") == "none");
+  CHECK(refused_with("", R"(,"headers":{"X-A":")" + std::string(18, 'v') + "\"}") == kind + "/delivery/headers/X-A");
+  CHECK(refused_with(R"(,"retry":{"maxAttempts":4,"initialDelayMs":2000,"maxDelayMs":60000})") == "none");
+  CHECK(refused_with(R"(,"retry":{"maxAttempts":5})") == kind + "/retry/maxAttempts");
+  CHECK(refused_with(R"(,"retry":{"initialDelayMs":1999})") == kind + "/retry/initialDelayMs");
+  CHECK(refused_with(R"(,"retry":{"maxDelayMs":60001})") == kind + "/retry/maxDelayMs");
+
+  // What is left out keeps to them too.
+  const auto webhook = padded(R"({"callbackUrl":"https://a.example/"})");
+  const SubscriptionDefinition made = std::get<SubscribeRequest>(parse_subscribe_request(webhook, checks)).definition;
+  CHECK(made.attempts_max == 4);
+  CHECK(made.initial_delay == checks.bounds.delay_min);
+  CHECK(made.delay_max == checks.bounds.delay_max);
+  const auto stream = padded(R"({"delivery":{"type":"redis-stream","key":"k"}})");
+  CHECK(std::get<SubscribeRequest>(parse_subscribe_request(stream, checks)).definition.batch_events == 7);
+
+  // What was there under wider ones stays, until it is touched.
+  SubscriptionDefinition before = made;
+  before.event_types = {"a", "b", "c", "d"};
+  before.batch_events = 1'000;
+  before.attempts_max = 50;
+  const auto change = [&](const std::string& body) {
+    return refusal_of(parse_change_request(padded(body), before, checks));
+  };
+  CHECK(change(R"({"onDeadLetter":"park","delivery":{"maxInFlight":2},"retry":{"maxDelayMs":30000}})") == "none");
+  CHECK(change(R"({"tags":["t"]})") == kind + "/eventTypes");
+  CHECK(change(R"({"eventTypes":["a"],"tags":["t"]})") == "none");
 }

@@ -561,7 +561,7 @@ TEST_CASE("SubscriptionEndpoints.OneTakesThePlaceOfAnother") {
 TEST_CASE("SubscriptionEndpoints.AThousandIsTheMost") {
   Endpoints f;
   const std::string first = f.pulled(f.ada);
-  for (std::size_t i = 1; i < kSubscriptionsMax; ++i) f.pulled(f.ada);
+  for (std::size_t i = 1; i < SubscriptionLimits().subscriptions_max; ++i) f.pulled(f.ada);
   const Answer refused = f.post("/v1/events/subscribe", f.bob, R"({"delivery":{"type":"pull"}})");
   CHECK(refused.status == 422);
   CHECK(refused.slug() == "too-many-subscriptions");

@@ -199,7 +199,7 @@ TEST_CASE("SubscriptionDefinition.RedisIsServedOneByOneAndAPullSaysItsOwnSize") 
   definition.in_flight_max = 3;
   definition.attempts_max = 2;
   definition.on_dead_letter = OnDeadLetter::Park;
-  DeliverySettings settings = settings_of(definition);
+  DeliverySettings settings = settings_of(definition, {});
   CHECK(settings.batch_events_max == 7);
   CHECK(settings.in_flight_max == 3);
   CHECK(settings.attempts_max == 2);
@@ -208,10 +208,10 @@ TEST_CASE("SubscriptionDefinition.RedisIsServedOneByOneAndAPullSaysItsOwnSize") 
   CHECK(settings.on_dead_letter == OnDeadLetter::Park);
   CHECK_FALSE(settings.one_by_one);
   definition.kind = DeliveryKind::Pull;
-  CHECK(settings_of(definition).batch_events_max == 1000);
+  CHECK(settings_of(definition, {}).batch_events_max == 1000);
   for (const DeliveryKind kind : {DeliveryKind::RedisStream, DeliveryKind::RedisChannel}) {
     definition.kind = kind;
-    settings = settings_of(definition);
+    settings = settings_of(definition, {});
     CHECK(settings.one_by_one);
     CHECK(settings.on_dead_letter == OnDeadLetter::Stop);
     CHECK(settings.batch_events_max == 7);

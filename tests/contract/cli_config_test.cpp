@@ -174,6 +174,32 @@ TEST_CASE("Serve.FlagBeatsEnvironmentBeatsFile") {
   CHECK(again.out == result.out);
 }
 
+TEST_CASE("Serve.LimitsOfSubscriptionsAreValuesLikeOthers") {
+  const std::string file = "data = x\nsubscriptions-max = 7\nheld-aggregates-max = 20000\nretry-delay-max = 2d\n";
+  const auto result = print_config(file, {"--dead-letters-max", "5"}, {{"STELE_DELIVERY_BATCH_SIZE", "2MiB"}});
+  CAPTURE(result.err);
+  REQUIRE(result.exit_code == 0);
+  for (const char* line :
+       {"subscriptions-max = 7\n", "subscription-filters-max = 100\n", "delivery-batch-max = 1000\n",
+        "delivery-batch-size = 2MiB\n", "held-aggregates-max = 20000\n", "dead-letters-max = 5\n",
+        "callback-headers-max = 32\n", "callback-header-size = 4KiB\n", "callback-answer-size = 64KiB\n",
+        "retry-attempts-max = 50\n", "retry-delay-min = 100ms\n", "retry-delay-max = 2d\n"}) {
+    CAPTURE(line);
+    CHECK(contains(result.out, line));
+  }
+  CHECK(print_config(result.out).out == result.out);
+  const auto refused = [&](const std::vector<std::string>& flags, const std::string& why) {
+    const auto wrong = print_config("data = x\n", flags);
+    CHECK(wrong.exit_code == 2);
+    CHECK(contains(wrong.err, why));
+  };
+  refused({"--retry-delay-min", "2s", "--retry-delay-max", "1s"},
+          "--retry-delay-min must not exceed --retry-delay-max");
+  refused({"--dead-letters-max", "0"}, "--dead-letters-max");
+  refused({"--delivery-batch-max", "10001"}, "--delivery-batch-max");
+  refused({"--callback-header-size", "65KiB"}, "--callback-header-size");
+}
+
 TEST_CASE("Serve.SwitchesAreTrueOrFalseAndNothingElse") {
   for (const char* name : {"insecure", "tls-client-optional"}) {
     const std::string variable = std::string("STELE_") + (name[0] == 'i' ? "INSECURE" : "TLS_CLIENT_OPTIONAL");

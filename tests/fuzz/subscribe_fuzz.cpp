@@ -18,10 +18,12 @@ namespace {
 
 class SubscribeFuzzChecks final : public SubscribeChecks {
  public:
+  const SubscriptionLimits& limits() const override { return bounds; }
   std::string url_objection(std::string_view url) const override { return url.size() % 7 == 0 ? "refused" : ""; }
   std::string tls_objection(const WebhookTls& tls) const override { return tls.ca.size() % 7 == 1 ? "bad" : ""; }
   bool has_redis() const override { return true; }
   std::uint32_t newest_version(const std::vector<std::string>& /*event_types*/) const override { return 3; }
+  SubscriptionLimits bounds;
 };
 
 std::string body_of(char which, const std::string& body) { return which + body; }
@@ -60,11 +62,12 @@ bool is_good(const Parsed& parsed) {
 
 /// What was taken keeps to its bounds, and comes back from the log as it is.
 void check(const SubscriptionDefinition& definition) {
+  const SubscriptionLimits limits;
   STELE_CHECK(definition.event_types.size() + definition.aggregate_types.size() + definition.aggregate_ids.size() +
                   definition.tags.size() <=
-              kFilterEntriesMax);
-  STELE_CHECK(definition.batch_events >= 1 && definition.batch_events <= kBatchEventsMax);
-  STELE_CHECK(definition.header_names.size() <= kCustomHeadersMax);
+              limits.filter_entries_max);
+  STELE_CHECK(definition.batch_events >= 1 && definition.batch_events <= limits.batch_events_max);
+  STELE_CHECK(definition.header_names.size() <= limits.headers_max);
   STELE_CHECK(definition.initial_delay <= definition.delay_max);
   STELE_CHECK(!is_redis(definition.kind) || definition.on_dead_letter == OnDeadLetter::Stop);
   std::string text;
@@ -109,16 +112,16 @@ FUZZ_TARGET(subscribe, seeds) {
       (void)is_good(parse_seek_request(text));
       return;
     case 3: {
-      const auto pull = parse_pull_request(text);
-      if (is_good(pull)) STELE_CHECK(std::get<PullRequest>(pull).limit <= kBatchEventsMax);
+      const auto pull = parse_pull_request(text, checks.limits());
+      if (is_good(pull)) STELE_CHECK(std::get<PullRequest>(pull).limit <= checks.limits().batch_events_max);
       return;
     }
     case 4:
-      (void)is_good(parse_lease_request(text, LeaseRequest::Kind::Ack));
-      (void)is_good(parse_lease_request(text, LeaseRequest::Kind::Nack));
+      (void)is_good(parse_lease_request(text, LeaseRequest::Kind::Ack, checks.limits()));
+      (void)is_good(parse_lease_request(text, LeaseRequest::Kind::Nack, checks.limits()));
       return;
     case 5:
-      (void)is_good(parse_lease_request(text, LeaseRequest::Kind::Extend));
+      (void)is_good(parse_lease_request(text, LeaseRequest::Kind::Extend, checks.limits()));
       return;
     default:
       (void)is_good(parse_redrive_request(text, Timestamp{1'000'000'000'000'000}));

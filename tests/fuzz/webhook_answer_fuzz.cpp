@@ -35,7 +35,7 @@ HeardAnswer hear_answer(std::string_view bytes, std::size_t piece_max) {
   HeardAnswer heard;
   for (std::size_t at = 0; at < bytes.size() && heard.state == AnswerReader::State::NeedsMore; at += piece_max) {
     heard.state = reader.take(bytes.substr(at, piece_max));
-    STELE_CHECK(reader.body().size() <= AnswerReader::body_bytes_max);
+    STELE_CHECK(reader.body().size() <= AnswerReader::body_bytes_usual);
   }
   if (heard.state == AnswerReader::State::NeedsMore) heard.state = reader.end(true);
   STELE_CHECK(heard.state != AnswerReader::State::NeedsMore);

@@ -116,7 +116,7 @@ TEST_CASE("AnswerReader.AnEndlessHeadIsGivenUp") {
 }
 
 TEST_CASE("AnswerReader.ALongBodyIsCut") {
-  const std::string whole(AnswerReader::body_bytes_max, 'x');
+  const std::string whole(AnswerReader::body_bytes_usual, 'x');
   const auto length = [](std::size_t bytes) {
     return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
   };
@@ -145,7 +145,8 @@ TEST_CASE("AnswerReader.ALongBodyIsCut") {
 
 TEST_CASE("AnswerReader.TrailersWithoutEndAreGivenUp") {
   std::string bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n";
-  while (bytes.size() < 2 * AnswerReader::bytes_max) bytes += "X-Trailer: " + std::string(1000, 'x') + "\r\n";
+  while (bytes.size() < 2 * AnswerReader::framed_max * AnswerReader::body_bytes_usual)
+    bytes += "X-Trailer: " + std::string(1000, 'x') + "\r\n";
   Outcome outcome;
   feed(outcome, bytes, 4096);
   CHECK((outcome.state == State::Cut || outcome.state == State::NotHttp || outcome.state == State::HeadTooLarge));

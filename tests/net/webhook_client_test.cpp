@@ -413,10 +413,23 @@ TEST_CASE("WebhookClient.AGigabyteOfAnswerIsNotRead") {
   net::WebhookClient client(to_loopback());
   const WebhookAnswer answer = post(client, receiver.url());
   CHECK(answer.outcome == Outcome::Answered);
-  CHECK(answer.body == std::string(net::AnswerReader::body_bytes_max, 'x'));
+  CHECK(answer.body == std::string(net::AnswerReader::body_bytes_usual, 'x'));
   CHECK(answer.body_cut);
   over.get_future().wait();
   CHECK(sent < (1U << 30));
+}
+
+TEST_CASE("WebhookClient.AsMuchOfAnAnswerIsKeptAsTheOperatorSays") {
+  WebhookReceiver receiver([](WebhookReceiver::Peer& peer) {
+    while (!peer.read_request().empty()) peer.answer(200, {}, std::string(5'000, 'x'));
+  });
+  net::WebhookClientOptions options = to_loopback();
+  options.answer_bytes_max = 2'000;
+  net::WebhookClient client(options);
+  const WebhookAnswer answer = post(client, receiver.url());
+  CHECK(answer.status == 200);
+  CHECK(answer.body == std::string(2'000, 'x'));
+  CHECK(answer.body_cut);
 }
 
 TEST_CASE("WebhookClient.GarbageIsNoAnswer") {

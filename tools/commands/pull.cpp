@@ -31,7 +31,7 @@ struct PullFlags {
 
   void declare(CommandLine& app) {
     app.add_text("SUBSCRIPTION", id, "Id of a subscription made with --pull").required();
-    app.add_number("--limit", limit, 0, 1'000, "So many events at most; 0: the server's default").group("Pull");
+    app.add_number("--limit", limit, 0, 10'000, "So many events at most; 0: the server's default").group("Pull");
     app.add_duration("--wait", wait, std::chrono::microseconds{0}, std::chrono::seconds{30},
                      "How long to wait for the first event")
         .group("Pull");

@@ -238,7 +238,7 @@ int run(ServeOptions& options, net::Signals& signals) {
   options.service.checkpoints.keys_folder = keys;
   net::AddressGuard guard = options.callback_guard;
   if (options.listen.port != 0) guard.own_ports.push_back(options.listen.port);
-  net::WebhookClient webhooks({.guard = std::move(guard)});
+  net::WebhookClient webhooks({.guard = std::move(guard), .answer_bytes_max = options.callback_answer_bytes_max});
   options.service.webhooks = &webhooks;
   std::optional<net::WebhookClient> witness_sender;
   if (!options.service.witnesses.witnesses.empty()) {

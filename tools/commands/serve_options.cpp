@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/subscriptions/webhook_headers.h"
 #include "net/webhook/callback_url.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/version.h"
@@ -39,6 +40,8 @@ ServeOptions::ServeOptions() {
   replay_timeout = service.replay.replay_time;
   key_overlap = service.checkpoints.key_overlap;
   witness_interval = service.witnesses.interval;
+  retry_delay_min = service.subscriptions.limits.delay_min;
+  retry_delay_max = service.subscriptions.limits.delay_max;
   depth_max = service.limits.depth_max;
   service.version = kVersion;
 }
@@ -232,12 +235,7 @@ void ServeOptions::declare(CommandLine& app) {
                  "Newest snapshots of an aggregate that are kept")
       .group(group);
 
-  group = "Subscriptions";
-  app.add_list(
-         "--allow-callback-net", callback_nets, "CIDR",
-         "Addresses in private networks that webhooks may go to besides public ones; loopback and link-local ones\n"
-         "only if exactly that address is given, as 127.0.0.1/32; may be repeated")
-      .group(group);
+  declare_subscriptions(app);
 
   redis.declare(app);
 
@@ -291,6 +289,46 @@ void ServeOptions::declare(CommandLine& app) {
       "Exit status: 0 ended in good order, 1 failure, 2 wrong usage.");
 }
 
+void ServeOptions::declare_subscriptions(CommandLine& app) {
+  const char* const group = "Subscriptions";
+  app.add_list(
+         "--allow-callback-net", callback_nets, "CIDR",
+         "Addresses in private networks that webhooks may go to besides public ones; loopback and link-local ones\n"
+         "only if exactly that address is given, as 127.0.0.1/32; may be repeated")
+      .group(group);
+  api::SubscriptionLimits& limits = service.subscriptions.limits;
+  app.add_number("--subscriptions-max", limits.subscriptions_max, 0, 100'000, "Subscriptions; beyond: 422")
+      .group(group);
+  app.add_number("--subscription-filters-max", limits.filter_entries_max, 1, 10'000,
+                 "Entries of all lists of a subscription")
+      .group(group);
+  app.add_number("--delivery-batch-max", limits.batch_events_max, 1, 10'000, "Events in a delivery").group(group);
+  app.add_bytes("--delivery-batch-size", limits.batch_bytes_max, {1024, 64U << 20},
+                "Events in a delivery, unless it is one event")
+      .group(group);
+  app.add_number("--held-aggregates-max", limits.held_aggregates_max, 1, 1'000'000,
+                 "Aggregates of a subscription that wait behind a failure or a dead letter; there it is stalled")
+      .group(group);
+  app.add_number("--dead-letters-max", limits.dead_letters_max, 1, 1'000'000,
+                 "Dead letters of a subscription; there it is stalled")
+      .group(group);
+  app.add_number("--callback-headers-max", limits.headers_max, 1, 256, "Header fields that a webhook may ask for")
+      .group(group);
+  app.add_bytes("--callback-header-size", limits.header_bytes_max, {16, api::kWebhookHeaderBytesMax},
+                "Name and value of one")
+      .group(group);
+  app.add_bytes("--callback-answer-size", callback_answer_bytes_max, {1024, 1U << 20},
+                "What is read of a receiver's answer")
+      .group(group);
+  app.add_number("--retry-attempts-max", limits.attempts_max, 1, 1'000, "Attempts that a subscription may ask for")
+      .group(group);
+  app.add_duration("--retry-delay-min", retry_delay_min, kMillisecond, kHour,
+                   "Least delay between two attempts that a subscription may ask for")
+      .group(group);
+  app.add_duration("--retry-delay-max", retry_delay_max, kMillisecond, std::chrono::hours{7 * 24}, "The longest one")
+      .group(group);
+}
+
 std::string ServeOptions::apply() {
   store.create = !no_create;
   if (store.origin.empty() || store.origin.size() > StoreBounds::kOriginBytesMax) {
@@ -312,6 +350,9 @@ std::string ServeOptions::apply() {
   if (auto complaint = guard_callbacks(); !complaint.empty()) return complaint;
   if (auto complaint = take_witnesses(); !complaint.empty()) return complaint;
   if (auto complaint = take_retention_minima(); !complaint.empty()) return complaint;
+  if (retry_delay_min > retry_delay_max) return "--retry-delay-min must not exceed --retry-delay-max";
+  service.subscriptions.limits.delay_min = std::chrono::duration_cast<milliseconds>(retry_delay_min);
+  service.subscriptions.limits.delay_max = std::chrono::duration_cast<milliseconds>(retry_delay_max);
   service.limits.depth_max = static_cast<std::uint32_t>(depth_max);
   service.min_position_wait = std::chrono::duration_cast<milliseconds>(position_wait);
   service.replay.call_time = std::chrono::duration_cast<milliseconds>(handler_call_timeout);

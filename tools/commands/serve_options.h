@@ -30,6 +30,7 @@ struct ServeOptions {
   std::vector<std::string> host_names;
   std::vector<std::string> callback_nets;
   net::AddressGuard callback_guard;
+  std::size_t callback_answer_bytes_max = 64U << 10;
   bool insecure = false;
   std::string handlers = "sandboxed";
   net::WorkerOptions workers;
@@ -52,6 +53,8 @@ struct ServeOptions {
   std::chrono::microseconds replay_timeout{};
   std::chrono::microseconds key_overlap{};
   std::chrono::microseconds witness_interval{};
+  std::chrono::microseconds retry_delay_min{};
+  std::chrono::microseconds retry_delay_max{};
   std::vector<std::string> witnesses;         ///< URL=VKEY
   std::vector<std::string> retention_minima;  ///< CLASS=TIME
   std::vector<std::string> anchors;
@@ -73,6 +76,7 @@ struct ServeOptions {
   [[nodiscard]] std::string guard_hosts();
   [[nodiscard]] std::string guard_callbacks();
   [[nodiscard]] api::AuditSettings audit_settings() const;
+  void declare_subscriptions(CommandLine& app);
   [[nodiscard]] std::string take_witnesses();
   [[nodiscard]] std::string take_retention_minima();
 };

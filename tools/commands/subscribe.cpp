@@ -119,7 +119,7 @@ struct SubscribeFlags {
     app.add_text("--redis-channel", redis_channel, "Publish events on this channel of the server's Redis")
         .type("NAME")
         .group(kGroup);
-    app.add_number("--batch", batch, 0, 1'000, "So many events in a delivery at most; 0: the server's default")
+    app.add_number("--batch", batch, 0, 10'000, "So many events in a delivery at most; 0: the server's default")
         .group(kGroup);
     app.add_number("--max-per-second", per_second, 0, 1'000'000, "So many events a second at most; 0: no limit")
         .group(kGroup);
@@ -133,11 +133,12 @@ struct SubscribeFlags {
 
   void declare_retries(CommandLine& app) {
     constexpr const char* kGroup = "Failures";
-    app.add_number("--attempts", attempts, 0, 50, "How often an event is tried; 0: the server's default").group(kGroup);
-    app.add_duration("--initial-delay", first_delay, std::chrono::microseconds{0}, std::chrono::hours{24},
+    app.add_number("--attempts", attempts, 0, 1'000, "How often an event is tried; 0: the server's default")
+        .group(kGroup);
+    app.add_duration("--initial-delay", first_delay, std::chrono::microseconds{0}, std::chrono::hours{7 * 24},
                      "How long until the second attempt, about; doubled each time; 0: the server's default")
         .group(kGroup);
-    app.add_duration("--max-delay", longest_delay, std::chrono::microseconds{0}, std::chrono::hours{24},
+    app.add_duration("--max-delay", longest_delay, std::chrono::microseconds{0}, std::chrono::hours{7 * 24},
                      "The longest such time; 0: the server's default")
         .group(kGroup);
     app.add_text("--on-dead-letter", on_dead_letter,
