@@ -79,6 +79,8 @@ struct SubscriptionSettings {
   FileSystem* files = nullptr;                       ///< none = posix_file_system(); must outlive the service
   std::chrono::milliseconds owners_interval{2'000};  ///< how often it is asked whether their owners are still there
   std::chrono::milliseconds old_secret_time{86'400'000};  ///< how long a secret signs after it was rotated
+  /// Gets a line for people when secrets or the journal of deliveries cannot be used; never a secret. Any thread.
+  std::function<void(const std::string&)> report = [](const std::string&) {};
 };
 
 /// Where the keys are that sign checkpoints, and how often they do.

@@ -440,6 +440,10 @@ void Subscription::send_test(SubscriptionRoom::Tested tested) {
     id = definition_.id;
     time = now();
   }
+  if (!sink) {
+    return tested(
+        Problem("unavailable", "The subscription cannot deliver, as its `reason` says; `resume` tries again."));
+  }
   RecordHeader header;
   random_bytes(header.event_id.bytes.data(), header.event_id.bytes.size());
   header.event_type = "stele.test";

@@ -68,7 +68,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
     DeliveryState state;  ///< the one that the journal has
     Position begun;       ///< where its generation has begun
     std::optional<Timestamp> failing_since{};
-    std::shared_ptr<DeliverySink> sink{};  ///< null: it is pulled
+    std::shared_ptr<DeliverySink> sink{};  ///< null: it is pulled, or cannot deliver
     bool letters_untold = false;           ///< the log does not know the dead letters of the state
   };
   Subscription(const SubscriptionShared& shared, Start start);

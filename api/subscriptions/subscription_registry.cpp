@@ -43,6 +43,11 @@ Result<SubscriptionSecrets> SubscriptionRegistry::secrets_of(const SubscriptionD
   return Error{.kind = ErrorKind::NotFound, .message = "the key store has no secrets of a subscription"};
 }
 
+Problem SubscriptionRegistry::no_secrets(const std::string& id, const Error& why) const {
+  options.subscriptions.report("secrets of the subscription " + id + ": " + why.describe());
+  return {"unavailable", "The key store, where secrets are kept, cannot be used now; the server's log says why."};
+}
+
 std::shared_ptr<DeliverySink> SubscriptionRegistry::sink_of(const SubscriptionDefinition& definition,
                                                             const SubscriptionSecrets& secrets_of) {
   if (definition.kind == DeliveryKind::Webhook && options.webhooks != nullptr) {
@@ -133,14 +138,18 @@ void SubscriptionRegistry::load() {
     }
     states.erase(found.key);
     const auto kept = secrets_of(start.definition);
-    start.sink = sink_of(start.definition, kept ? *kept : SubscriptionSecrets());
-    const bool cannot = !kept || (start.sink == nullptr && start.definition.kind != DeliveryKind::Pull);
+    if (kept) {
+      start.sink = sink_of(start.definition, *kept);
+    } else {
+      (void)no_secrets(start.definition.id, kept.error());
+    }
+    const bool cannot = start.sink == nullptr && start.definition.kind != DeliveryKind::Pull;
     if (cannot &&
         (start.standing.state == SubscriptionState::Active || start.standing.state == SubscriptionState::Stalled)) {
-      start.standing = {SubscriptionState::Stopped,
-                        !kept ? "its secrets cannot be read: " + kept.error().describe()
-                              : "this server was started without what it delivers to",
-                        clock.now()};
+      start.standing = {
+          SubscriptionState::Stopped,
+          !kept ? "its secrets in the key store cannot be read" : "this server was started without what it delivers to",
+          clock.now()};
     }
     begin(std::move(start));
   }

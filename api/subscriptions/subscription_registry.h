@@ -70,6 +70,8 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
   [[nodiscard]] std::shared_ptr<DeliverySink> sink_of(const SubscriptionDefinition& definition,
                                                       const SubscriptionSecrets& secrets_of);
   [[nodiscard]] Result<SubscriptionSecrets> secrets_of(const SubscriptionDefinition& definition) const;
+  /// The log is told why.
+  [[nodiscard]] Problem no_secrets(const std::string& id, const Error& why) const;
   /// Where deliveries begin; none = now.
   [[nodiscard]] std::variant<std::optional<Position>, Problem> place_of(const StartAt& from) const;
   void begin(Subscription::Start start);

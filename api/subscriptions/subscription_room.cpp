@@ -18,10 +18,6 @@ namespace {
 
 namespace type = subscription_event;
 
-Problem no_secrets() {
-  return {"unavailable", "The key store, where secrets are kept, cannot be used now; the server's log says why."};
-}
-
 std::string make_id() {
   Uuid random;
   random_bytes(random.bytes.data(), random.bytes.size());
@@ -82,6 +78,7 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
     }
   }
   if (const Status opened = registry_->open_journal(); !opened) {
+    registry_->options.subscriptions.report("the journal of deliveries: " + opened.error().describe());
     return Problem("unavailable", "The journal of deliveries cannot be opened; the server's log says why.");
   }
   SubscriptionDefinition& definition = request.definition;
@@ -106,7 +103,9 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
     shown = secrets.signing.front().secret.text();
     if (request.secrets.headers) secrets.headers = *std::move(request.secrets.headers);
     secrets.tls = std::move(request.secrets.tls);
-    if (!registry_->secrets.put(definition.id, secrets)) return no_secrets();
+    if (const Status kept = registry_->secrets.put(definition.id, secrets); !kept) {
+      return registry_->no_secrets(definition.id, kept.error());
+    }
   }
   SubscriptionEventData data;
   data.definition = definition;
@@ -155,12 +154,14 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::change(const std::st
   const SubscriptionDefinition& definition = request.definition;
   if (auto taken = registry_->taken_stream(definition, subscription.get())) return *std::move(taken);
   auto secrets = registry_->secrets_of(definition);
-  if (!secrets) return no_secrets();
+  if (!secrets) return registry_->no_secrets(id, secrets.error());
   const SubscriptionSecrets before = *secrets;
   if (request.secrets.headers || request.secrets.tls) {
     if (request.secrets.headers) secrets->headers = *std::move(request.secrets.headers);
     if (request.secrets.tls) secrets->tls = std::move(request.secrets.tls);
-    if (!registry_->secrets.put(id, *secrets)) return no_secrets();
+    if (const Status kept = registry_->secrets.put(id, *secrets); !kept) {
+      return registry_->no_secrets(id, kept.error());
+    }
   }
   SubscriptionEventData data;
   data.definition = definition;
@@ -187,7 +188,7 @@ std::variant<SubscriptionStatus, Problem> SubscriptionRoom::resume(const std::st
     const SubscriptionState state = subscription->standing().state;
     if (state == SubscriptionState::Stalled) return subscription->status();
     auto secrets = registry_->secrets_of(definition);
-    if (!secrets) return no_secrets();
+    if (!secrets) return registry_->no_secrets(id, secrets.error());
     const bool is_gone = !registry_->owner_is_there(definition);
     if (is_gone && !by.caller.may(Permission::Administer)) {
       return Problem("subscription-not-active", "Its owner has no key any more; an administrator can take it over.")
@@ -251,7 +252,7 @@ std::variant<std::string, Problem> SubscriptionRoom::rotate_secret(const std::st
     return Problem("other-delivery-kind", "Only webhooks are signed.");
   }
   auto secrets = registry_->secrets_of(definition);
-  if (!secrets) return no_secrets();
+  if (!secrets) return registry_->no_secrets(id, secrets.error());
   const SubscriptionSecrets former = *secrets;
   const Timestamp now = registry_->clock.now();
   std::vector<SubscriptionSecrets::Signing>& signing = secrets->signing;
@@ -263,7 +264,7 @@ std::variant<std::string, Problem> SubscriptionRoom::rotate_secret(const std::st
   }
   signing.insert(signing.begin(), {WebhookSecret::make(), std::nullopt});
   std::string shown = signing.front().secret.text();
-  if (!registry_->secrets.put(id, *secrets)) return no_secrets();
+  if (const Status kept = registry_->secrets.put(id, *secrets); !kept) return registry_->no_secrets(id, kept.error());
   if (auto problem = registry_->tell(*subscription, type::kSecretRotated, {}, by)) {
     (void)registry_->secrets.put(id, former);
     return *std::move(problem);

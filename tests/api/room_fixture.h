@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/endpoint/options.h"
 #include "api/subscriptions/subscription_event.h"
 #include "api/subscriptions/subscription_room.h"
 #include "api/subscriptions/webhook_sender.h"
@@ -148,6 +149,10 @@ class RoomFixture {
     sender.start();
     options_.webhooks = &sender;
     options_.subscriptions.secrets_folder = folder_.path() + "/keys";
+    options_.subscriptions.report = [this](const std::string& line) {
+      const std::lock_guard lock(told_mutex_);
+      reported_ += line + '\n';
+    };
     hub_ = std::make_unique<EventHub>(*store_);
     scheduler_ = std::make_unique<TestScheduler>();
     room_ = std::make_unique<SubscriptionRoom>(*store_, *hub_, *scheduler_, options_,
@@ -169,6 +174,13 @@ class RoomFixture {
     open();
   }
   [[nodiscard]] std::string folder() const { return folder_.path(); }
+  /// Of subscriptions that are made, or begun, from then on.
+  [[nodiscard]] SubscriptionLimits& limits() { return options_.subscriptions.limits; }
+  /// What the server's log was told.
+  [[nodiscard]] std::string reported() {
+    const std::lock_guard lock(told_mutex_);
+    return reported_;
+  }
 
   void append(const std::string& aggregate, const std::string& type = "T") {
     Proposal proposal;
@@ -270,6 +282,7 @@ class RoomFixture {
   std::unique_ptr<EventHub> hub_;
   std::mutex told_mutex_;
   std::vector<std::string> breaker_told_;
+  std::string reported_;
   std::unique_ptr<TestScheduler> scheduler_;
   std::unique_ptr<SubscriptionRoom> room_;
 };

@@ -235,6 +235,7 @@ int run(ServeOptions& options, net::Signals& signals) {
     options.service.redis = &(*redis)->deliveries();
   }
   options.service.subscriptions.secrets_folder = keys;
+  options.service.subscriptions.report = [](const std::string& line) { net::log_warning("{}", line); };
   options.service.checkpoints.keys_folder = keys;
   net::AddressGuard guard = options.callback_guard;
   if (options.listen.port != 0) guard.own_ports.push_back(options.listen.port);
