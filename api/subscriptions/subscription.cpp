@@ -485,12 +485,19 @@ void Subscription::pull(std::size_t limit, std::chrono::milliseconds wait, std::
   wake();
 }
 
+void Subscription::expire_leases(Timestamp time) {
+  const std::size_t expired = leases_.expire(*queue_, time);
+  if (expired == 0) return;
+  failures_ += expired;
+  last_error_ = {"lease-expired", 0, "A consumer did not acknowledge events before its lease ended.", time};
+}
+
 PullLeases::Answer Subscription::ack(const std::string& lease, const std::optional<std::vector<Uuid>>& events) {
   PullLeases::Answer answer{};
   {
     const std::lock_guard lock(mutex_);
     const Timestamp time = now();
-    leases_.expire(*queue_, time);
+    expire_leases(time);
     const std::size_t before = leases_.events();
     answer = restart_from_journal_ ? PullLeases::Answer::Expired : leases_.ack(*queue_, lease, events, time);
     delivered_ += before - leases_.events();
@@ -510,7 +517,7 @@ PullLeases::Answer Subscription::nack(const std::string& lease, const std::optio
   {
     const std::lock_guard lock(mutex_);
     const Timestamp time = now();
-    leases_.expire(*queue_, time);
+    expire_leases(time);
     answer = restart_from_journal_
                  ? PullLeases::Answer::Expired
                  : leases_.nack(*queue_, lease, events, {.error = "nacked", .retry_after = delay}, time);
@@ -524,7 +531,7 @@ PullLeases::Answer Subscription::nack(const std::string& lease, const std::optio
 PullLeases::Answer Subscription::extend(const std::string& lease, std::chrono::milliseconds for_time) {
   const std::lock_guard lock(mutex_);
   const Timestamp time = now();
-  leases_.expire(*queue_, time);
+  expire_leases(time);
   return leases_.extend(lease, plus(time, for_time));
 }
 

@@ -177,6 +177,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] Next take(Calls& calls);
   [[nodiscard]] Next send(Lane lane);
   [[nodiscard]] Next tell_log(Lane lane);
+  void expire_leases(Timestamp now);                // with the mutex
   void take_attempts(Timestamp now, Calls& calls);  // with the mutex
   void keep_steps(Timestamp now, bool any_new);     // with the mutex
   void stand_as_queue(Timestamp now);               // with the mutex

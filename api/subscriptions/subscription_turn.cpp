@@ -278,10 +278,7 @@ Subscription::Next Subscription::take(Calls& calls) {
   const std::lock_guard lock(mutex_);
   if (ended_) return Next::Rest;
   const Timestamp time = now();
-  if (const std::size_t expired = leases_.expire(*queue_, time); expired > 0) {
-    failures_ += expired;
-    last_error_ = {"lease-expired", 0, "A consumer did not acknowledge events before its lease ended.", time};
-  }
+  expire_leases(time);
   while (!redrives_.empty() && redrive_rate_.available(time) > 0) {
     if (queue_->redrive(redrives_.front())) redrive_rate_.spend(1);
     redrives_.pop_front();

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <future>
 #include <map>
 #include <optional>
@@ -168,4 +169,118 @@ TEST_CASE("SubscriptionRoom.Pull.WhoWaitsAtTheEndOfTheServerGetsNothing") {
       [&](std::variant<PulledBatch, Problem> pulled) { answered.set_value(slug_of(pulled)); });
   fixture.room().begin_shutdown();
   CHECK(answered.get_future().get().empty());
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhoComesTooLateIsToldSoAndItWasAnAttempt") {
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock);
+  const std::string id = fixture.subscribe(RoomFixture::pulled());
+  fixture.append("a");
+  const auto seconds = [](int count) { return std::chrono::seconds(count); };
+  std::uint32_t attempts = 0;
+  const auto too_late = [&](auto answer) {
+    const PulledBatch batch = fixture.pull_events(id, 1, seconds(600), seconds(60));
+    REQUIRE(batch.events.size() == 1);
+    CHECK(batch.events[0].delivery_count == ++attempts);
+    clock.wall += 60'000'000;
+    // Whoever comes first after its end finds out, and nobody else has looked at the clock.
+    CHECK(slug_of(answer(batch.lease_id)) == "lease-expired");
+    CHECK(slug_of(answer(batch.lease_id)) == "lease-expired");
+    CHECK(fixture.status(id).failures == attempts);
+    CHECK(fixture.status(id).in_flight == 0);
+    REQUIRE(fixture.status(id).last_error);
+    CHECK(fixture.status(id).last_error->error == "lease-expired");
+    clock.wall += 1'000;  // the longest delay until it is given to somebody again
+    fixture.wake();
+  };
+  too_late([&](const std::string& lease) { return fixture.room().ack(id, lease, std::nullopt); });
+  too_late([&](const std::string& lease) { return fixture.room().nack(id, lease, std::nullopt, std::nullopt); });
+  too_late([&](const std::string& lease) { return fixture.room().extend(id, lease, seconds(60)); });
+  // Extended in time it is a lease as long as that says.
+  const PulledBatch kept = fixture.pull_events(id, 1, seconds(600), seconds(60));
+  clock.wall += 59'999'999;
+  REQUIRE(slug_of(fixture.room().extend(id, kept.lease_id, seconds(60))).empty());
+  clock.wall += 59'999'999;
+  CHECK(slug_of(fixture.room().ack(id, kept.lease_id, std::nullopt)).empty());
+  fixture.wait_done(id);
+  CHECK(fixture.status(id).delivered == 1);
+  CHECK(fixture.status(id).failures == 3);
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhatNobodyTakesIsADeadLetterInTheEnd") {
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock);
+  SubscribeRequest request = RoomFixture::pulled();
+  request.definition.attempts_max = 3;
+  bool is_parked = false;
+  SUBCASE("and what is behind it goes on") {}
+  SUBCASE("and what is behind it waits") {
+    request.definition.on_dead_letter = OnDeadLetter::Park;
+    is_parked = true;
+  }
+  const std::string id = fixture.subscribe(std::move(request));
+  fixture.append("a");
+  fixture.append("a");
+  for (const char* expected : {"a:1", "a:1x2", "a:1x3"}) {
+    const PulledBatch batch = fixture.pull_events(id, 1, std::chrono::seconds(600), std::chrono::seconds(60));
+    CHECK(outline(batch) == expected);
+    if (batch.events[0].delivery_count == 2) {
+      clock.wall += 60'000'000;  // a lease that runs out counts as well
+      fixture.wake();
+      wait_until([&] { return fixture.status(id).in_flight == 0; });
+    } else {
+      REQUIRE(slug_of(fixture.room().nack(id, batch.lease_id, std::nullopt, std::nullopt)).empty());
+    }
+    clock.wall += 1'000;
+    fixture.wake();
+  }
+  wait_until([&] { return fixture.status(id).dead_letters == 1; });
+  const auto letters = fixture.room().dead_letters(id, Position{0}, 10);
+  REQUIRE(letters.size() == 1);
+  CHECK(letters[0].letter.attempts == 3);
+  CHECK(letters[0].letter.error == "nacked");
+  if (is_parked) {
+    CHECK(outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
+    REQUIRE(slug_of(fixture.room().drop(id, letters[0].position)).empty());
+  }
+  const PulledBatch next = fixture.pull_events(id, 1, std::chrono::seconds(600));
+  CHECK(outline(next) == "a:2");
+  CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)).empty());
+}
+
+TEST_CASE("SubscriptionRoom.Pull.WhoGivesItBackSaysForHowLong") {
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock);
+  SubscribeRequest request = RoomFixture::pulled();
+  request.definition.delay_max = std::chrono::hours(1);
+  const std::string id = fixture.subscribe(std::move(request));
+  fixture.append("a");
+  const auto give_back = [&](std::chrono::milliseconds delay) {
+    const PulledBatch batch = fixture.pull_events(id, 1, std::chrono::seconds(600));
+    REQUIRE(batch.events.size() == 1);
+    REQUIRE(slug_of(fixture.room().nack(id, batch.lease_id, std::nullopt, delay)).empty());
+    const auto held = fixture.room().held(id, "", 10);
+    REQUIRE(held.size() == 1);
+    return std::chrono::microseconds(held[0].held.not_before.micros - clock.wall.load());
+  };
+  CHECK(give_back(std::chrono::minutes(10)) == std::chrono::minutes(10));
+  // Others are given meanwhile.
+  fixture.append("b");
+  const PulledBatch other = fixture.pull_events(id, 10, std::chrono::seconds(60));
+  CHECK(outline(other) == "b:1");
+  REQUIRE(slug_of(fixture.room().ack(id, other.lease_id, std::nullopt)).empty());
+  clock.wall += std::chrono::microseconds(std::chrono::minutes(10)).count() - 1;
+  fixture.wake();
+  CHECK(outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
+  clock.wall += 1;
+  fixture.wake();
+  // Not longer than the longest delay, and not at all if that is asked for.
+  CHECK(give_back(std::chrono::hours(24)) == std::chrono::hours(1));
+  clock.wall += std::chrono::microseconds(std::chrono::hours(1)).count();
+  fixture.wake();
+  CHECK(give_back(std::chrono::milliseconds(0)) == std::chrono::milliseconds(0));
+  const PulledBatch last = fixture.pull_events(id, 1, std::chrono::seconds(600));
+  CHECK(outline(last) == "a:1x4");
+  CHECK(slug_of(fixture.room().ack(id, last.lease_id, std::nullopt)).empty());
+  fixture.wait_done(id);
 }
