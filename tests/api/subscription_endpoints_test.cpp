@@ -515,7 +515,17 @@ TEST_CASE("SubscriptionEndpoints.ATestGoesTheWayOfAllOthers") {
   CHECK(bad.at("/delivered") == "false");
   CHECK(bad.text("/error") == "address-refused");
   CHECK(bad.at("/status") == "null");
+  for (const auto outcome : {WebhookAnswer::Outcome::Busy, WebhookAnswer::Outcome::Cancelled}) {
+    waiting = f.begin(Method::Post, path + "/test", f.ada);
+    f.sender.next().fail(outcome);
+    REQUIRE(waiting.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+    const Answer busy = waiting.get();
+    CHECK(busy.status == 503);
+    CHECK(busy.slug() == "busy");
+    CHECK(busy.header("Retry-After") == "1");
+  }
   CHECK(f.get(path, f.ada).at("/deadLetters") == "0");
+  CHECK(f.get(path, f.ada).at("/failures") == "0");
 }
 
 TEST_CASE("SubscriptionEndpoints.ListsGoPageByPage") {

@@ -303,6 +303,8 @@ TEST_CASE("SubscriptionRoom.FiveDaysOfNothingButFailureDisableIt") {
     fail_one("c" + std::to_string(day));
   }
   fixture.wait_for_state(id, SubscriptionState::Disabled);
+  CHECK(fixture.status(id).standing.reason == "nothing but failure for 5 days");
+  CHECK(fixture.status(id).standing.since == clock.now());
   CHECK(fixture.status(id).dead_letters == 7);
   fixture.append("d");
   REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
