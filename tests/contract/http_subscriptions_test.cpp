@@ -3,12 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,6 +20,7 @@
 #include "api/json/json_writer.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/net/webhook_receiver.h"
+#include "tests/support/certificates.h"
 #include "tests/support/client_script.h"
 #include "tests/support/text.h"
 
@@ -38,6 +42,8 @@ struct Delivery {
 /// Answers what comes as it is told, 204 if it is told nothing, and keeps it.
 class Inbox {
  public:
+  explicit Inbox(const std::optional<ReceiverTls>& tls = {})
+      : receiver_([this](WebhookReceiver::Peer& peer) { serve(peer); }, tls) {}
   void answer_with(std::vector<int> statuses) {
     const std::lock_guard lock(mutex_);
     statuses_.assign(statuses.begin(), statuses.end());
@@ -75,7 +81,7 @@ class Inbox {
   std::condition_variable came_;
   std::deque<int> statuses_;
   std::deque<Delivery> deliveries_;
-  WebhookReceiver receiver_{[this](WebhookReceiver::Peer& peer) { serve(peer); }};
+  WebhookReceiver receiver_;
 };
 
 std::string verdict_on(const std::string& secret, const Delivery& delivery) {
@@ -115,6 +121,16 @@ void wait_for_state(HttpClient& client, const std::string& path, const std::stri
     REQUIRE_MESSAGE(response.status == 200, response.body);
     if (Json(response.body).text("/state") == state) return;
     REQUIRE_MESSAGE(std::chrono::steady_clock::now() < until, response.body);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+void wait_for(HttpClient& client, const std::string& path, const std::function<bool(const Json&)>& condition) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (;;) {
+    const Json shown = get_json(client, path);
+    if (condition(shown)) return;
+    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < until, shown.minified());
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -307,6 +323,168 @@ TEST_CASE("HttpSubscriptions.AnOwnerWhoseKeyIsRevokedGetsNothingMore") {
   CHECK(Json(resumed.body).text("/state") == "active");
   CHECK(Json(resumed.body).text("/owner/name") == "root");
   CHECK(client.post(path + "/pull", "{}", "application/json", admin).status == 200);
+}
+
+TEST_CASE("HttpSubscriptions.AReceiverThatDemandsACertificateIsShownOne") {
+  const TestAuthority receivers("Receivers"), clients("Clients"), strangers("Strangers");
+  Inbox inbox(ReceiverTls{receivers.issue_server(), clients.certificate()});
+  Api api(kLoopback);
+  HttpClient client = api.client();
+  const auto pem = [](const std::string& text) {
+    std::string json;
+    api::JsonWriter(json).string(text);
+    return json;
+  };
+  const auto tls = [&](const std::string& ca, const Identity& identity) {
+    std::string members = R"("tls":{"ca":)" + pem(ca);
+    if (!identity.key.empty()) {
+      members += R"(,"clientCertificate":)" + pem(identity.certificate);
+      members += R"(,"clientKey":)" + pem(identity.key);
+    }
+    return members + "}";
+  };
+  const Identity ours = clients.issue({.common_name = "stele"}), theirs = strangers.issue({.common_name = "stele"});
+  const Json made = subscribed(client, R"({"delivery":{"type":"webhook","url":")" + inbox.url() + "\"," +
+                                           tls(receivers.certificate(), {}) +
+                                           R"(},"retry":{"maxAttempts":50,"initialDelayMs":1000,"maxDelayMs":1000}})");
+  const std::string path = path_to(made);
+  CHECK(made.at("/delivery/hasCa").minified() == "true");
+  const Json receipt = append(client, event_json("m/1"));
+  wait_for(client, path, [](const Json& shown) { return shown.number("/failures") > 0; });
+  const auto tested = [&] { return posted(client, path + "/test", ""); };
+  const auto check_refused = [&] {
+    const Json outcome = tested();
+    CHECK(outcome.at("/delivered").minified() == "false");
+    CHECK(outcome.text("/error") == "tls-failed");
+    CHECK(outcome.is_null("/status"));
+    const Json shown = get_json(client, path);
+    CHECK(shown.text("/lastError/error") == "tls-failed");
+    CHECK(shown.is_null("/lastError/status"));
+    CHECK(shown.text("/state") == "active");
+    CHECK(shown.number("/deadLetters") == 0);
+  };
+  const auto change = [&](const std::string& members) {
+    const HttpResponse changed =
+        client.request("PATCH", path, R"({"delivery":{)" + members + "}}", {{"Content-Type", "application/json"}});
+    REQUIRE_MESSAGE(changed.status == 200, changed.body);
+    CHECK(Json(changed.body).at("/delivery/hasClientCertificate").minified() == "true");
+    CHECK_FALSE(contains(changed.body, "-----BEGIN"));
+  };
+  check_refused();                               // none at all
+  change(tls(receivers.certificate(), theirs));  // one that the receiver does not believe
+  check_refused();
+  change(tls(strangers.certificate(), ours));  // the right one, but it is the receiver that is not believed
+  check_refused();
+  const Json waiting = get_json(client, "/v1/events/" + receipt.text("/eventId") + "/deliveries");
+  CHECK(waiting.text("/deliveries/0/fate") != "delivered");
+  change(tls(receivers.certificate(), ours));
+  Json body(inbox.next().body);
+  CHECK(body.text("/events/0/eventId") == receipt.text("/eventId"));
+  const Json good = tested();
+  CHECK(good.at("/delivered").minified() == "true");
+  CHECK(good.number("/status") == 204);
+  CHECK(Json(inbox.next().body).text("/events/0/eventType") == "stele.test");
+
+  // It is kept in the key store, and nowhere else.
+  (void)get_json(client, path + "?ackedPosition=" + std::to_string(receipt.number("/position")) + "&wait=30s");
+  CHECK_FALSE(contains(client.get("/v1/events?includeSystem=true&limit=1000").body, "-----BEGIN"));
+  api.kill_and_restart();
+  HttpClient again = api.client();
+  const std::string second = append(again, event_json("m/1")).text("/eventId");
+  body = Json(inbox.next().body);
+  CHECK(body.text("/events/0/eventId") == second);
+}
+
+TEST_CASE("HttpSubscriptions.APulledEventIsPutOffGivenAgainAndGivenUp") {
+  Api api;
+  HttpClient client = api.client();
+  append(client, event_json("before"));
+  const Json receipt = append(client, event_json("a"));
+  const std::string id = receipt.text("/eventId");
+  const std::string path = path_to(
+      subscribed(client, R"({"delivery":{"type":"pull"},"retry":{"maxAttempts":3,"initialDelayMs":100},"from":")" +
+                             receipt.text("/timestamp") + "\"}"));
+  const auto pulled = [&](const std::string& body, std::uint64_t count) {
+    const Json batch = posted(client, path + "/pull", body);
+    REQUIRE(batch.list("/events").size() == 1);
+    CHECK(batch.text("/events/0/eventId") == id);
+    CHECK(batch.number("/events/0/deliveryCount") == count);
+    return R"({"leaseId":")" + batch.text("/leaseId") + '"';
+  };
+  (void)posted(client, path + "/nack", pulled(R"({"wait":"30s"})", 1) + R"(,"delay":"0s"})", 204);
+  const std::string lost = pulled(R"({"wait":"30s","lease":"1s"})", 2);
+  const std::string held = pulled(R"({"wait":"30s"})", 3);  // once the other lease is over
+  check_problem(client.post(path + "/ack", lost + "}"), 409, "lease-expired");
+  check_problem(client.post(path + "/nack", lost + R"(,"delay":"1s"})"), 409, "lease-expired");
+  check_problem(client.post(path + "/extend", lost + R"(,"lease":"1s"})"), 409, "lease-expired");
+  CHECK(get_json(client, path).text("/lastError/error") == "lease-expired");
+  (void)posted(client, path + "/extend", held + R"(,"lease":"1min"})", 204);
+  (void)posted(client, path + "/nack", held + R"(,"delay":"1h"})", 204);
+  wait_for(client, path, [](const Json& shown) { return shown.number("/deadLetters") == 1; });
+  const Json letters = get_json(client, path + "/dead-letters");
+  CHECK(letters.text("/deadLetters/0/eventId") == id);
+  CHECK(letters.number("/deadLetters/0/attempts") == 3);
+  CHECK(letters.text("/deadLetters/0/error") == "nacked");
+  CHECK(letters.is_null("/deadLetters/0/status"));
+
+  // One that has attempts left waits as long as it was said.
+  const std::string later = append(client, event_json("b")).text("/eventId");
+  const Json batch = posted(client, path + "/pull", R"({"wait":"30s"})");
+  CHECK(batch.text("/events/0/eventId") == later);
+  (void)posted(client, path + "/nack", R"({"leaseId":")" + batch.text("/leaseId") + R"(","delay":"30min"})", 204);
+  const Json waits = get_json(client, path + "/dead-letters?held=true");
+  CHECK(waits.text("/held/0/aggregateId") == "b");
+  CHECK(is_timestamp(waits.text("/held/0/nextAttempt")));
+  CHECK(waits.text("/held/0/nextAttempt") > get_json(client, path).text("/lastError/timestamp"));
+  CHECK(get_json(client, "/v1/events/" + later + "/deliveries").text("/deliveries/0/fate") == "retrying");
+  CHECK(posted(client, path + "/pull", "{}").list("/events").empty());
+}
+
+TEST_CASE("HttpSubscriptions.TheFirstKibibyteOfAnAnswerIsShown") {
+  const std::string body = std::string(1'000, 'a') + std::string(2'000, 'b');
+  WebhookReceiver receiver([&](WebhookReceiver::Peer& peer) {
+    while (!peer.read_request().empty()) peer.answer(500, {}, body);
+  });
+  Api api(kLoopback);
+  HttpClient client = api.client();
+  const std::string path = path_to(subscribed(
+      client, R"({"delivery":{"type":"webhook","url":")" + receiver.url() + R"("},"retry":{"maxAttempts":1}})"));
+  const std::string id = append(client, event_json("a")).text("/eventId");
+  wait_for(client, path, [](const Json& shown) { return shown.number("/deadLetters") == 1; });
+  CHECK(get_json(client, path + "/deliveries").text("/deliveries/0/answer") == body.substr(0, 1'024));
+  const Json fate = get_json(client, "/v1/events/" + id + "/deliveries");
+  CHECK(fate.text("/deliveries/0/fate") == "dead-letter");
+  CHECK(fate.text("/deliveries/0/attempts/0/answer") == body.substr(0, 1'024));
+  CHECK(posted(client, path + "/test", "").text("/answer") == body.substr(0, 1'024));
+}
+
+TEST_CASE("HttpSubscriptions.TheOperatorSetsWhatTheyMayAskFor") {
+  Api api({"--subscriptions-max", "1", "--subscription-filters-max", "2", "--delivery-batch-max", "5",
+           "--callback-headers-max", "1", "--callback-header-size", "64", "--retry-attempts-max", "3",
+           "--retry-delay-min", "2s", "--retry-delay-max", "1min", "--allow-callback-net", "127.0.0.1/32"});
+  HttpClient client = api.client();
+  const auto refused_at = [&](const std::string& pointer, const std::string& of_delivery, const std::string& members) {
+    CAPTURE(pointer);
+    const std::string body =
+        R"({"delivery":{"type":"webhook","url":"http://127.0.0.1:9/")" + of_delivery + "}" + members + "}";
+    CHECK(names_pointer(check_problem(client.post("/v1/events/subscribe", body), 422, "invalid-request"), pointer));
+  };
+  refused_at("/eventTypes", "", R"(,"eventTypes":["a","b","c"])");
+  refused_at("/delivery/batchSize", R"(,"batchSize":6)", "");
+  refused_at("/delivery/headers", R"(,"headers":{"X-A":"1","X-B":"2"})", "");
+  refused_at("/delivery/headers/X-A", R"(,"headers":{"X-A":")" + std::string(62, 'v') + "\"}", "");
+  refused_at("/retry/maxAttempts", "", R"(,"retry":{"maxAttempts":4})");
+  refused_at("/retry/initialDelayMs", "", R"(,"retry":{"initialDelayMs":1000})");
+  refused_at("/retry/maxDelayMs", "", R"(,"retry":{"maxDelayMs":60001})");
+  const Json made = subscribed(client, R"({"delivery":{"type":"pull"}})");
+  CHECK(made.number("/retry/maxAttempts") == 3);
+  CHECK(made.number("/retry/initialDelayMs") == 2'000);
+  CHECK(made.number("/retry/maxDelayMs") == 60'000);
+  check_problem(client.post("/v1/events/subscribe", R"({"delivery":{"type":"pull"}})"), 422, "too-many-subscriptions");
+  for (int n = 0; n < 9; ++n) append(client, event_json("m/" + std::to_string(n)));
+  CHECK(names_pointer(check_problem(client.post(path_to(made) + "/pull", R"({"limit":6})"), 422), "/limit"));
+  // Without a limit there is that one.
+  CHECK(posted(client, path_to(made) + "/pull", R"({"wait":"30s"})").list("/events").size() <= 5);
 }
 
 TEST_CASE("HttpSubscriptions.AWebhookIsSentTheNewestVersionUnderTheNewestName") {
