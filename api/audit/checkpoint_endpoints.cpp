@@ -1,10 +1,12 @@
 #include "api/audit/checkpoint_endpoints.h"
 
+#include "api/audit/tree_refusal.h"
 #include "api/endpoint/proof_wait.h"
 #include "api/endpoint/visible_event.h"
 #include "api/http/negotiation.h"
 #include "api/http/parameters.h"
 #include "api/json/json_writer.h"
+#include "engine/audit/merkle_tree.h"
 
 namespace stele::api {
 
@@ -38,7 +40,12 @@ std::vector<Endpoint> CheckpointEndpoints::endpoints() {
 
 void CheckpointEndpoints::checkpoint(const CallPtr& call) const {
   const auto newest = witnesses_ != nullptr ? witnesses_->newest() : nullptr;
-  if (newest == nullptr) return call->fail(nothing_signed(witnesses_ != nullptr));
+  if (newest == nullptr) {
+    // What was signed before the start is shown again once the tree tells that it is one of this log.
+    const TreeProgress progress = store_.tree().progress();
+    const bool is_soon = witnesses_ != nullptr && progress.rebuilding;
+    return call->fail(is_soon ? tree_rebuilding(progress) : nothing_signed(witnesses_ != nullptr));
+  }
   Response response;
   response.content_type = kTextType;
   response.headers.emplace_back("Cache-Control", "no-cache");
@@ -74,12 +81,13 @@ void CheckpointEndpoints::proof(const CallPtr& call) {
   if (const auto problem = parameters.problem()) return call->fail(*problem);
 
   if (prover_ == nullptr) return call->fail(nothing_signed(false));
-  const auto record = std::make_shared<Record>();
-  if (auto problem = read_visible_event(*store_.view(), call->caller(), call->parameter("eventId"), *record)) {
-    return call->fail(*problem);
-  }
-  const auto answer = [this, record, as_json](const CallPtr& c) {
-    auto made = as_json ? prover_->proof_json(*record) : prover_->proof_file(*record);
+  // Read anew after waiting: it may have been redacted meanwhile.
+  const auto answer = [this, as_json](const CallPtr& c) {
+    Record record;
+    if (auto problem = read_visible_event(*store_.view(), c->caller(), c->parameter("eventId"), record)) {
+      return c->fail(*problem);
+    }
+    auto made = as_json ? prover_->proof_json(record) : prover_->proof_file(record);
     if (const auto* problem = std::get_if<Problem>(&made)) return c->fail(*problem);
     Response response;
     if (!as_json) response.content_type = kTextType;
@@ -87,8 +95,12 @@ void CheckpointEndpoints::proof(const CallPtr& call) {
     c->send(std::move(response));
   };
   if (!waits) return answer(call);
+  Record record;
+  if (auto problem = read_visible_event(*store_.view(), call->caller(), call->parameter("eventId"), record)) {
+    return call->fail(*problem);
+  }
   const bool taken =
-      prover_->wait_covered(record->header().position, kProofWait, [this, call, answer](PositionWaiters::Outcome) {
+      prover_->wait_covered(record.header().position, kProofWait, [this, call, answer](PositionWaiters::Outcome) {
         // Covered or not, what there is now is the answer.
         answer_exceptions(*call, [&] { run_on_read_pool(scheduler_, call, answer); });
       });

@@ -93,12 +93,18 @@ Problem TreeEndpoints::refusal(const Error& error) const {
   return tree_refusal(error, store_.tree().progress());
 }
 
-bool TreeEndpoints::is_signed(unsigned level, const TilePath& tile) const {
-  if (keeper_ == nullptr) return true;
+std::optional<Problem> TreeEndpoints::unsigned_refusal(unsigned level, const TilePath& tile) const {
+  if (keeper_ == nullptr) return std::nullopt;
   const auto newest = keeper_->newest();
-  if (newest == nullptr || level >= kTileLevels) return false;
+  if (newest == nullptr) {
+    // After a start the last checkpoint counts once the tree tells that it is one of this log.
+    const TreeProgress progress = store_.tree().progress();
+    return progress.rebuilding ? tree_rebuilding(progress) : no_such_tile();
+  }
+  if (level >= kTileLevels) return no_such_tile();
   const std::uint64_t hashes = newest->checkpoint.size >> (8 * level);
-  return tile.index <= hashes / kTileWidth && tile.index * kTileWidth + tile.width <= hashes;
+  const bool is_signed = tile.index <= hashes / kTileWidth && tile.index * kTileWidth + tile.width <= hashes;
+  return is_signed ? std::nullopt : std::optional(no_such_tile());
 }
 
 void TreeEndpoints::tile(Call& call) const {
@@ -107,7 +113,8 @@ void TreeEndpoints::tile(Call& call) const {
   const std::size_t slash = path.find('/');
   const auto level = parse_tile_level(path.substr(0, slash));
   const auto tile = parse_tile_path(path.substr(slash + 1));
-  if (!level || !tile || !is_signed(*level, *tile)) return call.fail(no_such_tile());
+  if (!level || !tile) return call.fail(no_such_tile());
+  if (const auto problem = unsigned_refusal(*level, *tile)) return call.fail(*problem);
   const auto hashes = store_.tree().tile(*level, tile->index, tile->width);
   if (!hashes) return call.fail(hashes.error().kind == ErrorKind::NotFound ? no_such_tile() : refusal(hashes.error()));
   std::string body;
@@ -119,7 +126,8 @@ void TreeEndpoints::tile(Call& call) const {
 void TreeEndpoints::entries(Call& call) const {
   if (call.caller().is_limited()) return call.fail(limited());
   const auto tile = parse_tile_path(call.request().path().substr(kEntriesPrefix.size()));
-  if (!tile || !is_signed(0, *tile)) return call.fail(no_such_tile());
+  if (!tile) return call.fail(no_such_tile());
+  if (const auto problem = unsigned_refusal(0, *tile)) return call.fail(*problem);
   const auto leaves = store_.tree().tile(0, tile->index, tile->width);
   if (!leaves) return call.fail(leaves.error().kind == ErrorKind::NotFound ? no_such_tile() : refusal(leaves.error()));
   const auto view = store_.view();

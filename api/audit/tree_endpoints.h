@@ -2,6 +2,7 @@
 // The Merkle tree of the log for whoever checks it: tiles, entry bundles, proofs between positions and sizes.
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "api/audit/checkpoint_keeper.h"
@@ -9,6 +10,7 @@
 #include "api/endpoint/call.h"
 #include "api/endpoint/endpoint.h"
 #include "api/endpoint/subject_report.h"
+#include "api/http/problem.h"
 #include "engine/store/store.h"
 
 namespace stele::api {
@@ -30,8 +32,8 @@ class TreeEndpoints {
   void inclusion(Call& call) const;
   void consistency(Call& call) const;
   [[nodiscard]] Problem refusal(const Error& error) const;
-  /// Whether the newest checkpoint is over all of the tile: what is shown is never taken back.
-  [[nodiscard]] bool is_signed(unsigned level, const TilePath& tile) const;
+  /// None if the newest checkpoint is over all of the tile: what is shown is never taken back.
+  [[nodiscard]] std::optional<Problem> unsigned_refusal(unsigned level, const TilePath& tile) const;
 
   Store& store_;
   const CheckpointKeeper* const keeper_;

@@ -7,7 +7,10 @@
 
 namespace stele::api {
 
-/// 503 with how far it is while hashes are being made again; else what a failed read is.
+/// 503 with how far it is: hashes are being made again.
+[[nodiscard]] Problem tree_rebuilding(const TreeProgress& progress);
+
+/// The same if that is the error; else what a failed read is.
 [[nodiscard]] Problem tree_refusal(const Error& error, const TreeProgress& progress);
 
 }  // namespace stele::api

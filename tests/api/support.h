@@ -185,8 +185,10 @@ struct Answer {
 class TestService {
  public:
   explicit TestService(ServiceOptions options = {}) : TestService(std::move(options), nullptr, {}) {}
-  /// Over a store on `files` that `fill` has filled before it was opened again, with runs of the index.
-  TestService(ServiceOptions options, FileSystem* files, const std::function<void(Store&)>& fill) {
+  /// Over a store on `files` that `fill` has filled before it was opened again, with runs of the index. It then has no
+  /// threads that compact it or write tiles unless `in_background` says so.
+  TestService(ServiceOptions options, FileSystem* files, const std::function<void(Store&)>& fill,
+              bool in_background = false) {
     std::string pattern = (std::filesystem::temp_directory_path() / "stele-api-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     folder_ = pattern;
@@ -206,6 +208,7 @@ class TestService {
       fill(*store_);
       REQUIRE(store_->close());
       store_.reset();
+      if (in_background) store_options.compaction_bytes_per_second = StoreOptions().compaction_bytes_per_second;
     }
     open();
     scheduler_ = std::make_unique<TestScheduler>();
