@@ -74,6 +74,17 @@ Status BundleVerifier::take_head(std::string_view line) {
   if (object["aggregateId"].get(text) == simdjson::SUCCESS) head_.aggregate_id = text;
   if (object["from"].get(text) == simdjson::SUCCESS) head_.from = text;
   if (object["to"].get(text) == simdjson::SUCCESS) head_.to = text;
+  simdjson::dom::array named;
+  if (object["keys"].get(named) == simdjson::SUCCESS) {
+    for (const simdjson::dom::element vkey : named) {
+      if (vkey.get(text) != simdjson::SUCCESS) return no_bundle("a key in the head of the bundle is no text");
+      head_.vkeys.emplace_back(text);
+    }
+    const bool names_trusted = std::any_of(keys_.begin(), keys_.end(), [&](const NoteVerifier& key) {
+      return std::find(head_.vkeys.begin(), head_.vkeys.end(), key.vkey()) != head_.vkeys.end();
+    });
+    if (!names_trusted) return not_as_signed("the head of the bundle names no key that is trusted");
+  }
   has_head_ = true;
   is_complete_ = head_.aggregate_id.has_value();
   return {};

@@ -9,6 +9,7 @@
 #include "engine/base/base64.h"
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
+#include "engine/base/uuid.h"
 
 namespace stele::api {
 
@@ -57,6 +58,13 @@ Result<std::vector<Digest>> read_hashes(const simdjson::dom::element& object) {
 Result<ProvenLeaf> read_leaf(const simdjson::dom::element& object) {
   ProvenLeaf leaf;
   STELE_ASSIGN(leaf.preimage, read_bytes(object, "preimage"));
+  std::string_view said;
+  if (object["leafHash"].get(said) == simdjson::SUCCESS) {
+    STELE_ASSIGN(leaf.hash, read_digest(said));
+  }
+  if (object["bodyDigest"].get(said) == simdjson::SUCCESS) {
+    STELE_ASSIGN(leaf.body_digest, read_digest(said));
+  }
   simdjson::dom::object members;
   if (object["members"].get(members) != simdjson::SUCCESS) return leaf;
   for (std::size_t i = 0; i < kProofMembers.size(); ++i) {
@@ -93,6 +101,8 @@ Result<EventProof> read_json_proof(const simdjson::dom::element& object) {
   if (object["treeSize"].get(size) == simdjson::SUCCESS && size != proof.checkpoint.size) {
     return no_proof("\"treeSize\" is not the size that the checkpoint gives");
   }
+  std::string_view event_id;
+  if (object["eventId"].get(event_id) == simdjson::SUCCESS) proof.event_id = event_id;
   simdjson::dom::element leaf;
   if (object["leaf"].get(leaf) == simdjson::SUCCESS) {
     STELE_ASSIGN(proof.leaf, read_leaf(leaf));
@@ -228,7 +238,12 @@ Result<Digest> leaf_of(const ProvenLeaf& leaf, Record& record) {
       return does_not_hold("the members shown are not those that the leaf was made of");
     }
   }
-  return sha256({std::string_view("\0", 1), preimage});
+  if (leaf.body_digest && as_bytes(*leaf.body_digest) != preimage.substr(header.size())) {
+    return does_not_hold("the body digest shown is not the one that the leaf was made of");
+  }
+  const Digest hash = sha256({std::string_view("\0", 1), preimage});
+  if (leaf.hash && *leaf.hash != hash) return does_not_hold("the hash shown is not that of the leaf");
+  return hash;
 }
 
 Status verify_checkpoint_note(const SignedNote& note, const Checkpoint& checkpoint,
@@ -250,6 +265,10 @@ Status verify_event_proof(const EventProof& proof, const ProvenLeaf& leaf, std::
   if (record.header().position.value() != proof.index) {
     return does_not_hold("the record is the one at position " + std::to_string(record.header().position.value()) +
                          ", and the proof is of " + std::to_string(proof.index));
+  }
+  if (proof.event_id && *proof.event_id != to_string(record.header().event_id)) {
+    return does_not_hold("the record is the event " + to_string(record.header().event_id) +
+                         ", and the proof says that it is another one");
   }
   if (Status included = verify_inclusion(hash, proof.index, proof.checkpoint.size, proof.path, proof.checkpoint.root);
       !included) {

@@ -29,14 +29,18 @@ struct ProvenLeaf {
   std::string preimage;  ///< hashed header ‖ body digest
   /// Data, metadata, private fields; none = the proof does not show it. Without any of them the body is not looked at.
   std::array<std::optional<ProvenMember>, 3> members;
+  // What the proof says of it besides, which follows from the above; none = it says nothing.
+  std::optional<Digest> hash{};
+  std::optional<Digest> body_digest{};
 };
 
 struct EventProof {
   std::uint64_t index = 0;
   std::vector<Digest> path;
   SignedNote note;
-  Checkpoint checkpoint;           ///< what the note says
-  std::optional<ProvenLeaf> leaf;  ///< none in a tlog-proof file
+  Checkpoint checkpoint;                  ///< what the note says
+  std::optional<ProvenLeaf> leaf;         ///< none in a tlog-proof file
+  std::optional<std::string> event_id{};  ///< whose proof it says to be; none in a tlog-proof file
 };
 
 inline constexpr std::size_t kProofBytesMax = 64U << 20;
@@ -50,7 +54,7 @@ inline constexpr std::size_t kProofBytesMax = 64U << 20;
 [[nodiscard]] Result<std::vector<Digest>> read_consistency_proof(std::string_view text);
 
 /// Computes the leaf's hash and decodes its header into `record`, whose members all count as redacted. Corrupt: the
-/// preimage is no header and digest, or the members shown do not give that digest.
+/// preimage is no header and digest, the members shown do not give that digest, or what is said of it is not so.
 [[nodiscard]] Result<Digest> leaf_of(const ProvenLeaf& leaf, Record& record);
 
 /// Corrupt: no key has signed the note, a signature is false, or the checkpoint is of a log of another name than its
@@ -58,8 +62,8 @@ inline constexpr std::size_t kProofBytesMax = 64U << 20;
 [[nodiscard]] Status verify_checkpoint_note(const SignedNote& note, const Checkpoint& checkpoint,
                                             std::span<const NoteVerifier> keys);
 
-/// All of it: the note, the way from the leaf to its root, and that the record is the one at that index. `record` then
-/// has the header. InvalidArgument without a leaf; Corrupt says what does not hold.
+/// All of it: the note, the way from the leaf to its root, and that the record is the one at that index and of that id.
+/// `record` then has the header. InvalidArgument without a leaf; Corrupt says what does not hold.
 [[nodiscard]] Status verify_event_proof(const EventProof& proof, const ProvenLeaf& leaf,
                                         std::span<const NoteVerifier> keys, Record& record);
 

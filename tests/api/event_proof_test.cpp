@@ -8,6 +8,7 @@
 #include "engine/audit/merkle_proof.h"
 #include "engine/base/base64.h"
 #include "engine/base/digest.h"
+#include "engine/base/uuid.h"
 #include "tests/support/sample_proposal.h"
 
 using namespace stele;
@@ -91,9 +92,9 @@ struct ProofLog {
                      sha256({{reinterpret_cast<const char*>(salt.data()), salt.size()}, *body.private_fields}))) +
                  R"("})";
     }
-    return R"({"eventId":"x","index":)" + std::to_string(index) + R"(,"treeSize":)" + std::to_string(size) +
-           R"(,"hashes":[)" + hashes + R"(],"checkpoint":")" + escaped + R"(","leaf":{"preimage":")" +
-           base64_encode(preimage(index)) + R"(","members":{)" + members + "}}}";
+    return R"({"eventId":")" + to_string(drafts[index].event_id) + R"(","index":)" + std::to_string(index) +
+           R"(,"treeSize":)" + std::to_string(size) + R"(,"hashes":[)" + hashes + R"(],"checkpoint":")" + escaped +
+           R"(","leaf":{"preimage":")" + base64_encode(preimage(index)) + R"(","members":{)" + members + "}}}";
   }
   [[nodiscard]] std::vector<NoteVerifier> keys() const { return {signer.verifier()}; }
 };

@@ -82,6 +82,20 @@ std::string bytes_in_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// With another character `offset` behind `mark`, of the same kind.
+std::string with_change(std::string text, std::string_view mark, std::size_t offset) {
+  const auto found = text.find(mark);
+  REQUIRE(found != std::string::npos);
+  char& c = text.at(found + mark.size() + offset);
+  const bool is_digit = c >= '0' && c <= '9';
+  if (is_digit) {
+    c = c == '1' ? '2' : '1';
+  } else {
+    c = c == 'A' ? 'B' : 'A';
+  }
+  return text;
+}
+
 void overwrite(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
@@ -306,6 +320,25 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyProof.HoldsWithNothingButAKey") {
   CHECK(run({"verify-proof", proof}).exit_code == 2);
 }
 
+TEST_CASE_FIXTURE(AuditedServer, "VerifyProof.AReceiptHoldsWithoutTheServer") {
+  const std::string key = vkey();
+  const HttpResponse answer =
+      client.post("/v1/events?wait=checkpoint", "[" + event_json("mission/3") + "," + event_json("mission/4") + "]");
+  REQUIRE(answer.status == 201);
+  REQUIRE(api.server().stop() == 0);
+  const Json receipts(answer.body);
+  for (const Json& receipt : receipts.list("/events")) {
+    const std::string proof = receipt.at("/proof").minified();
+    const ProcessResult seen = run({"verify-proof", file("receipt", proof), "--key", key, "--json"});
+    CHECK_MESSAGE(seen.exit_code == 0, seen.out);
+    CHECK(Json(seen.out).text("/eventId") == receipt.text("/eventId"));
+    for (const std::string part : {R"("eventId":")", R"("leafHash":")", R"("bodyDigest":")", R"("preimage":")"}) {
+      CAPTURE(part);
+      CHECK(run({"verify-proof", file("changed", with_change(proof, part, 3)), "--key", key}).exit_code == 3);
+    }
+  }
+}
+
 TEST_CASE_FIXTURE(AuditedServer, "VerifyConsistency.HoldsWithNothingButAKey") {
   const std::string key = vkey();
   const std::string from = keep_checkpoint("from");
@@ -380,6 +413,76 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree"
   CHECK(Json(run({"verify-bundle", by_time, "--key", key, "--json"}).out).number("/events") == 8);
   CHECK(run({"audit", "bundle", "-o", bundle}).exit_code == 2);
   CHECK(bytes_in_file(bundle) == whole);
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.NoPartOfItCanBeChanged") {
+  const std::string key = vkey();
+  const std::string bundle = folder.file("whole");
+  REQUIRE(run({"audit", "bundle", "--aggregate", "mission/1", "-o", bundle}).exit_code == 0);
+  const std::string whole = bytes_in_file(bundle);
+  const auto outcomes = [&](const std::string& path) {
+    return std::pair{run({"verify-bundle", path, "--key", key}).exit_code,
+                     run_process({"/usr/bin/python3", kBundleInPython, path, key}).exit_code};
+  };
+  CHECK(outcomes(bundle) == std::pair{0, 0});
+  const std::vector<std::pair<std::string, std::size_t>> parts = {{R"("bundle":")", 0},
+                                                                  {R"("origin":")", 0},
+                                                                  {R"("aggregateId":")", 0},
+                                                                  {R"("keys":[")", 0},
+                                                                  {R"("keys":[")", 20},
+                                                                  {R"("eventId":")", 4},
+                                                                  {R"("index":)", 0},
+                                                                  {R"("treeSize":)", 0},
+                                                                  {R"("hashes":[")", 7},
+                                                                  {R"("preimage":")", 2},
+                                                                  {R"("preimage":")", 60},
+                                                                  {R"("leafHash":")", 7},
+                                                                  {R"("bodyDigest":")", 7},
+                                                                  {R"("data":{"salt":")", 7},
+                                                                  {R"("bytes":")", 2},
+                                                                  {R"("checkpoint":")", 0},
+                                                                  {R"("checkpoint":"stele\n)", 0},
+                                                                  {"\xE2\x80\x94 stele ", 40}};
+  for (const auto& [mark, offset] : parts) {
+    CAPTURE(mark);
+    CAPTURE(offset);
+    const auto [ours, theirs] = outcomes(file("changed", with_change(whole, mark, offset)));
+    CHECK(ours == 3);
+    CHECK(theirs != 0);
+  }
+  const auto root = whole.find("\\n", whole.find(R"("checkpoint":"stele\n)") + 22) + 2;
+  std::string changed = whole;
+  changed[root + 5] = changed[root + 5] == 'A' ? 'B' : 'A';
+  CHECK(outcomes(file("changed", changed)).first == 3);
+  CHECK(outcomes(file("changed", changed)).second != 0);
+  const std::string fewer = with_change(whole, "\n{\"events\":", 0);
+  CHECK(outcomes(file("changed", fewer)).first == 3);
+  CHECK(outcomes(file("changed", fewer)).second != 0);
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.AFileThatIsThereIsReplacedAsAWholeOrNotAtAll") {
+  const std::string there = file("there", "what was there");
+  const auto make = [&](const std::string& path) {
+    return run({"audit", "bundle", "--aggregate", "mission/1", "-o", path});
+  };
+  const auto is_left_alone = [&](const std::string& path, const std::string& content) {
+    CHECK(bytes_in_file(path) == content);
+    CHECK_FALSE(fs::exists(path + ".unfinished"));
+  };
+  CHECK(run({"audit", "bundle", "--aggregate", "mission/1", "--data", folder.file("none"), "-o", there}).exit_code ==
+        1);
+  is_left_alone(there, "what was there");
+  CHECK(make(there).exit_code == 0);
+  const std::string bundle = bytes_in_file(there);
+  CHECK(bundle.starts_with(R"({"bundle":"stele/bundle/v1")"));
+  is_left_alone(there, bundle);
+  CHECK(run({"verify-bundle", there, "--key", vkey()}).exit_code == 0);
+  fs::create_directory(folder.file("folder"));
+  CHECK(make(folder.file("folder")).exit_code == 1);
+  CHECK(make(folder.file("none/file")).exit_code == 1);
+  REQUIRE(api.server().stop() == 0);
+  CHECK(make(there).exit_code == 1);
+  is_left_alone(there, bundle);
 }
 
 TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServer") {

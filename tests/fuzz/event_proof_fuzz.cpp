@@ -20,6 +20,8 @@ constexpr NoteVerifier::PublicKey kPublicKey{0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1,
                                              0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6,
                                              0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a};
 
+NoteVerifier proof_key() { return {"a/log", NoteKeyKind::Ed25519, kPublicKey}; }
+
 std::string proven_preimage() {
   const RecordBody body{.data = "{}", .metadata = {}, .private_fields = {}};
   RecordHeader header;
@@ -44,15 +46,15 @@ std::vector<std::string> seeds() {
   return {"c2sp.org/tlog-proof@v1\nextra aGk=\nindex 1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n" +
               std::string(kNote),
           json_proof(), proven_preimage(), R"({"hashes":["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]})",
-          bundle_head_line({.origin = "a/log", .aggregate_id = "a", .vkeys = {"k"}}) + "\n" + json_proof() + "\n" +
-              bundle_end_line(1) + "\n"};
+          bundle_head_line({.origin = "a/log", .aggregate_id = "a", .vkeys = {proof_key().vkey()}}) + "\n" +
+              json_proof() + "\n" + bundle_end_line(1) + "\n"};
 }
 
 }  // namespace
 
 FUZZ_TARGET(event_proof, seeds) {
   const fuzz::Exact exact(input);
-  static const std::vector<NoteVerifier> keys{NoteVerifier("a/log", NoteKeyKind::Ed25519, kPublicKey)};
+  static const std::vector<NoteVerifier> keys{proof_key()};
   Record record;
   if (const auto leaf = read_proven_leaf(exact.view())) {
     if (const auto hash = leaf_of(*leaf, record)) {
@@ -65,7 +67,7 @@ FUZZ_TARGET(event_proof, seeds) {
     STELE_CHECK(!verify_event_proof(*proof, proof->leaf.value_or(ProvenLeaf{}), keys, record));
   }
   // Lines of a bundle, as they are and behind a head.
-  for (const std::string& head : {std::string(), bundle_head_line({.origin = "a/log"})}) {
+  for (const std::string& head : {std::string(), bundle_head_line({.origin = "a/log", .vkeys = {keys[0].vkey()}})}) {
     BundleVerifier bundle(keys);
     Status status = head.empty() ? Status{} : bundle.take(head);
     for (std::string_view rest = exact.view(); status && !rest.empty();) {

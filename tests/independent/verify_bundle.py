@@ -9,6 +9,7 @@ import hashlib
 import json
 import struct
 import sys
+import uuid
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -89,6 +90,9 @@ def check_event(proof, key, head):
     lengths = struct.unpack_from("<III", header, 64)
     check(header_length == len(header), "the header has another length")
     check(position == proof["index"], "the proof is of another record")
+    event_id = str(uuid.UUID(bytes=header[40:56]))
+    check(proof.get("eventId", event_id) == event_id, "the proof is of another event")
+    check(proof.get("treeSize", size) == size, "the checkpoint is of another size")
     aggregate_id = header[81 : 81 + header[80]].decode()
     digests = []
     for bit, name in enumerate(("data", "metadata", "private")):
@@ -104,6 +108,9 @@ def check_event(proof, key, head):
             digests.append(sha(base64.b64decode(member["salt"], validate=True), content))
     check(sha(*digests) == body_digest, "the members are not those of the leaf")
     leaf = sha(b"\x00", preimage)
+    for said, is_so in (("bodyDigest", body_digest), ("leafHash", leaf)):
+        if said in proof["leaf"]:
+            check(base64.b64decode(proof["leaf"][said], validate=True) == is_so, f"{said} is another one")
     path = [base64.b64decode(h, validate=True) for h in proof["hashes"]]
     check(included(leaf, position, size, path, root), "the record is not in the tree that was signed")
     if "aggregateId" in head:
@@ -116,6 +123,7 @@ def main(path, vkey):
     with open(path, encoding="utf-8") as file:
         lines = [json.loads(line) for line in file if line.strip()]
     check(lines and lines[0].get("bundle") == "stele/bundle/v1", "this is no bundle")
+    check(vkey in lines[0].get("keys", [vkey]), "the bundle does not name the key")
     check("events" in lines[-1] and "leaf" not in lines[-1], "the bundle has no end")
     last_position, sequences = -1, []
     for proof in lines[1:-1]:
