@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@
 #include "engine/audit/signed_note.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
+#include "tests/contract/relay.h"
+#include "tests/contract/watched_log.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/client_script.h"
 #include "tests/support/process_usage.h"
@@ -62,25 +65,6 @@ class WitnessProcess {
   std::unique_ptr<ChildProcess> process_;
   int port_ = 0;
   std::string vkey_;
-};
-
-/// A log with its key outside of its data folder, so that another one can pretend to be the same.
-struct WatchedLog {
-  explicit WatchedLog(const std::string& name) : keys(folder.file(name)) {
-    const ProcessResult made = run_stele({"key", "create", "--key-store", keys});
-    REQUIRE_MESSAGE(made.exit_code == 0, made.err);
-    vkey = made.out.substr(0, made.out.size() - 1);
-  }
-  [[nodiscard]] std::unique_ptr<ServerProcess> serve(const std::string& data,
-                                                     std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--key-store", keys});
-    return std::make_unique<ServerProcess>(
-        ServerProcess::start({.data = folder.file(data), .arguments = std::move(arguments), .environment = {}}));
-  }
-
-  test::TempFolder folder;
-  std::string keys;
-  std::string vkey;
 };
 
 std::string shown_checkpoint(const ServerProcess& server) {
@@ -196,6 +180,54 @@ TEST_CASE("Witness.AProgramOfOthersVerifiesARunningLogDownToItsTiles") {
   const WatchedLog other("other");
   CHECK(python(other.vkey, witness.vkey()).err.find("has not signed the checkpoint") != std::string::npos);
   CHECK(python(log.vkey, other.vkey).err.find("has not signed the checkpoint") != std::string::npos);
+
+  // Both find it out where any part of what they are shown is another one.
+  Relay relay(server->port());
+  const auto find_out = [&](const std::string& part, bool in_node_too, const Relay::Change& change) {
+    CAPTURE(part);
+    relay.change(change);
+    const ProcessResult seen =
+        run_process({"/usr/bin/python3", in_python, relay.url(), event_id, log.vkey, witness.vkey()});
+    CHECK(seen.exit_code != 0);
+    CHECK(seen.out.empty());
+    if (!in_node_too) return;
+    CHECK(run_client_script("verify_log", {relay.url(), event_id, log.vkey, witness.vkey()}).out.empty());
+  };
+  const auto flip = [](std::string& text, std::size_t at) { text[at] = text[at] == 'A' ? 'B' : 'A'; };
+  relay.change({});
+  CHECK(run_process({"/usr/bin/python3", in_python, relay.url(), event_id, log.vkey, witness.vkey()}).out == "good\n");
+  find_out("cosignature", true, [&](const std::string& target, HttpResponse& answer) {
+    if (target == "/log/checkpoint") flip(answer.body, answer.body.rfind(' ') + 30);
+  });
+  find_out("signature", true, [&](const std::string& target, HttpResponse& answer) {
+    if (target == "/log/checkpoint") flip(answer.body, answer.body.find(' ', answer.body.find("\n\n") + 6) + 30);
+  });
+  const auto of_proof = [&](bool as_json, const std::function<void(std::string&)>& change) {
+    return [&, as_json, change](const std::string& target, HttpResponse& answer) {
+      if (target.ends_with("/proof") && (answer.body.front() == '{') == as_json) change(answer.body);
+    };
+  };
+  find_out("index of the tlog-proof", false,
+           of_proof(false, [](std::string& body) { ++body[body.find("\nindex ") + 7]; }));
+  find_out("hash of the tlog-proof", false,
+           of_proof(false, [&](std::string& body) { flip(body, body.find('\n', body.find("\nindex ") + 1) + 5); }));
+  find_out("hash of the proof", true,
+           of_proof(true, [&](std::string& body) { flip(body, body.find(R"("hashes":[")") + 15); }));
+  find_out("preimage", true, of_proof(true, [&](std::string& body) { flip(body, body.find(R"("preimage":")") + 60); }));
+  find_out("salt", true, of_proof(true, [&](std::string& body) { flip(body, body.find(R"("salt":")") + 10); }));
+  find_out("leaves", true, [](const std::string& target, HttpResponse& answer) {
+    if (target == "/log/tile/0/000") answer.body[5] ^= 1;
+  });
+  find_out("level 1", false, [](const std::string& target, HttpResponse& answer) {
+    if (target.starts_with("/log/tile/1/")) answer.body[5] ^= 1;
+  });
+  find_out("entries", false, [](const std::string& target, HttpResponse& answer) {
+    if (target == "/log/tile/entries/000") answer.body[9] ^= 1;
+  });
+  find_out("consistency", true, [&](const std::string& target, HttpResponse& answer) {
+    const auto hash = answer.body.find(R"("hashes":[")");
+    if (target.find("/consistency?from=3&") != std::string::npos) flip(answer.body, hash + 15);
+  });
 }
 
 TEST_CASE("Witness.OneThatHangsHoldsUpNeitherTheOtherNorSigning") {
@@ -283,6 +315,56 @@ TEST_CASE("Witness.AForkIsRefusedBeforeAndAfterAKill") {
   // The true log goes on.
   const auto server = log.serve("data", {"--witness", witness.flag()});
   CHECK(eventually([&] { return cosignatures_shown(*server, {&witness}) == 1; }));
+}
+
+TEST_CASE("Witness.TwoPartiesWatchEachOther") {
+  const WatchedLog one("keys", "one.example/log"), other("keys", "other.example/log");
+  // Each runs a witness of the other's log.
+  WitnessProcess of_other(one.folder.file("w"), "one.example/w", other.vkey);
+  WitnessProcess of_one(other.folder.file("w"), "other.example/w", one.vkey);
+  {
+    const auto server = one.serve("data", {});
+    HttpClient client(server->port());
+    for (int i = 0; i < 40; ++i) append(client, event_json("a"));
+    server->stop();  // signs what is new
+  }
+  const auto first = one.serve("data", {"--witness", of_one.flag()});
+  const auto second = other.serve("data", {"--witness", of_other.flag()});
+  REQUIRE(eventually([&] { return cosignatures_shown(*first, {&of_one}) == 1; }));
+  REQUIRE(eventually([&] { return cosignatures_shown(*second, {&of_other}) == 1; }));
+  CHECK(run_client_script("verify_note", {one.vkey, of_one.vkey(), of_other.vkey()}, shown_checkpoint(*first)).out ==
+        "one.example/log good\nother.example/w good\none.example/w none\n");
+  CHECK(run_client_script("verify_note", {other.vkey, of_other.vkey(), of_one.vkey()}, shown_checkpoint(*second)).out ==
+        "other.example/log good\none.example/w good\nother.example/w none\n");
+  // Nobody is a witness of his own log.
+  check_problem(of_other.post("old 0\n\n" + shown_checkpoint(*first)), 404, "not-found");
+
+  // One of them shows another history, with its own key.
+  const auto fork = one.serve("fork", {"--witness", of_one.flag()});
+  CHECK(eventually([&] {
+    for (const std::string& warning : warnings_of(*fork)) {
+      if (warning.find("the witness other.example/w disputes this log") != std::string::npos) return true;
+    }
+    return false;
+  }));
+  CHECK(cosignatures_shown(*fork, {&of_one}) == 0);
+  CHECK(cosignatures_shown(*first, {&of_one}) == 1);
+  CHECK(warnings_of(*first).empty());
+  CHECK(warnings_of(*second).empty());
+  // Whoever has a cosigned checkpoint of the true one finds the other one out.
+  const std::string since = one.folder.file("since");
+  std::ofstream(since, std::ios::binary) << shown_checkpoint(*first);
+  const auto verdict = [&](const ServerProcess& server) {
+    const ProcessResult seen =
+        run_stele({"verify", "--url", server.url(), "--key", one.vkey, "--since", since, "--json"});
+    return Json(seen.out).text("/verdict");
+  };
+  CHECK(verdict(*first) == "ok");
+  CHECK(verdict(*fork) == "rolled-back");
+  HttpClient client(fork->port());
+  for (int i = 0; i < 9; ++i) append(client, event_json("b"));
+  REQUIRE(client.post("/v1/events?wait=checkpoint", event_json("b")).status == 201);
+  CHECK(cosignatures_shown(*fork, {&of_one}) == 0);
 }
 
 TEST_CASE("Witness.AnswersNothingButCheckpoints") {

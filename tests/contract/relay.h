@@ -14,7 +14,7 @@
 
 namespace stele::tests {
 
-/// Of GET requests, and without their headers.
+/// Of GET requests, and of their headers only Accept.
 class Relay {
  public:
   using Change = std::function<void(const std::string& target, HttpResponse& answer)>;
@@ -50,7 +50,9 @@ class Relay {
     std::string target(request.path());
     if (!request.query().empty()) target.append("?").append(request.query());
     const std::lock_guard lock(mutex_);
-    HttpResponse given = upstream_.get(target);
+    Headers headers;
+    if (request.has_header("Accept")) headers.emplace_back("Accept", std::string(request.header("Accept")));
+    HttpResponse given = upstream_.get(target, headers);
     if (change_) change_(target, given);
     api::Response response;
     response.status = given.status;

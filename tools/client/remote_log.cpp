@@ -62,9 +62,12 @@ Result<CheckpointFile> RemoteLog::checkpoint() {
   return file;
 }
 
-Result<std::vector<Digest>> RemoteLog::consistency(std::uint64_t from, std::uint64_t to) {
-  STELE_ASSIGN(const HttpResponse response, get(fmt::format("/v1/audit/consistency?from={}&to={}", from, to)));
-  return api::read_consistency_proof(response.body);
+Result<std::optional<std::vector<Digest>>> RemoteLog::consistency(std::uint64_t from, std::uint64_t to) {
+  using Found = std::optional<std::vector<Digest>>;
+  STELE_ASSIGN(const auto body, get_if_shown(fmt::format("/v1/audit/consistency?from={}&to={}", from, to)));
+  if (!body) return Found{};
+  STELE_ASSIGN(auto path, api::read_consistency_proof(*body));
+  return Found(std::move(path));
 }
 
 Result<std::vector<Digest>> RemoteLog::leaves(std::uint64_t tile, std::uint64_t width) {

@@ -25,7 +25,8 @@ class RemoteLog {
   explicit RemoteLog(HttpClient& client) : client_(client) {}
 
   [[nodiscard]] Result<CheckpointFile> checkpoint();
-  [[nodiscard]] Result<std::vector<Digest>> consistency(std::uint64_t from, std::uint64_t to);
+  /// None if this caller may not see it.
+  [[nodiscard]] Result<std::optional<std::vector<Digest>>> consistency(std::uint64_t from, std::uint64_t to);
   /// The first `width` hashes of a tile of level 0.
   [[nodiscard]] Result<std::vector<Digest>> leaves(std::uint64_t tile, std::uint64_t width);
   /// What they are made of: hashed header ‖ body digest of each. None if the server does not show it to this caller.

@@ -18,12 +18,17 @@ namespace stele::tools {
 namespace {
 
 /// Whether the log goes on from the checkpoint that it shows to a later one. It does where a server shows what
-/// witnesses have cosigned, and proves with what it has signed since.
+/// witnesses have cosigned, and proves with what it has signed since. To a caller that sees no proofs it is enough that
+/// there are so many leaves: the root of all of them is compared later.
 Result<bool> goes_on_to(RemoteLog& log, const Checkpoint& shown, const Checkpoint& later) {
   const auto path = log.consistency(shown.size, later.size);
   if (!path && path.error().kind == ErrorKind::NotFound) return false;  // it is not that long
   if (!path) return path.error();
-  return verify_consistency(shown.size, later.size, *path, shown.root, later.root).has_value();
+  if (*path) return verify_consistency(shown.size, later.size, **path, shown.root, later.root).has_value();
+  const std::uint64_t last = later.size - 1;
+  const auto leaves = log.leaves(last / kTileWidth, last % kTileWidth + 1);
+  if (!leaves && leaves.error().kind != ErrorKind::NotFound) return leaves.error();
+  return leaves.has_value();
 }
 
 /// What the log says of its keys, beginning with one that is trusted.
@@ -86,9 +91,9 @@ class RemoteKeys {
 };
 
 /// Adds what is found of `since` and of how the newer checkpoint continues it, or it the newer one; that becomes
-/// `head`.
+/// `head`, and the other one `on_the_way`: the tree has its root where it is of that size.
 Status verify_since(RemoteLog& log, const RemoteKeys& keys, const CheckpointFile& since, Checkpoint& head,
-                    Findings& findings) {
+                    std::optional<Checkpoint>& on_the_way, Findings& findings) {
   const Checkpoint newest = head;
   const Checkpoint& old = since.checkpoint;
   if (const Status is_signed = api::verify_checkpoint_note(since.note, old, keys.keys_at(old.size)); !is_signed) {
@@ -104,6 +109,7 @@ Status verify_since(RemoteLog& log, const RemoteKeys& keys, const CheckpointFile
     STELE_ASSIGN(const bool goes_on, goes_on_to(log, newest, old));
     if (goes_on) {
       head = old;
+      on_the_way = newest;
       return {};
     }
     findings.add({.verdict = Verdict::RolledBack,
@@ -112,12 +118,13 @@ Status verify_since(RemoteLog& log, const RemoteKeys& keys, const CheckpointFile
                   .position = Position{newest.size}});
     return {};
   }
-  std::vector<Digest> path;
+  on_the_way = old;
+  std::optional<std::vector<Digest>> path(std::in_place);
   if (old.size < newest.size && old.size > 0) {
     STELE_ASSIGN(path, log.consistency(old.size, newest.size));
   }
   const Status continues =
-      old.size == 0 ? Status{} : verify_consistency(old.size, newest.size, path, old.root, newest.root);
+      old.size == 0 || !path ? Status{} : verify_consistency(old.size, newest.size, *path, old.root, newest.root);
   if (!continues) {
     findings.add({.verdict = Verdict::Rewritten,
                   .text = "the log does not continue the checkpoint that was given, of size " +
@@ -161,7 +168,8 @@ Result<RemoteVerification> verify_remote_log(
       }));
   if (seen.cosignatures == 0) seen.notes.emplace_back("the server's checkpoint was not witnessed");
   Checkpoint head = newest;
-  if (since) STELE_TRY(verify_since(log, keys, *since, head, seen.findings));
+  std::optional<Checkpoint> on_the_way;
+  if (since) STELE_TRY(verify_since(log, keys, *since, head, on_the_way, seen.findings));
 
   MerkleFrontier tree;
   bool shows_entries = true;
@@ -173,6 +181,12 @@ Result<RemoteVerification> verify_remote_log(
                          .position = Position{position}});
     }
     tree.append(leaf);
+    if (on_the_way && tree.size() == on_the_way->size && tree.root() != on_the_way->root) {
+      seen.findings.add(
+          {.verdict = Verdict::Rewritten,
+           .text = "the first " + std::to_string(tree.size()) +
+                   " records that the server shows are not those that the checkpoint of that size is of"});
+    }
   };
   while (tree.size() < head.size) {
     const std::uint64_t tile = tree.size() / kTileWidth;

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,7 +50,8 @@ struct VerifyFlags {
     app.add_text("--key", key, "The log's verifier key, as `stele key show` prints it and as it was kept elsewhere")
         .type("VKEY")
         .group("What is trusted");
-    app.add_text("--since", since, "A checkpoint of this log that was kept elsewhere")
+    app.add_text("--since", since,
+                 "A checkpoint of this log that was kept elsewhere, or a file of --anchor: the newest in it")
         .type("FILE")
         .group("What is trusted");
     app.add_switch("--json", json, "The result as JSON").group("Output");
@@ -251,7 +253,7 @@ int verify_command(int argc, const char* const* argv) {
   }
   std::optional<CheckpointFile> since;
   if (!flags.since.empty()) {
-    auto held = read_checkpoint_file(flags.since);
+    auto held = read_kept_checkpoint(flags.since, key ? key->name() : std::string_view());
     if (!held) return wrong_usage(kVerifyCommand, "--since: " + held.error().describe());
     since = std::move(*held);
   }
