@@ -105,6 +105,8 @@ int show_key(int argc, const char* const* argv) {
     if (!keys) return fail_key("show", keys.error());
     announced = std::move(*keys);
   }
+  auto files = place.open(store->get(), api::KeyStore::IfMissing::Fail);
+  if (!files && announced.all().empty()) return fail_key("show", files.error());
   const auto line = [&](const std::string& vkey, const api::LogKey* key) {
     if (format == "table") {
       const std::string until = key != nullptr && key->until ? std::to_string(key->until->value()) : "-";
@@ -123,7 +125,6 @@ int show_key(int argc, const char* const* argv) {
   if (format == "table") put(fmt::format("{:>12} {:>12} {:<9} {}\n", "FROM", "UNTIL", "ENDORSED", "KEY"));
   for (const api::LogKey& key : announced.all()) line(key.verifier.vkey(), &key);
   // One that was made, and that no server has announced yet.
-  auto files = place.open(store->get(), api::KeyStore::IfMissing::Fail);
   if (files) {
     const auto set = files->read();
     if (!set) return fail_key("show", set.error());
@@ -131,8 +132,6 @@ int show_key(int argc, const char* const* argv) {
     if (set->current && (newest == nullptr || newest->verifier != set->current->verifier())) {
       line(set->current->verifier().vkey(), nullptr);
     }
-  } else if (announced.all().empty()) {
-    return fail_key("show", files.error());
   }
   return finish_output("stele key show");
 }
