@@ -26,6 +26,7 @@ DeliveryQueue::DeliveryQueue(const DeliverySettings& settings, DeliveryState sta
     known.place = batch.place;
     if (batch.place == BatchPlace::Front) {
       for (const Position position : batch.positions) front_.emplace(position, number);
+      unread_.insert(batch.positions.begin(), batch.positions.end());
       continue;
     }
     known.events[batch.positions.front()].aggregate_id = batch.aggregate_id;
@@ -70,6 +71,8 @@ void DeliveryQueue::offer(Position position, Timestamp time, std::string_view ag
   STELE_CHECK(position >= read_end_);
   read_end_ = position.next();
   read_time_ = time;
+  pass_over(position);
+  unread_.erase(position);
   if (const auto decided = front_.find(position); decided != front_.end()) {
     const BatchNumber number = decided->second;
     known_.at(number).events.emplace(position, Event{std::string(aggregate_id), time, bytes});
@@ -86,10 +89,15 @@ void DeliveryQueue::examined(Position end, Timestamp time) {
     read_end_ = end;
     read_time_ = time;
   }
-  // What was decided once and is not offered any more does not match any more.
-  for (auto at = front_.begin(); at != front_.end() && at->first < read_end_;) {
-    const auto [position, number] = *at++;
-    if (known_.at(number).events.contains(position)) continue;
+  pass_over(read_end_);
+}
+
+/// What was decided once and is not offered any more does not match any more.
+void DeliveryQueue::pass_over(Position end) {
+  while (!unread_.empty() && *unread_.begin() < end) {
+    const Position position = *unread_.begin();
+    unread_.erase(unread_.begin());
+    const BatchNumber number = front_.at(position);
     settle(number, {position});
     const auto left = state_.batches.find(number);
     if (left != state_.batches.end() && is_whole(number)) due_batches_.emplace(left->second.not_before, number);

@@ -156,6 +156,7 @@ class DeliveryQueue {
   [[nodiscard]] bool is_busy(std::string_view aggregate_id) const { return busy_.contains(aggregate_id); }
   [[nodiscard]] bool is_full() const { return state_.settled.size() >= settings_.settled_max; }
   [[nodiscard]] bool front_was_read() const;
+  void pass_over(Position end);
   [[nodiscard]] bool is_whole(BatchNumber number) const;
   void add_busy(const std::string& aggregate_id);
   void remove_busy(const std::string& aggregate_id);
@@ -201,6 +202,7 @@ class DeliveryQueue {
   Position waited_end_;                    ///< those before have a `since`
   std::map<BatchNumber, Known> known_;     ///< of each batch of the state
   std::map<Position, BatchNumber> front_;  ///< batches of the front by their events that are not settled
+  std::set<Position> unread_;              ///< of those, since a start: what was not offered again yet
   std::set<BatchNumber> under_way_;
   std::set<std::pair<Timestamp, BatchNumber>> due_batches_;  ///< not under way, and all of them is known
   std::set<std::string, std::less<>> held_batches_;          ///< held aggregates that have a batch

@@ -689,4 +689,19 @@ TEST_CASE("DeliveryQueue.WhatMatchesNoMoreIsNotWaitedFor") {
   CHECK(again->positions == std::vector<Position>{Position{1}});
 }
 
+TEST_CASE("DeliveryQueue.WhatMatchesNoMoreKeepsTheWatermarkOfTheNextEventNotBack") {
+  Receiver before;
+  before.offer(0, "a");
+  CHECK(before.take() == Positions{0});
+  DeliveryQueue queue(before.settings, before.queue.state(), 1);
+  queue.offer(Position{3}, {}, "b", 1);
+  const auto attempt = queue.take(before.now);
+  REQUIRE(attempt);
+  CHECK(attempt->positions == std::vector<Position>{Position{3}});
+  queue.delivered(attempt->number, {}, before.now);
+  (void)queue.take_steps();
+  CHECK(queue.state().end == Position{4});
+  CHECK(queue.state().batches.empty());
+}
+
 }  // namespace stele
