@@ -103,6 +103,7 @@ std::string to_json(const SubscriptionEventData& data) {
     json.key("failingSince").plain(format_timestamp(*data.place.failing_since));
   }
   if (data.from_now) json.key("from").plain("now");
+  if (data.replaces) json.key("replaces").string(*data.replaces);
   if (data.definition) {
     json.key("definition").begin_object();
     write_definition(json, *data.definition);
@@ -147,6 +148,8 @@ std::optional<SubscriptionEventData> parse_subscription_event(const Record& reco
     good = std::find(kOthers.begin(), kOthers.end(), event_type) != kOthers.end();
   }
   if (!good) return std::nullopt;
+  std::string_view replaces;
+  if (object["replaces"].get(replaces) == simdjson::SUCCESS) data.replaces = replaces;
   std::string_view from;
   data.from_now = object["from"].get(from) == simdjson::SUCCESS && from == "now";
   return data;

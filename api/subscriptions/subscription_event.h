@@ -46,7 +46,8 @@ struct SubscriptionEventData {
     Position position;
     DeadLetter letter;
   };
-  bool from_now = false;  ///< it begins behind the event itself, and the place is not that
+  bool from_now = false;                  ///< it begins behind the event itself, and the place is not that
+  std::optional<std::string> replaces{};  ///< of a creation: whose dead letters it has from before it begins
   std::vector<Added> added{};
   std::vector<Position> removed{};
 };

@@ -112,21 +112,57 @@ Result<LoggedSubscriptions> read_logged_subscriptions(const ReadView& view) {
   }
 }
 
-Result<std::map<Position, DeadLetter>> read_logged_dead_letters(const ReadView& view,
-                                                                std::string_view subscription_id) {
-  std::map<Position, DeadLetter> letters;
-  STELE_ASSIGN(const std::unique_ptr<EventStream> events,
-               view.query(events_of(aggregate_of(subscription_id), {type::kDeadLetters})));
+namespace {
+
+using DeadLetters = std::map<Position, DeadLetter>;
+
+/// What a subscription has told of its own.
+Status apply_dead_letters(const ReadView& view, const std::string& aggregate_id, DeadLetters& letters) {
+  STELE_ASSIGN(const std::unique_ptr<EventStream> events, view.query(events_of(aggregate_id, {type::kDeadLetters})));
   Record record;
   while (true) {
     STELE_ASSIGN(const bool more, events->next(record));
-    if (!more) return letters;
+    if (!more) return {};
     const auto data = parse_subscription_event(record);
     if (!data) continue;
     for (const SubscriptionEventData::Added& added : data->added)
       letters.insert_or_assign(added.position, added.letter);
     for (const Position position : data->removed) letters.erase(position);
   }
+}
+
+}  // namespace
+
+Result<std::map<Position, DeadLetter>> read_logged_dead_letters(const ReadView& view, std::string_view subscription_id,
+                                                                const std::map<SubscriptionKey, DeliveryState>& kept) {
+  struct Ancestor {
+    std::string aggregate_id;
+    SubscriptionKey key;
+    Position begun;
+  };
+  std::vector<Ancestor> line;  // itself, what it has replaced, what that has replaced …
+  Record record;
+  for (std::optional<std::string> id(subscription_id); id;) {
+    const std::string aggregate_id = aggregate_of(*id);
+    STELE_ASSIGN(const bool created, read_newest(view, aggregate_id, {type::kCreated}, record));
+    const auto creation = created ? parse_subscription_event(record) : std::nullopt;
+    if (!creation) break;
+    const Position position = record.header().position;
+    line.push_back(
+        {aggregate_id, SubscriptionKey{position.value()}, creation->from_now ? position.next() : creation->place.end});
+    id = creation->replaces;
+  }
+  DeadLetters letters;
+  for (auto at = line.rbegin(); at != line.rend(); ++at) {
+    // What lies behind that it delivers itself.
+    letters.erase(letters.lower_bound(at->begun), letters.end());
+    STELE_TRY(apply_dead_letters(view, at->aggregate_id, letters));
+    if (at + 1 == line.rend()) break;
+    if (const auto state = kept.find(at->key); state != kept.end()) {
+      letters.insert(state->second.dead_letters.begin(), state->second.dead_letters.end());
+    }
+  }
+  return letters;
 }
 
 }  // namespace stele::api

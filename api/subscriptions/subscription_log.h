@@ -44,8 +44,9 @@ struct LoggedSubscriptions {
 /// Reads a few events of each, not all.
 [[nodiscard]] Result<LoggedSubscriptions> read_logged_subscriptions(const ReadView& view);
 
-/// All its dead letters, from all its events about them.
-[[nodiscard]] Result<std::map<Position, DeadLetter>> read_logged_dead_letters(const ReadView& view,
-                                                                              std::string_view subscription_id);
+/// All its dead letters, from all its events about them, and those that it has from what it replaced: of that `kept`,
+/// the states of the journal, may know more than the log was told.
+[[nodiscard]] Result<std::map<Position, DeadLetter>> read_logged_dead_letters(
+    const ReadView& view, std::string_view subscription_id, const std::map<SubscriptionKey, DeliveryState>& kept);
 
 }  // namespace stele::api

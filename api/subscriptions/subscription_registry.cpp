@@ -120,8 +120,9 @@ void SubscriptionRegistry::load() {
       }
       std::vector<DeliveryStep> steps{DeliveryBegun{generation, found.place.end, start.state.last_batch}};
       if (is_lost) {
-        auto letters = read_logged_dead_letters(*view, start.definition.id);
+        auto letters = read_logged_dead_letters(*view, start.definition.id, states);
         if (!letters) fail(letters.error());
+        start.letters_untold = true;  // those that the journal alone knew
         for (auto& [position, letter] : *letters) {
           if (start.definition.on_dead_letter == OnDeadLetter::Park) {
             steps.emplace_back(AggregateHeld{letter.aggregate_id, {.from = position.next(), .parked = true}});

@@ -110,6 +110,7 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
   SubscriptionEventData data;
   data.definition = definition;
   data.from_now = !from;
+  data.replaces = request.replaces;
   data.place.end = from.value_or(registry_->store.durable_end());
   std::vector<RecordDraft> drafts;
   drafts.push_back(subscription_draft(definition, type::kCreated, data, by.caller, by.correlation, registry_->clock));
