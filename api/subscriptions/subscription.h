@@ -173,6 +173,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   void apply(std::uint64_t id, AttemptOutcome outcome);  // with the mutex
   void settle_restart();                                 // with the mutex
   [[nodiscard]] Next read(Lane lane);
+  void note_unreadable_log();  // with the mutex
   [[nodiscard]] Next look(Lane lane);
   [[nodiscard]] Next take(Calls& calls);
   [[nodiscard]] Next send(Lane lane);

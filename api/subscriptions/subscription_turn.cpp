@@ -72,7 +72,12 @@ void Subscription::take_mail() {
     durable_seen_ = durable_ticket_;
     journal_failed = std::exchange(journal_failed_, false);
   }
-  if (journal_failed) journal_again_ = after(now(), kTryAgain);
+  if (journal_failed) {
+    const Timestamp time = now();
+    journal_again_ = after(time, kTryAgain);
+    last_error_ = {"state-unwritable", 0, "How far deliveries have come cannot be written; none is begun until it can.",
+                   time};
+  }
   for (auto& [id, outcome] : mail) apply(id, std::move(outcome));
 }
 
@@ -188,14 +193,14 @@ Subscription::Next Subscription::read(Lane lane) {
     std::size_t bytes;
   };
   std::vector<Found> found;
-  std::string trouble;
+  bool unreadable = false;
   ReadBudget budget(shared_.read_limits);
   auto step = EventFollower::Step::Event;
   while (found.size() < room && step == EventFollower::Step::Event) {
     std::shared_ptr<const Record> record;
     const auto next = follower_->next(record, &budget);
     if (!next) {
-      trouble = next.error().describe();
+      unreadable = true;
       break;
     }
     step = *next;
@@ -207,7 +212,7 @@ Subscription::Next Subscription::read(Lane lane) {
   }
   // Where it has read everything, the watermark moves on without matches.
   std::optional<std::pair<Position, Timestamp>> examined;
-  if (trouble.empty() && step != EventFollower::Step::Event) {
+  if (!unreadable && step != EventFollower::Step::Event) {
     const Position end = follower_->examined_end();
     Record newest;
     const Position known = found.empty() ? from : found.back().position.next();
@@ -217,10 +222,7 @@ Subscription::Next Subscription::read(Lane lane) {
   }
 
   const std::lock_guard lock(mutex_);
-  if (!trouble.empty()) {
-    read_again_ = after(now(), kTryAgain);
-    last_error_ = {"log-unreadable", 0, "Events cannot be read from the log.", now()};
-  }
+  if (unreadable) note_unreadable_log();
   if (epoch != epoch_) return Next::Again;  // follower_due_ says that it begins anew
   // What it has passed over may be meant since, and was perhaps stored after whoever set the alias was told so.
   if (aliases_followed_ != alias_changes()) return Next::Again;
@@ -229,6 +231,12 @@ Subscription::Next Subscription::read(Lane lane) {
   at_head_ = step == EventFollower::Step::AtHead;
   if (step == EventFollower::Step::Paused) return Next::Slow;
   return found.size() == room && queue_->room() > 0 ? Next::Again : Next::Rest;
+}
+
+void Subscription::note_unreadable_log() {
+  const Timestamp time = now();
+  read_again_ = after(time, kTryAgain);
+  last_error_ = {"log-unreadable", 0, "Events cannot be read from the log.", time};
 }
 
 // Held aggregates.
@@ -263,7 +271,7 @@ Subscription::Next Subscription::look(Lane lane) {
     }
     const std::lock_guard lock(mutex_);
     if (!found) {
-      read_again_ = after(now(), kTryAgain);
+      note_unreadable_log();
       return Next::Rest;
     }
     if (epoch != epoch_) return Next::Again;

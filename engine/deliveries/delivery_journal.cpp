@@ -435,6 +435,11 @@ Status DeliveryJournal::close() {
   return flushed;
 }
 
+std::string DeliveryJournal::trouble() const {
+  const MutexLock lock(mutex_);
+  return last_ ? std::string() : last_.error().describe();
+}
+
 DeliveryJournal::Metrics DeliveryJournal::metrics() const {
   const MutexLock lock(mutex_);
   return metrics_;

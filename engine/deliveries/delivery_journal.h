@@ -74,6 +74,9 @@ class DeliveryJournal {
   /// flush(), then the end: appended steps are refused (Closed). Idempotent.
   Status close();
 
+  /// Why what waits could not be written last; empty if it could, or nothing has waited since.
+  [[nodiscard]] std::string trouble() const;
+
   struct Metrics {
     std::uint64_t steps = 0, syncs = 0, rewrites = 0, failures = 0, file_bytes = 0;
   };

@@ -52,6 +52,9 @@ StoreHealth StoreImpl::health() const {
     const MutexLock lock(deliveries_mutex_);
     if (deliveries_) {
       for (const std::string& note : deliveries_->notes()) warn(note);
+      if (const std::string trouble = deliveries_->trouble(); health.reason.empty() && !trouble.empty()) {
+        warn("how far deliveries have come cannot be kept, so that none is begun: " + trouble);
+      }
     }
   }
   const auto index = index_->view();

@@ -131,8 +131,10 @@ inline void wait_until(const std::function<bool()>& condition) {
 
 class RoomFixture {
  public:
-  /// `clock` (null = the system's) is what the room goes by, not the store. `notes`, or null, must outlive it.
-  explicit RoomFixture(const Clock* clock = nullptr, const EventNotes* notes = nullptr) {
+  /// `clock` (null = the system's) is what the room goes by, not the store. `notes`, or null, must outlive it, and
+  /// `disk`, on which the store is then, in `/data`.
+  explicit RoomFixture(const Clock* clock = nullptr, const EventNotes* notes = nullptr, FileSystem* disk = nullptr)
+      : disk_(disk) {
     options_.clock = clock;
     options_.notes = notes;
     open();
@@ -141,7 +143,9 @@ class RoomFixture {
 
   void open() {
     StoreOptions store_options;
-    store_options.folder = folder_.path() + "/data";
+    store_options.folder = disk_ != nullptr ? "/data" : folder_.path() + "/data";
+    store_options.file_system = disk_;
+    if (disk_ != nullptr) store_options.scrub_bytes_per_second = 0;  // only what the test has done reads there
     store_options.segment_bytes = 4U << 20;
     auto opened = Store::open(store_options);
     REQUIRE_MESSAGE(opened, opened.error().describe());
@@ -161,13 +165,16 @@ class RoomFixture {
                                                  breaker_told_.push_back((is_open ? "open " : "closed ") + id);
                                                });
   }
-  void close() {
+  void close() { REQUIRE(give_up()); }
+  /// As close(), on a disk that may be gone.
+  [[nodiscard]] Status give_up() {
     room_->begin_shutdown();
     room_.reset();
     scheduler_.reset();
     hub_.reset();
-    REQUIRE(store_->close());
+    Status closed = store_->close();
     store_.reset();
+    return closed;
   }
   void reopen() {
     close();
@@ -277,6 +284,7 @@ class RoomFixture {
 
  private:
   stele::test::TempFolder folder_;
+  FileSystem* const disk_;
   ServiceOptions options_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<EventHub> hub_;
