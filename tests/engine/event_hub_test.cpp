@@ -2,12 +2,20 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <future>
+#include <memory>
 #include <numeric>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "engine/log/log_folder.h"
 #include "tests/support/follow.h"
+#include "tests/support/gated_file_system.h"
 #include "tests/support/sample_store.h"
 #include "tests/support/simulated_file_system.h"
 
@@ -269,4 +277,87 @@ TEST_CASE("EventHub.WhatCannotBeReadIsAnErrorOfThoseWhoAskForItAndSkipsNothing")
   CHECK(none->examined_end() == Position{2});
   fixture.disk.stop_failing();
   CHECK(take_all(*all) == HubFixture::numbers(1, 2));
+}
+
+TEST_CASE("EventHub.ARareTypeCostsWhatItHasAndNotWhatTheLogHas") {
+  constexpr std::uint64_t kEvents = 6'000;
+  const std::vector<std::uint64_t> rare{40, 2'900, 5'990};
+  SimulatedFileSystem disk{1};
+  StoreOptions options = sample_options(disk);
+  options.index_part_records_max = 1'000;
+  const auto store = Store::open(options).value();
+  for (std::uint64_t next = 1; next <= kEvents;) {
+    Proposal list;
+    list.is_list = true;
+    for (std::uint64_t i = 0; i < 100; ++i, ++next) {
+      list.events.push_back(std::move(sample_proposal(next).events.front()));
+      list.events.back().event_type = std::find(rare.begin(), rare.end(), next) == rare.end() ? "Common" : "Rare";
+      list.events.back().seal();
+    }
+    REQUIRE(store->append_and_wait(std::move(list)).kind == AppendOutcome::Kind::Stored);
+  }
+  EventHub hub(*store);
+  // What a follower finds, in how many calls with a budget of their own, and with how many reads of the disk.
+  struct Cost {
+    std::vector<std::uint64_t> found;
+    std::uint64_t calls = 0, reads = 0;
+  };
+  const auto follow = [&](EventQuery query) {
+    Cost cost;
+    const auto follower = hub.follow(std::move(query), [] {});
+    const std::uint64_t before = disk.calls(SimulatedCall::Read);
+    for (std::shared_ptr<const Record> record;;) {
+      ReadBudget budget(ReadLimits{.records = 100, .time = std::chrono::hours{1}});
+      const auto step = follower->next(record, &budget);
+      REQUIRE(step);
+      ++cost.calls;
+      if (*step == Step::Event) cost.found.push_back(record->header().position.value());
+      if (*step == Step::AtHead) break;
+    }
+    CHECK(follower->examined_end() == Position{kEvents + 1});
+    cost.reads = disk.calls(SimulatedCall::Read) - before;
+    return cost;
+  };
+  const Cost of_rare = follow({.event_types = {"Rare"}});
+  CHECK(of_rare.found == rare);
+  CHECK(of_rare.calls <= rare.size() + 2);
+  // The same number of events, which the index does not help to find.
+  const Cost of_all = follow({.from_sequence = SequenceNumber{kEvents}});
+  CHECK(of_all.found.empty());
+  CHECK(of_all.calls >= kEvents / 100);
+  CHECK(of_rare.reads * 20 < of_all.reads);
+}
+
+TEST_CASE("EventHub.OneThatWaitsForADiskHoldsUpNoneAtTheHead") {
+  SimulatedFileSystem disk{1};
+  {
+    const auto store = Store::open(sample_options(disk)).value();
+    append_sample(*store, 1'000);
+    REQUIRE(store->close());
+  }
+  ReadGate gate;
+  GatedFileSystem files(disk, gate, "/log/" + segment_name(SegmentId{1}));
+  const auto store = Store::open(sample_options(files)).value();
+  EventHub hub(*store);
+  WakeBell bell;
+  const auto at_head = hub.follow({.after = Position{1'000}}, [&] { bell.ring(); });
+  REQUIRE(take_all(*at_head).empty());
+
+  const auto behind = hub.follow({}, [] {});
+  gate.close();
+  auto reading = std::async(std::launch::async, [&] { return take_all(*behind); });
+  {
+    struct Opening {
+      ReadGate& gate;
+      ~Opening() { gate.open(); }
+    } opening{gate};
+    gate.await_waiting(1);
+    for (std::uint64_t next = 1'001; next <= 1'020; next += 5) {
+      append_sample(*store, 5);
+      CHECK(take(*at_head, bell, 5) == HubFixture::numbers(next, next + 5));
+    }
+    CHECK(hub.metrics().followers_at_head == 1);
+  }
+  CHECK(reading.get() == HubFixture::numbers(1, 1'021));
+  CHECK(hub.metrics().followers_at_head == 2);
 }
