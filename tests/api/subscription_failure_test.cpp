@@ -371,7 +371,22 @@ TEST_CASE("SubscriptionRoom.AtTheBoundOfHeldAggregatesItStallsAndNothingIsDroppe
   fixture.wait_for_state(id, SubscriptionState::Stalled);
   fixture.append("behind");
   CHECK(fixture.status(id).held_back == bound);
-  REQUIRE(slug_of(fixture.room().drop(id, fixture.room().dead_letters(id, Position{0}, 1).front().position)).empty());
+  CHECK(fixture.status(id).dead_letters == bound);
+  CHECK_FALSE(fixture.status(id).standing.reason.empty());
+  const Position letter = fixture.room().dead_letters(id, Position{0}, 1).front().position;
+  SUBCASE("until a dead letter is dropped") { REQUIRE(slug_of(fixture.room().drop(id, letter)).empty()); }
+  SUBCASE("until a dead letter is delivered after all") {
+    const auto redriven =
+        fixture.room().redrive(id, {.positions = std::vector{letter}}, 0, false, [] { return false; });
+    REQUIRE(slug_of(redriven).empty());
+    // What there is no room for is tried again and again meanwhile.
+    for (sent = fixture.sender.next(); sent.outline() != "m0:1"; sent = fixture.sender.next()) {
+      CHECK(sent.outline() == "one-more:1");
+      sent.answer(500);
+    }
+    CHECK(fixture.status(id).standing.state == SubscriptionState::Stalled);
+    sent.answer(200);
+  }
   std::set<std::string> left{"one-more:1", "behind:1"};
   while (!left.empty()) {
     sent = fixture.sender.next();
