@@ -24,17 +24,14 @@ bool have_common(std::span<const Position> a, std::span<const Position> b) {
   return std::any_of(a.begin(), a.end(), [&](Position each) { return std::binary_search(b.begin(), b.end(), each); });
 }
 
-bool DeliveryTrace::forget_answers(std::span<const Position> events) {
-  bool any = false;
+void DeliveryTrace::forget_answers(std::span<const Position> events) {
   for (TracedAttempt& attempt : attempts_) {
     if (!have_common(attempt.positions, events)) continue;
-    any = true;
     bytes_ -= bytes_of(attempt);
     attempt.detail = {};
     attempt.answer = {};
     bytes_ += bytes_of(attempt);
   }
-  return any;
 }
 
 }  // namespace stele::api

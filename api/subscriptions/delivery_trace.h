@@ -40,8 +40,7 @@ class DeliveryTrace {
 
   void add(TracedAttempt attempt);
   /// Drops what receivers have said about attempts with any of these events (ascending): they may have repeated them.
-  /// True if there was such an attempt.
-  bool forget_answers(std::span<const Position> events);
+  void forget_answers(std::span<const Position> events);
   /// Oldest first.
   [[nodiscard]] const std::deque<TracedAttempt>& attempts() const { return attempts_; }
 

@@ -328,13 +328,12 @@ std::vector<TracedAttempt> Subscription::attempts() const {
 
 void Subscription::forget_answers(std::span<const Position> events) {
   const std::lock_guard lock(mutex_);
-  bool any = trace_.forget_answers(events);
+  trace_.forget_answers(events);
   for (auto& [id, under_way] : under_way_) {
-    if (!have_common(under_way.attempt.positions, events)) continue;
-    under_way.answer_unwanted = true;
-    any = true;
+    if (have_common(under_way.attempt.positions, events)) under_way.answer_unwanted = true;
   }
-  if (any && last_error_) last_error_->detail = {};
+  // Its attempt may have left the trace before.
+  if (last_error_ && have_common(last_error_->positions, events)) last_error_->detail = {};
 }
 
 bool Subscription::may_concern(std::string_view aggregate_id, const std::optional<std::string>& aggregate_type) const {

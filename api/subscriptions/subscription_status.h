@@ -29,6 +29,7 @@ struct SubscriptionStatus {
     int status = 0;
     std::string detail;
     Timestamp time;
+    std::vector<Position> positions{};  ///< of the attempt that it tells of, ascending; empty: of none
   };
   std::optional<LastError> last_error{};
   bool breaker_open = false;         ///< attempts are made now and then only, for the other side is out of order

@@ -109,7 +109,8 @@ void Subscription::apply(std::uint64_t id, AttemptOutcome outcome) {
                        .duration = outcome.duration};
   if (!outcome.delivered || !outcome.refused.empty()) {
     ++failures_;
-    last_error_ = {outcome.delivered ? "refused" : outcome.failure.error, outcome.status, traced.detail, time};
+    last_error_ = {outcome.delivered ? "refused" : outcome.failure.error, outcome.status, traced.detail, time,
+                   traced.positions};
   }
   trace_.add(std::move(traced));
   if (outcome.is_outage && !outcome.delivered) {
