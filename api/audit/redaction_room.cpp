@@ -318,8 +318,8 @@ std::string RedactionRoom::rewrite_by(std::uint64_t rules, Work& work, Redaction
     if (!targets) return in_words(targets.error());
     if (targets->empty()) return {};
     const auto counts = store_.redact(*targets, watch);
+    reach_.forget_answers(seen);  // a call that has failed has done some of it, which are no targets any more
     if (!counts) return in_words(counts.error());
-    reach_.forget_answers(seen);
     const std::lock_guard lock(mutex_);
     RedactionOutcome& outcome = work.status.outcome;
     const std::uint64_t states = std::min(found.client_states - states_before, counts->records);

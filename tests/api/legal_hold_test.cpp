@@ -2,10 +2,18 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "api/json/timestamp.h"
 #include "tests/api/support.h"
+#include "tests/support/forwarding_file_system.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -193,7 +201,10 @@ struct LateHold {
       ++forgettings;
       return [] { return std::vector<std::string>(); };
     };
-    reach.forget_answers = [](std::span<const Position>) {};
+    reach.forget_answers = [this](std::span<const Position> events) {
+      const std::lock_guard lock(answers_mutex);
+      answers_forgotten.insert(events.begin(), events.end());
+    };
     reach.delivered_by = [](const RedactionOrder&) { return std::vector<std::string>(); };
     reach.redis_until = [](Timestamp) { return std::optional<Timestamp>(); };
     reach.kept = [this](const RedactionOrder& order) {
@@ -241,6 +252,8 @@ struct LateHold {
   LegalHolds holds;
   std::function<void(LateHold&)> on_rules;
   std::atomic<int> forgettings{0};
+  std::mutex answers_mutex;
+  std::set<Position> answers_forgotten;  ///< about these events
   std::optional<RedactionRoom> room;
 };
 
@@ -267,6 +280,51 @@ TEST_CASE("LegalHold.ARewriteUnderWayEndsWhenAHoldComes") {
   CHECK(service.get("/v1/events/" + held).at("/redacted") == R"(["data"])");
   // States that were folded while it waited are forgotten as well.
   CHECK(late.forgettings == forgettings + 1);
+}
+
+namespace {
+
+/// Calls back before a segment is written anew.
+class ToldOfRewrites final : public stele::test::ForwardingFileSystem {
+ public:
+  ToldOfRewrites() : ForwardingFileSystem(posix_file_system()) {}
+  [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    if (mode == OpenMode::CreateNew && path.ends_with(".rewritten") && on_rewrite) on_rewrite(++rewrites);
+    return ForwardingFileSystem::open(path, mode);
+  }
+  std::function<void(int)> on_rewrite;
+  int rewrites = 0;
+};
+
+}  // namespace
+
+TEST_CASE("LegalHold.ComesBetweenTwoSegmentsOfARedaction") {
+  ToldOfRewrites files;
+  TestService service({}, &files, {});
+  const std::string large = "\"" + std::string(900'000, 'x') + "\"";
+  const std::string free = stored_event(service, "a", large, R"("userId":"v")");
+  for (int i = 0; i < 6; ++i) stored_event(service, "a", large, R"("userId":"u")");
+  REQUIRE(service.store().metrics().log_segments > 1);
+  const Position first{std::stoull(service.get("/v1/events/" + free).at("/position"))};
+  for (int i = 0; i < 3; ++i) stored_event(service, "b", "1");
+  LateHold late(service);
+  // All events of the first segment are redacted by then.
+  files.on_rewrite = [&](int number) {
+    if (number == 2) late.place();
+  };
+  const std::string id = late.ask(service);
+  const RedactionStatus waiting = late.wait_for(id, RedactionState::Waiting);
+  CHECK(waiting.waiting_for == std::vector<std::string>{"a legal hold: late"});
+  CHECK(waiting.outcome.held > 0);
+  CHECK(waiting.outcome.held < 6);
+  CHECK(service.get("/v1/events/" + free).at("/redacted") == R"(["data"])");
+  // What receivers have said about those that are gone is forgotten already.
+  {
+    const std::lock_guard lock(late.answers_mutex);
+    CHECK(late.answers_forgotten.contains(first));
+  }
+  late.release();
+  CHECK(late.wait_for(id, RedactionState::Completed).outcome.held == 0);
 }
 
 TEST_CASE("LegalHold.IsThereAfterARestartBeforeAnythingIsRedacted") {
