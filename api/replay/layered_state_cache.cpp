@@ -7,9 +7,15 @@ namespace stele::api {
 std::shared_ptr<const CachedState> LayeredStateCache::find(std::string_view aggregate_id, const Digest& handler) {
   auto found = near_.find(aggregate_id, handler);
   if (found != nullptr || far_ == nullptr) return found;
+  const auto before = redactions_ == nullptr ? RedactionNotes::Standing{} : redactions_->standing(aggregate_id);
   found = far_->find(aggregate_id, handler);
   if (found == nullptr || !is_of_this_history(aggregate_id, found->state)) return nullptr;
-  near_.put(aggregate_id, handler, found);
+  const auto keep = [&] { near_.put(aggregate_id, handler, found); };
+  if (redactions_ == nullptr) {
+    keep();
+  } else {
+    (void)redactions_->keep_unless_changed(aggregate_id, before, keep);
+  }
   return found;
 }
 

@@ -4,19 +4,21 @@
 #include <functional>
 #include <memory>
 
+#include "api/records/redaction_notes.h"
 #include "api/replay/state_cache.h"
 #include "engine/store/read_view.h"
 
 namespace stele::api {
 
-/// `near` and `far` must outlive it. `far` may be null.
+/// `near`, `far` and `redactions` must outlive it. `far` may be null, and `redactions`: then there are none.
 class LayeredStateCache final : public StateCache {
  public:
   using Views = std::function<std::shared_ptr<const ReadView>()>;
-  LayeredStateCache(StateCache& near, SharedStateCache* far, Views views)
-      : near_(near), far_(far), views_(std::move(views)) {}
+  LayeredStateCache(StateCache& near, SharedStateCache* far, Views views, const RedactionNotes* redactions)
+      : near_(near), far_(far), views_(std::move(views)), redactions_(redactions) {}
 
-  /// Waits for `far` if it has to be asked.
+  /// Waits for `far` if it has to be asked. What that gives is kept near, unless some of the aggregate was redacted
+  /// meanwhile or is being redacted.
   [[nodiscard]] std::shared_ptr<const CachedState> find(std::string_view aggregate_id, const Digest& handler) override;
   bool put(std::string_view aggregate_id, const Digest& handler, std::shared_ptr<const CachedState> state) override;
 
@@ -28,6 +30,7 @@ class LayeredStateCache final : public StateCache {
   StateCache& near_;
   SharedStateCache* const far_;
   const Views views_;
+  const RedactionNotes* const redactions_;
 };
 
 }  // namespace stele::api

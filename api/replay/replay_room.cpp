@@ -27,7 +27,9 @@ ReplayRoom::ReplayRoom(Store& of, const ServiceOptions& with)
       clock(with.clock ? *with.clock : system_clock()),
       policies({with.replay.snapshot_every_events, static_cast<std::uint32_t>(with.replay.snapshot_keep)}),
       cache(with.replay.state_cache_bytes_max),
-      all_caches(cache, with.shared_states, [&of] { return of.view(); }),
+      all_caches(
+          cache, with.shared_states, [&of] { return of.view(); },
+          with.notes == nullptr ? nullptr : &with.notes->redactions),
       replayer({.views = [&of] { return of.view(); },
                 .scripts = with.scripts,
                 .snapshots = of.snapshots(),
