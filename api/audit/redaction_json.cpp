@@ -46,7 +46,8 @@ std::string redaction_json(const RedactionStatus& status) {
   json.end_object();
   append_copy(json, "exports", "What clients have read, listed or exported.");
   json.end_object();
-  append_copy(json, "deliveries", "What was delivered or published; these subscriptions may have delivered it.");
+  append_copy(json, "deliveries",
+              "What was delivered or published. Of the subscriptions that are not deleted, these may have done so.");
   json.key("subscriptionIds").begin_array();
   for (const std::string& id : outcome.subscription_ids) json.string(id);
   json.end_array().end_object();

@@ -307,6 +307,26 @@ TEST_CASE("Retention.WhatALongerTimeHasSavedOnTheWayGoesWhenThatIsOver") {
   CHECK_FALSE(trial.redactions->swept("$audit/read").retained);
 }
 
+TEST_CASE("Retention.AHoldThatComesOnTheWayKeepsWhatIsNotGoneYet") {
+  TestService service;
+  RetentionTrial trial(service);
+  trial.set(ActionClass::Read, std::chrono::hours{24});
+  trial.act("aggregate.show", "read held");
+  trial.act("events.query", "read free");
+  trial.clock.wall += 2 * kDay;
+  int asked = 0;
+  trial.on_kept = [&] {
+    if (++asked == 2) trial.hold_actions("suit", "aggregate.show");
+  };
+  trial.look();
+  trial.on_kept = nullptr;
+  CHECK(times_in(service.bytes_in_folder(), "read free") == 0);
+  CHECK(times_in(service.bytes_in_folder(), "read held") == 1);
+  trial.release("suit");
+  trial.look();
+  CHECK(times_in(service.bytes_in_folder(), "read held") == 0);
+}
+
 TEST_CASE("Retention.IsSeenToByItselfAndARequestDoesNotGoBelowTheMinimum") {
   stele::test::FakeClock clock;
   clock.wall = system_clock().now().micros;

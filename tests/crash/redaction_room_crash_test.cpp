@@ -4,14 +4,23 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "api/service.h"
 #include "engine/audit/checkpoint.h"
 #include "engine/verify/log_verifier.h"
 #include "tests/api/fake_scripts.h"
 #include "tests/api/support.h"
 #include "tests/support/environment.h"
 #include "tests/support/sample_store.h"
+#include "tests/support/simulated_file_system.h"
 #include "tests/support/text_forms.h"
 #include "tools/offline/log_trust.h"
 

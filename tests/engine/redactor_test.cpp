@@ -242,6 +242,33 @@ TEST_CASE("Redactor.OpeningGoesOnBehindTheReplayPointOfARewrittenSegment") {
   trial.model.check(*trial.store);
 }
 
+// What opening does to the disk does not depend on what was redacted, nor on how much stands before the replay point.
+TEST_CASE("Redactor.OpeningReadsNoMoreBecauseTheFirstSegmentWasRewritten") {
+  const auto calls_of_opening = [](Redaction& trial) {
+    REQUIRE(trial.store->close());
+    trial.store.reset();
+    const auto calls = [&] { return trial.disk.calls(SimulatedCall::Read); };
+    const std::uint64_t before = calls();
+    trial.open();
+    const std::uint64_t opened = calls();
+    CHECK(trial.store->recovery().replayed < 16);
+    return opened - before;
+  };
+  for (const std::uint64_t events : {62, 400}) {
+    for (const bool redacted : {false, true}) {
+      CAPTURE(events);
+      CAPTURE(redacted);
+      Redaction trial(events);
+      const std::uint64_t before = calls_of_opening(trial);
+      if (redacted) {
+        (void)trial.redact({{Position{1}, kAll}, {Position{10}, kData}, {Position{15}, kAll}});
+        CHECK(calls_of_opening(trial) == before);
+      }
+      trial.model.check(*trial.store);
+    }
+  }
+}
+
 TEST_CASE("Redactor.AReaderGoesOnWithWhatItHasBegun") {
   Redaction trial(60);
   RedactionModel before = trial.model;
