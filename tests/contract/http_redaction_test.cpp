@@ -1,13 +1,13 @@
 // A body that was redacted is nowhere: not in the data folder and not in any file that the server has open, as it was
-// stored, escaped or in Base64; also if the server is killed on the way.
+// stored, escaped or in Base64.
 
 #include <doctest/doctest.h>
+#include <sys/types.h>
 
-#include <chrono>
+#include <filesystem>
 #include <fstream>
-#include <random>
+#include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/contract/redaction_server.h"
@@ -104,28 +104,46 @@ TEST_CASE("HttpRedaction.ProofsFromBeforeAndAfterHold") {
   CHECK_MESSAGE(continues.exit_code == 0, continues.err);
 }
 
-TEST_CASE("HttpRedaction.WhatIsKilledOnTheWayIsFinishedAfterTheRestart") {
-  RedactionServer api;
-  std::mt19937 random(20);
-  std::vector<std::string> secrets;
-  for (int round = 0; round < 8; ++round) {
-    CAPTURE(round);
-    const std::string aggregate = "a" + std::to_string(round);
-    secrets.push_back(secret_text(aggregate));
-    for (int i = 0; i < 120; ++i)
-      append_secret(api, aggregate, secrets.back() + std::to_string(i) + std::string(400, '-'));
-    const std::string location = ask_redaction(api, "/v1/aggregates/" + aggregate + "/redact");
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 20'000));
-    api.kill_and_restart();
-    (void)wait_completed(api, location);
-    check_nowhere(api, secrets);
-    const Json list(api.client().get("/v1/events?aggregateId=" + aggregate + "&limit=1000").body);
-    REQUIRE(list.list("/events").size() == 120);
-    for (const Json& event : list.list("/events")) {
-      REQUIRE(event.has("/redacted/0"));
-      REQUIRE(event.has("/redaction/position"));
+namespace {
+
+/// The processes that a server has started.
+std::set<std::string> children_of(pid_t pid) {
+  std::set<std::string> children;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream in(entry.path() / "status");
+    for (std::string line; std::getline(in, line);) {
+      if (line == "PPid:\t" + std::to_string(pid)) children.insert(entry.path().filename());
     }
   }
+  return children;
+}
+
+}  // namespace
+
+TEST_CASE("HttpRedaction.ProcessesThatHaveFoldedABodyAreGone") {
+  // One alone, so that it is known which has folded it.
+  RedactionServer api({}, {"--segment-size", "64KiB", "--handler-workers", "1"});
+  const std::string secret = secret_text("in a worker");
+  HttpClient client = api.client();
+  const std::string script =
+      "(() => { const seen = []; return ({ Tested: (state, event) => { seen.push(event.data.note); state.last = "
+      "event.data.note }, $redacted: (state) => { state.gone = true } }) })()";
+  const HttpResponse handler =
+      client.request("PUT", "/v1/handlers/Kept", script, {{"Content-Type", "text/javascript"}});
+  REQUIRE_MESSAGE(handler.status == 201, handler.body);
+  const HttpResponse stored = client.post(
+      "/v1/events", event_json("a", "Tested", R"({"note":)" + json_text(secret) + "}", R"(,"aggregateType":"Kept")"));
+  REQUIRE_MESSAGE(stored.status == 201, stored.body);
+  REQUIRE(Json(client.post("/v1/events/replay/a", "{}").body).text("/state/last") == secret);
+  const std::set<std::string> before = children_of(api.server().pid());
+  REQUIRE(before.size() == 1);
+  const std::string id = Json(stored.body).text("/eventId");
+  (void)wait_completed(api, ask_redaction(api, "/v1/events/" + id + "/redact"));
+  for (const std::string& child : children_of(api.server().pid())) CHECK_FALSE(before.contains(child));
+  const Json replayed(client.post("/v1/events/replay/a", "{}").body);
+  CHECK_FALSE(replayed.has("/state/last"));
+  CHECK(replayed.at("/state/gone").minified() == "true");
+  check_nowhere(api, {secret});
 }
 
 TEST_CASE("HttpRedaction.StatesInRedisAreDeletedOrWaitedFor") {

@@ -12,4 +12,6 @@ std::string sandbox_probe() { return STELE_SANDBOX_PROBE; }
 
 std::string shifted_clock() { return STELE_SHIFTED_CLOCK; }
 
+std::string killed_at_call() { return STELE_KILLED_AT_CALL; }
+
 }  // namespace stele::tests

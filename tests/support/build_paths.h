@@ -18,5 +18,7 @@ std::string clients_folder();
 std::string sandbox_probe();
 /// tests/preload/shifted_clock, to be loaded by LD_PRELOAD.
 std::string shifted_clock();
+/// tests/preload/killed_at_call, the same way.
+std::string killed_at_call();
 
 }  // namespace stele::tests
