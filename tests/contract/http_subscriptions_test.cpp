@@ -391,8 +391,8 @@ TEST_CASE("HttpSubscriptions.AReceiverThatDemandsACertificateIsShownOne") {
   api.kill_and_restart();
   HttpClient again = api.client();
   const std::string second = append(again, event_json("m/1")).text("/eventId");
-  body = Json(inbox.next().body);
-  CHECK(body.text("/events/0/eventId") == second);
+  // The first may come once more: that it was delivered need not have been durable.
+  while (!contains(body.minified(), second)) body = Json(inbox.next().body);
 }
 
 TEST_CASE("HttpSubscriptions.APulledEventIsPutOffGivenAgainAndGivenUp") {
