@@ -30,7 +30,8 @@ Timestamp plus(Timestamp time, std::chrono::milliseconds delay) {
 }  // namespace
 
 Subscription::Subscription(const SubscriptionShared& shared, Start start)
-    : shared_(shared),
+    : life_(shared.lives),
+      shared_(shared),
       key_(start.key),
       definition_(std::move(start.definition)),
       standing_(std::move(start.standing)),

@@ -56,6 +56,7 @@ struct SubscriptionShared {
   const SubscriptionLimits& limits;
   const BreakerTold& breaker_told;  ///< or none
   const EventNotes* notes{};        ///< or null
+  std::shared_ptr<void> lives{};    ///< each subscription has a share of it for as long as it is there
 };
 
 /// Thread-safe.
@@ -211,6 +212,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   void answered(Mail& mail) noexcept;
   [[nodiscard]] Timestamp now() const { return shared_.clock.now(); }
 
+  const std::shared_ptr<void> life_;  // the last to go
   const SubscriptionShared& shared_;
   const SubscriptionKey key_;
 

@@ -1,7 +1,11 @@
 #include "api/subscriptions/subscription_registry.h"
 
 #include <algorithm>
+#include <future>
+#include <map>
+#include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "api/access/authenticator.h"
@@ -31,8 +35,11 @@ bool is_of_log(const DeliveryState& state, Position end) {
 Status SubscriptionRegistry::open_journal() {
   if (shared) return {};
   STELE_ASSIGN(DeliveryJournal* const journal, store.deliveries());
+  const auto none_left = std::make_shared<std::promise<void>>();
+  std::shared_ptr<void> lives(nullptr, [none_left](void*) { none_left->set_value(); });
+  none_left_ = none_left->get_future();
   shared.emplace(SubscriptionShared{store, hub, *journal, threads, scheduler, clock, options.read_limits,
-                                    options.subscriptions.limits, breaker_told, options.notes});
+                                    options.subscriptions.limits, breaker_told, options.notes, std::move(lives)});
   return {};
 }
 
@@ -271,6 +278,17 @@ void SubscriptionRegistry::stop() {
   for (const SubscriptionPtr& subscription : everyone()) subscription->end(Subscription::End::Shutdown);
   // From here on nothing is asked of the scheduler.
   threads.stop();
+}
+
+void SubscriptionRegistry::release() {
+  {
+    std::map<std::string, SubscriptionPtr, std::less<>> left;
+    const std::unique_lock lock(mutex);
+    left.swap(all);
+  }
+  if (!shared) return;
+  shared->lives.reset();
+  none_left_.wait();
 }
 
 }  // namespace stele::api

@@ -1,6 +1,7 @@
 #pragma once
 // The subscriptions that there are: read from the log at the start, kept, ended; and what they are made of.
 
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,6 +50,9 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
   void watch_owners();
   /// Nothing more is delivered; who waits is answered. Idempotent.
   void stop();
+  /// After stop(), once nobody asks for any: waits until none is left. What tells them of answers, of timers and of
+  /// what is durable runs on threads of others, and can have one for a moment yet.
+  void release();
 
   [[nodiscard]] SubscriptionPtr find(std::string_view id) const {
     const std::shared_lock lock(mutex);
@@ -102,6 +106,7 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
  private:
   void check_owners();
 
+  std::future<void> none_left_;  ///< of `shared`
   std::mutex stopping_mutex_;
   bool stopping_ = false;
 };

@@ -55,7 +55,10 @@ SubscriptionRoom::SubscriptionRoom(Store& store, EventHub& hub, Scheduler& sched
   registry_->watch_owners();
 }
 
-SubscriptionRoom::~SubscriptionRoom() { registry_->stop(); }
+SubscriptionRoom::~SubscriptionRoom() {
+  registry_->stop();
+  registry_->release();
+}
 
 void SubscriptionRoom::begin_shutdown() { registry_->stop(); }
 
