@@ -422,9 +422,10 @@ Subscription::Next Subscription::tell_log(Lane lane) {
   SubscriptionDefinition definition;
   std::size_t added = 0;
   std::size_t removed = 0;
+  Timestamp time;
   {
     const std::lock_guard lock(mutex_);
-    const Timestamp time = now();
+    time = now();
     if (log_again_ > time || ended_) return Next::Rest;
     if (standing_untold_ && after(standing_told_, kTellStateEvery) <= time) {
       type = subscription_event::kStateChanged;
@@ -443,17 +444,17 @@ Subscription::Next Subscription::tell_log(Lane lane) {
     }
     if (lane == Lane::Quick) return Next::Slow;
     data.place = place_locked();
+    place_untold_ = false;  // what changes from here on is told next time
     definition = definition_;
   }
   const auto told = append_subscription_event(shared_.store, definition, type, data, Caller(), {}, shared_.clock);
   const std::lock_guard lock(mutex_);
-  const Timestamp time = now();
   if (!std::holds_alternative<OwnEventPlace>(told)) {
-    log_again_ = after(time, std::chrono::seconds(5));
+    place_untold_ = true;
+    log_again_ = after(now(), std::chrono::seconds(5));
     return Next::Rest;
   }
   place_told_ = time;
-  place_untold_ = false;
   if (type == subscription_event::kStateChanged) {
     // If it has changed meanwhile, the log has that, perhaps before this.
     standing_untold_ = standing_.since != data.standing->since;
