@@ -53,7 +53,7 @@ struct SystemResolver::State {
   Mutex mutex;
   NameQuestions questions GUARDED_BY(mutex);
 
-  /// A thread for each name that may be asked for now.
+  /// A thread for each name whose turn it is.
   static void begin(const std::shared_ptr<State>& state) REQUIRES(state->mutex) {
     while (const auto host = state->questions.next(Clock::now())) {
       try {

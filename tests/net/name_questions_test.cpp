@@ -28,7 +28,7 @@ struct Asked {
     for (int i = 0; i < names; ++i) REQUIRE(add(owner, owner + std::to_string(i)));
   }
   std::optional<std::string> next() { return questions.next(now); }
-  /// Everything that may be asked for now.
+  /// Everything whose turn it is.
   std::vector<std::string> all() {
     std::vector<std::string> hosts;
     while (const auto host = next()) hosts.push_back(*host);
