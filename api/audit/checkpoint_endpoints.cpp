@@ -39,12 +39,10 @@ std::vector<Endpoint> CheckpointEndpoints::endpoints() {
 }
 
 void CheckpointEndpoints::checkpoint(const CallPtr& call) const {
+  const bool waits = keeper_ != nullptr && keeper_->waits_for_tree();  // asked first: it ends when one is published
   const auto newest = witnesses_ != nullptr ? witnesses_->newest() : nullptr;
   if (newest == nullptr) {
-    // What was signed before the start is shown again once the tree tells that it is one of this log.
-    const TreeProgress progress = store_.tree().progress();
-    const bool is_soon = witnesses_ != nullptr && progress.rebuilding;
-    return call->fail(is_soon ? tree_rebuilding(progress) : nothing_signed(witnesses_ != nullptr));
+    return call->fail(waits ? tree_rebuilding(store_.tree().progress()) : nothing_signed(keeper_ != nullptr));
   }
   Response response;
   response.content_type = kTextType;

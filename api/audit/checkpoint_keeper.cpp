@@ -10,6 +10,7 @@ namespace stele::api {
 namespace {
 
 constexpr std::int64_t kThinEveryMicros = 3'600'000'000;
+constexpr std::chrono::milliseconds kTreeWaitInterval{50};
 
 Error no_checkpoints(std::string message) {
   return Error{.kind = ErrorKind::InvalidArgument, .message = std::move(message)};
@@ -39,7 +40,10 @@ void CheckpointKeeper::run() {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      if (stopped_.wait_for(lock, settings_.interval, [this] { return stop_; })) break;
+      const std::chrono::microseconds interval =
+          waits_for_tree_ ? std::min<std::chrono::microseconds>(settings_.interval, kTreeWaitInterval)
+                          : settings_.interval;
+      if (stopped_.wait_for(lock, interval, [this] { return stop_; })) break;
     }
     work();
   }
@@ -51,18 +55,28 @@ std::shared_ptr<const PublishedCheckpoint> CheckpointKeeper::newest() const {
   return newest_;
 }
 
+bool CheckpointKeeper::waits_for_tree() const {
+  const std::lock_guard lock(mutex_);
+  return waits_for_tree_;
+}
+
 std::vector<LogKey> CheckpointKeeper::keys() const {
   const std::lock_guard lock(mutex_);
   return keys_.all();
 }
 
 void CheckpointKeeper::work() {
-  Status done = look_for_keys();
-  if (done) done = retire_old_keys();
-  if (done) done = check_last_signed();
-  if (done) done = sign();
+  const Status done = round();
   const std::lock_guard lock(mutex_);
   trouble_ = done ? std::string() : done.error().describe();
+  waits_for_tree_ = !done && done.error().kind == ErrorKind::NotReady && !last_is_checked_;
+}
+
+Status CheckpointKeeper::round() {
+  STELE_TRY(look_for_keys());
+  STELE_TRY(retire_old_keys());
+  STELE_TRY(check_last_signed());
+  return sign();
 }
 
 Status CheckpointKeeper::announce(const RecordDraft& event) {

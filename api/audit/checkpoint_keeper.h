@@ -36,6 +36,9 @@ class CheckpointKeeper {
 
   /// The newest one; null before the first. Any thread.
   [[nodiscard]] std::shared_ptr<const PublishedCheckpoint> newest() const;
+  /// What was signed before the start is not published yet: the tree cannot tell yet that it is one of this log. Any
+  /// thread.
+  [[nodiscard]] bool waits_for_tree() const;
   /// Steps on to the size of each checkpoint that is published. Lives as long as the keeper.
   [[nodiscard]] DurableFeed& covered() { return covered_; }
   [[nodiscard]] std::vector<LogKey> keys() const;
@@ -50,6 +53,7 @@ class CheckpointKeeper {
 
  private:
   void run();
+  [[nodiscard]] Status round();
   [[nodiscard]] Status look_for_keys();
   [[nodiscard]] Status announce(const RecordDraft& event);
   [[nodiscard]] Status retire_old_keys();
@@ -73,7 +77,8 @@ class CheckpointKeeper {
   std::condition_variable stopped_;
   LogKeys keys_;
   std::shared_ptr<const PublishedCheckpoint> newest_;
-  std::string trouble_;       ///< why nothing is signed; empty if it is
+  std::string trouble_;  ///< why nothing is signed; empty if it is
+  bool waits_for_tree_ = false;
   std::uint64_t signed_ = 0;  ///< by this process
   bool stop_ = false;
   DurableFeed covered_;

@@ -45,11 +45,9 @@ void EventProver::begin_shutdown() {
 }
 
 std::variant<EventProver::Inclusion, Problem> EventProver::find_inclusion(Position position) {
+  const bool waits = keeper_.waits_for_tree();  // asked first: it ends when one is published
   auto checkpoint = keeper_.newest();
-  if (!checkpoint) {
-    // After a start the last one that was signed is shown once the tree tells that it is one of this log.
-    if (const TreeProgress progress = store_.tree().progress(); progress.rebuilding) return tree_rebuilding(progress);
-  }
+  if (!checkpoint && waits) return tree_rebuilding(store_.tree().progress());
   if (!checkpoint || checkpoint->checkpoint.size <= position.value()) {
     return Problem("not-yet-covered", "No signed checkpoint covers the event yet.").header("Retry-After", "1");
   }

@@ -109,6 +109,8 @@ void Witnesses::work() {
 std::shared_ptr<const PublishedCheckpoint> Witnesses::newest() const {
   if (witnesses_.empty()) return keeper_.newest();
   const std::lock_guard lock(mutex_);
+  // Before the first round: the one that it will be about, or what came before that.
+  if (shown_ == nullptr) shown_ = keeper_.newest();
   return shown_;
 }
 
@@ -125,7 +127,6 @@ void Witnesses::begin_round() {
     checkpoint_ = newest->checkpoint;
   }
   round_is_over_ = false;
-  if (shown_ == nullptr) show(note_, checkpoint_);
   for (std::size_t i = 0; i < witnesses_.size(); ++i) {
     Known& witness = *witnesses_[i];
     if (witness.busy) continue;
@@ -154,6 +155,7 @@ void Witnesses::end_round() {
 void Witnesses::show(const SignedNote& note, const Checkpoint& checkpoint) {
   auto shown = std::make_shared<const PublishedCheckpoint>(PublishedCheckpoint{checkpoint, format_note(note)});
   const std::lock_guard lock(mutex_);
+  if (shown_ != nullptr && shown_->checkpoint.size > checkpoint.size) return;
   shown_ = std::move(shown);
 }
 

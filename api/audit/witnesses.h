@@ -102,7 +102,7 @@ class Witnesses {
 
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Known>> witnesses_;
-  std::shared_ptr<const PublishedCheckpoint> shown_;
+  mutable std::shared_ptr<const PublishedCheckpoint> shown_;
   std::thread thread_;  // last: it uses all of the above
 };
 

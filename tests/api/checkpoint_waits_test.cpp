@@ -246,4 +246,28 @@ TEST_CASE("CheckpointWaits.WhileTheTreeIsMadeAgainItIsSaidHowFarItIs") {
   CHECK(service.send(Method::Post, "/v1/events?wait=checkpoint", event("a"), kAsJson).at("/proof/index") != "none");
 }
 
+TEST_CASE("CheckpointWaits.TheLastCheckpointIsShownAsSoonAsTheTreeIsThere") {
+  const stele::test::TempFolder keys;
+  ReadGate gate;
+  GatedWrites files(posix_file_system(), gate, "/tiles/0.tiles", ByteOffset{65});
+  gate.close();
+  ServiceOptions options = signing_often(keys);
+  options.checkpoints.interval = std::chrono::hours{1};
+  SignedWithoutTiles filled{options.checkpoints, {}};
+  TestService service(std::move(options), &files, std::ref(filled), true);
+  const LetGo let_go{gate};
+  gate.await_waiting(1);
+  CHECK(service.get("/log/checkpoint").slug() == "tree-rebuilding");
+
+  gate.open();
+  Answer shown;
+  REQUIRE(stele::tests::eventually([&] {
+    shown = service.get("/log/checkpoint");
+    // Never that there is none.
+    return shown.slug() != "tree-rebuilding";
+  }));
+  CHECK(shown.status == 200);
+  CHECK(signed_size(service) >= parse_checkpoint(parse_note(filled.note)->text)->size);
+}
+
 }  // namespace stele::api::test

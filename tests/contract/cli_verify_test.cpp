@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -148,6 +149,34 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.TheFolderAndWhatTheServerShowsHold") {
   CHECK(contains(shown.at("/notes").minified(), "the server's checkpoint was not witnessed"));
   CHECK(contains(run({"verify", "--key", key}).out, "by no witness\n"));
   CHECK(contains(get_json(client, "/readyz").text("/checkpointCaveat"), "no checkpoint leaves this server"));
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "Verify.AServerThatIsBusyIsAskedAgain") {
+  Relay relay(api.server().port());
+  std::set<std::string> asked;
+  const auto busy_at_first = [&](const std::string& target, HttpResponse& answer) {
+    const bool lists = target.starts_with("/v1/events?aggregateId=mission");
+    if (!lists && asked.insert(target).second) answer = {.status = 503, .headers = {}, .body = {}};
+  };
+  relay.change(busy_at_first);
+  const std::string key = vkey();
+  const std::string since = keep_checkpoint("since");
+  const std::vector<std::string> verifying{"verify", "--url", relay.url(), "--key", key, "--since", since};
+  CHECK(run(verifying).exit_code == 0);
+  CHECK(asked.size() > 3);
+  asked.clear();
+  std::vector<std::string> at_once = verifying;
+  at_once.insert(at_once.end(), {"--retry-for", "0"});
+  const ProcessResult given_up = run(at_once);
+  CHECK(given_up.exit_code == 1);
+  CHECK(given_up.err.find("503") != std::string::npos);
+
+  asked.clear();
+  const std::string bundle = folder.file("bundle");
+  const std::vector<std::string> bundling{"audit",       "bundle",    "--url", relay.url(),
+                                          "--aggregate", "mission/1", "-o",    bundle};
+  CHECK(run(bundling).exit_code == 0);
+  CHECK(run({"verify-bundle", bundle, "--key", key}).exit_code == 0);
 }
 
 TEST_CASE_FIXTURE(AuditedServer, "Verify.AnotherKeyAndAForgedCheckpointAreFound") {

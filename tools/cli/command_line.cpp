@@ -394,6 +394,12 @@ void CommandLine::add_url(std::string& to) {
       .group("Server");
 }
 
+void CommandLine::add_retry_for(std::chrono::microseconds& to) {
+  add_duration("--retry-for", to, std::chrono::microseconds{0}, std::chrono::hours{24},
+               "How long to keep trying when the server is away or busy")
+      .group("Server");
+}
+
 void CommandLine::add_tls(net::ClientTlsFiles& to) {
   const auto file = [this](const char* flag, std::string& path, const char* help) {
     return add_text(flag, path, help).type("FILE").environment(environment_name(flag + 2)).group("Server");

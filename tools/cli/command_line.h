@@ -85,6 +85,8 @@ class CommandLine {
 
   /// `--url`, or STELE_URL.
   void add_url(std::string& to);
+  /// `--retry-for`.
+  void add_retry_for(std::chrono::microseconds& to);
   /// `--ca`, `--client-cert` and `--client-key`, or STELE_CA, STELE_CLIENT_CERT and STELE_CLIENT_KEY.
   void add_tls(net::ClientTlsFiles& to);
 

@@ -39,7 +39,7 @@ std::string tile_path(std::uint64_t index, std::uint64_t width) {
 Result<HttpResponse> RemoteLog::get(std::string target) {
   HttpRequest request;
   request.target = std::move(target);
-  STELE_ASSIGN(HttpResponse response, client_.send(request));
+  STELE_ASSIGN(HttpResponse response, server_.send(request));
   if (response.status != 200) return refused(request.target, response);
   return response;
 }
@@ -48,7 +48,7 @@ Result<std::optional<std::string>> RemoteLog::get_if_shown(std::string target) {
   using Found = std::optional<std::string>;
   HttpRequest request;
   request.target = std::move(target);
-  STELE_ASSIGN(HttpResponse response, client_.send(request));
+  STELE_ASSIGN(HttpResponse response, server_.send(request));
   if (response.status == 401 || response.status == 403) return Found{};
   if (response.status == 200) return Found(std::move(response.body));
   return refused(request.target, response);

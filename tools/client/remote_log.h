@@ -12,6 +12,7 @@
 #include "engine/base/result.h"
 #include "tools/client/http_client.h"
 #include "tools/client/note_file.h"
+#include "tools/client/retry.h"
 
 namespace stele::tools {
 
@@ -22,7 +23,7 @@ namespace stele::tools {
 /// that is none.
 class RemoteLog {
  public:
-  explicit RemoteLog(HttpClient& client) : client_(client) {}
+  explicit RemoteLog(RetryingSender& server) : server_(server) {}
 
   [[nodiscard]] Result<CheckpointFile> checkpoint();
   /// None if this caller may not see it.
@@ -40,7 +41,7 @@ class RemoteLog {
   /// The body; none if the caller may not see it.
   [[nodiscard]] Result<std::optional<std::string>> get_if_shown(std::string target);
 
-  HttpClient& client_;
+  RetryingSender& server_;
 };
 
 }  // namespace stele::tools

@@ -1,5 +1,6 @@
 #include "tools/commands/audit_bundle.h"
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -19,6 +20,7 @@
 #include "tools/client/line_reader.h"
 #include "tools/client/problem.h"
 #include "tools/client/remote_log.h"
+#include "tools/client/retry.h"
 #include "tools/client/server_flags.h"
 #include "tools/offline/folder_bundle.h"
 
@@ -36,6 +38,7 @@ struct BundleFlags {
   std::string from;
   std::string to;
   std::string file;
+  std::chrono::microseconds retry_for{std::chrono::seconds{30}};
 
   void declare(CommandLine& app) {
     app.add_text("--aggregate", aggregate, "All events of this aggregate").type("ID").group("Which events");
@@ -43,6 +46,7 @@ struct BundleFlags {
     app.add_text("--to", to, "Stored before this time").type("TIME").group("Which events");
     app.add_text("--output,-o", file, "The file to write; one that is there is replaced").type("FILE").required();
     server.declare(app);
+    app.add_retry_for(retry_for);
     app.add_text("--data", data,
                  "Read this data folder instead of asking a server; nothing in it is changed, and a server may use it")
         .type("DIR")
@@ -85,7 +89,10 @@ class BundleFile {
 class ServerBundle {
  public:
   ServerBundle(const BundleFlags& flags, HttpClient& listing, HttpClient& proving, BundleFile& to)
-      : flags_(flags), listing_(listing), proving_(proving), to_(to) {}
+      : flags_(flags),
+        listing_(listing),
+        proving_(proving, flags.retry_for, [](const std::string& words) { say("{}: {}\n", kBundleCommand, words); }),
+        to_(to) {}
 
   Status run() {
     STELE_TRY(write_head());
@@ -147,7 +154,7 @@ class ServerBundle {
 
   const BundleFlags& flags_;
   HttpClient& listing_;
-  HttpClient& proving_;
+  RetryingSender proving_;
   BundleFile& to_;
   std::string rest_;
   Status failure_;

@@ -25,9 +25,7 @@ struct ImportFlags {
     app.add_url(url);
     app.add_tls(tls);
     credentials.declare(app);
-    app.add_duration("--retry-for", import.retry_for, std::chrono::microseconds{0}, std::chrono::hours{24},
-                     "How long to keep trying when the server is away or busy")
-        .group("Server");
+    app.add_retry_for(import.retry_for);
     app.add_number("--batch", import.batch_lines, 1, 10'000, "Lines a request; each request is one atomic commit")
         .group("Import");
     app.add_bytes("--line-size-max", line_bytes_max, {1024, 16U << 20}, "A longer line is reported and skipped")

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "tools/client/note_file.h"
 #include "tools/client/remote_log.h"
 #include "tools/client/remote_verifier.h"
+#include "tools/client/retry.h"
 #include "tools/client/server_flags.h"
 #include "tools/offline/log_trust.h"
 
@@ -40,6 +42,7 @@ struct VerifyFlags {
   std::string since;
   bool json = false;
   bool quiet = false;
+  std::chrono::microseconds retry_for{std::chrono::seconds{30}};
 
   void declare(CommandLine& app) {
     app.add_text(
@@ -47,6 +50,7 @@ struct VerifyFlags {
         "A data folder, of which log, tiles and checkpoints are verified; nothing in it is changed, and a server may "
         "use it. Without one: what the server at --url shows, for which --key is needed");
     server.declare(app);
+    app.add_retry_for(retry_for);
     app.add_text("--key", key, "The log's verifier key, as `stele key show` prints it and as it was kept elsewhere")
         .type("VKEY")
         .group("What is trusted");
@@ -216,8 +220,12 @@ int verify_server(const VerifyFlags& flags, const std::optional<NoteVerifier>& k
     return wrong_usage(kVerifyCommand, "a server is verified by a key that is trusted: give --key, or a folder");
   const auto client = flags.server.client();
   if (!client) return wrong_usage(kVerifyCommand, client.error().describe());
-  RemoteLog log(**client);
   Progress progress(flags.quiet ? Progress::Mode::Quiet : Progress::mode_for_stderr());
+  RetryingSender server(**client, flags.retry_for, [&](const std::string& words) {
+    progress.clear();
+    say("{}: {}\n", kVerifyCommand, words);
+  });
+  RemoteLog log(server);
   auto seen = verify_remote_log(log, *key, since, [&](std::uint64_t records, std::uint64_t size) {
     progress.update({.events = records, .bytes = records, .bytes_total = size});
   });
