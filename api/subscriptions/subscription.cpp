@@ -254,6 +254,11 @@ SubscriptionStanding Subscription::standing() const {
   return standing_;
 }
 
+std::optional<SubscriptionStanding> Subscription::untold_standing() const {
+  const std::lock_guard lock(mutex_);
+  return standing_untold_ ? std::optional(standing_) : std::nullopt;
+}
+
 SubscriptionPlace Subscription::place() const {
   const std::lock_guard lock(mutex_);
   return place_locked();

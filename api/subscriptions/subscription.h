@@ -91,6 +91,8 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] SubscriptionKey key() const { return key_; }
   [[nodiscard]] SubscriptionDefinition definition() const;
   [[nodiscard]] SubscriptionStanding standing() const;
+  /// What it has come to by itself and the log does not know.
+  [[nodiscard]] std::optional<SubscriptionStanding> untold_standing() const;
   /// For the log: everything before it is done or a dead letter, and nothing is held back there.
   [[nodiscard]] SubscriptionPlace place() const;
   [[nodiscard]] SubscriptionStatus status() const;

@@ -278,6 +278,14 @@ void SubscriptionRegistry::stop() {
   for (const SubscriptionPtr& subscription : everyone()) subscription->end(Subscription::End::Shutdown);
   // From here on nothing is asked of the scheduler.
   threads.stop();
+  const std::lock_guard lock(changing);
+  for (const SubscriptionPtr& subscription : everyone()) {
+    if (const auto standing = subscription->untold_standing()) {
+      SubscriptionEventData data;
+      data.standing = *standing;
+      (void)tell(*subscription, type::kStateChanged, std::move(data), {});
+    }
+  }
 }
 
 void SubscriptionRegistry::release() {
