@@ -101,7 +101,7 @@ void Subscription::run(Lane lane) noexcept {
     if (next == Next::Rest && turn_ == Turn::RunningAgain) next = Next::Again;
     turn_ = next == Next::Rest ? Turn::Resting : Turn::Waiting;
   }
-  if (next != Next::Rest) post(next == Next::Slow ? Lane::Slow : Lane::Quick);
+  if (next != Next::Rest) post(next == Next::Log ? Lane::Log : next == Next::Slow ? Lane::Slow : Lane::Quick);
 }
 
 void Subscription::durable(std::uint64_t ticket, bool good) noexcept {

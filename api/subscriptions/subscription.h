@@ -3,8 +3,8 @@
 // (DeliveryJournal), has it attempted (DeliverySink, or whoever pulls), and tells the log of itself.
 //
 // It has turns on DeliveryThreads, one at a time, whenever something has happened: an event came, an answer, steps are
-// durable, a time was reached. A turn that must wait for a disk goes on in the slow lane. Nothing waits for a disk or a
-// receiver with the mutex held.
+// durable, a time was reached. A turn that must wait for a disk goes on in the slow lane, and what the log is told has
+// one of its own. Nothing waits for a disk or a receiver with the mutex held.
 
 #include <chrono>
 #include <cstdint>
@@ -130,7 +130,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   }
 
   using Lane = DeliveryLane;
-  enum class Next { Rest, Again, Slow };
+  enum class Next { Rest, Again, Slow, Log };
 
   struct Waiter {
     std::size_t limit;
@@ -183,7 +183,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] Next look(Lane lane);
   [[nodiscard]] Next take(Calls& calls);
   [[nodiscard]] Next send(Lane lane);
-  [[nodiscard]] Next tell_log(Lane lane);
+  /// Whether there is something to tell, and it is time.
+  [[nodiscard]] bool has_news_for_log(Timestamp now) const;  // with the mutex
+  void tell_log();
   void expire_leases(Timestamp now);                // with the mutex
   void take_attempts(Timestamp now, Calls& calls);  // with the mutex
   void keep_steps(Timestamp now, bool any_new);     // with the mutex

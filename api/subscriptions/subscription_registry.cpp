@@ -248,7 +248,7 @@ void SubscriptionRegistry::watch_owners() {
     const std::lock_guard lock(stopping_mutex_);
     if (stopping_ || !options.authenticator) return;
   }
-  threads.post(DeliveryLane::Slow, [this] {
+  threads.post(DeliveryLane::Log, [this] {
     check_owners();
     scheduler.after(options.subscriptions.owners_interval, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->watch_owners();

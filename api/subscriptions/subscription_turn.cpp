@@ -32,6 +32,10 @@ std::int64_t in_micros(std::chrono::microseconds time) { return time.count(); }
 }  // namespace
 
 Subscription::Next Subscription::turn(Lane lane) {
+  if (lane == Lane::Log) {
+    tell_log();
+    return Next::Again;
+  }
   Next next = Next::Rest;
   const auto needs_slow = [&](Next found) {
     next = std::max(next, found);
@@ -49,18 +53,17 @@ Subscription::Next Subscription::turn(Lane lane) {
     for (const auto& call : std::exchange(calls, {})) call();
   };
   try {
-    if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) && !needs_slow(take(calls)) &&
-        !needs_slow(send(lane))) {
-      needs_slow(tell_log(lane));
-    }
+    (void)(needs_slow(send(lane)) || needs_slow(read(lane)) || needs_slow(look(lane)) || needs_slow(take(calls)) ||
+           needs_slow(send(lane)));
   } catch (...) {
     make_calls();
     throw;
   }
   make_calls();
   const std::lock_guard lock(mutex_);
-  if (!ended_) schedule(now());
-  return next;
+  const Timestamp time = now();
+  if (!ended_) schedule(time);
+  return has_news_for_log(time) ? Next::Log : next;
 }
 
 void Subscription::take_mail() {
@@ -433,7 +436,14 @@ Subscription::Letters::const_iterator Subscription::add_letters(Letters::const_i
   return from;
 }
 
-Subscription::Next Subscription::tell_log(Lane lane) {
+bool Subscription::has_news_for_log(Timestamp time) const {
+  if (ended_ || log_again_ > time) return false;
+  return (standing_untold_ && after(standing_told_, kTellStateEvery) <= time) ||
+         (!letters_untold_.empty() && after(letters_told_, kTellLettersEvery) <= time) ||
+         ((place_untold_ || failing_since_) && after(place_told_, kTellPlaceEvery) <= time);
+}
+
+void Subscription::tell_log() {
   std::string_view type;
   SubscriptionEventData data;
   SubscriptionDefinition definition;
@@ -441,20 +451,17 @@ Subscription::Next Subscription::tell_log(Lane lane) {
   {
     const std::lock_guard lock(mutex_);
     time = now();
-    if (log_again_ > time || ended_) return Next::Rest;
+    if (!has_news_for_log(time)) return;
     auto untold = letters_untold_.cbegin();
     if (standing_untold_ && after(standing_told_, kTellStateEvery) <= time) {
       type = subscription_event::kStateChanged;
       data.standing = standing_;
     } else if (!letters_untold_.empty() && after(letters_told_, kTellLettersEvery) <= time) {
       type = subscription_event::kDeadLetters;
-      if (lane == Lane::Slow) untold = add_letters(untold, data);
-    } else if ((place_untold_ || failing_since_) && after(place_told_, kTellPlaceEvery) <= time) {
-      type = subscription_event::kCheckpoint;
+      untold = add_letters(untold, data);
     } else {
-      return Next::Rest;
+      type = subscription_event::kCheckpoint;
     }
-    if (lane == Lane::Quick) return Next::Slow;
     data.place = place_locked(untold);
     place_untold_ = false;  // what changes from here on is told next time
     definition = definition_;
@@ -464,7 +471,7 @@ Subscription::Next Subscription::tell_log(Lane lane) {
   if (!std::holds_alternative<OwnEventPlace>(told)) {
     place_untold_ = true;
     log_again_ = after(now(), std::chrono::seconds(5));
-    return Next::Rest;
+    return;
   }
   place_told_ = time;
   if (type == subscription_event::kStateChanged) {
@@ -481,7 +488,6 @@ Subscription::Next Subscription::tell_log(Lane lane) {
     for (const SubscriptionEventData::Added& added : data.added) was_told(added.position, added.letter);
     for (const Position position : data.removed) was_told(position, std::nullopt);
   }
-  return Next::Slow;
 }
 
 void Subscription::tell_breaker(Timestamp time, Calls& calls) {
