@@ -11,6 +11,7 @@
 
 #include "api/http/compressor.h"
 #include "tests/api/access_support.h"
+#include "tests/api/fake_redis_sender.h"
 #include "tests/api/fake_scripts.h"
 #include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
@@ -236,8 +237,10 @@ TEST_CASE("RedactionForms.IsForAdministratorsAndTheReasonForAuditors") {
 TEST_CASE("RedactionForms.TheStatusNamesTheCopiesThatAreOutOfReach") {
   const stele::test::TempFolder secrets;
   TestSender sender;
+  FakeRedisSender redis;
   ServiceOptions options;
   options.webhooks = &sender;
+  options.redis = &redis;
   options.subscriptions.secrets_folder = secrets.path() + "/secrets";
   TestService service(options);
   const auto subscribe = [&](const std::string& members) {
@@ -249,6 +252,10 @@ TEST_CASE("RedactionForms.TheStatusNamesTheCopiesThatAreOutOfReach") {
   const std::string all = subscribe(hook);
   const std::string pulled = subscribe(R"("delivery":{"type":"pull"},"aggregateIds":["a","b"])");
   const std::string other = subscribe(hook + R"(,"aggregateIds":["b"])");
+  const std::string stream = subscribe(R"("delivery":{"type":"redis-stream","key":"missions"})");
+  const std::string channel = subscribe(R"("delivery":{"type":"redis-pubsub","channel":"missions"})");
+  const std::string other_stream =
+      subscribe(R"("delivery":{"type":"redis-stream","key":"others"},"aggregateIds":["b"])");
   const std::string id = append_form(service, "a", "1");
   sender.next().answer(200);
   const Answer asked = ask_form(service, "/v1/events/" + id);
@@ -261,7 +268,10 @@ TEST_CASE("RedactionForms.TheStatusNamesTheCopiesThatAreOutOfReach") {
     CHECK(named.find(all) != std::string::npos);
     CHECK(named.find(pulled) != std::string::npos);
     CHECK(named.find(other) == std::string::npos);
-    CHECK(each.at("/outOfReach/3") == "none");  // there is no Redis
+    CHECK(named.find(stream) != std::string::npos);
+    CHECK(named.find(channel) != std::string::npos);
+    CHECK(named.find(other_stream) == std::string::npos);
+    CHECK(each.at("/outOfReach/3") == "none");  // there is no Redis that states are kept in
   }
   // The log keeps which they were.
   REQUIRE(service.send(Method::Delete, "/v1/subscriptions/" + all).status == 204);
