@@ -96,14 +96,6 @@ WebhookAnswer post_to(WebhookReceiver::Script script, milliseconds timeout = mil
   return post(client, std::move(request));
 }
 
-WebhookReceiver::Script answering(int status, std::string fields = {}, std::string body = {}) {
-  return [=](WebhookReceiver::Peer& peer) {
-    while (!peer.read_request().empty()) {
-      if (!peer.answer(status, fields, body)) return;
-    }
-  };
-}
-
 void wait_until(const std::function<bool()>& condition) {
   while (!condition()) std::this_thread::sleep_for(milliseconds(1));
 }
