@@ -3,10 +3,9 @@
 // makes use of, for which a thread of its own looks now and then.
 
 #include <chrono>
-#include <thread>
 
 #include "api/access/authenticator.h"
-#include "engine/base/mutex.h"
+#include "engine/base/interval_thread.h"
 
 namespace stele::api {
 
@@ -19,15 +18,10 @@ class KeyWatch {
   KeyWatch(const KeyWatch&) = delete;
 
  private:
-  void run();
   void look() noexcept;
 
   Authenticator& authenticator_;
-  const std::chrono::milliseconds interval_;
-  Mutex mutex_;
-  ConditionVariable stopped_;
-  bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  IntervalThread thread_;
 };
 
 }  // namespace stele::api

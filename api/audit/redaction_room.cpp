@@ -308,7 +308,9 @@ std::string RedactionRoom::rewrite(Work& work, RedactionScan::Found& found) {
 std::string RedactionRoom::rewrite_by(std::uint64_t rules, Work& work, RedactionScan::Found& found) {
   RedactionScan scan(store_, work.status.order, reach_.kept(work.status.order));
   std::vector<Position> seen;
+  bool are_states = false;
   const RedactionWatch watch{.go_on = [this](const RedactionProgress&) { return !is_stopping(); },
+                             .done = [&](const RedactionCounts& counts) { count(work, counts, are_states); },
                              .readers_wait = std::chrono::milliseconds{0},
                              .gate = &gate_,
                              .rules = rules};
@@ -317,19 +319,21 @@ std::string RedactionRoom::rewrite_by(std::uint64_t rules, Work& work, Redaction
     const auto targets = scan.next(found, seen, [this] { return is_stopping(); });
     if (!targets) return in_words(targets.error());
     if (targets->empty()) return {};
+    are_states = found.client_states > states_before;  // all of these or none
     const auto counts = store_.redact(*targets, watch);
     reach_.forget_answers(seen);  // a call that has failed has done some of it, which are no targets any more
     if (!counts) return in_words(counts.error());
-    const std::lock_guard lock(mutex_);
-    RedactionOutcome& outcome = work.status.outcome;
-    const std::uint64_t states = std::min(found.client_states - states_before, counts->records);
-    outcome.client_states += states;
-    outcome.events += counts->records - states;
-    outcome.members += counts->members;
-    outcome.bytes += counts->bytes;
-    outcome.segments += counts->segments;
-    if (work.status.order.is_of_retention()) actions_removed_ += counts->records;
   }
+}
+
+void RedactionRoom::count(Work& work, const RedactionCounts& counts, bool are_states) {
+  const std::lock_guard lock(mutex_);
+  RedactionOutcome& outcome = work.status.outcome;
+  (are_states ? outcome.client_states : outcome.events) += counts.records;
+  outcome.members += counts.members;
+  outcome.bytes += counts.bytes;
+  outcome.segments += counts.segments;
+  if (work.status.order.is_of_retention()) actions_removed_ += counts.records;
 }
 
 bool RedactionRoom::go_on(Work& work) {

@@ -125,6 +125,7 @@ class RedactionRoom {
   [[nodiscard]] bool go_on(Work& work);
   [[nodiscard]] std::string rewrite(Work& work, RedactionScan::Found& found);
   [[nodiscard]] std::string rewrite_by(std::uint64_t rules, Work& work, RedactionScan::Found& found);
+  void count(Work& work, const RedactionCounts& counts, bool are_states);
   [[nodiscard]] bool is_stopping() const;
   void look_around(RedactionStatus& status) const;
   void note_swept(const RedactionOrder& order, const RedactionOutcome& outcome);  // with mutex_

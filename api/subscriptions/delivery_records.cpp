@@ -28,40 +28,29 @@ std::string details_of(const SubscriptionStatus& status, std::uint64_t delivered
 
 DeliveryRecords::DeliveryRecords(const SubscriptionRoom& room, Record record, const Clock& clock,
                                  std::chrono::milliseconds look_interval)
-    : room_(room),
-      record_(std::move(record)),
-      clock_(clock),
-      look_interval_(look_interval),
-      thread_([this, began = clock.monotonic_micros()] { run(began); }) {}
+    : room_(room), record_(std::move(record)) {
+  thread_.start(look_interval, [this, &clock, told = clock.monotonic_micros()]() mutable {
+    const std::int64_t now = clock.monotonic_micros();
+    if (now - told < kIntervalMicros) return true;
+    told = now;
+    tell();
+    return true;
+  });
+}
 
 DeliveryRecords::~DeliveryRecords() {
-  {
-    const MutexLock lock(mutex_);
-    stop_ = true;
-  }
-  stopped_.notify_all();
-  thread_.join();
+  thread_.stop();
+  tell();
 }
 
-void DeliveryRecords::run(std::int64_t told) {
-  MutexLock lock(mutex_);
-  while (!stop_) {
-    const auto look = std::chrono::steady_clock::now() + look_interval_;
-    while (!stop_ && stopped_.wait_until(lock, look)) {
-    }
-    const std::int64_t now = clock_.monotonic_micros();
-    if (!stop_ && now - told < kIntervalMicros) continue;
-    told = now;
-    lock.unlock();
-    try {
-      tell();
-    } catch (const std::exception&) {  // no memory: the next record tells it
-    }
-    lock.lock();
+void DeliveryRecords::tell() noexcept {
+  try {
+    tell_each();
+  } catch (const std::exception&) {  // no memory: the next record tells it
   }
 }
 
-void DeliveryRecords::tell() {
+void DeliveryRecords::tell_each() {
   std::map<std::string, Counts, std::less<>> now;
   std::string after;
   while (true) {

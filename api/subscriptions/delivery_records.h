@@ -7,11 +7,10 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <thread>
 
 #include "api/subscriptions/subscription_room.h"
 #include "engine/base/clock.h"
-#include "engine/base/mutex.h"
+#include "engine/base/interval_thread.h"
 
 namespace stele::api {
 
@@ -32,19 +31,13 @@ class DeliveryRecords {
     std::uint64_t failures = 0;
   };
 
-  /// `told`: when it was last told, in monotonic microseconds.
-  void run(std::int64_t told);
-  void tell();
+  void tell() noexcept;
+  void tell_each();
 
   const SubscriptionRoom& room_;
   const Record record_;
-  const Clock& clock_;
-  const std::chrono::milliseconds look_interval_;
   std::map<std::string, Counts, std::less<>> told_;
-  Mutex mutex_;
-  ConditionVariable stopped_;
-  bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  IntervalThread thread_;
 };
 
 }  // namespace stele::api

@@ -16,7 +16,7 @@ void DeliveryThreads::post(DeliveryLane lane, std::function<void()> work) {
   if (stopping_) return;
   Queue& queue = queues_[static_cast<std::size_t>(lane)];
   queue.work.push_back(std::move(work));
-  const std::size_t threads_max = lane == DeliveryLane::Quick ? 1 : kSlowThreads;
+  const std::size_t threads_max = lane == DeliveryLane::Slow ? kSlowThreads : 1;
   if (queue.idle < queue.work.size() && queue.threads.size() < threads_max) {
     try {
       queue.threads.emplace_back([this, &queue] { run(queue); });

@@ -1,6 +1,7 @@
 #pragma once
-// The threads on which subscriptions work: one for what only needs the processor, some for what may wait for a disk, so
-// that a subscription that reads old events never holds up one that does not.
+// The threads on which subscriptions work: one for what only needs the processor, some for what may wait for reads or
+// scripts, one for what is told to the log, so that a subscription that reads old events never holds up one that does
+// not, however many there are of the former.
 
 #include <array>
 #include <condition_variable>
@@ -17,6 +18,7 @@ namespace stele::api {
 enum class DeliveryLane : std::uint8_t {
   Quick,  ///< must not wait for a disk
   Slow,
+  Log,  ///< appends to the log
 };
 
 /// Thread-safe. Threads are started by the first work.
@@ -47,7 +49,7 @@ class DeliveryThreads {
 
   std::mutex mutex_;
   bool stopping_ = false;
-  std::array<Queue, 2> queues_;
+  std::array<Queue, 3> queues_;
 };
 
 }  // namespace stele::api

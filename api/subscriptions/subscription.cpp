@@ -43,7 +43,8 @@ Subscription::Subscription(const SubscriptionShared& shared, Start start)
   place_told_ = letters_told_ = now();
   if (failing_since_) last_failure_ = now();
   if (start.letters_untold) {
-    for (const auto& [position, letter] : queue_->state().dead_letters) letters_added_.push_back({position, letter});
+    const auto& letters = queue_->state().dead_letters;
+    letters_untold_.insert(letters.begin(), letters.end());
   }
 }
 
@@ -100,7 +101,7 @@ void Subscription::run(Lane lane) noexcept {
     if (next == Next::Rest && turn_ == Turn::RunningAgain) next = Next::Again;
     turn_ = next == Next::Rest ? Turn::Resting : Turn::Waiting;
   }
-  if (next != Next::Rest) post(next == Next::Slow ? Lane::Slow : Lane::Quick);
+  if (next != Next::Rest) post(next == Next::Log ? Lane::Log : next == Next::Slow ? Lane::Slow : Lane::Quick);
 }
 
 void Subscription::durable(std::uint64_t ticket, bool good) noexcept {
@@ -201,7 +202,7 @@ void Subscription::stand(SubscriptionStanding standing) {
 void Subscription::seek(std::uint32_t generation, Position end) {
   {
     const std::lock_guard lock(mutex_);
-    if (!restart_from_journal_) shared_.journal.append(key_, queue_->take_steps());
+    if (!restart_from_journal_) shared_.journal.append(key_, take_steps());
     DeliveryState state = shared_.journal.state(key_);
     const DeliveryBegun begun{generation, end, state.last_batch};
     STELE_CHECK(apply_step(state, begun));
@@ -256,19 +257,43 @@ SubscriptionStanding Subscription::standing() const {
 
 SubscriptionPlace Subscription::place() const {
   const std::lock_guard lock(mutex_);
-  return place_locked();
+  return place_locked(letters_untold_.begin());
 }
 
-SubscriptionPlace Subscription::place_locked() const {
+Position Subscription::done_before() const {
+  const std::lock_guard lock(mutex_);
+  return place_locked(letters_untold_.end()).end;
+}
+
+SubscriptionPlace Subscription::place_locked(Letters::const_iterator untold) const {
   const DeliveryState& state = queue_->state();
   SubscriptionPlace place{state.generation, state.end, state.end_time};
-  for (const auto& [aggregate, held] : state.held) {
-    if (held.from >= place.end) continue;
-    place.end = held.from;
+  const auto not_beyond = [&](Position end) {
+    if (end >= place.end) return;
+    place.end = end;
     place.end_time = {};
-  }
+  };
+  for (const auto& [aggregate, held] : state.held) not_beyond(held.from);
+  untold = std::find_if(untold, letters_untold_.end(), [](const auto& each) { return each.second.has_value(); });
+  if (untold != letters_untold_.end()) not_beyond(untold->first);
   place.failing_since = failing_since_;
   return place;
+}
+
+std::optional<SubscriptionStanding> Subscription::untold_standing() const {
+  const std::lock_guard lock(mutex_);
+  return standing_untold_ ? std::optional(standing_) : std::nullopt;
+}
+
+std::vector<SubscriptionEventData> Subscription::untold_letters() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<SubscriptionEventData> parts;
+  for (auto at = letters_untold_.begin(); at != letters_untold_.end();) {
+    SubscriptionEventData& part = parts.emplace_back();
+    at = add_letters(at, part);
+    part.place = place_locked(at);
+  }
+  return parts;
 }
 
 SubscriptionStatus Subscription::status() const {

@@ -3,8 +3,8 @@
 // (DeliveryJournal), has it attempted (DeliverySink, or whoever pulls), and tells the log of itself.
 //
 // It has turns on DeliveryThreads, one at a time, whenever something has happened: an event came, an answer, steps are
-// durable, a time was reached. A turn that must wait for a disk goes on in the slow lane. Nothing waits for a disk or a
-// receiver with the mutex held.
+// durable, a time was reached. A turn that must wait for a disk goes on in the slow lane, and what the log is told has
+// one of its own. Nothing waits for a disk or a receiver with the mutex held.
 
 #include <chrono>
 #include <cstdint>
@@ -91,8 +91,13 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] SubscriptionKey key() const { return key_; }
   [[nodiscard]] SubscriptionDefinition definition() const;
   [[nodiscard]] SubscriptionStanding standing() const;
-  /// For the log: everything before it is done or a dead letter, and nothing is held back there.
+  /// For the log: everything before it is done or a dead letter that the log knows, and nothing is held back there.
   [[nodiscard]] SubscriptionPlace place() const;
+  /// The same, whatever dead letters the log knows.
+  [[nodiscard]] Position done_before() const;
+  // What it has come to by itself and the log does not know: where it stands; its dead letters, of each event one part.
+  [[nodiscard]] std::optional<SubscriptionStanding> untold_standing() const;
+  [[nodiscard]] std::vector<SubscriptionEventData> untold_letters() const;
   [[nodiscard]] SubscriptionStatus status() const;
   [[nodiscard]] std::vector<ListedDeadLetter> dead_letters(Position from, std::size_t limit) const;
   [[nodiscard]] std::vector<ListedHeld> held(std::string_view after, std::size_t limit) const;
@@ -125,7 +130,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   }
 
   using Lane = DeliveryLane;
-  enum class Next { Rest, Again, Slow };
+  enum class Next { Rest, Again, Slow, Log };
 
   struct Waiter {
     std::size_t limit;
@@ -178,7 +183,9 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] Next look(Lane lane);
   [[nodiscard]] Next take(Calls& calls);
   [[nodiscard]] Next send(Lane lane);
-  [[nodiscard]] Next tell_log(Lane lane);
+  /// Whether there is something to tell, and it is time.
+  [[nodiscard]] bool has_news_for_log(Timestamp now) const;  // with the mutex
+  void tell_log();
   void expire_leases(Timestamp now);                // with the mutex
   void take_attempts(Timestamp now, Calls& calls);  // with the mutex
   void keep_steps(Timestamp now, bool any_new);     // with the mutex
@@ -196,7 +203,13 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] EventQuery query_of_now(const SubscriptionDefinition& definition, std::optional<Position> after) const;
   [[nodiscard]] std::uint64_t alias_changes() const;
   [[nodiscard]] SubscriptionStatus status_locked() const;
-  [[nodiscard]] SubscriptionPlace place_locked() const;
+  using Letters = std::map<Position, std::optional<DeadLetter>>;
+  /// `untold`: the first dead letter, or its end, that the log will not know even so.
+  [[nodiscard]] SubscriptionPlace place_locked(Letters::const_iterator untold) const;
+  /// From `from` on, as many as one event may tell; gives the next.
+  Letters::const_iterator add_letters(Letters::const_iterator from, SubscriptionEventData& to) const;
+  /// Of the queue; what they say of dead letters is noted for the log.
+  [[nodiscard]] std::vector<DeliveryStep> take_steps(bool checkpoint = false);
   /// False: it was given back, since what runs scripts cannot be had now.
   [[nodiscard]] bool deliver(Ready& ready, const ReadView& view);
   /// Whether a script has to upcast something of what is to be sent next.
@@ -264,8 +277,7 @@ class Subscription final : public std::enable_shared_from_this<Subscription> {
   // What the log is to be told.
   bool standing_untold_ = false;
   Timestamp standing_told_{};
-  std::deque<SubscriptionEventData::Added> letters_added_;
-  std::deque<Position> letters_removed_;
+  Letters letters_untold_;  ///< none: it is no dead letter any more
   Timestamp letters_told_{}, place_told_{};
   bool place_untold_ = false;
   std::optional<Timestamp> timer_;

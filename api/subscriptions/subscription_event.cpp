@@ -47,8 +47,10 @@ bool read_standing(const dom::object& object, SubscriptionEventData& to) {
     return false;
   }
   const auto known = subscription_state_of(state);
-  if (known) to.standing = SubscriptionStanding{*known, std::string(reason), {}};
-  return known.has_value();
+  std::optional<Timestamp> since;
+  if (!known || !read_time(object, "since", since)) return false;
+  to.standing = SubscriptionStanding{*known, std::string(reason), since.value_or(Timestamp{})};
+  return true;
 }
 
 bool read_added(const dom::element& element, SubscriptionEventData& to) {
@@ -111,6 +113,7 @@ std::string to_json(const SubscriptionEventData& data) {
   }
   if (data.standing) {
     json.key("state").plain(name_of(data.standing->state)).key("reason").string(data.standing->reason);
+    if (data.standing->since != Timestamp{}) json.key("since").plain(format_timestamp(data.standing->since));
   }
   if (!data.added.empty() || !data.removed.empty()) {
     json.key("added").begin_array();

@@ -41,7 +41,8 @@ struct SubscriptionPlace {
 struct SubscriptionEventData {
   SubscriptionPlace place;
   std::optional<SubscriptionDefinition> definition{};
-  std::optional<SubscriptionStanding> standing{};  ///< without `since`, which is the time of the event
+  /// Since the time of the event, unless it says another one: what a subscription has come to by itself is told later.
+  std::optional<SubscriptionStanding> standing{};
   struct Added {
     Position position;
     DeadLetter letter;

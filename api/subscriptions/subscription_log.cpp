@@ -62,7 +62,7 @@ Result<std::optional<LoggedSubscription>> read_one(const ReadView& view, const s
     const auto changed = parse_subscription_event(record);
     if (!changed || !changed->standing) return unreadable;
     found.standing = *changed->standing;
-    found.standing.since = record.header().time;
+    if (found.standing.since == Timestamp{}) found.standing.since = record.header().time;
   }
   STELE_ASSIGN(const bool sought, read_newest(view, aggregate_id, {type::kSought}, record));
   if (sought) {

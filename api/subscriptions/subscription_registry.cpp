@@ -248,7 +248,7 @@ void SubscriptionRegistry::watch_owners() {
     const std::lock_guard lock(stopping_mutex_);
     if (stopping_ || !options.authenticator) return;
   }
-  threads.post(DeliveryLane::Slow, [this] {
+  threads.post(DeliveryLane::Log, [this] {
     check_owners();
     scheduler.after(options.subscriptions.owners_interval, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->watch_owners();
@@ -278,6 +278,14 @@ void SubscriptionRegistry::stop() {
   for (const SubscriptionPtr& subscription : everyone()) subscription->end(Subscription::End::Shutdown);
   // From here on nothing is asked of the scheduler.
   threads.stop();
+  const std::lock_guard lock(changing);
+  for (const SubscriptionPtr& subscription : everyone()) {
+    if (const auto standing = subscription->untold_standing()) {
+      SubscriptionEventData data;
+      data.standing = *standing;
+      (void)tell(*subscription, type::kStateChanged, std::move(data), {});
+    }
+  }
 }
 
 void SubscriptionRegistry::release() {

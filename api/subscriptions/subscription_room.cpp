@@ -96,7 +96,7 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
     if (auto* const problem = std::get_if<Problem>(&place)) return std::move(*problem);
     from = std::get<std::optional<Position>>(place);
   } else if (replaced) {
-    from = replaced->place().end;
+    from = replaced->done_before();
   }
 
   SubscriptionSecrets secrets;
@@ -118,6 +118,10 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
   std::vector<RecordDraft> drafts;
   drafts.push_back(subscription_draft(definition, type::kCreated, data, by.caller, by.correlation, registry_->clock));
   if (replaced) {
+    for (const SubscriptionEventData& letters : replaced->untold_letters()) {
+      drafts.push_back(subscription_draft(replaced->definition(), type::kDeadLetters, letters, by.caller,
+                                          by.correlation, registry_->clock));
+    }
     SubscriptionEventData end;
     end.place = replaced->place();
     drafts.push_back(
@@ -128,7 +132,7 @@ std::variant<SubscriptionRoom::Created, Problem> SubscriptionRoom::create(Subscr
     (void)registry_->secrets.remove(definition.id);
     return std::move(*problem);
   }
-  const OwnEventPlace& place = std::get<OwnEventPlace>(stored);
+  const OwnEventPlace& place = std::get<OwnEventPlace>(stored);  // of the first of them
   Subscription::Start start{SubscriptionKey{place.position.value()}, definition, {}, {}, {}};
   start.definition.created = start.standing.since = place.time;
   start.begun = from.value_or(place.position.next());

@@ -32,6 +32,10 @@ std::int64_t in_micros(std::chrono::microseconds time) { return time.count(); }
 }  // namespace
 
 Subscription::Next Subscription::turn(Lane lane) {
+  if (lane == Lane::Log) {
+    tell_log();
+    return Next::Again;
+  }
   Next next = Next::Rest;
   const auto needs_slow = [&](Next found) {
     next = std::max(next, found);
@@ -49,18 +53,17 @@ Subscription::Next Subscription::turn(Lane lane) {
     for (const auto& call : std::exchange(calls, {})) call();
   };
   try {
-    if (!needs_slow(send(lane)) && !needs_slow(read(lane)) && !needs_slow(look(lane)) && !needs_slow(take(calls)) &&
-        !needs_slow(send(lane))) {
-      needs_slow(tell_log(lane));
-    }
+    (void)(needs_slow(send(lane)) || needs_slow(read(lane)) || needs_slow(look(lane)) || needs_slow(take(calls)) ||
+           needs_slow(send(lane)));
   } catch (...) {
     make_calls();
     throw;
   }
   make_calls();
   const std::lock_guard lock(mutex_);
-  if (!ended_) schedule(now());
-  return next;
+  const Timestamp time = now();
+  if (!ended_) schedule(time);
+  return has_news_for_log(time) ? Next::Log : next;
 }
 
 void Subscription::take_mail() {
@@ -151,7 +154,7 @@ bool Subscription::may_restart() const {
 void Subscription::settle_restart() {
   if (!may_restart()) return;
   if (restart_from_journal_) return restart(shared_.journal.state(key_));
-  shared_.journal.append(key_, queue_->take_steps());
+  shared_.journal.append(key_, take_steps());
   restart(queue_->state());
 }
 
@@ -346,22 +349,27 @@ void Subscription::take_attempts(Timestamp time, Calls& calls) {
   waiters_ = std::move(still);
 }
 
+std::vector<DeliveryStep> Subscription::take_steps(bool checkpoint) {
+  std::vector<DeliveryStep> steps = queue_->take_steps(checkpoint);
+  for (const DeliveryStep& step : steps) {
+    if (const auto* added = std::get_if<DeadLetterAdded>(&step)) {
+      letters_untold_.insert_or_assign(added->position, added->letter);
+      redrives_wanted_.erase(added->position);
+    } else if (const auto* removed = std::get_if<DeadLetterRemoved>(&step)) {
+      letters_untold_.insert_or_assign(removed->position, std::nullopt);
+      redrives_wanted_.erase(removed->position);
+    }
+  }
+  return steps;
+}
+
 /// Has the journal keep what has changed. What was taken is attempted once that is durable, even if nothing has
 /// changed: earlier steps may not be durable yet.
 void Subscription::keep_steps(Timestamp time, bool any_new) {
   if (ended_ || restart_from_journal_) return;
   const bool checkpoint = time >= checkpoint_at_ || !ack_waiters_.empty();
   if (time >= checkpoint_at_) checkpoint_at_ = after(time, kCheckpointEvery);
-  const std::vector<DeliveryStep> steps = queue_->take_steps(checkpoint);
-  for (const DeliveryStep& step : steps) {
-    if (const auto* added = std::get_if<DeadLetterAdded>(&step)) {
-      letters_added_.push_back({added->position, added->letter});
-      redrives_wanted_.erase(added->position);
-    } else if (const auto* removed = std::get_if<DeadLetterRemoved>(&step)) {
-      letters_removed_.push_back(removed->position);
-      redrives_wanted_.erase(removed->position);
-    }
-  }
+  const std::vector<DeliveryStep> steps = take_steps(checkpoint);
   const bool again = journal_again_ && *journal_again_ <= time && !pending_.empty();
   if (steps.empty() && !any_new && !again) return;
   DeliveryJournal::Durable durable;
@@ -416,34 +424,45 @@ void Subscription::collect_acked(Timestamp time, Calls& calls) {
 
 // The log.
 
-Subscription::Next Subscription::tell_log(Lane lane) {
+Subscription::Letters::const_iterator Subscription::add_letters(Letters::const_iterator from,
+                                                                SubscriptionEventData& to) const {
+  for (std::size_t i = 0; i < kLettersAnEvent && from != letters_untold_.end(); ++i, ++from) {
+    if (from->second) {
+      to.added.push_back({from->first, *from->second});
+    } else {
+      to.removed.push_back(from->first);
+    }
+  }
+  return from;
+}
+
+bool Subscription::has_news_for_log(Timestamp time) const {
+  if (ended_ || log_again_ > time) return false;
+  return (standing_untold_ && after(standing_told_, kTellStateEvery) <= time) ||
+         (!letters_untold_.empty() && after(letters_told_, kTellLettersEvery) <= time) ||
+         ((place_untold_ || failing_since_) && after(place_told_, kTellPlaceEvery) <= time);
+}
+
+void Subscription::tell_log() {
   std::string_view type;
   SubscriptionEventData data;
   SubscriptionDefinition definition;
-  std::size_t added = 0;
-  std::size_t removed = 0;
   Timestamp time;
   {
     const std::lock_guard lock(mutex_);
     time = now();
-    if (log_again_ > time || ended_) return Next::Rest;
+    if (!has_news_for_log(time)) return;
+    auto untold = letters_untold_.cbegin();
     if (standing_untold_ && after(standing_told_, kTellStateEvery) <= time) {
       type = subscription_event::kStateChanged;
       data.standing = standing_;
-    } else if ((!letters_added_.empty() || !letters_removed_.empty()) &&
-               after(letters_told_, kTellLettersEvery) <= time) {
+    } else if (!letters_untold_.empty() && after(letters_told_, kTellLettersEvery) <= time) {
       type = subscription_event::kDeadLetters;
-      added = std::min(letters_added_.size(), kLettersAnEvent);
-      removed = std::min(letters_removed_.size(), kLettersAnEvent);
-      data.added.assign(letters_added_.begin(), letters_added_.begin() + static_cast<std::ptrdiff_t>(added));
-      data.removed.assign(letters_removed_.begin(), letters_removed_.begin() + static_cast<std::ptrdiff_t>(removed));
-    } else if ((place_untold_ || failing_since_) && after(place_told_, kTellPlaceEvery) <= time) {
-      type = subscription_event::kCheckpoint;
+      untold = add_letters(untold, data);
     } else {
-      return Next::Rest;
+      type = subscription_event::kCheckpoint;
     }
-    if (lane == Lane::Quick) return Next::Slow;
-    data.place = place_locked();
+    data.place = place_locked(untold);
     place_untold_ = false;  // what changes from here on is told next time
     definition = definition_;
   }
@@ -452,7 +471,7 @@ Subscription::Next Subscription::tell_log(Lane lane) {
   if (!std::holds_alternative<OwnEventPlace>(told)) {
     place_untold_ = true;
     log_again_ = after(now(), std::chrono::seconds(5));
-    return Next::Rest;
+    return;
   }
   place_told_ = time;
   if (type == subscription_event::kStateChanged) {
@@ -461,10 +480,14 @@ Subscription::Next Subscription::tell_log(Lane lane) {
     standing_told_ = standing_untold_ ? Timestamp{} : time;
   } else if (type == subscription_event::kDeadLetters) {
     letters_told_ = time;
-    letters_added_.erase(letters_added_.begin(), letters_added_.begin() + static_cast<std::ptrdiff_t>(added));
-    letters_removed_.erase(letters_removed_.begin(), letters_removed_.begin() + static_cast<std::ptrdiff_t>(removed));
+    // What has changed meanwhile is told next time.
+    const auto was_told = [&](Position position, const std::optional<DeadLetter>& letter) {
+      const auto at = letters_untold_.find(position);
+      if (at != letters_untold_.end() && at->second == letter) letters_untold_.erase(at);
+    };
+    for (const SubscriptionEventData::Added& added : data.added) was_told(added.position, added.letter);
+    for (const Position position : data.removed) was_told(position, std::nullopt);
   }
-  return Next::Slow;
 }
 
 void Subscription::tell_breaker(Timestamp time, Calls& calls) {
@@ -501,7 +524,7 @@ void Subscription::schedule(Timestamp time) {
   if (breaker_told_ && breaker_.is_open() != breaker_told_open_) consider(after(*breaker_told_, kTellStateEvery));
   consider(log_again_);
   if (standing_untold_) consider(after(standing_told_, kTellStateEvery));
-  if (!letters_added_.empty() || !letters_removed_.empty()) consider(after(letters_told_, kTellLettersEvery));
+  if (!letters_untold_.empty()) consider(after(letters_told_, kTellLettersEvery));
   if (place_untold_ || failing_since_) consider(after(place_told_, kTellPlaceEvery));
   if (!due || (timer_ && *timer_ <= *due)) return;
   const auto delay = std::chrono::microseconds(due->micros - time.micros);

@@ -17,6 +17,10 @@ namespace stele {
 namespace {
 
 constexpr std::size_t kRecentMax = 256U << 10;
+/// Leaves that are not in the files yet are hashed anew by each who asks: with so many the thread is to write them
+/// soon, and with so many nothing is answered, since it seems to hang.
+constexpr std::uint64_t kHurryFrom = 1024;
+constexpr std::uint64_t kAnsweredMax = 64U << 10;
 constexpr std::uint64_t kPieceLeaves = 4096;
 /// What is read of the log for a leaf, about: for the rate.
 constexpr std::uint64_t kLeafCost = 256;
@@ -298,23 +302,49 @@ Result<TreeHead> MerkleTree::ready_head() {
   }
   if (!ready()) return not_ready();
   const TreeHead head = options_.head();
-  if (size_.load() >= head.size) return head;
+  std::uint64_t size = 0;
+  std::uint64_t end = 0;  // of what is in the files or in memory
   {
-    const MutexLock writing(writing_);
-    if (!ready()) return not_ready();
-    const Status written = write_recent();
-    note(written);
-    if (size_.load() >= head.size) return head;
-    if (written) state_.store(State::Behind);
+    const MutexLock lock(mutex_);
+    size = size_.load();
+    end = recent_.empty() || recent_first_ > size ? size : std::max(size, recent_first_ + recent_.size());
   }
-  wake();
-  return not_ready();
+  if (end < head.size) {
+    State expected = State::Ready;
+    (void)state_.compare_exchange_strong(expected, State::Behind);
+  }
+  if (head.size > size + kHurryFrom || end < head.size) wake();
+  if (head.size > size + kAnsweredMax || end < head.size) return not_ready();
+  return head;
+}
+
+Status MerkleTree::read_hashes(unsigned level, std::uint64_t first, std::span<Digest> to) const {
+  std::uint64_t written = 0;
+  {
+    const MutexLock lock(mutex_);  // what is taken from recent_ was written before
+    written = size_.load() >> (8 * level);
+    const std::uint64_t end = first + to.size();
+    if (level == 0 && written < end) {
+      const std::uint64_t from = std::max(first, written);
+      if (from < recent_first_ || end > recent_first_ + recent_.size()) return not_ready();
+      std::copy_n(recent_.begin() + static_cast<std::ptrdiff_t>(from - recent_first_), end - from,
+                  to.last(end - from).begin());
+    }
+  }
+  const std::uint64_t in_files = written > first ? std::min<std::uint64_t>(written - first, to.size()) : 0;
+  if (in_files > 0) STELE_TRY(files_.read(level, first, to.first(in_files)));
+  for (std::uint64_t i = in_files; level > 0 && i < to.size(); ++i) {
+    std::vector<Digest> below(kTileWidth);
+    STELE_TRY(read_hashes(level - 1, (first + i) * kTileWidth, below));
+    to[i] = root_over(std::move(below));
+  }
+  return {};
 }
 
 Result<Digest> MerkleTree::read_node(unsigned level, std::uint64_t index) const {
   const unsigned within = level % 8;
   std::vector<Digest> hashes(std::size_t{1} << within);
-  STELE_TRY(files_.read(level / 8, index << within, hashes));
+  STELE_TRY(read_hashes(level / 8, index << within, hashes));
   return root_over(std::move(hashes));
 }
 
@@ -375,7 +405,7 @@ Result<std::vector<Digest>> MerkleTree::tile(unsigned level, std::uint64_t index
   const std::uint64_t there = head.size >> (8 * level);
   if (index >= (there + kTileWidth - 1) / kTileWidth || index * kTileWidth + width > there) return beyond_end();
   std::vector<Digest> hashes(width);
-  if (!files_.read(level, index * kTileWidth, hashes)) return distrust();
+  if (!read_hashes(level, index * kTileWidth, hashes)) return distrust();
   const ReadNode read = [this](unsigned l, std::uint64_t i) { return read_node(l, i); };
   // Each perfect subtree over some of them must stand in the tree; its root is there as a leaf is in the tree of roots.
   for (std::uint64_t at = 0; at < width;) {

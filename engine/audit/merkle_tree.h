@@ -1,6 +1,7 @@
 #pragma once
 // The Merkle tree of the log, to be asked: proofs, roots, tiles. The committer tells it of leaves and never waits for
 // it; a thread of its own writes them to tile files, and makes again from the log what is missing or damaged there.
+// Who asks waits for reads of these files only: what is not in them yet is in memory.
 //
 // Whatever it answers was checked against the root that the log itself vouches for (TreeHead): tiles are never trusted.
 
@@ -95,8 +96,11 @@ class MerkleTree {
   [[nodiscard]] Status write_recent() REQUIRES(writing_);
   /// Leaves behind size_, and the tiles above that they fill.
   [[nodiscard]] Status write_leaves(std::span<const Digest> leaves) REQUIRES(writing_);
-  /// Brings the tiles up to the head; NotReady if that would take long.
+  /// NotReady unless all up to the head is in the files or in memory. Without a thread it is brought there; with one,
+  /// nobody who asks waits for a write.
   [[nodiscard]] Result<TreeHead> ready_head();
+  /// Of one level of tiles: from the files, behind them from what waits to be written.
+  [[nodiscard]] Status read_hashes(unsigned level, std::uint64_t first, std::span<Digest> to) const;
   [[nodiscard]] Result<Digest> read_node(unsigned level, std::uint64_t index) const;
   [[nodiscard]] Status verify_root(std::uint64_t size, const Digest& root, const TreeHead& head);
   /// What was read is not what the log vouches for.
@@ -109,7 +113,7 @@ class MerkleTree {
   TileFiles files_;
   RateLimiter limiter_;
 
-  mutable Mutex writing_;  // held by whoever writes tiles, and while it reads what is being written
+  mutable Mutex writing_;  // held by whoever writes tiles; never by who asks, unless there is no thread
   bool opened_ GUARDED_BY(writing_) = false;
   bool known_is_checked_ GUARDED_BY(writing_) = false;
   bool is_mended_ GUARDED_BY(writing_) = false;  // and the root was not right since

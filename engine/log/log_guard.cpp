@@ -55,38 +55,25 @@ Status LogGuard::look() {
 }
 
 void LogGuard::start(std::chrono::milliseconds interval, std::function<void(const Error&)> on_displaced) {
-  thread_ = std::thread([this, interval, on_displaced = std::move(on_displaced)] { run(interval, on_displaced); });
+  thread_.start(interval, [this, on_displaced = std::move(on_displaced), is_named = false]() mutable {
+    if (!std::exchange(is_named, true)) (void)prctl(PR_SET_NAME, "log guard", 0UL, 0UL, 0UL);
+    const Status seen = look();
+    if (!seen && seen.error().kind == ErrorKind::Displaced) {
+      on_displaced(seen.error());
+      return false;
+    }
+    const MutexLock lock(mutex_);
+    trouble_ =
+        seen ? std::string() : "cannot tell whether the data folder is still in its place: " + seen.error().describe();
+    return true;
+  });
 }
 
-void LogGuard::stop() {
-  {
-    const MutexLock lock(mutex_);
-    stop_ = true;
-  }
-  stopped_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+void LogGuard::stop() { thread_.stop(); }
 
 std::string LogGuard::trouble() const {
   const MutexLock lock(mutex_);
   return trouble_;
-}
-
-void LogGuard::run(std::chrono::milliseconds interval, const std::function<void(const Error&)>& on_displaced) {
-  (void)prctl(PR_SET_NAME, "log guard", 0UL, 0UL, 0UL);
-  MutexLock lock(mutex_);
-  for (;;) {
-    const auto next = std::chrono::steady_clock::now() + interval;
-    while (!stop_ && stopped_.wait_until(lock, next)) {
-    }
-    if (stop_) return;
-    lock.unlock();
-    const Status seen = look();
-    if (!seen && seen.error().kind == ErrorKind::Displaced) return on_displaced(seen.error());
-    lock.lock();
-    trouble_ =
-        seen ? std::string() : "cannot tell whether the data folder is still in its place: " + seen.error().describe();
-  }
 }
 
 }  // namespace stele

@@ -8,10 +8,10 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/base/file_system.h"
+#include "engine/base/interval_thread.h"
 #include "engine/base/mutex.h"
 
 namespace stele {
@@ -44,16 +44,13 @@ class LogGuard {
     std::string path;
     FileInfo info;
   };
-  void run(std::chrono::milliseconds interval, const std::function<void(const Error&)>& on_displaced);
 
   FileSystem& file_system_;
   mutable Mutex mutex_;
-  ConditionVariable stopped_;
   std::vector<Watched> watched_ GUARDED_BY(mutex_);  // the active segment last, once there is one
   std::optional<Error> displaced_ GUARDED_BY(mutex_);
   std::string trouble_ GUARDED_BY(mutex_);
-  bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  IntervalThread thread_;  // last: it uses all of the above
 };
 
 }  // namespace stele

@@ -118,6 +118,7 @@ Status Redactor::redact_segment(SegmentId id, std::span<const RedactionTarget> t
   counts.bytes += here.bytes;
   counts.unchanged += here.unchanged;
   counts.segments += here.segments;
+  if (watch.done) watch.done(here);
   return {};
 }
 

@@ -32,7 +32,7 @@ namespace {
 
 /// 0, 1, 2 and the socket.
 constexpr rlim_t kDescriptors = 4;
-/// Of the thread that runs scripts. What the engine uses of it is less (script_engine.cpp).
+/// Of the thread that runs scripts. What the engine uses of it is less (script_realms.cpp).
 constexpr rlim_t kProcessStackBytes = 8U << 20;
 
 std::string because(std::string_view what, int error) { return std::string(what) + ": " + std::strerror(error); }

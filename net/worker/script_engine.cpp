@@ -5,34 +5,19 @@
 #include <js/CompilationAndEvaluation.h>
 #include <js/CompileOptions.h>
 #include <js/Context.h>
-#include <js/ContextOptions.h>
-#include <js/Conversions.h>
 #include <js/Exception.h>
 #include <js/GCAPI.h>
-#include <js/GlobalObject.h>
 #include <js/Initialization.h>
 #include <js/Interrupt.h>
 #include <js/JSON.h>
 #include <js/MemoryCallbacks.h>
-#include <js/Object.h>
-#include <js/Principals.h>
-#include <js/Promise.h>
 #include <js/PropertyAndElement.h>
-#include <js/Proxy.h>
 #include <js/Realm.h>
-#include <js/RealmOptions.h>
-#include <js/SavedFrameAPI.h>
 #include <js/SourceText.h>
-#include <js/Stack.h>
 #include <js/String.h>
-#include <js/experimental/JSStencil.h>
 #include <jsapi.h>
-#include <jsfriendapi.h>
 
-#include <array>
 #include <atomic>
-#include <charconv>
-#include <cstring>
 #include <deque>
 #include <functional>
 #include <string>
@@ -41,7 +26,8 @@
 
 #include "net/worker/call_watch.h"
 #include "net/worker/event_object.h"
-#include "net/worker/script_prelude.h"
+#include "net/worker/script_error.h"
+#include "net/worker/script_realms.h"
 #include "net/worker/state_writer.h"
 
 namespace stele::net {
@@ -51,95 +37,8 @@ namespace {
 using namespace std::chrono_literals;
 using api::FoldFailure;
 
-/// In error reports, to tell the script from what was run before it.
-constexpr const char* kScriptName = "handler";
-constexpr const char* kPreludeName = "stele";
-/// Of the 8 MiB that the thread has (sandbox.cpp). Deep recursion of a script ends here, as an error of the script.
-constexpr std::size_t kStackBytes = 1U << 20;
 /// Of reading or writing a state, however large it may be.
 constexpr auto kHostTime = 2s;
-
-/// The first bytes of a text, which may be very long.
-std::string beginning_of(JSContext* cx, JSString* text) {
-  std::array<char, kMessageBytesMax> bytes{};
-  const auto written = JS_EncodeStringToUTF8BufferPartial(cx, text, mozilla::Span(bytes.data(), bytes.size()));
-  if (!written) return {};
-  return {bytes.data(), mozilla::Get<1>(*written)};
-}
-
-// The global object. Standard classes are made when they are first looked for, except those that are not to be found.
-
-bool is_hidden(jsid id) {
-  if (!id.isString()) return false;
-  JSLinearString* const name = id.toLinearString();
-  return JS_LinearStringEqualsAscii(name, "Intl") || JS_LinearStringEqualsAscii(name, "WebAssembly");
-}
-
-bool resolve_global(JSContext* cx, JS::HandleObject global, JS::HandleId id, bool* resolved) {
-  if (is_hidden(id)) {
-    *resolved = false;
-    return true;
-  }
-  return JS_ResolveStandardClass(cx, global, id, resolved);
-}
-
-bool enumerate_global(JSContext* cx, JS::HandleObject global, JS::MutableHandleIdVector ids, bool enumerable_only) {
-  JS::RootedIdVector all(cx);
-  if (!JS_NewEnumerateStandardClasses(cx, global, &all, enumerable_only)) return false;
-  for (std::size_t i = 0; i < all.length(); ++i) {
-    if (!is_hidden(all[i]) && !ids.append(all[i])) return false;
-  }
-  return true;
-}
-
-bool may_resolve_global(const JSAtomState& names, jsid id, JSObject* global) {
-  return JS_MayResolveStandardClass(names, id, global);
-}
-
-constexpr JSClassOps kGlobalOps = {
-    nullptr, nullptr, nullptr, enumerate_global,        resolve_global, may_resolve_global,
-    nullptr, nullptr, nullptr, JS_GlobalObjectTraceHook};
-constexpr JSClass kGlobalClass = {"global", JSCLASS_GLOBAL_FLAGS, &kGlobalOps, nullptr, nullptr, nullptr};
-
-/// What waits for a promise never runs: a handler is a function of state and event, and has no "later".
-class NoJobs : public JS::JobQueue {
- public:
-  JSObject* getIncumbentGlobal(JSContext* cx) override { return JS::CurrentGlobalOrNull(cx); }
-  bool enqueuePromiseJob(JSContext*, JS::HandleObject, JS::HandleObject, JS::HandleObject, JS::HandleObject) override {
-    return true;
-  }
-  void runJobs(JSContext*) override {}
-  [[nodiscard]] bool empty() const override { return true; }
-
- protected:
-  js::UniquePtr<SavedJobQueue> saveJobQueue(JSContext* /*cx*/) override { return js::MakeUnique<SavedJobQueue>(); }
-};
-
-bool no_code_from_text(JSContext* /*cx*/, JS::RuntimeCode /*kind*/, JS::HandleString /*code*/) { return false; }
-constexpr JSSecurityCallbacks kSecurity = {no_code_from_text, nullptr};
-
-std::string_view name_of(int error_type) {
-  switch (error_type) {
-    case JSEXN_INTERNALERR:
-      return "InternalError";
-    case JSEXN_AGGREGATEERR:
-      return "AggregateError";
-    case JSEXN_EVALERR:
-      return "EvalError";
-    case JSEXN_RANGEERR:
-      return "RangeError";
-    case JSEXN_REFERENCEERR:
-      return "ReferenceError";
-    case JSEXN_SYNTAXERR:
-      return "SyntaxError";
-    case JSEXN_TYPEERR:
-      return "TypeError";
-    case JSEXN_URIERR:
-      return "URIError";
-    default:
-      return "Error";
-  }
-}
 
 FoldFailure make_failure(FoldFailure::Kind kind, std::string message) {
   FoldFailure failure;
@@ -215,43 +114,15 @@ struct ScriptEngine::Impl {
   }
 
   bool set_up() {
-    JS_SetNativeStackQuota(cx, kStackBytes);
     JS_SetContextPrivate(cx, this);
-    JS::ContextOptionsRef(cx).setAsmJS(false).setWasm(false).setSourcePragmas(false).setAsyncStack(false);
-    JS::SetUseFdlibmForSinCosTan(true);  // those of the C library differ from machine to machine
-    JS_SetGCParameter(cx, JSGC_INCREMENTAL_GC_ENABLED, 0);
-    JS_SetSecurityCallbacks(cx, &kSecurity);
-    JS::SetJobQueue(cx, &jobs);
     JS::SetOutOfMemoryCallback(cx, &on_out_of_memory, this);
-    if (!JS_AddInterruptCallback(cx, &interrupted) || !JS::InitSelfHostedCode(cx)) return false;
-    if (!prepare_event_objects(cx)) return false;
+    if (!JS_AddInterruptCallback(cx, &interrupted) || !realms.prepare() || !prepare_event_objects(cx)) return false;
     // A first realm, so that all that is made once is there.
     Fold first(cx);
-    if (!new_realm(first.global, first.object_prototype)) return false;
+    if (!realms.make(first.global, first.object_prototype)) return false;
     first.global = nullptr;
     JS_GC(cx);
     return true;
-  }
-
-  bool new_realm(JS::PersistentRootedObject& global, JS::PersistentRootedObject& object_prototype) {
-    JS::RealmOptions options;
-    options.creationOptions().setNewCompartmentAndZone().setSharedMemoryAndAtomicsEnabled(false).setWeakRefsEnabled(
-        JS::WeakRefSpecifier::Disabled);
-    global = JS_NewGlobalObject(cx, &kGlobalClass, nullptr, JS::DontFireOnNewGlobalHook, options);
-    if (!global) return false;
-    const JSAutoRealm in(cx, global);
-    object_prototype = JS::GetRealmObjectPrototype(cx);
-    if (!object_prototype) return false;
-    if (!prelude) {
-      JS::CompileOptions compile(cx);
-      compile.setFileAndLine(kPreludeName, 1).setForceFullParse();
-      JS::SourceText<mozilla::Utf8Unit> source;
-      if (!source.init(cx, kScriptPrelude.data(), kScriptPrelude.size(), JS::SourceOwnership::Borrowed)) return false;
-      prelude = JS::CompileGlobalScriptToStencil(cx, compile, source);
-      if (!prelude) return false;
-    }
-    JS::RootedScript script(cx, JS::InstantiateGlobalStencil(cx, JS::InstantiateOptions(), prelude));
-    return script && JS_ExecuteScript(cx, script);
   }
 
   /// What went wrong, and nothing of it is left in the engine. Calls nothing of the script.
@@ -261,73 +132,8 @@ struct ScriptEngine::Impl {
       if (watch.expired() && !out_of_memory) return net::failure_of(WorkerExit::CallTime);
       return out_of_memory_failure();
     }
-    JS::ExceptionStack thrown(cx);
-    if (!JS::StealPendingExceptionStack(cx, &thrown)) {
-      JS_ClearPendingException(cx);
-      return out_of_memory_failure();
-    }
-    FoldFailure failure = make_failure(kind, {});
-    JS::RootedObject stack(cx, thrown.stack());
-    if (thrown.exception().isObject()) {
-      JS::RootedObject object(cx, &thrown.exception().toObject());
-      const JSErrorReport* const report = js::IsProxy(object) ? nullptr : JS_ErrorFromException(cx, object);
-      if (report == nullptr) {
-        failure.message = "a thrown object";
-      } else {
-        if (report->errorMessageName != nullptr && std::strcmp(report->errorMessageName, "JSMSG_OVER_RECURSED") == 0) {
-          failure.kind = FoldFailure::Kind::Limit;
-          failure.limit = "stack";
-        }
-        failure.message = name_of(report->exnType);
-        if (const char* const message = report->message().c_str(); message != nullptr && *message != '\0') {
-          failure.message += ": ";
-          failure.message += std::string_view(message).substr(0, kMessageBytesMax);
-        }
-        if (JSObject* const made = JS::ExceptionStackOrNull(object); made != nullptr) stack = made;
-        if (report->filename != nullptr && std::strcmp(report->filename, kScriptName) == 0 && report->lineno != 0) {
-          failure.line = report->lineno;
-          failure.column = report->column + (kind == FoldFailure::Kind::Syntax ? 1 : 0);
-        }
-      }
-    } else {
-      failure.message = text_of(thrown.exception());
-    }
-    if (!failure.line) locate(failure, stack);
-    failure.message = clean_text(failure.message, kMessageBytesMax);
-    JS_ClearPendingException(cx);
+    FoldFailure failure = take_script_error(cx, kind);
     return out_of_memory ? out_of_memory_failure() : failure;
-  }
-
-  std::string text_of(JS::HandleValue value) {
-    if (value.isString()) return beginning_of(cx, value.toString());
-    if (value.isSymbol()) return "a thrown symbol";
-    if (value.isBigInt()) return "a thrown BigInt";  // its text would take time without an end
-    JS::RootedString text(cx, JS::ToString(cx, value));
-    return text ? beginning_of(cx, text) : std::string();
-  }
-
-  /// The innermost place in the script.
-  void locate(FoldFailure& failure, JS::HandleObject stack) {
-    JS::RootedObject frame(cx, stack);
-    while (frame) {
-      JS::RootedString source(cx);
-      std::uint32_t line = 0, column = 0;
-      bool is_script = false;
-      constexpr auto kWhich = JS::SavedFrameSelfHosted::Exclude;
-      if (JS::GetSavedFrameSource(cx, nullptr, frame, &source, kWhich) != JS::SavedFrameResult::Ok || !source) return;
-      if (!JS_StringEqualsAscii(cx, source, kScriptName, &is_script)) return;
-      if (is_script) {
-        if (JS::GetSavedFrameLine(cx, nullptr, frame, &line, kWhich) != JS::SavedFrameResult::Ok || line == 0) return;
-        failure.line = line;
-        if (JS::GetSavedFrameColumn(cx, nullptr, frame, &column, kWhich) == JS::SavedFrameResult::Ok) {
-          failure.column = column;
-        }
-        return;
-      }
-      JS::RootedObject parent(cx);
-      if (JS::GetSavedFrameParent(cx, nullptr, frame, &parent, kWhich) != JS::SavedFrameResult::Ok) return;
-      frame = parent;
-    }
   }
 
   std::optional<FoldFailure> evaluate(Fold& to, std::string_view text) {
@@ -542,8 +348,7 @@ struct ScriptEngine::Impl {
   std::atomic<bool> upcasting{false};
   std::atomic<std::uint64_t> event_in_call{0};  ///< its number, from 1; 0 = none
   CallWatch watch;
-  NoJobs jobs;
-  RefPtr<JS::Stencil> prelude;
+  ScriptRealms realms{cx};
   bool out_of_memory = false;
   std::unique_ptr<Fold> fold;
   std::unique_ptr<Upcasters> upcasters;
@@ -576,7 +381,7 @@ std::optional<FoldFailure> ScriptEngine::begin(const WorkerStart& start) {
   fold.call_time = std::chrono::milliseconds(start.call_time_ms);
   fold.state_bytes_max = start.state_bytes_max;
   std::optional<FoldFailure> failure;
-  if (!impl_->new_realm(fold.global, fold.object_prototype)) {
+  if (!impl_->realms.make(fold.global, fold.object_prototype)) {
     failure = impl_->take_failure(FoldFailure::Kind::Threw);
   } else {
     const JSAutoRealm in(impl_->cx, fold.global);
@@ -621,7 +426,7 @@ std::optional<FoldFailure> ScriptEngine::add_upcaster(const WorkerUpcaster& upca
   if (!impl.fold && !impl.upcasters) impl.out_of_memory = false;
   if (!impl.upcasters) {
     impl.upcasters = std::make_unique<Impl::Upcasters>(impl.cx);
-    if (!impl.new_realm(impl.upcasters->global, impl.upcasters->object_prototype)) {
+    if (!impl.realms.make(impl.upcasters->global, impl.upcasters->object_prototype)) {
       impl.upcasters.reset();
       auto failure = impl.take_failure(FoldFailure::Kind::Threw);
       impl.upcasting = false;

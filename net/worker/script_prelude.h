@@ -1,7 +1,7 @@
 #pragma once
 // What is done to a realm before a stranger's script sees it, in its own language. Run once in each realm, so it has to
 // be quick. The global object has no Intl, WebAssembly, Atomics, SharedArrayBuffer, WeakRef or FinalizationRegistry
-// (script_engine.cpp).
+// (script_realms.cpp).
 
 #include <string_view>
 

@@ -7,6 +7,7 @@
 #include <future>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/audit/checkpoint_keeper.h"
 #include "engine/audit/checkpoint.h"
@@ -123,6 +124,20 @@ TEST_CASE("CheckpointWaits.AppendsAndReadsGoOnWhileTilesCannotBeWritten") {
   // Checkpoints come from what is in memory, and go on too.
   const std::uint64_t end = service.store().head().size;
   CHECK(stele::tests::eventually([&] { return signed_size(service) >= end; }));
+  // So do proofs, of what is in the files and of what waits for them, however many ask.
+  const std::string last = service.get("/v1/events?limit=1&order=desc").text("/events/0/eventId");
+  for (const std::string& target :
+       {"/v1/events/" + last + "/proof", std::string("/v1/audit/inclusion?position=0"),
+        "/v1/audit/inclusion?position=" + std::to_string(end - 1), std::string("/v1/audit/consistency?from=1"),
+        "/log/tile/0/000.p/" + std::to_string(end), "/log/tile/entries/000.p/" + std::to_string(end)}) {
+    CAPTURE(target);
+    std::vector<std::future<Answer>> asked;
+    for (int i = 0; i < 20; ++i) asked.push_back(service.begin(Method::Get, target));
+    for (std::future<Answer>& answer : asked) {
+      REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+      CHECK(answer.get().status == 200);
+    }
+  }
   gate.open();
   const Answer receipt = service.send(Method::Post, "/v1/events?wait=checkpoint", event("a"), kAsJson);
   CHECK(receipt.status == 201);

@@ -11,7 +11,9 @@
 
 #include "api/http/compressor.h"
 #include "tests/api/access_support.h"
+#include "tests/api/fake_redis_sender.h"
 #include "tests/api/fake_scripts.h"
+#include "tests/api/redaction_support.h"
 #include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
 #include "tests/support/temp_folder.h"
@@ -27,19 +29,7 @@ const TestService::Headers kFormsJson{{"Content-Type", "application/json"}};
 
 std::string append_form(TestService& service, const std::string& aggregate, const std::string& data,
                         const std::string& metadata = "") {
-  const Answer stored = service.post(event(aggregate, data, metadata.empty() ? "" : "\"metadata\":" + metadata));
-  REQUIRE_MESSAGE(stored.status == 201, stored.body);
-  return stored.text("/eventId");
-}
-
-Answer ask_form(TestService& service, const std::string& path, const std::string& more = "") {
-  return service.send(Method::Post, path + "/redact", R"({"reason":"r")" + more + "}", kFormsJson);
-}
-
-Answer await_form(TestService& service, const Answer& asked) {
-  REQUIRE_MESSAGE(asked.status == 202, asked.body);
-  wait_until([&] { return service.get(asked.header("Location")).text("/state") == "completed"; });
-  return service.get(asked.header("Location"));
+  return append_one(service, aggregate, data, metadata.empty() ? "" : "\"metadata\":" + metadata);
 }
 
 bool is_in_folder(const TestService& service, const std::string& text) {
@@ -58,14 +48,14 @@ TEST_CASE("RedactionForms.PartsOfAMemberAreRefused") {
   const std::string id = append_form(service, "a", data);
   for (const char* const member : {"data.a", "/data", "/data/a/b/0", "data/a", "/a", "/c~1d~0e", "a", "Data"}) {
     CAPTURE(member);
-    const Answer refused = ask_form(service, "/v1/events/" + id, R"(,"members":[")" + std::string(member) + "\"]");
+    const Answer refused = ask_redaction(service, "/v1/events/" + id, R"(,"members":[")" + std::string(member) + "\"]");
     CHECK(refused.status == 422);
     CHECK(refused.text("/errors/0/pointer") == "/members");
   }
   for (const char* const members :
        {R"("data")", "[]", R"(["data","data"])", "[1]", "null", R"(["data","metadata","private","body"])"}) {
     CAPTURE(members);
-    CHECK(ask_form(service, "/v1/events/" + id, R"(,"members":)" + std::string(members)).status == 422);
+    CHECK(ask_redaction(service, "/v1/events/" + id, R"(,"members":)" + std::string(members)).status == 422);
   }
   CHECK(service.get("/v1/events/" + id).at("/data") == data);
 }
@@ -73,8 +63,7 @@ TEST_CASE("RedactionForms.PartsOfAMemberAreRefused") {
 TEST_CASE("RedactionForms.AMemberThatIsNotThereIsNothingToLose") {
   TestService service;
   const std::string id = append_form(service, "a", R"({"kept":1})");
-  const Answer status =
-      await_form(service, ask_form(service, "/v1/events/" + id, R"(,"members":["metadata","private"])"));
+  const Answer status = redact_and_wait(service, "/v1/events/" + id, R"(,"members":["metadata","private"])");
   CHECK(status.at("/counts/events") == "0");
   CHECK(status.at("/counts/segments") == "0");
   const Answer shown = service.get("/v1/events/" + id);
@@ -86,18 +75,18 @@ TEST_CASE("RedactionForms.OneMemberAfterTheOther") {
   TestService service;
   const std::string id = append_form(service, "a", R"("the secret data")", R"({"n":"the secret metadata"})");
   const std::string path = "/v1/events/" + id;
-  CHECK(await_form(service, ask_form(service, path, R"(,"members":["metadata"])")).at("/counts/members") == "1");
+  CHECK(redact_and_wait(service, path, R"(,"members":["metadata"])").at("/counts/members") == "1");
   CHECK_FALSE(is_in_folder(service, "the secret metadata"));
   CHECK(is_in_folder(service, "the secret data"));
-  const Answer dry = ask_form(service, path, R"(,"dryRun":true)");
+  const Answer dry = ask_redaction(service, path, R"(,"dryRun":true)");
   CHECK(dry.at("/counts/members") == "1");
   CHECK(dry.at("/counts/bytes") == "17");
-  CHECK(await_form(service, ask_form(service, path)).at("/counts/members") == "1");
+  CHECK(redact_and_wait(service, path).at("/counts/members") == "1");
   CHECK_FALSE(is_in_folder(service, "the secret data"));
   CHECK(service.get(path).at("/redacted") == R"(["data","metadata"])");
   // And once more: there is nothing left, which is told and is no error.
-  CHECK(ask_form(service, path, R"(,"dryRun":true)").at("/counts/unchanged") == "1");
-  const Answer again = await_form(service, ask_form(service, path));
+  CHECK(ask_redaction(service, path, R"(,"dryRun":true)").at("/counts/unchanged") == "1");
+  const Answer again = redact_and_wait(service, path);
   CHECK(again.at("/counts/events") == "0");
   CHECK(service.get(path).at("/redaction/position") == again.at("/position"));
 }
@@ -110,7 +99,7 @@ TEST_CASE("RedactionForms.BodiesOfTwoBytesAndOfAllKinds") {
         std::string(R"(["\u006eobody",{"a":["shall","know"]}])"), large}) {
     CAPTURE(data.substr(0, 40));
     const std::string id = append_form(service, "a", data);
-    const Answer status = await_form(service, ask_form(service, "/v1/events/" + id));
+    const Answer status = redact_and_wait(service, "/v1/events/" + id);
     CHECK(status.at("/counts/bytes") == std::to_string(data.size()));
     const Answer shown = service.get("/v1/events/" + id);
     CHECK(shown.at("/redacted") == R"(["data"])");
@@ -131,7 +120,7 @@ TEST_CASE("RedactionForms.WhatCameCompressedIsNowhereEither") {
     const Answer stored = service.post(body, {{"Content-Encoding", name}});
     REQUIRE_MESSAGE(stored.status == 201, stored.body);
     REQUIRE(is_in_folder(service, note));
-    (void)await_form(service, ask_form(service, "/v1/events/" + stored.text("/eventId")));
+    (void)redact_and_wait(service, "/v1/events/" + stored.text("/eventId"));
     CHECK_FALSE(is_in_folder(service, note));
     CHECK(service.bytes_in_folder().find(body.substr(body.size() / 2)) == std::string::npos);
   }
@@ -143,7 +132,7 @@ TEST_CASE("RedactionForms.TheAggregateIsTheOneThatWasNamed") {
   const std::vector<std::pair<std::string, std::string>> aggregates{
       {"a~1b/c%2Fd", "a~1b%2Fc%252Fd"}, {"a/b/c/d", "a%2Fb%2Fc%2Fd"}, {"a~1b/c/d", "a~1b%2Fc%2Fd"}, {"a~1b", "a~1b"}};
   for (const auto& [id, path] : aggregates) append_form(service, id, "\"body of <" + id + ">\"");
-  const Answer status = await_form(service, ask_form(service, "/v1/aggregates/" + aggregates[0].second));
+  const Answer status = redact_and_wait(service, "/v1/aggregates/" + aggregates[0].second);
   CHECK(status.text("/aggregateId") == aggregates[0].first);
   for (const auto& [id, path] : aggregates) {
     CAPTURE(id);
@@ -175,7 +164,7 @@ TEST_CASE("RedactionForms.TwoAtOnceAreBothDoneAndEachIsToldOnce") {
   std::uint64_t members = 0;
   std::set<std::string> own;
   for (const Answer& each : asked) {
-    const Answer status = await_form(service, each);
+    const Answer status = await_redaction(service, each);
     members += std::stoull(status.at("/counts/members"));
     own.insert(status.text("/redactionId"));
     const Answer told =
@@ -236,8 +225,10 @@ TEST_CASE("RedactionForms.IsForAdministratorsAndTheReasonForAuditors") {
 TEST_CASE("RedactionForms.TheStatusNamesTheCopiesThatAreOutOfReach") {
   const stele::test::TempFolder secrets;
   TestSender sender;
+  FakeRedisSender redis;
   ServiceOptions options;
   options.webhooks = &sender;
+  options.redis = &redis;
   options.subscriptions.secrets_folder = secrets.path() + "/secrets";
   TestService service(options);
   const auto subscribe = [&](const std::string& members) {
@@ -249,10 +240,14 @@ TEST_CASE("RedactionForms.TheStatusNamesTheCopiesThatAreOutOfReach") {
   const std::string all = subscribe(hook);
   const std::string pulled = subscribe(R"("delivery":{"type":"pull"},"aggregateIds":["a","b"])");
   const std::string other = subscribe(hook + R"(,"aggregateIds":["b"])");
+  const std::string stream = subscribe(R"("delivery":{"type":"redis-stream","key":"missions"})");
+  const std::string channel = subscribe(R"("delivery":{"type":"redis-pubsub","channel":"missions"})");
+  const std::string other_stream =
+      subscribe(R"("delivery":{"type":"redis-stream","key":"others"},"aggregateIds":["b"])");
   const std::string id = append_form(service, "a", "1");
   sender.next().answer(200);
-  const Answer asked = ask_form(service, "/v1/events/" + id);
-  const Answer status = await_form(service, asked);
+  const Answer asked = ask_redaction(service, "/v1/events/" + id);
+  const Answer status = await_redaction(service, asked);
   for (const Answer& each : {asked, status}) {
     CHECK(each.text("/outOfReach/0/copy") == "backups");
     CHECK(each.text("/outOfReach/1/copy") == "exports");
@@ -261,7 +256,10 @@ TEST_CASE("RedactionForms.TheStatusNamesTheCopiesThatAreOutOfReach") {
     CHECK(named.find(all) != std::string::npos);
     CHECK(named.find(pulled) != std::string::npos);
     CHECK(named.find(other) == std::string::npos);
-    CHECK(each.at("/outOfReach/3") == "none");  // there is no Redis
+    CHECK(named.find(stream) != std::string::npos);
+    CHECK(named.find(channel) != std::string::npos);
+    CHECK(named.find(other_stream) == std::string::npos);
+    CHECK(each.at("/outOfReach/3") == "none");  // there is no Redis that states are kept in
   }
   // The log keeps which they were.
   REQUIRE(service.send(Method::Delete, "/v1/subscriptions/" + all).status == 204);

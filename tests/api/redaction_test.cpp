@@ -2,10 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <thread>
-
 #include "tests/api/fake_scripts.h"
 #include "tests/api/live_support.h"
+#include "tests/api/redaction_support.h"
 #include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
 
@@ -17,30 +16,6 @@ namespace {
 
 const TestService::Headers kJson{{"Content-Type", "application/json"}};
 
-std::string redact_body(const std::string& more = "") { return R"({"reason":"a court says so")" + more + "}"; }
-
-/// Appends one event; gives its id.
-std::string append_one(TestService& service, const std::string& aggregate, const std::string& data,
-                       const std::string& members = R"("aggregateType":"Mission")") {
-  const Answer answer = service.post(event(aggregate, data, members));
-  REQUIRE_MESSAGE(answer.status == 201, answer.body);
-  return answer.text("/eventId");
-}
-
-/// Asks for it and waits until it is complete; gives its status then.
-Answer redact_and_wait(TestService& service, const std::string& path, const std::string& body = redact_body()) {
-  const Answer asked = service.send(Method::Post, path, body, kJson);
-  REQUIRE_MESSAGE(asked.status == 202, asked.body);
-  const std::string location = asked.header("Location");
-  CHECK(location == "/v1/audit/redactions/" + asked.text("/redactionId"));
-  while (true) {
-    const Answer status = service.get(location);
-    REQUIRE(status.status == 200);
-    if (status.text("/state") == "completed") return status;
-    std::this_thread::yield();
-  }
-}
-
 }  // namespace
 
 TEST_CASE("Redaction.AnEventLosesItsBodyAndKeepsTheRest") {
@@ -49,7 +24,7 @@ TEST_CASE("Redaction.AnEventLosesItsBodyAndKeepsTheRest") {
                                        R"("aggregateType":"Mission","metadata":{"ip":"secret address"})");
   const std::string second = append_one(service, "a", R"({"name":"stays"})");
   const Answer before = service.get("/v1/head");
-  const Answer status = redact_and_wait(service, "/v1/events/" + first + "/redact");
+  const Answer status = redact_and_wait(service, "/v1/events/" + first);
   CHECK(status.text("/eventId") == first);
   CHECK(status.text("/aggregateId") == "a");
   CHECK(status.text("/reason") == "a court says so");
@@ -89,8 +64,7 @@ TEST_CASE("Redaction.AnEventLosesItsBodyAndKeepsTheRest") {
 TEST_CASE("Redaction.OfChosenMembersLeavesTheOthers") {
   TestService service;
   const std::string id = append_one(service, "a", R"({"kept":1})", R"("metadata":{"ip":"secret address"})");
-  const Answer status =
-      redact_and_wait(service, "/v1/events/" + id + "/redact", redact_body(R"(,"members":["metadata"])"));
+  const Answer status = redact_and_wait(service, "/v1/events/" + id, R"(,"members":["metadata"])");
   CHECK(status.at("/members") == R"(["metadata"])");
   const Answer shown = service.get("/v1/events/" + id);
   CHECK(shown.at("/redacted") == R"(["metadata"])");
@@ -102,7 +76,7 @@ TEST_CASE("Redaction.OfAnAggregateTakesAllThatItHadAndNothingThatComes") {
   TestService service;
   for (int i = 0; i < 20; ++i) append_one(service, "a", R"({"n":"secret )" + std::to_string(i) + "\"}");
   append_one(service, "b", R"({"n":"of another"})");
-  const Answer status = redact_and_wait(service, "/v1/aggregates/a/redact");
+  const Answer status = redact_and_wait(service, "/v1/aggregates/a");
   CHECK(status.at("/counts/events") == "20");
   CHECK(status.at("/eventId") == "none");
   append_one(service, "a", R"({"n":"of later"})");
@@ -111,7 +85,7 @@ TEST_CASE("Redaction.OfAnAggregateTakesAllThatItHadAndNothingThatComes") {
   CHECK(service.get("/v1/events?aggregateId=b").at("/events/0/data/n") == R"("of another")");
   CHECK(service.get("/v1/events?aggregateId=a").at("/events/19/redaction/position") == status.at("/position"));
   // Once more: there is little left to do.
-  const Answer again = redact_and_wait(service, "/v1/aggregates/a/redact");
+  const Answer again = redact_and_wait(service, "/v1/aggregates/a");
   CHECK(again.at("/counts/events") == "1");
 }
 
@@ -149,7 +123,7 @@ TEST_CASE("Redaction.StatesThatWereFoldedFromItAreFoldedAnew") {
     REQUIRE_MESSAGE(stored.status == 201, stored.body);
   };
   client_state(R"({"copy":"nobody shall know"})", 2);
-  const Answer status = redact_and_wait(service, "/v1/events/" + id + "/redact");
+  const Answer status = redact_and_wait(service, "/v1/events/" + id);
   CHECK(status.at("/counts/events") == "1");
   CHECK(status.at("/counts/clientStates") == "1");
   CHECK(scripts.retired > 0);
@@ -171,7 +145,7 @@ TEST_CASE("Redaction.AClientsStateFromBeforeTheEventStays") {
   REQUIRE(
       service.send(Method::Post, "/v1/events/snapshot/a", R"({"state":{"open":1},"sequenceNumber":1})", kJson).status ==
       201);
-  const Answer status = redact_and_wait(service, "/v1/events/" + id + "/redact");
+  const Answer status = redact_and_wait(service, "/v1/events/" + id);
   CHECK(status.at("/counts/clientStates") == "0");
   CHECK(service.get("/v1/events/snapshot/a?source=client").at("/state/open") == "1");
 }
@@ -233,7 +207,7 @@ TEST_CASE("Redaction.IsShownWhereverTheEventIs") {
   options.subscriptions.secrets_folder = secrets.path() + "/secrets";
   TestService service(options);
   const std::string id = append_one(service, "a", R"({"name":"nobody shall know"})");
-  const Answer status = redact_and_wait(service, "/v1/events/" + id + "/redact");
+  const Answer status = redact_and_wait(service, "/v1/events/" + id);
   const std::string redaction = R"("redacted":["data"],"redaction":{"position":)" + status.at("/position") +
                                 R"(,"timestamp":)" + status.at("/requestedAt") + "}";
   // A condition that it breaks.
@@ -267,7 +241,7 @@ TEST_CASE("Redaction.WhatWaitsForASlowReaderIsNotShownAsItWas") {
   const std::string last = append_one(service, "b", "1");
   // It waits for them in memory by now.
   for (LiveReader* const reader : {&all, &one}) reader->wait_woken();
-  redact_and_wait(service, "/v1/events/" + id + "/redact");
+  redact_and_wait(service, "/v1/events/" + id);
   for (LiveReader* const reader : {&all, &one}) {
     const std::string seen = reader->read_until(id);
     CHECK(seen.find("nobody shall know") == std::string::npos);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/records/event_notes.h"
+#include "tests/api/fake_redis_sender.h"
 #include "tests/support/sample_parcel.h"
 
 namespace stele::api::test {
@@ -16,28 +17,6 @@ namespace {
 
 using stele::test::sample_batch;
 using stele::test::sample_parcel;
-
-/// Keeps what it is asked for, and says what it is told to say.
-class FakeRedisSender final : public RedisSender {
- public:
-  void add(std::string_view key, const std::vector<RedisEntry>& entries,
-           std::function<void(RedisAddition)> done) override {
-    name = key;
-    added = entries;
-    done(addition);
-  }
-  void publish(std::string_view channel, const std::vector<std::string>& messages,
-               std::function<void(RedisAnswer)> done) override {
-    name = channel;
-    published = messages;
-    done(addition.answer);
-  }
-
-  RedisAddition addition{{RedisAnswer::Outcome::CarriedOut, {}, {}}};
-  std::string name;
-  std::vector<RedisEntry> added;
-  std::vector<std::string> published;
-};
 
 AttemptOutcome attempt_at(DeliverySink& sink, DeliveryBatchToSend batch) {
   std::vector<AttemptOutcome> outcomes;

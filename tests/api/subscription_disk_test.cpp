@@ -15,11 +15,14 @@
 #include <variant>
 #include <vector>
 
+#include "api/subscriptions/delivery_threads.h"
+#include "api/subscriptions/subscription_event.h"
 #include "api/subscriptions/subscription_log.h"
 #include "engine/base/uuid.h"
 #include "engine/log/log_folder.h"
 #include "tests/api/room_fixture.h"
 #include "tests/support/failing_folder.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/gated_file_system.h"
 #include "tests/support/simulated_file_system.h"
 
@@ -107,6 +110,26 @@ void redrive_letters(RoomFixture& fixture, const std::string& id, bool dry_run =
   REQUIRE(slug_of(redriven).empty());
   CHECK(std::get<SubscriptionRoom::Redriven>(redriven).positions.size() == letters_of(fixture, id).size());
 }
+
+/// Appends more than a segment holds.
+void fill_a_segment(RoomFixture& fixture) {
+  for (int i = 0; i < 6; ++i) {
+    Proposal proposal;
+    RecordDraft& draft = proposal.events.emplace_back();
+    draft.event_id = make_uuid_v7(system_clock());
+    draft.aggregate_id = "old";
+    draft.event_type = "T";
+    draft.data = '"' + std::string(900'000, 'x') + '"';
+    draft.seal();
+    REQUIRE(fixture.store().append_and_wait(std::move(proposal)).kind == AppendOutcome::Kind::Stored);
+  }
+}
+
+/// Whatever becomes of a test, nothing hangs when it ends.
+struct Opening {
+  stele::test::ReadGate& gate;
+  ~Opening() { gate.open(); }
+};
 
 /// As /metrics has it.
 std::uint64_t counted_letters(RoomFixture& fixture) {
@@ -378,27 +401,14 @@ TEST_CASE("SubscriptionRoom.Disk.OneThatWaitsForItHoldsUpNoneThatIsAtTheEnd") {
   stele::test::ReadGate gate;
   stele::test::GatedFileSystem files(disk, gate, "/log/" + segment_name(SegmentId{1}));
   RoomFixture fixture(nullptr, nullptr, &files);
-  // More than a segment holds.
-  for (int i = 0; i < 6; ++i) {
-    Proposal proposal;
-    RecordDraft& draft = proposal.events.emplace_back();
-    draft.event_id = make_uuid_v7(system_clock());
-    draft.aggregate_id = "old";
-    draft.event_type = "T";
-    draft.data = '"' + std::string(900'000, 'x') + '"';
-    draft.seal();
-    REQUIRE(fixture.store().append_and_wait(std::move(proposal)).kind == AppendOutcome::Kind::Stored);
-  }
+  fill_a_segment(fixture);
   fixture.reopen();  // or the segment would be open by the name that it had as it was prepared
   const std::string quick = fixture.subscribe(RoomFixture::webhook());
   fixture.append("a");
   fixture.sender.next().answer(200);
   fixture.wait_done(quick);
 
-  struct Opening {
-    stele::test::ReadGate& gate;
-    ~Opening() { gate.open(); }
-  } opening{gate};
+  const Opening opening{gate};
   gate.close();
   SubscribeRequest request = RoomFixture::webhook();
   request.from = StartAt{StartAt::Kind::Beginning, {}, {}};
@@ -420,6 +430,32 @@ TEST_CASE("SubscriptionRoom.Disk.OneThatWaitsForItHoldsUpNoneThatIsAtTheEnd") {
     sent.answer(200);
   }
   fixture.wait_done(behind);
+}
+
+TEST_CASE("SubscriptionRoom.Disk.ManyThatWaitForItHoldUpNoneThatTellsTheLogOfItself") {
+  SimulatedFileSystem disk{1};
+  stele::test::ReadGate gate;
+  stele::test::GatedFileSystem files(disk, gate, "/log/" + segment_name(SegmentId{1}));
+  stele::test::FakeClock clock;
+  RoomFixture fixture(&clock, nullptr, &files);
+  fill_a_segment(fixture);
+  fixture.reopen();  // or the segment would be open by the name that it had as it was prepared
+  const std::string quick = fixture.subscribe(once());
+
+  const Opening opening{gate};
+  gate.close();
+  SubscribeRequest request = RoomFixture::webhook();
+  request.from = StartAt{StartAt::Kind::Beginning, {}, {}};
+  for (std::size_t i = 0; i < DeliveryThreads::kSlowThreads; ++i) (void)fixture.subscribe(request);
+  gate.await_waiting(DeliveryThreads::kSlowThreads);
+  for (std::size_t count = 1; count <= 3; ++count) {
+    fixture.append("a");
+    fixture.sender.next().answer(500);
+    wait_until([&] { return fixture.status(quick).dead_letters == count; });
+    clock.wall += 1'000'000;
+    fixture.wake();
+    wait_until([&] { return fixture.logged(subscription_event::kDeadLetters) == count; });
+  }
 }
 
 TEST_CASE("SubscriptionRoom.Disk.AnEventIsParkedOnceHoweverOftenItFailsAndCrashesComeBetween") {

@@ -110,7 +110,13 @@ TEST_CASE("SubscriptionEvent.StatesPlacesAndDeadLettersComeBackAsTheyWere") {
     REQUIRE(read->standing);
     CHECK(read->standing->state == state);
     CHECK(read->standing->reason == "because \"so\"");
+    CHECK(read->standing->since == Timestamp{});
   }
+  data.standing->since = Timestamp{1'700'000'000'000'001};
+  CHECK(read_back(subscription_event::kStateChanged, to_json(data))->standing->since == data.standing->since);
+  std::string untimely = to_json(data);
+  untimely.replace(untimely.find("\"since\":\"") + 9, 4, "last");
+  CHECK_FALSE(read_back(subscription_event::kStateChanged, untimely));
   data.standing.reset();
   data.added = {{Position{3}, {"m/1", 10, Timestamp{1'700'000'000'000'000}, "timed-out", 0}},
                 {Position{5}, {"m/\"2\"", 1, Timestamp{1'700'000'000'000'000}, "status", 599}}};

@@ -200,3 +200,35 @@ TEST_CASE("SubscriptionRoom.StatesThatComeByThemselvesAreLoggedOnceAMinute") {
   room.fixture.reopen();
   CHECK(room.fixture.status(id).standing.state == SubscriptionState::Stopped);
 }
+
+TEST_CASE("SubscriptionRoom.AStateIsSinceWhenItCameWheneverTheLogWasToldOfIt") {
+  TimedRoom room;
+  const std::string id = room.fixture.subscribe(RoomFixture::webhook());
+  Witness witness(room.fixture);
+  const auto told = [&] { return room.fixture.logged(subscription_event::kStateChanged); };
+  const auto stop = [&] {
+    room.fixture.sender.next().answer(410);
+    room.fixture.wait_for_state(id, SubscriptionState::Stopped);
+    return room.fixture.status(id).standing.since;
+  };
+  room.fixture.append("a");
+  CHECK(stop() == room.clock.now());
+  wait_until([&] { return told() == 1; });
+  REQUIRE(slug_of(room.fixture.room().resume(id, {})).empty());
+  room.later(std::chrono::seconds(20));
+  const Timestamp since = stop();
+  CHECK(since == room.clock.now());
+  SUBCASE("a minute after the time before") {
+    room.later(std::chrono::seconds(40));
+    wait_until([&] { return told() == 3; });
+  }
+  SUBCASE("at the end of the server") { CHECK(told() == 2); }
+  room.later(std::chrono::seconds(5));
+  room.fixture.reopen();
+  CHECK(told() == 3);
+  CHECK(room.fixture.status(id).standing.state == SubscriptionState::Stopped);
+  CHECK(room.fixture.status(id).standing.since == since);
+  room.fixture.reopen();
+  CHECK(told() == 3);
+  CHECK(room.fixture.status(id).standing.since == since);
+}

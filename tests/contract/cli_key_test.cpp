@@ -20,6 +20,7 @@
 #include "engine/audit/signed_note.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/certificates.h"
 #include "tests/support/client_script.h"
 #include "tests/support/process_usage.h"
 #include "tests/support/text.h"
@@ -322,6 +323,58 @@ TEST_CASE("Key.APublicLogIsVerifiedByAnyone") {
               .status == 201);
     CHECK(verdict_of_another() == "rewritten");
   }
+}
+
+TEST_CASE("Key.APublicLogIsVerifiedByAnyoneOverARotation") {
+  const test::TempFolder folder;
+  const std::string data = folder.file("data");
+  std::vector<std::string> arguments{"--auth", "on", "--public-log"};
+  const bool retires = [] {
+    bool at_once = false;
+    SUBCASE("while the key before signs as well") {}
+    SUBCASE("when it signs no more") { at_once = true; }
+    return at_once;
+  }();
+  if (retires) arguments.insert(arguments.end(), {"--key-overlap", "1s"});
+  ServerProcess server = ServerProcess::start({data, arguments, {}, 0});
+  const auto token = [&](const std::string& role) {
+    const ProcessResult made = run_stele({"token", "create", "--data", data, "--role", role, "--name", role});
+    REQUIRE(made.exit_code == 0);
+    return first_line(made.out);
+  };
+  const Headers writer{{"Authorization", "Bearer " + token("writer")}};
+  const std::string auditor = folder.file("auditor");
+  write_private(auditor, token("auditor"));
+  HttpClient client(server.port());
+  const auto add = [&] {
+    const HttpResponse receipt = client.post("/v1/events?wait=checkpoint", event_json("a"), "application/json", writer);
+    REQUIRE_MESSAGE(receipt.status == 201, receipt.body);
+    return Json(receipt.body).text("/proof/checkpoint");
+  };
+  const std::string since = folder.file("since");
+  std::ofstream(since, std::ios::binary) << add();
+  REQUIRE(run_stele({"key", "rotate", "--data", data}).exit_code == 0);
+  REQUIRE(eventually([&] {
+    (void)add();
+    const Json keys(client.get("/log/keys").body);
+    return keys.has("/keys/1") && keys.is_null("/keys/0/until") != retires;
+  }));
+  (void)add();
+  const Json keys(client.get("/log/keys").body);
+  const std::string first = keys.text("/keys/0/vkey");
+  const auto verify = [&](const std::string& vkey, std::vector<std::string> more) {
+    std::vector<std::string> command{"verify", "--url", server.url(), "--key", vkey, "--json"};
+    command.insert(command.end(), more.begin(), more.end());
+    const ProcessResult seen = run_stele(command);
+    REQUIRE_MESSAGE(!seen.out.empty(), seen.err);
+    return Json(seen.out);
+  };
+  CHECK(verify(first, {"--since", since, "--token-file", auditor}).text("/verdict") == "ok");
+  CHECK(verify(keys.text("/keys/1/vkey"), {}).text("/verdict") == "ok");
+  // Anyone sees no events of keys, and so nothing that one key says of the next.
+  const Json anyone = verify(first, {"--since", since});
+  CHECK(anyone.text("/verdict") == (retires ? "forged" : "ok"));
+  CHECK(contains(anyone.at("/notes").minified(), "no other key counted"));
 }
 
 }  // namespace stele::tests

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -293,6 +295,35 @@ TEST_CASE("CliTls.ACertificateThatEndsSoonIsToldUntilItIsRenewed") {
   CHECK_FALSE(server.process().wait_for_stderr("TLS reloaded").empty());
   CHECK_FALSE(has("/readyz", "TLS:"));
   CHECK_FALSE(server.process().wait_for_stderr("no longer: TLS: ").empty());
+  CHECK(server.stop() == 0);
+}
+
+TEST_CASE("CliTls.WhatAHangupHasReadIsInTheAuditTrail") {
+  const DevCertificates certificates;
+  auto server = ServerProcess::start({certificates.data(), certificates.server_flags(), {}, 0});
+  const auto reloads = [&](const std::string& outcome) {
+    const ProcessResult listed =
+        run_stele({"audit", "list", "--action", "server.reload", "--resource", "server:tls", "--outcome", outcome,
+                   "--json", "--url", server.url(), "--ca", certificates.file("ca.pem")});
+    REQUIRE_MESSAGE(listed.exit_code == 0, listed.err);
+    std::vector<Json> found;
+    std::istringstream lines(listed.out);
+    for (std::string line; std::getline(lines, line);) found.emplace_back(line);
+    return found;
+  };
+  certificates.make();
+  server.process().signal(SIGHUP);
+  REQUIRE(eventually([&] { return reloads("done").size() == 1; }));
+  CHECK_FALSE(reloads("done")[0].text("/details/now").empty());
+  CHECK(reloads("failed").empty());
+  // What could not be used is told without the place where it lies.
+  write_private(certificates.file("server-key.pem"), TestAuthority("other").issue_server().key);
+  server.process().signal(SIGHUP);
+  REQUIRE(eventually([&] { return reloads("failed").size() == 1; }));
+  const std::string error = reloads("failed")[0].text("/details/error");
+  CHECK_FALSE(error.empty());
+  CHECK_FALSE(contains(error, std::filesystem::path(certificates.data()).parent_path().string()));
+  CHECK(reloads("done").size() == 1);
   CHECK(server.stop() == 0);
 }
 

@@ -240,13 +240,7 @@ TEST_CASE("SubscriptionKill.AReceiverThatHangsHoldsUpNoOther") {
     (void)peer.read_request();
     peer.wait_for_end();
   });
-  std::atomic<int> got{0};
-  WebhookReceiver good([&](WebhookReceiver::Peer& peer) {
-    for (std::string request = peer.read_request(); !request.empty(); request = peer.read_request()) {
-      ++got;
-      if (!peer.answer(204)) return;
-    }
-  });
+  WebhookReceiver good(answering(204));
   Api api({"--allow-callback-net", "127.0.0.1/32"});
   HttpClient client = api.client();
   const std::string bad =
@@ -254,7 +248,7 @@ TEST_CASE("SubscriptionKill.AReceiverThatHangsHoldsUpNoOther") {
   const std::string id = subscribe_as(client, R"({"type":"webhook","url":")" + good.url() + R"("})");
   for (int i = 0; i < 100; ++i) append(client, event_json("m/" + std::to_string(i), "Counted"));
   const Json status = wait_until_done(api, id);
-  CHECK(got == 100);
+  CHECK(good.requests == 100);
   CHECK(get_json(client, "/v1/subscriptions/" + bad).number("/delivered") == 0);
   CHECK(get_json(client, "/v1/subscriptions/" + bad).number("/inFlight") == 16);
 }

@@ -94,6 +94,7 @@ const std::vector<std::string_view>& engine_headers_for_api() {
       "engine/base/file_system.h",
       "engine/base/histogram.h",
       "engine/base/ids.h",
+      "engine/base/interval_thread.h",
       "engine/base/keyed_hash.h",
       "engine/base/mutex.h",
       "engine/base/read_budget.h",

@@ -9,11 +9,15 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "engine/audit/merkle_proof.h"
 #include "engine/audit/merkle_tree.h"
 #include "engine/base/digest.h"
+#include "engine/base/mutex.h"
+#include "tests/support/gated_file_system.h"
+#include "tests/support/gated_writes.h"
 #include "tests/support/process_usage.h"
 #include "tests/support/simulated_file_system.h"
 
@@ -313,10 +317,12 @@ TEST_CASE("MerkleTree.AFullDiskIsToldAndTriedAgain") {
   log.check_all();
   log.disk.set_capacity(log.disk.used_bytes());
   log.append(1000);
-  CHECK(!log.tree->root(1300));
+  log.check_all();  // from memory
   CHECK(!log.tree->trouble().empty());
+  CHECK(log.tree->progress().size == 300);
   log.disk.set_capacity(std::nullopt);
   log.check_all();
+  CHECK(log.tree->progress().size == 1300);
   CHECK(log.tree->trouble().empty());
 }
 
@@ -351,61 +357,131 @@ TEST_CASE("MerkleTree.AFailedReadIsNotTakenForDamage") {
   CHECK(log.tree->trouble().empty());
 }
 
-TEST_CASE("MerkleTree.InTheBackgroundItCatchesUpByItself") {
+namespace {
+
+/// The same with a tree that has a thread.
+struct TreeInBackground {
   SimulatedFileSystem disk{1};
-  std::vector<Digest> leaves;
+  test::ReadGate gate;
+  test::GatedWrites gated{disk, gate, "/tiles"};
   Mutex mutex;
+  std::vector<Digest> leaves;
   MerkleFrontier frontier;
-  const auto head = [&] {
-    const MutexLock lock(mutex);
-    return TreeHead{frontier.size(), frontier.root()};
-  };
-  leaves.reserve(20'000);
-  for (int i = 0; i < 10'000; ++i) leaves.push_back(sha256({std::to_string(i)}));
-  for (const Digest& leaf : leaves) frontier.append(leaf);
-  const MerkleFrontier known = frontier;
-  MerkleTree tree(
-      MerkleTreeOptions{.files = {.file_system = &disk, .folder = "/tiles", .store_id = Uuid{{7}}, .in_place = {}},
-                        .head = head,
-                        .read_leaf = [&](Position position) -> Result<Digest> {
-                          const MutexLock lock(mutex);
-                          return leaves[position.value()];
-                        },
-                        .rebuild_bytes_per_second = 1ULL << 40},
-      known);
-  tree.start();
-  for (int round = 0; round < 100; ++round) {
-    std::vector<Digest> more;
-    for (int i = 0; i < 100; ++i) more.push_back(sha256({std::to_string(round), "-", std::to_string(i)}));
-    const std::uint64_t first = head().size;
-    {
-      const MutexLock lock(mutex);
-      leaves.insert(leaves.end(), more.begin(), more.end());
-    }
-    tree.append(Position{first}, more);
-    const MutexLock lock(mutex);
-    for (const Digest& leaf : more) frontier.append(leaf);
+  std::unique_ptr<MerkleTree> tree;
+
+  explicit TreeInBackground(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) grow(i);
+    tree = std::make_unique<MerkleTree>(options(1ULL << 40), frontier);
+    tree->start();
   }
-  CHECK(stele::tests::eventually([&] { return !tree.progress().rebuilding && tree.root(20'000); }));
-  CHECK(*tree.root(20'000) == head().root);
-  const auto path = tree.inclusion(Position{15'000}, 20'000);
-  REQUIRE(path);
-  CHECK(verify_inclusion(leaves[15'000], 15'000, 20'000, *path, head().root));
+  ~TreeInBackground() { gate.open(); }
+  [[nodiscard]] MerkleTreeOptions options(std::uint64_t rate) {
+    return {.files = {.file_system = &gated, .folder = "/tiles", .store_id = Uuid{{7}}, .in_place = {}},
+            .head = [this] { return head(); },
+            .read_leaf = [this](Position position) -> Result<Digest> {
+              const MutexLock lock(mutex);
+              return leaves[position.value()];
+            },
+            .rebuild_bytes_per_second = rate};
+  }
+  [[nodiscard]] TreeHead head() {
+    const MutexLock lock(mutex);
+    return {frontier.size(), frontier.root()};
+  }
+  void grow(std::uint64_t number) {
+    leaves.push_back(sha256({std::to_string(number)}));
+    frontier.append(leaves.back());
+  }
+  void append(std::uint64_t count) {
+    const MutexLock lock(mutex);
+    const std::uint64_t first = leaves.size();
+    for (std::uint64_t i = 0; i < count; ++i) grow(first + i);
+    tree->append(Position{first}, std::span(leaves).subspan(first));
+  }
+  void check_proven(std::uint64_t position, std::uint64_t size) {
+    const auto path = tree->inclusion(Position{position}, size);
+    REQUIRE_MESSAGE(path, path.error().describe());
+    const auto root = tree->root(size);
+    REQUIRE_MESSAGE(root, root.error().describe());
+    CHECK(verify_inclusion(leaves[position], position, size, *path, *root));
+    const TreeHead now = head();
+    const auto consistency = tree->consistency(size, now.size);
+    REQUIRE_MESSAGE(consistency, consistency.error().describe());
+    CHECK(verify_consistency(size, now.size, *consistency, *root, now.root));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("MerkleTree.WhoAsksDoesNotWaitForAWriteThatHangs") {
+  TreeInBackground log(kPastTwoLevels);
+  REQUIRE(stele::tests::eventually([&] { return !log.tree->progress().rebuilding; }));
+  log.gate.close();
+  log.append(1);
+  log.gate.await_waiting(1);
+  for (const std::uint64_t more : {0U, 1U, 255U, 1U, 3000U, 30'000U}) {
+    log.append(more);
+    const std::uint64_t size = log.head().size;
+    const auto whole = log.tree->root(size);
+    REQUIRE(whole);
+    CHECK(*whole == log.head().root);
+    for (const std::uint64_t position : {std::uint64_t{0}, kPastTwoLevels - 1, kPastTwoLevels, size - 1}) {
+      log.check_proven(position, size);
+      log.check_proven(position, position + 1);
+    }
+    for (const std::uint64_t tile : {std::uint64_t{0}, kPastTwoLevels / 256, (size - 1) / 256}) {
+      const std::uint64_t width = std::min<std::uint64_t>(256, size - tile * 256);
+      const auto hashes = log.tree->tile(0, tile, width);
+      REQUIRE(hashes);
+      CHECK(std::equal(hashes->begin(), hashes->end(), log.leaves.begin() + static_cast<std::ptrdiff_t>(tile * 256)));
+    }
+    CHECK(log.tree->tile(1, 1, (size >> 8) - 256));
+  }
+  CHECK(log.tree->progress().size == kPastTwoLevels);
+  // What each would have to hash anew is bounded.
+  log.append(40'000);
+  const auto refused = log.tree->root(1);
+  REQUIRE(!refused);
+  CHECK(refused.error().kind == ErrorKind::NotReady);
+  log.gate.open();
+  const std::uint64_t end = log.head().size;
+  CHECK(stele::tests::eventually([&] { return log.tree->progress().size == end; }));
+  log.check_proven(kPastTwoLevels + 20'000, end);
+}
+
+TEST_CASE("MerkleTree.WhatIsWrittenMeanwhileIsFound") {
+  TreeInBackground log(300);
+  REQUIRE(stele::tests::eventually([&] { return !log.tree->progress().rebuilding; }));
+  for (int round = 0; round < 300; ++round) {
+    log.append(2000);  // so many that the thread hurries
+    const std::uint64_t size = log.head().size;
+    for (const std::uint64_t back : {1U, 1000U, 2000U, 2200U}) log.check_proven(size - back, size);
+  }
+  CHECK(log.tree->trouble().empty());
+  CHECK(!log.tree->progress().rebuilding);
+}
+
+TEST_CASE("MerkleTree.InTheBackgroundItCatchesUpByItself") {
+  TreeInBackground log(10'000);
+  for (int round = 0; round < 100; ++round) log.append(100);
+  MerkleTree& tree = *log.tree;
+  CHECK(stele::tests::eventually([&] { return !tree.progress().rebuilding && tree.progress().size == 20'000; }));
+  const auto whole = tree.root(20'000);
+  REQUIRE(whole);
+  CHECK(*whole == log.head().root);
+  log.check_proven(15'000, 20'000);
   tree.stop();
 
   // And is on the disk once it has ended.
-  disk.crash();
-  MerkleTree again(
-      MerkleTreeOptions{.files = {.file_system = &disk, .folder = "/tiles", .store_id = Uuid{{7}}, .in_place = {}},
-                        .head = head,
-                        .read_leaf = [](Position) -> Result<Digest> {
-                          return Error{.kind = ErrorKind::Io, .message = "is not to be read"};
-                        },
-                        .rebuild_bytes_per_second = 0},
-      frontier);
+  log.disk.crash();
+  MerkleTreeOptions options = log.options(0);
+  options.read_leaf = [](Position) -> Result<Digest> {
+    return Error{.kind = ErrorKind::Io, .message = "is not to be read"};
+  };
+  MerkleTree again(std::move(options), log.frontier);
   const auto root = again.root(20'000);
   REQUIRE_MESSAGE(root, root.error().describe());
-  CHECK(*root == head().root);
+  CHECK(*root == log.head().root);
 }
 
 }  // namespace stele

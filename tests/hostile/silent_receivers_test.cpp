@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <string>
 
 #include "tests/contract/http_fixture.h"
@@ -28,13 +27,7 @@ TEST_CASE("SilentReceivers.HaveADeadlineAndHoldUpNoOthers") {
   constexpr int events = 50;
   const auto says_nothing = [](WebhookReceiver::Peer& peer) { peer.wait_for_end(); };
   WebhookReceiver without_handshake(says_nothing), without_answer(says_nothing);
-  std::atomic<int> got{0};
-  WebhookReceiver good([&](WebhookReceiver::Peer& peer) {
-    for (std::string request = peer.read_request(); !request.empty(); request = peer.read_request()) {
-      ++got;
-      if (!peer.answer(204)) return;
-    }
-  });
+  WebhookReceiver good(answering(204));
   Api api({"--allow-callback-net", "127.0.0.1/32"});
   HttpClient client = api.client();
   const std::string hangs_in_tls =
@@ -44,7 +37,7 @@ TEST_CASE("SilentReceivers.HaveADeadlineAndHoldUpNoOthers") {
   std::string list = "[";
   for (int i = 0; i < events; ++i) list += (i == 0 ? "" : ",") + event_json("told/" + std::to_string(i), "Told");
   append(client, list + "]");
-  CHECK(eventually([&] { return got == events; }));
+  CHECK(eventually([&] { return good.requests == events; }));
   CHECK(eventually([&] { return without_handshake.connections > 0 && without_answer.connections > 0; }));
   const auto is_given_up = [&](const std::string& path, const std::string& detail) {
     CAPTURE(path);

@@ -176,4 +176,13 @@ class WebhookReceiver {
   std::thread accepting_;
 };
 
+/// Answers each request like that; WebhookReceiver::requests counts them.
+inline WebhookReceiver::Script answering(int status, std::string fields = {}, std::string body = {}) {
+  return [=](WebhookReceiver::Peer& peer) {
+    while (!peer.read_request().empty()) {
+      if (!peer.answer(status, fields, body)) return;
+    }
+  };
+}
+
 }  // namespace stele::tests

@@ -147,17 +147,18 @@ Result<RemoteVerification> verify_remote_log(
     seen.findings.add({.verdict = Verdict::Forged, .text = read.error().message});
     return seen;
   }
+  if (!keys.is_shown()) {
+    seen.notes.emplace_back("the server does not show what it says of its keys to this caller: no other key counted");
+  }
   const std::vector<NoteVerifier> signing = keys.keys_at(newest.size);
   if (const Status is_signed = api::verify_checkpoint_note(seen.checkpoint.note, newest, signing); !is_signed) {
     seen.findings.add({.verdict = Verdict::Forged,
                        .text = "the server's checkpoint is not to be trusted: " + is_signed.error().message});
     return seen;
   }
-  if (!keys.is_shown()) {
-    seen.notes.emplace_back("the server does not show what it says of its keys to this caller: no other key counted");
-  } else if (!keys.names_trusted()) {
+  if (keys.is_shown() && !keys.names_trusted()) {
     seen.notes.emplace_back("the log does not name the key that was given");
-  } else if (std::find(signing.begin(), signing.end(), key) == signing.end()) {
+  } else if (keys.is_shown() && std::find(signing.begin(), signing.end(), key) == signing.end()) {
     seen.notes.push_back("the key that was given signs no more; it has vouched for " + signing.back().vkey());
   }
   // Their keys are not known here; where there is none it need not be judged.
