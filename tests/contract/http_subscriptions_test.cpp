@@ -272,8 +272,11 @@ TEST_CASE("HttpSubscriptions.NoSecretIsInTheDataOrTheLog") {
   Inbox inbox;
   test::TempFolder folder;
   const std::string data = folder.file("data"), keys = folder.file("keys");
-  ServerProcess server =
-      ServerProcess::start({data, {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32"}, {}, 0});
+  ServerProcess server = ServerProcess::start(
+      {data,
+       {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32", "--segment-size", "1MiB"},  // all of it is read
+       {},
+       0});
   HttpClient client(server.port());
   const Json made = subscribed(
       client, R"({"delivery":{"type":"webhook","url":")" + inbox.url() + R"(","headers":{"X-Key":"topsecretvalue"}}})");
