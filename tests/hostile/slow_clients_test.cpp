@@ -73,7 +73,7 @@ TEST_CASE("SlowClients.BodiesThatComeByteByByteAreCutOff") {
 }
 
 TEST_CASE("SlowClients.SilentConnectionsAreClosedWithoutAWord") {
-  Target target({"--header-timeout", "400ms", "--idle-timeout", "400ms"});
+  Target target({"--header-timeout", "2s", "--idle-timeout", "2s"});
   std::vector<RawClient> silent;
   std::vector<RawClient> idle;
   for (std::size_t i = 0; i < kMany; ++i) {
