@@ -228,7 +228,9 @@ void Service::note_reload(std::string_view what, bool is_done, std::string_view 
   std::string details;
   JsonWriter json(details);
   // Who reads the trail need not know where files lie.
-  json.begin_object().key(is_done ? "now" : "error").string(printable(is_done ? std::string(words) : without_paths(words)));
+  json.begin_object()
+      .key(is_done ? "now" : "error")
+      .string(printable(is_done ? std::string(words) : without_paths(words)));
   json.end_object();
   recorder_->record(*audited_as("server.reload"), std::string("server:").append(what), std::move(details),
                     is_done ? ActionOutcome::Done : ActionOutcome::Failed);

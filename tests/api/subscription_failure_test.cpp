@@ -295,7 +295,7 @@ TEST_CASE("SubscriptionRoom.FiveDaysOfNothingButFailureDisableIt") {
   later(std::chrono::hours(2));
   fail_one("b");
   // A restart does not forget since when.
-  wait_until([&] { return fixture.logged(subscription_event::kDeadLetters) == 1; });
+  wait_until([&] { return fixture.logged(subscription_event::kDeadLetters) >= 1; });
   fixture.reopen();
   for (int day = 1; day <= 5; ++day) {
     CHECK(fixture.status(id).standing.state == SubscriptionState::Active);

@@ -59,9 +59,9 @@ TEST_CASE("SubscriptionRoom.TheIdStaysOverRetriesAndIsNewForEachSetOfEvents") {
   CHECK(sent.outline() == "a:2");
   CHECK(sent.id() != first);
   sent.answer(200);
-  fixture.wait_done(id);
+  // The second event may be held back behind the first one still, so that all before the end counts as done.
+  wait_until([&] { return fixture.room().attempts(id).size() == 4; });
   const auto attempts = fixture.room().attempts(id);
-  REQUIRE(attempts.size() == 4);
   CHECK(attempts[0].status == 500);
   CHECK(attempts[0].error == "status");
   CHECK(attempts[1].error == "connect-failed");

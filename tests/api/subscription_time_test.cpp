@@ -122,24 +122,22 @@ TEST_CASE("SubscriptionRoom.AfterTenSecondsTheWatermarkMovesWithoutMatches") {
   SubscribeRequest request = RoomFixture::webhook();
   request.definition.event_types = {"Rare"};
   const std::string id = room.fixture.subscribe(std::move(request));
-  const auto append = [&] {
-    room.fixture.append("a", "Common");
-    Record record;
-    REQUIRE(room.fixture.store().view()->read(Position{room.fixture.store().durable_end().value() - 1}, record));
-    return record.header().time;
-  };
-  const auto is_at_end = [&] { return room.fixture.status(id).end == room.fixture.store().durable_end(); };
+  // As time passes faster than the follower may read, an hour may be over, of which the log is told behind the event.
+  SubscriptionStatus status;
   for (int round = 0; round < 3; ++round) {
-    const Timestamp newest = append();
+    room.fixture.append("a", "Common");
     wait_until([&] {
       room.later(std::chrono::seconds(10));
-      return is_at_end();
+      status = room.fixture.status(id);
+      return status.end == room.fixture.store().durable_end();
     });
-    CHECK(room.fixture.status(id).end_time == newest);
+    Record newest;
+    REQUIRE(room.fixture.store().view()->read(Position{status.end.value() - 1}, newest));
+    CHECK(status.end_time == newest.header().time);
   }
   // It is not lost with the process.
   room.fixture.reopen();
-  CHECK(is_at_end());
+  CHECK(room.fixture.status(id).end >= status.end);
 }
 
 TEST_CASE("SubscriptionRoom.TheLogIsToldOfThePlaceOnceAnHour") {

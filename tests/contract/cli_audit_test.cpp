@@ -66,7 +66,7 @@ TEST_CASE("Audit.ListsWhoDidWhatOverARestart") {
 }
 
 TEST_CASE("Audit.RequestsThatNeverCameWholeAreOneRecordWithoutAnythingOfTheirs") {
-  Api api({"--header-timeout", "1s", "--body-size-max", "64KiB"});
+  Api api({"--header-timeout", "3s", "--body-size-max", "64KiB"});
   HttpClient client = api.client();
   const auto answered = [&](const std::string& from, const std::string& bytes, std::string_view status) {
     RawClient raw(api.port(), {.from = from});

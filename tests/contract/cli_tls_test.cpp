@@ -335,6 +335,8 @@ TEST_CASE("CliTls.AHangupReadsTheCertificateAndOpensTheAccessLogAgain") {
   HttpClient client(server.port());
   client.use_tls(certificates.trusting());
   CHECK(client.get("/healthz").status == 200);
+  // Its line is written some time after its answer.
+  REQUIRE(eventually([&] { return contains(content_of(log), " /healthz "); }));
   std::filesystem::rename(log, log + ".1");
   server.process().signal(SIGHUP);
   REQUIRE_FALSE(server.process().wait_for_stderr("access log reopened").empty());

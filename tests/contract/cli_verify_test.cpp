@@ -3,19 +3,19 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
-#include <thread>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/relay.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/rewritten_segment.h"
 #include "tests/support/text.h"
 
@@ -67,10 +67,20 @@ struct AuditedServer {
     CHECK(result.exit_code == (json.text("/verdict") == "ok" ? 0 : 3));
     return json;
   }
-  /// The folder as it is now.
+  /// The folder as it is now. What is being written gets another name in the end, and then the copy begins anew.
   std::string copy_folder(const std::string& name) {
-    fs::copy(api.data(), folder.file(name), fs::copy_options::recursive);
+    REQUIRE(eventually([&] {
+      fs::remove_all(folder.file(name));
+      std::error_code gone;
+      fs::copy(api.data(), folder.file(name), fs::copy_options::recursive, gone);
+      return !gone;
+    }));
     return folder.file(name);
+  }
+
+  /// Waits until a redaction is.
+  bool is_completed(const std::string& location) {
+    return eventually([&] { return get_json(client, location).text("/state") == "completed"; });
   }
 
   std::string last_event;
@@ -229,13 +239,7 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.WhatWasRedactedWithARecordIsNoFault") {
     add_events(2);
     const HttpResponse taken = client.post(target, R"({"reason":"asked for"})");
     REQUIRE_MESSAGE(taken.status == 202, taken.body);
-    const auto is_complete = [&] {
-      return get_json(client, std::string(taken.header("Location"))).text("/state") == "completed";
-    };
-    for (int tries = 0; tries < 600 && !is_complete(); ++tries) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{50});
-    }
-    REQUIRE(is_complete());
+    REQUIRE(is_completed(taken.header("Location")));
     const Json seen = verify({api.data(), "--key", vkey(), "--since", since});
     CHECK(seen.text("/verdict") == "ok");
     CHECK(seen.number("/redacted") >= 1);
@@ -265,11 +269,10 @@ TEST_CASE("Verify.FollowsKeysThatVouchForEachOther") {
     return get_json(server.client, "/log/keys").has("/keys/1") &&
            !get_json(server.client, "/log/keys").is_null("/keys/0/until");
   };
-  for (int tries = 0; tries < 300 && !retired(); ++tries) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  REQUIRE(eventually([&] {
     server.add_events(1);
-  }
-  REQUIRE(retired());
+    return retired();
+  }));
   server.add_events(2);
   const Json seen = server.verify({server.api.data(), "--key", first, "--since", since});
   CHECK(seen.text("/verdict") == "ok");
@@ -520,10 +523,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServ
   add_events(600);
   const HttpResponse taken = client.post("/v1/events/" + last_event + "/redact", R"({"reason":"asked for"})");
   REQUIRE_MESSAGE(taken.status == 202, taken.body);
-  for (int tries = 0; tries < 600; ++tries) {
-    if (get_json(client, std::string(taken.header("Location"))).text("/state") == "completed") break;
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  }
+  REQUIRE(is_completed(taken.header("Location")));
   const std::string early = copy_folder("early");
   add_events(2);
   const auto verified = [&](const std::string& path) {

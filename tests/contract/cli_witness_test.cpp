@@ -134,6 +134,8 @@ TEST_CASE("Witness.TwoCosignWhatAStrangerVerifiesAndItIsAnchored") {
 
   CHECK(eventually([&] { return file_content(anchor) == note + "\n"; }));
   HttpClient client(server->port());
+  // It is there a moment before it counts as anchored.
+  REQUIRE(eventually([&] { return get_json(client, "/readyz").number("/anchors/0/size") > 0; }));
   const Json ready = get_json(client, "/readyz");
   CHECK(ready.text("/witnesses/0/name") == "witness.example/w1");
   CHECK(ready.text("/witnesses/1/name") == "witness.example/w2");

@@ -272,8 +272,11 @@ TEST_CASE("HttpSubscriptions.NoSecretIsInTheDataOrTheLog") {
   Inbox inbox;
   test::TempFolder folder;
   const std::string data = folder.file("data"), keys = folder.file("keys");
-  ServerProcess server =
-      ServerProcess::start({data, {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32"}, {}, 0});
+  ServerProcess server = ServerProcess::start(
+      {data,
+       {"--key-store", keys, "--allow-callback-net", "127.0.0.1/32", "--segment-size", "1MiB"},  // all of it is read
+       {},
+       0});
   HttpClient client(server.port());
   const Json made = subscribed(
       client, R"({"delivery":{"type":"webhook","url":")" + inbox.url() + R"(","headers":{"X-Key":"topsecretvalue"}}})");
@@ -492,12 +495,15 @@ TEST_CASE("HttpSubscriptions.AWebhookIsSentTheNewestVersionUnderTheNewestName") 
   Api api(kLoopback);
   HttpClient client = api.client();
   posted(client, "/v1/schemas/Old", R"({"schema":true})", 201);
-  append(client, event_json("u", "Old", R"({"name":"x"})"));
+  const std::uint64_t first = append(client, event_json("u", "Old", R"({"name":"x"})")).number("/position");
   const auto subscribe = [&](const std::string& more) {
     return subscribed(client, R"({"eventTypes":["New"],"from":"beginning","delivery":{"type":"webhook","url":")" +
                                   inbox.url() + "\"}" + more + "}");
   };
   const Json newest = subscribe("");
+  // It has passed over the first, which is of another type as yet.
+  const Json waited = get_json(client, path_to(newest) + "?ackedPosition=" + std::to_string(first) + "&wait=30s");
+  CHECK(waited.number("/watermark/position") >= first);
   posted(client, "/v1/schemas/Old",
          R"({"schema":true,"upcaster":{"from":1,"operations":[{"op":"rename","path":"/name","to":"title"}]}})", 201);
   REQUIRE(client.request("PUT", "/v1/event-types/Old/alias", R"({"to":"New"})", {{"Content-Type", "application/json"}})

@@ -67,6 +67,8 @@ void check_one_letter(HttpClient& client, const std::string& path, const std::st
   REQUIRE(letters.size() == 1);
   CHECK(letters[0].text("/eventId") == poison_id);
   CHECK(letters[0].text("/aggregateId") == kPoisoned);
+  // Its aggregate is held until it is seen that it has no more.
+  CHECK(eventually([&] { return get_json(client, path).number("/heldBack") == 0; }));
   CHECK(get_json(client, path + "/dead-letters?held=true").minified().find(kPoisoned) == std::string::npos);
   const Json shown = get_json(client, path);
   CHECK(shown.text("/state") == "active");

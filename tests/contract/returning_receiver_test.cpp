@@ -48,6 +48,8 @@ TEST_CASE("ReturningReceiver.GetsEverythingInOrderOnceItIsBack") {
   ListenProcess back({"--json"}, {}, port);
   back.wait_for("\"Late\"", 30);
   CHECK(eventually([&] { return shown().number("/delivered") == 30; }));
+  // Aggregates that failed are held until it is seen that they have no more.
+  CHECK(eventually([&] { return shown().number("/heldBack") == 0; }));
   const Json after = shown();
   CHECK(after.text("/state") == "active");
   CHECK(after.is_null("/reason"));

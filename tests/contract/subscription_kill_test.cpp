@@ -18,6 +18,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/net/webhook_receiver.h"
 #include "tests/support/environment.h"
+#include "tests/support/process_usage.h"
 
 namespace stele::tests {
 
@@ -250,7 +251,7 @@ TEST_CASE("SubscriptionKill.AReceiverThatHangsHoldsUpNoOther") {
   const Json status = wait_until_done(api, id);
   CHECK(good.requests == 100);
   CHECK(get_json(client, "/v1/subscriptions/" + bad).number("/delivered") == 0);
-  CHECK(get_json(client, "/v1/subscriptions/" + bad).number("/inFlight") == 16);
+  CHECK(eventually([&] { return get_json(client, "/v1/subscriptions/" + bad).number("/inFlight") == 16; }));
 }
 
 }  // namespace stele::tests

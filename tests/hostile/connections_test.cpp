@@ -14,7 +14,8 @@ namespace stele::tests {
 namespace {
 
 Target& two_reader_target() {
-  static Target target({"--read-threads", "2"});
+  // Many connections wait while one is read to its end.
+  static Target target({"--read-threads", "2", "--write-timeout", "10min"});
   return target;
 }
 

@@ -65,11 +65,12 @@ class FakeRedis {
   std::thread thread_;
 };
 
-inline net::RedisClientOptions hasty() {
+/// With little room, and with time enough for any machine unless `time` says something else.
+inline net::RedisClientOptions hasty(std::chrono::milliseconds time = std::chrono::minutes{1}) {
   net::RedisClientOptions options;
   options.purpose = "test";
-  options.connect_time = std::chrono::milliseconds{300};
-  options.answer_time = std::chrono::milliseconds{300};
+  options.connect_time = time;
+  options.answer_time = time;
   options.retry_first = options.retry_last = std::chrono::milliseconds{5};
   options.commands_max = 100;
   options.bytes_max = 4096;

@@ -24,6 +24,9 @@ using stele::tests::RunningClient;
 
 namespace {
 
+/// Where time that is over is what a test is about.
+constexpr std::chrono::milliseconds kSoon{300};
+
 bool is_ping(std::string_view heard) { return heard.find("PING") != std::string_view::npos; }
 
 }  // namespace
@@ -86,7 +89,7 @@ TEST_CASE("RedisClient.GivesUpOnWhatIsNoAnswer") {
 
 TEST_CASE("RedisClient.TakesNoMoreThanMayWaitAndGivesUpWhenNoAnswerComes") {
   FakeRedis redis([](std::string_view bytes) { return std::string(is_ping(bytes) ? "+PONG\r\n" : ""); });
-  RunningClient client(redis.url());
+  RunningClient client(redis.url(), hasty(kSoon));
   REQUIRE(comes_true([&] { return client->state().connected; }));
   CHECK_FALSE(client->send(redis_command({"SET", "x", std::string(5000, 'x')}), [](const RedisReply*) {}));
   std::atomic<int> done{0};
@@ -117,7 +120,7 @@ TEST_CASE("RedisClient.APasswordThatIsRepeatedIsNotSaid") {
 
 TEST_CASE("RedisClient.AServerThatSaysNothingIsGivenUpAndTriedAgain") {
   FakeRedis redis([](std::string_view) { return std::string(); });
-  RunningClient client(redis.url());
+  RunningClient client(redis.url(), hasty(kSoon));
   CHECK(comes_true([&] { return redis.connections >= 2; }));
   CHECK_EQ(client->state().last_error, "it does not answer in time");
   CHECK_FALSE(client->state().connected);
@@ -134,7 +137,7 @@ TEST_CASE("RedisClient.NamesBelowLocalhostAreThisMachine") {
 TEST_CASE("RedisClient.ANameThatNobodyHasIsSaid") {
   RedisUrl url;
   url.host = "no-such-host.invalid";
-  RunningClient client(url);
+  RunningClient client(url, hasty(kSoon));
   CHECK(comes_true([&] { return !client->state().last_error.empty(); }));
   CHECK_FALSE(client->state().connected);
 }

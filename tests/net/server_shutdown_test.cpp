@@ -15,7 +15,9 @@ TEST_CASE("ServerShutdown.AnswersWhatIsUnderWayClosesIdleOnesAndAcceptsNoMore") 
   HttpClient busy = server.client();
   REQUIRE(busy.send_raw("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"));
   HttpClient sending = server.client();
-  REQUIRE(sending.send_raw("POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"));
+  REQUIRE(sending.send_raw("POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"));
+  REQUIRE(sending.read_response().status == 100);  // it has been read so far, so that it is under way
+  REQUIRE(sending.send_raw("a"));
   server.handler->await_held(1);
   server.await_connections(3);
 

@@ -57,12 +57,10 @@ TEST_CASE("ServerTlsLimits.BytesNowAndThenDoNotMoveTheDeadlineOfAHandshake") {
   const std::string hello = client_hello();
   HttpClient trickle = server.plain_client();
   REQUIRE(trickle.connect());
-  server.server.await_connections(1);
   std::size_t sent = 0;
   while (sent + 1 < hello.size() && trickle.send_raw(hello.substr(sent, 1))) {
     ++sent;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    if (server.server.server->connections() == 0) break;
   }
   CHECK(sent + 1 < hello.size());
 }

@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
@@ -14,6 +15,8 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cerrno>
+#include <chrono>
 #include <limits>
 #include <optional>
 
@@ -90,6 +93,7 @@ struct HttpClient::State {
     last = ec;
     open = !ec;
     if (!open) close();
+    used = std::chrono::steady_clock::now();
     if (open) socket.set_option(tcp::no_delay(true), ignored);
     return open;
   }
@@ -98,6 +102,15 @@ struct HttpClient::State {
     error_code ignored;
     socket.close(ignored);
     open = false;
+  }
+
+  /// Whether the server closed while nothing was asked for a while, as it may when it waits no longer. Of one that was
+  /// just in use that would be a fault, which the next request shows. Not known with TLS: what lies there may be both.
+  [[nodiscard]] bool was_left() {
+    if (!open || tls || buffer.size() > 0 || std::chrono::steady_clock::now() - used < kSoonest) return false;
+    char byte = 0;
+    const auto bytes = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
   }
 
   error_code write(std::string_view bytes) {
@@ -134,6 +147,8 @@ struct HttpClient::State {
     return bytes;
   }
 
+  static constexpr std::chrono::milliseconds kSoonest{300};  ///< a shorter pause is none
+
   int port;
   std::chrono::milliseconds limit;
   int receive_buffer = 0;
@@ -143,6 +158,7 @@ struct HttpClient::State {
   std::optional<asio::ssl::stream<tcp::socket&>> tls;
   error_code last;
   boost::beast::flat_buffer buffer;
+  std::chrono::steady_clock::time_point used{};
   bool open = false;
 };
 
@@ -169,6 +185,7 @@ HttpResponse HttpClient::post(const std::string& target, std::string_view body, 
 
 HttpResponse HttpClient::request(const std::string& method, const std::string& target, std::string_view body,
                                  const Headers& headers) {
+  if (state_->was_left()) state_->close();
   if (!state_->open && !connect()) {
     HttpResponse failure;
     failure.error = "cannot connect";
@@ -260,6 +277,7 @@ HttpResponse HttpClient::read_response(bool of_head) {
     });
   });
   state_->last = ec;
+  state_->used = std::chrono::steady_clock::now();
   if (parser.is_header_done()) {
     const auto& message = parser.get();
     response.version = static_cast<int>(message.version());

@@ -41,7 +41,8 @@ struct ClientTls {
 
 class HttpClient {
  public:
-  /// Connects when it is first needed, and again when the server closed the connection after a whole response.
+  /// Connects when it is first needed, and again when the server closed the connection after a whole response or, as
+  /// it may, when nothing was asked for a while.
   explicit HttpClient(int port, std::chrono::milliseconds limit = std::chrono::seconds{30});
   ~HttpClient();
   HttpClient(HttpClient&&) noexcept;
