@@ -6,6 +6,7 @@
 
 #include "api/access/authenticator.h"
 #include "api/access/cors.h"
+#include "api/http/problem.h"
 #include "api/http/request_headers.h"
 #include "api/json/json_writer.h"
 #include "engine/base/check.h"
