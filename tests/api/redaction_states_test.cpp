@@ -19,6 +19,7 @@
 #include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/process_usage.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -77,6 +78,19 @@ std::string ask_for(TestService& service, const std::string& id) {
 
 }  // namespace
 
+namespace {
+
+void wait_completed(TestService& service, const std::string& location) {
+  Answer status;
+  const bool is_completed = stele::tests::eventually([&] {
+    status = service.get(location);
+    return status.text("/state") == "completed";
+  });
+  REQUIRE_MESSAGE(is_completed, status.body);
+}
+
+}  // namespace
+
 TEST_CASE("RedactionStates.OnesThatCannotBeDeletedAreWaitedForUntilTheyEnd") {
   stele::test::FakeClock clock;
   clock.wall = system_clock().now().micros;
@@ -100,7 +114,7 @@ TEST_CASE("RedactionStates.OnesThatCannotBeDeletedAreWaitedForUntilTheyEnd") {
   wait_until([&] { return shared.asked >= asked + 2; });
   CHECK(service.get(location).text("/state") == "waiting");
   clock.wall = ends;
-  wait_until([&] { return service.get(location).text("/state") == "completed"; });
+  wait_completed(service, location);
   CHECK(service.get(location).text("/outOfReach/3/until") == until);
 }
 
@@ -120,7 +134,7 @@ TEST_CASE("RedactionStates.OneFromBeforeIsNotBelieved") {
   for (int redactions = 0; redactions < 2; ++redactions) {
     const std::string location = ask_for(service, id);
     CHECK(state().at("/state/open") == "2");
-    wait_until([&] { return service.get(location).text("/state") == "completed"; });
+    wait_completed(service, location);
     // It says that it has forgotten, and has not.
     const Answer anew = state();
     CHECK(anew.at("/state/secret") == "none");
