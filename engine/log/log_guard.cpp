@@ -37,6 +37,17 @@ Status LogGuard::look() {
     if (displaced_) return *displaced_;
     watched = watched_;
   }
+  Status seen = look_at(watched);
+  if (seen || seen.error().kind != ErrorKind::Displaced) return seen;
+  // A folder that went after it was looked at took the others along: it is what is to be told.
+  Status again = look_at(watched);
+  if (!again && again.error().kind == ErrorKind::Displaced) seen = std::move(again);
+  const MutexLock lock(mutex_);
+  displaced_ = seen.error();
+  return seen;
+}
+
+Status LogGuard::look_at(const std::vector<Watched>& watched) const {
   Status status;
   for (const Watched& each : watched) {
     const auto now = file_system_.look_at(each.path);
@@ -47,9 +58,7 @@ Status LogGuard::look() {
     }
     const char* const how =
         now ? " was replaced while it was in use" : " was removed or moved away while it was in use";
-    const MutexLock lock(mutex_);
-    displaced_ = Error{.kind = ErrorKind::Displaced, .message = each.what + std::string(how), .file = each.path};
-    return *displaced_;
+    return Error{.kind = ErrorKind::Displaced, .message = each.what + std::string(how), .file = each.path};
   }
   return status;
 }

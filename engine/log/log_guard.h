@@ -44,6 +44,8 @@ class LogGuard {
     std::string path;
     FileInfo info;
   };
+  /// Displaced: the first that is not in its place.
+  [[nodiscard]] Status look_at(const std::vector<Watched>& watched) const;
 
   FileSystem& file_system_;
   mutable Mutex mutex_;

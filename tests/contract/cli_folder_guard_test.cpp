@@ -2,7 +2,9 @@
 // folders. Whatever was acknowledged stays, and no second server writes beside the first.
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include <chrono>
 #include <filesystem>
@@ -71,6 +73,11 @@ struct Running {
   HttpResponse answer;
 };
 
+/// At once, so that there is no moment in which one of them is not there.
+void exchange(const std::string& one, const std::string& other) {
+  REQUIRE(renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0);
+}
+
 std::string newest_segment(const std::string& data) {
   std::string newest;
   for (const auto& entry : fs::directory_iterator(data + "/log")) {
@@ -96,8 +103,8 @@ TEST_CASE("FolderGuard.WithoutTheLockFileASecondServerIsRefusedAndTheFirstOneSto
 TEST_CASE("FolderGuard.WithAnotherLockFileASecondServerIsRefusedToo") {
   const TempFolder folder;
   Running first(folder.path());
-  fs::rename(folder.file("lock"), folder.file("lock.old"));
-  std::ofstream(folder.file("lock")) << "";
+  std::ofstream(folder.file("lock.new")) << "";
+  fs::rename(folder.file("lock.new"), folder.file("lock"));
   const auto second = run_stele({"serve", "--data", folder.path(), "--listen", "127.0.0.1:0"});
   CHECK(second.exit_code == 1);
   CHECK_MESSAGE(contains(second.err, "Another process"), second.err);
@@ -109,9 +116,11 @@ TEST_CASE("FolderGuard.WithAnotherLockFileASecondServerIsRefusedToo") {
 TEST_CASE("FolderGuard.AFolderThatIsMovedAwayTakesNoMoreAppends") {
   const TempFolder folder;
   Running first(folder.file("data"));
-  fs::rename(folder.file("data"), folder.file("moved"));
-  SUBCASE("and is not made again") {}
-  SUBCASE("nor is an empty one in its place filled") { fs::create_directory(folder.file("data")); }
+  SUBCASE("and is not made again") { fs::rename(folder.file("data"), folder.file("moved")); }
+  SUBCASE("nor is an empty one in its place filled") {
+    fs::create_directory(folder.file("moved"));
+    exchange(folder.file("data"), folder.file("moved"));
+  }
   const bool replaced = fs::exists(folder.file("data"));
   first.append_until_it_stops();
   first.check_stopped(replaced ? "the data folder was replaced" : "the data folder was removed or moved away");
@@ -126,8 +135,7 @@ TEST_CASE("FolderGuard.AnotherStoreInThePlaceIsLeftAlone") {
   Running other(folder.file("other"));
   other.http.close();
   CHECK(other.server.stop() == 0);
-  fs::rename(folder.file("data"), folder.file("moved"));
-  fs::rename(folder.file("other"), folder.file("data"));
+  exchange(folder.file("data"), folder.file("other"));
   // Both run, the first one under a name that is no longer its own.
   other.server = start(folder.file("data"));
   other.http = HttpClient(other.server.port());
@@ -137,7 +145,7 @@ TEST_CASE("FolderGuard.AnotherStoreInThePlaceIsLeftAlone") {
   const HttpResponse ready = other.http.get("/readyz");
   CHECK_MESSAGE(ready.status == 200, ready.body);
   other.check_nothing_lost(folder.file("data"));
-  first.check_nothing_lost(folder.file("moved"));
+  first.check_nothing_lost(folder.file("other"));
 }
 
 TEST_CASE("FolderGuard.AnActiveSegmentThatIsGoneOrCutIsNoticedBeforeTheNextAnswer") {

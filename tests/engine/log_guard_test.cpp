@@ -7,9 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "engine/log/log_folder.h"
+#include "tests/support/forwarding_file_system.h"
 #include "tests/support/sample_store.h"
 #include "tests/support/temp_folder.h"
 
@@ -31,8 +34,7 @@ struct Guarded {
   std::unique_ptr<File> file;
   std::unique_ptr<LogGuard> guard;
 
-  Guarded() {
-    FileSystem& files = posix_file_system();
+  explicit Guarded(FileSystem& files = posix_file_system()) {
     REQUIRE(files.create_folders(folder + "/log"));
     lock = files.lock(folder + "/lock").value();
     file = files.open(segment, OpenMode::CreateNew).value();
@@ -119,6 +121,42 @@ TEST_CASE("LogGuard.SeesWhatPathsNameNow") {
     fs::remove(guarded.segment);
     CHECK(guarded.guard->look());
   }
+}
+
+namespace {
+
+/// Does something once, after a look at this path.
+class ActingAfterLook final : public ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  [[nodiscard]] Result<FileInfo> look_at(const std::string& path) override {
+    auto seen = ForwardingFileSystem::look_at(path);
+    if (path == path_) {
+      path_.clear();
+      act_();
+    }
+    return seen;
+  }
+  void after(const std::string& path, std::function<void()> act) {
+    path_ = path;
+    act_ = std::move(act);
+  }
+
+ private:
+  std::string path_;
+  std::function<void()> act_;
+};
+
+}  // namespace
+
+TEST_CASE("LogGuard.AFolderThatGoesWhileItIsLookedAtIsWhatIsTold") {
+  ActingAfterLook files(posix_file_system());
+  Guarded guarded(files);
+  std::string last_seen;
+  SUBCASE("folder") { last_seen = guarded.folder; }
+  SUBCASE("lock file") { last_seen = guarded.folder + "/lock"; }
+  files.after(last_seen, [&] { fs::rename(guarded.folder, guarded.temp.file("elsewhere")); });
+  guarded.check_displaced("the data folder was removed or moved away");
 }
 
 TEST_CASE("LogGuard.ALookThatFailsIsNoDisplacement") {
