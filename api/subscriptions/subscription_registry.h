@@ -48,7 +48,7 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
   void load();
   /// Now, and again each interval until stop().
   void watch_owners();
-  /// Nothing more is delivered; who waits is answered. Idempotent.
+  /// Nothing more is delivered; who waits is answered; the log is told of states that it does not know yet. Idempotent.
   void stop();
   /// After stop(), once nobody asks for any: waits until none is left. What tells them of answers, of timers and of
   /// what is durable runs on threads of others, and can have one for a moment yet.

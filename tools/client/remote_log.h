@@ -19,8 +19,8 @@ namespace stele::tools {
 /// Path of a tile behind its level: `x001/x234/067`, and `.p/<width>` behind it for one that is not full.
 [[nodiscard]] std::string tile_path(std::uint64_t index, std::uint64_t width);
 
-/// Not thread-safe. Io if an exchange failed, Unsupported with the server's words for a refusal, Corrupt for an answer
-/// that is none.
+/// Not thread-safe. A server that is away or busy is asked again for as long as the sender does that. Io if an exchange
+/// failed even so, Unsupported with the server's words for a refusal, Corrupt for an answer that is none.
 class RemoteLog {
  public:
   explicit RemoteLog(RetryingSender& server) : server_(server) {}
