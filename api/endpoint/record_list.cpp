@@ -90,6 +90,10 @@ class ListedRecords {
 
   /// The next one; null if there is none. No more than `wanted` are upcast for it.
   Result<const Record*> next(std::size_t wanted) {
+    if (versions_.chains == nullptr) {
+      STELE_ASSIGN(const bool found, stream_.next(*records_[0]));
+      return found ? records_[0] : nullptr;
+    }
     if (given_ < count_) ++given_;
     if (given_ == count_) STELE_TRY(read(wanted));
     return given_ == count_ ? nullptr : records_[given_];
@@ -106,14 +110,14 @@ class ListedRecords {
   Status read(std::size_t wanted) {
     given_ = count_ = 0;
     upcasts_.clear();
-    const std::size_t most = versions_.chains == nullptr ? 1 : std::clamp<std::size_t>(wanted, 1, kRecordsMax);
+    const std::size_t most = std::clamp<std::size_t>(wanted, 1, kRecordsMax);
     for (std::size_t bytes = 0; count_ < most && bytes < kDataBytesMax; ++count_) {
       if (count_ == records_.size()) records_.push_back(others_.emplace_back(std::make_unique<Record>()).get());
       STELE_ASSIGN(const bool found, stream_.next(*records_[count_]));
       if (!found) break;
       bytes += records_[count_]->header().data_length.value_or(0);
     }
-    if (wanted == 0 || versions_.chains == nullptr) return {};
+    if (wanted == 0) return {};
     const std::vector<const Record*> read(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(count_));
     UpcastTerms terms;
     terms.abandoned = [this] { return asker_.abandoned(); };

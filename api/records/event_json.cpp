@@ -37,6 +37,13 @@ class HeaderWriter {
   void string(const char (&key)[N], const std::optional<std::string_view>& text) {
     if (text) string(key, *text);
   }
+  /// `known`: the UUID whose canonical form the text is, if it is one.
+  template <std::size_t N>
+  void id(const char (&key)[N], const std::optional<std::string_view>& text, const std::optional<Uuid>& known) {
+    if (!known) return string(key, text);
+    literal(key);
+    uuid(*known);
+  }
   template <std::size_t N, std::integral T>
   void number(const char (&key)[N], T value) {
     literal(key);
@@ -137,9 +144,10 @@ void append_header(std::string& to, const RecordHeader& header, const std::optio
   if (is_event) members.number(R"(,"version":)", shown_version);
   if (shown_version != header.schema_version) members.number(R"(,"storedVersion":)", header.schema_version);
   members.tags(header.tags);
-  members.string(R"(,"userId":)", header.user_id);
-  members.string(R"(,"correlationId":)", header.correlation_id);
-  members.string(R"(,"causationId":)", header.causation_id);
+  const IdUuids uuids = header.id_uuids.value_or(IdUuids{});
+  members.id(R"(,"userId":)", header.user_id, uuids.user);
+  members.id(R"(,"correlationId":)", header.correlation_id, uuids.correlation);
+  members.id(R"(,"causationId":)", header.causation_id, uuids.causation);
   if (header.kind == RecordKind::Action) {
     members.string(R"(,"resource":)", header.resource);
     members.string(R"(,"outcome":)", outcome_name(header.outcome));

@@ -109,7 +109,12 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
 }
 
 void write_uuid(const Uuid& uuid, char* to) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(uuid.bytes.data()));
+  // In halves, as it was probably written, and from registers: a load that the store before it does not cover waits
+  // until that is in the cache.
+  const auto half = [&uuid](std::size_t at) {
+    return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(uuid.bytes.data() + at));
+  };
+  const __m128i bytes = _mm_unpacklo_epi64(half(0), half(8));
   const __m128i nibble = _mm_set1_epi8(0x0F);
   const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), nibble);
   const __m128i low = _mm_and_si128(bytes, nibble);
@@ -117,14 +122,19 @@ void write_uuid(const Uuid& uuid, char* to) {
     const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(values, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
     return _mm_add_epi8(_mm_add_epi8(values, _mm_set1_epi8('0')), letters);
   };
-  char hex[32];
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(hex), digits(_mm_unpacklo_epi8(high, low)));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(hex + 16), digits(_mm_unpackhi_epi8(high, low)));
-  std::memcpy(to, hex, 8);
-  std::memcpy(to + 9, hex + 8, 4);
-  std::memcpy(to + 14, hex + 12, 4);
-  std::memcpy(to + 19, hex + 16, 4);
-  std::memcpy(to + 24, hex + 20, 12);
+  const __m128i first = digits(_mm_unpacklo_epi8(high, low));
+  const __m128i second = digits(_mm_unpackhi_epi8(high, low));
+  const auto put8 = [to](std::size_t at, __m128i from) { _mm_storel_epi64(reinterpret_cast<__m128i*>(to + at), from); };
+  const auto put4 = [to](std::size_t at, __m128i from) {
+    const int four = _mm_cvtsi128_si32(from);
+    std::memcpy(to + at, &four, sizeof four);
+  };
+  put8(0, first);
+  put4(9, _mm_srli_si128(first, 8));
+  put4(14, _mm_srli_si128(first, 12));
+  put4(19, second);
+  put8(24, _mm_srli_si128(second, 4));
+  put4(32, _mm_srli_si128(second, 12));
   to[8] = to[13] = to[18] = to[23] = '-';
 }
 #else

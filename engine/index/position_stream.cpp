@@ -190,8 +190,11 @@ class VisiblePositions final : public PositionStream {
     for (;;) {
       STELE_ASSIGN(const std::optional<Position> found, all_.seek(at));
       if (!found || (*found != from && used_up(range_))) return found;
-      STELE_ASSIGN(const std::optional<Position> hidden, hidden_.seek(*found));
-      if (hidden != found) return found;
+      if (!sought_ || (next_hidden_ && precedes(range_.direction, *next_hidden_, *found))) {
+        STELE_ASSIGN(next_hidden_, hidden_.seek(*found));
+        sought_ = true;
+      }
+      if (next_hidden_ != found) return found;
       if (range_.direction == Direction::Descending && *found == Position{0}) return std::optional<Position>{};
       at = neighbour(range_.direction, *found);
       if (++steps_ % kStepsAWork == 0) spend(range_, 1);
@@ -207,6 +210,8 @@ class VisiblePositions final : public PositionStream {
   StreamRange range_;
   AllPositions all_;
   KeyPositions hidden_;
+  bool sought_ = false;
+  std::optional<Position> next_hidden_;  // from where was last sought; none = no more
   std::uint64_t steps_ = 0;
 };
 
