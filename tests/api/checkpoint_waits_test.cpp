@@ -117,6 +117,8 @@ TEST_CASE("CheckpointWaits.AppendsAndReadsGoOnWhileTilesCannotBeWritten") {
   TestService service(signing_often(keys), &files, {});
   const LetGo let_go{gate};
   REQUIRE(stele::tests::eventually([&] { return signed_size(service) > 0; }));
+  // A tree that is still being made ready needs its files for that.
+  REQUIRE(stele::tests::eventually([&] { return service.get("/v1/audit/inclusion?position=0").status == 200; }));
   gate.close();
   REQUIRE(service.post(event("a")).status == 201);
   gate.await_waiting(1);
