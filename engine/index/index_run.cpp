@@ -1,8 +1,11 @@
 #include "engine/index/index_run.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "engine/base/bytes.h"
+#include "engine/base/check.h"
 #include "engine/table/varint.h"
 
 namespace stele {
@@ -57,10 +60,17 @@ Result<std::vector<std::uint32_t>> IndexRun::tail_offsets() const {
   return offsets;
 }
 
-Result<IndexRun::TimeSample> IndexRun::time_sample(std::uint64_t index) const {
-  std::array<char, kTimeSampleBytes> bytes;
-  STELE_TRY(file_->read(directory_.times_offset + index * kTimeSampleBytes, bytes));
-  return TimeSample{get_at<std::uint64_t>(bytes.data()), Timestamp{get_at<std::int64_t>(bytes.data() + 8)}};
+Status IndexRun::time_samples(std::uint64_t first, std::span<TimeSample> to) const {
+  STELE_CHECK(to.size() <= kTimeSamplesAtOnce);
+  std::array<char, kTimeSamplesAtOnce * kTimeSampleBytes> bytes;
+  STELE_TRY(file_->read(directory_.times_offset + first * kTimeSampleBytes,
+                        std::span(bytes).first(to.size() * kTimeSampleBytes)));
+  const char* from = bytes.data();
+  for (TimeSample& sample : to) {
+    sample = {get_at<std::uint64_t>(from), Timestamp{get_at<std::int64_t>(from + 8)}};
+    from += kTimeSampleBytes;
+  }
+  return {};
 }
 
 void IndexRun::prefetch_event(const Uuid& event_id) const { tables_[kEventIdTable].prefetch(as_bytes(event_id)); }
@@ -213,20 +223,28 @@ Result<std::optional<IndexPart::OccurredDays>> IndexRun::occurred_days(std::int6
 }
 
 Result<IndexPart::TimeBounds> IndexRun::time_bounds(Timestamp time) const {
-  // [0, low) are samples before `time`, [high, count) at or behind it.
+  // [0, low) are samples before `time`, [high, count) at or behind it. The first is looked at first: of the parts that
+  // are asked, from the newest on, most are behind `time` as a whole. The last ones are read at once.
   std::uint64_t low = 0, high = directory_.times_count;
   TimeBounds bounds{first(), end()};
+  std::array<TimeSample, kTimeSamplesAtOnce> samples;
+  std::uint64_t at = 0, count = 1;
   while (low < high) {
-    const std::uint64_t middle = (low + high) / 2;
-    STELE_ASSIGN(const TimeSample sample, time_sample(middle));
-    STELE_ASSIGN(const Position position, position_at(sample.ordinal));
-    if (sample.time < time) {
-      low = middle + 1;
+    const std::span<TimeSample> read = std::span(samples).first(count);
+    STELE_TRY(time_samples(at, read));
+    for (const TimeSample& sample : read) {
+      STELE_ASSIGN(const Position position, position_at(sample.ordinal));
+      if (sample.time >= time) {
+        high = at;
+        bounds.end = position;
+        break;
+      }
+      low = ++at;
       bounds.begin = position.next();
-    } else {
-      high = middle;
-      bounds.end = position;
     }
+    const bool few = high - low <= kTimeSamplesAtOnce;
+    at = few ? low : (low + high) / 2;
+    count = few ? high - low : 1;
   }
   return bounds;
 }

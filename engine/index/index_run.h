@@ -4,6 +4,7 @@
 // pages.
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "engine/index/index_part.h"
@@ -30,7 +31,9 @@ class IndexRun final : public IndexPart {
     std::uint64_t ordinal;
     Timestamp time;
   };
-  [[nodiscard]] Result<TimeSample> time_sample(std::uint64_t index) const;
+  static constexpr std::size_t kTimeSamplesAtOnce = 64;
+  /// Those from `first` on, at most kTimeSamplesAtOnce, all of which there are.
+  [[nodiscard]] Status time_samples(std::uint64_t first, std::span<TimeSample> to) const;
 
   [[nodiscard]] Position first() const override { return directory_.first; }
   [[nodiscard]] Position end() const override { return directory_.end; }

@@ -223,7 +223,11 @@ class RunSource final : public TableSource {
     return std::unique_ptr<KeyCursor>(std::move(cursor));
   }
   std::uint64_t times() const override { return run_.directory().times_count; }
-  Result<IndexRun::TimeSample> time(std::uint64_t index) const override { return run_.time_sample(index); }
+  Result<IndexRun::TimeSample> time(std::uint64_t index) const override {
+    IndexRun::TimeSample sample{};
+    STELE_TRY(run_.time_samples(index, {&sample, 1}));
+    return sample;
+  }
   const std::optional<ReplayPoint>& replay() const override { return run_.directory().replay; }
   Position tail_first() const override { return run_.directory().tail_first; }
   Result<std::vector<std::uint32_t>> tail_offsets() const override { return run_.tail_offsets(); }

@@ -181,6 +181,36 @@ TEST_CASE("IndexPart.AnswersLikeASearchThroughTheRecords") {
   });
 }
 
+TEST_CASE("IndexPart.TimesAreBoundedBySamplesAtEveryPlaceOfManyRecords") {
+  // More samples than are read at once, and many that are alike.
+  constexpr std::uint64_t kMany = 20'000;
+  Memtable newest(Position{100});
+  std::vector<RecordHeader> records;
+  for (std::uint64_t i = 0; i < kMany; ++i) {
+    RecordHeader header;
+    header.position = Position{100 + i};
+    header.sequence = SequenceNumber{i + 1};
+    header.aggregate_id = "a";
+    header.event_type = "t";
+    for (std::size_t b = 0; b < 8; ++b) header.event_id.bytes[b] = static_cast<std::uint8_t>(i >> (8 * b));
+    header.time = Timestamp{static_cast<std::int64_t>(i < kMany / 2 ? 10 + i : 10 + kMany / 2 + i / 1000)};
+    records.push_back(header);
+  }
+  newest.insert(records, {});
+  in_memory_and_as_a_run(newest, [&](const IndexPart& part) {
+    for (std::int64_t time = 0; time < 10 + static_cast<std::int64_t>(kMany) / 2 + 30; time += 7) {
+      CAPTURE(time);
+      const auto bounds = ok(part.time_bounds(Timestamp{time}));
+      const auto found = std::partition_point(
+          records.begin(), records.end(), [&](const RecordHeader& record) { return record.time < Timestamp{time}; });
+      const Position first = found == records.end() ? part.end() : found->position;
+      REQUIRE(bounds.begin <= first);
+      REQUIRE(bounds.end >= first);
+      REQUIRE(bounds.end.since(bounds.begin) <= 64);
+    }
+  });
+}
+
 TEST_CASE("IndexPart.AggregateIdsGoByPrefixStartAndLimit") {
   Memtable newest(Position{0});
   std::vector<RecordHeader> records;
