@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <thread>
 
 #include "engine/base/bytes.h"
 #include "engine/base/digest.h"
@@ -56,16 +57,22 @@ void StateFile::publish(const DurableState& state) {
   word(kVersionAt).store(version_, std::memory_order_release);
 }
 
-std::optional<DurableState> read_state(FileSystem& file_system, const std::string& path) {
+std::optional<DurableState> read_state(FileSystem& file_system, const std::string& path,
+                                       std::chrono::milliseconds patience) {
   auto file = file_system.open(path, OpenMode::Read);
   if (!file) return std::nullopt;
-  constexpr int kTries = 1000;
-  for (int i = 0; i < kTries; ++i) {
+  // To publish takes less than a few reads do, unless whoever does it has to give up its processor in the midst of it.
+  constexpr int kTriesAtOnce = 100;
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (int tries = 1;; ++tries) {
     std::array<char, kStateBytes> bytes;
     if (!(*file)->read_at(ByteOffset{0}, bytes)) return std::nullopt;
     const std::string_view view(bytes.data(), bytes.size());
     if (get_at<std::uint64_t>(bytes.data() + kVersionAt) % 2 != 0 ||
         xxh3(view.substr(0, kStateChecksumAt)) != get_at<std::uint64_t>(bytes.data() + kStateChecksumAt)) {
+      if (tries < kTriesAtOnce) continue;
+      if (std::chrono::steady_clock::now() >= until) return std::nullopt;
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
       continue;
     }
     ByteReader in(view);
@@ -80,7 +87,6 @@ std::optional<DurableState> read_state(FileSystem& file_system, const std::strin
     state.closed_cleanly = in.take<std::uint32_t>() != 0;
     return state;
   }
-  return std::nullopt;
 }
 
 }  // namespace stele

@@ -3,6 +3,7 @@
 // recovery. Mapped and never synced: after a power cut it may hold any older content, which is still a true lower
 // bound. Bytes: format-spec.md.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,7 +35,12 @@ class StateFile {
   std::uint64_t version_ = 0;
 };
 
-/// None if there is no file or it holds nothing that can be trusted.
-[[nodiscard]] std::optional<DurableState> read_state(FileSystem& file_system, const std::string& path);
+/// How long whoever reads beside a live server waits for a publication that has begun to end.
+constexpr std::chrono::milliseconds kPublicationPatience{200};
+
+/// None if there is no file or, for `patience`, it holds nothing that can be trusted. Without a server to wait for,
+/// what one left half written when it died stays so.
+[[nodiscard]] std::optional<DurableState> read_state(FileSystem& file_system, const std::string& path,
+                                                     std::chrono::milliseconds patience = {});
 
 }  // namespace stele

@@ -120,7 +120,7 @@ class ReadOnlyStore::Opening {
     STELE_ASSIGN(OpenedIndex index, open_index(RunFiles{&files_, options_.folder + "/index", store_id, 0}, log_folder,
                                                options_.index_part_records_max, RunAccess::ReadOnly));
     vanished_ = index.vanished;
-    index.known.state = read_state(files_, state_path_);
+    index.known.state = read_state(files_, state_path_, owned ? kPublicationPatience : std::chrono::milliseconds{});
     const std::optional<DurableState>& state = index.known.state;
     if (owned &&
         (!state || state->store_id != store_id || state->end == Position{0} || state->end < index.known.durable_end)) {

@@ -204,7 +204,7 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
   // not durable.
   STELE_ASSIGN(const auto first_look, LogWalk::open(walking));
   STELE_ASSIGN(KeptCheckpoints kept, read_checkpoints(files, options.folder + "/checkpoints", first_look->store_id()));
-  walking.state = read_state(files, state_path);
+  walking.state = read_state(files, state_path, beside_owner ? kPublicationPatience : std::chrono::milliseconds{});
   walking.beside_owner = beside_owner;
   if (beside_owner && (!walking.state || walking.state->store_id != first_look->store_id())) {
     return Error{.kind = ErrorKind::Locked,

@@ -3,16 +3,51 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "engine/base/bytes.h"
 #include "engine/base/uuid.h"
+#include "tests/support/forwarding_file_system.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
 using stele::test::TempFolder;
 
 namespace {
+
+constexpr std::chrono::minutes kLong{2};
+
+/// The first `torn` reads of what it opens find a version that is odd.
+class TornReads final : public stele::test::ForwardingFileSystem {
+ public:
+  explicit TornReads(int torn) : ForwardingFileSystem(posix_file_system()), torn_(torn) {}
+
+  [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    STELE_ASSIGN(std::unique_ptr<File> file, ForwardingFileSystem::open(path, mode));
+    return std::unique_ptr<File>(std::make_unique<TornFile>(std::move(file), torn_));
+  }
+
+ private:
+  class TornFile final : public stele::test::ForwardingFile {
+   public:
+    TornFile(std::unique_ptr<File> file, int& torn) : ForwardingFile(std::move(file)), torn_(torn) {}
+    [[nodiscard]] Status read_at(ByteOffset offset, std::span<char> to) const override {
+      STELE_TRY(ForwardingFile::read_at(offset, to));
+      if (torn_-- > 0) to[8] = static_cast<char>(to[8] | 1);
+      return {};
+    }
+
+   private:
+    int& torn_;
+  };
+
+  int torn_;
+};
 
 DurableState state_of(std::uint64_t n) {
   return DurableState{.store_id = *parse_uuid("0192f0c4-8a5e-7c31-9b1a-6f2d3e4c5b6a"),
@@ -50,6 +85,20 @@ void replace(const std::string& path, std::string_view bytes) {
 }
 
 }  // namespace
+
+TEST_CASE("StateFile.APublicationThatIsUnderWayIsWaitedForWhereAServerIs") {
+  const TempFolder folder;
+  const std::string path = folder.path() + "/state";
+  auto file = StateFile::open(posix_file_system(), path);
+  REQUIRE(file);
+  (*file)->publish(state_of(3));
+  // As many reads as hardly take a millisecond, and as a thread that waits for its processor easily misses.
+  constexpr int kTorn = 120;
+  TornReads held(kTorn);
+  check_state(read_state(held, path, kLong), 3);
+  TornReads died(kTorn);
+  CHECK_FALSE(read_state(died, path));
+}
 
 TEST_CASE("StateFile.TheLastPublishedStateIsRead") {
   const TempFolder folder;
@@ -114,7 +163,7 @@ TEST_CASE("StateFile.ReadersBesideAWriterSeeWholeStatesInOrder") {
   std::uint64_t last = 0;
   for (int i = 0; i < 2000; ++i) {
     // Under a writer that never pauses every try may fail; what is read must be whole.
-    const auto state = read_state(posix_file_system(), path);
+    const auto state = read_state(posix_file_system(), path, kLong);
     if (!state) continue;
     check_state(state, state->end.value());
     CHECK(state->end.value() >= last);
