@@ -204,7 +204,8 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
   // not durable.
   STELE_ASSIGN(const auto first_look, LogWalk::open(walking));
   STELE_ASSIGN(KeptCheckpoints kept, read_checkpoints(files, options.folder + "/checkpoints", first_look->store_id()));
-  walking.state = read_state(files, state_path, beside_owner ? kPublicationPatience : std::chrono::milliseconds{});
+  const std::chrono::milliseconds patience = beside_owner ? kPublicationPatience : std::chrono::milliseconds{};
+  walking.state = read_state(files, state_path, patience);
   walking.beside_owner = beside_owner;
   if (beside_owner && (!walking.state || walking.state->store_id != first_look->store_id())) {
     return Error{.kind = ErrorKind::Locked,
@@ -224,7 +225,7 @@ Result<LogVerification> verify_log(LogVerifierOptions options) {
   STELE_TRY(verifier.run());
   // The server may have redacted what was read, after it had said so behind the end of what was to be read.
   for (int left = kExtensionsMax; left > 0 && beside_owner && verifier.has_unexplained(); --left) {
-    if (const auto now = read_state(files, state_path)) STELE_TRY(walk->extend(*now));
+    if (const auto now = read_state(files, state_path, patience)) STELE_TRY(walk->extend(*now));
     STELE_TRY(verifier.run());
   }
   LogVerification seen = verifier.finish();
