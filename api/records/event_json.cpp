@@ -1,8 +1,10 @@
 #include "api/records/event_json.h"
 
+#include <array>
 #include <charconv>
 #include <concepts>
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "api/json/json_text.h"
@@ -37,12 +39,15 @@ class HeaderWriter {
   void string(const char (&key)[N], const std::optional<std::string_view>& text) {
     if (text) string(key, *text);
   }
-  /// `known`: the UUID whose canonical form the text is, if it is one.
+  /// `is_uuid`: the text is the canonical form of one, in which there is nothing to escape.
   template <std::size_t N>
-  void id(const char (&key)[N], const std::optional<std::string_view>& text, const std::optional<Uuid>& known) {
-    if (!known) return string(key, text);
+  void id(const char (&key)[N], const std::optional<std::string_view>& text, bool is_uuid) {
+    if (!is_uuid) return string(key, text);
     literal(key);
-    uuid(*known);
+    *end_++ = '"';
+    std::memcpy(end_, text->data(), kUuidTextBytes);
+    end_ += kUuidTextBytes;
+    *end_++ = '"';
   }
   template <std::size_t N, std::integral T>
   void number(const char (&key)[N], T value) {
@@ -113,10 +118,14 @@ void append_body(std::string& to, std::string_view key, const std::optional<std:
 void append_header(std::string& to, const RecordHeader& header, const std::optional<std::string>& shown_type,
                    std::uint32_t shown_version, bool all = true) {
   const bool is_event = header.kind == RecordKind::Event;
-  const std::size_t before = to.size();
   const std::size_t name_bytes = shown_type ? json_string_bytes_max(shown_type->size()) : 0;
-  to.resize(before + HeaderWriter::bytes_max(header) + name_bytes);
-  HeaderWriter members(to.data() + before);
+  const std::size_t bytes_max = HeaderWriter::bytes_max(header) + name_bytes;
+  // Not in the string itself, which would fill all of that room with zeros first.
+  std::array<char, 4096> usual;
+  std::unique_ptr<char[]> large;
+  if (bytes_max > usual.size()) large = std::make_unique_for_overwrite<char[]>(bytes_max);
+  char* const begin = large ? large.get() : usual.data();
+  HeaderWriter members(begin);
   if (is_event) {
     members.literal(R"({"eventId":)");
   } else if (header.kind == RecordKind::Genesis) {
@@ -144,17 +153,17 @@ void append_header(std::string& to, const RecordHeader& header, const std::optio
   if (is_event) members.number(R"(,"version":)", shown_version);
   if (shown_version != header.schema_version) members.number(R"(,"storedVersion":)", header.schema_version);
   members.tags(header.tags);
-  const IdUuids uuids = header.id_uuids.value_or(IdUuids{});
-  members.id(R"(,"userId":)", header.user_id, uuids.user);
-  members.id(R"(,"correlationId":)", header.correlation_id, uuids.correlation);
-  members.id(R"(,"causationId":)", header.causation_id, uuids.causation);
+  const std::optional<IdUuids>& uuids = header.id_uuids;
+  members.id(R"(,"userId":)", header.user_id, uuids && uuids->user);
+  members.id(R"(,"correlationId":)", header.correlation_id, uuids && uuids->correlation);
+  members.id(R"(,"causationId":)", header.causation_id, uuids && uuids->causation);
   if (header.kind == RecordKind::Action) {
     members.string(R"(,"resource":)", header.resource);
     members.string(R"(,"outcome":)", outcome_name(header.outcome));
   }
-  const auto after = static_cast<std::size_t>(members.end() - to.data());
-  STELE_CHECK(after <= to.size());
-  to.resize(after);
+  const auto written = static_cast<std::size_t>(members.end() - begin);
+  STELE_CHECK(written <= bytes_max);
+  to.append(begin, written);
 }
 
 /// What stands behind `data`, to the end of the object.
