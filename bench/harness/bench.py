@@ -5,8 +5,9 @@ import http.client
 import json
 import os
 import subprocess
+import time
 
-from harness.process import SteleServer, fail, progress
+from harness.process import SteleServer, cpu_seconds, fail, progress
 
 SAMPLE_EVENT = {
     "eventId": "01900000-0000-7000-8000-000000000001", "eventType": "MissionWaypointReached",
@@ -49,6 +50,16 @@ class Bench:
 
     def stele(self, data=None):
         return contextlib.closing(SteleServer(self.binaries / "stele", self.folder, data))
+
+    @staticmethod
+    def wait_until_idle(server):
+        """Until what a server does after its start, such as to make a segment ahead, takes less than 5 % of a processor for a second."""
+        used = cpu_seconds(server.pid)
+        while True:
+            time.sleep(1)
+            before, used = used, cpu_seconds(server.pid)
+            if used - before < 0.05:
+                return
 
     def get(self, server, target):
         """The body of one answer, which must be 200."""

@@ -34,6 +34,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def cpu_seconds(pid):
+    """Processor time of all threads so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def end_process(process, first=signal.SIGTERM):
     """`first`, then SIGKILL; of this one process only."""
     if process.poll() is None:

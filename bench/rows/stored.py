@@ -30,6 +30,7 @@ EVENTS_INDEXED_SMALL = 70_000
 # The engine keeps the index of its newest records, the tail, in memory until they are 65,536 and then writes it to a file.
 TAIL_RECORDS = 65_536 - 256
 PAGE_ITEMS = 100
+PAGE_FILTERS = "aggregate", "rare event type", "user", "time window"
 TAIL_RECORDS_NEW = 4000
 # An opening takes a tenth of a second, and now and then twice that: the median of a few says more.
 OPENINGS_EACH_ROUND = 3
@@ -147,7 +148,7 @@ def timestamp(micros):
 
 
 def page_targets(stored, events):
-    """{what: [query]}: pages that begin anywhere in the first third of the log, so that few are asked for twice."""
+    """{one of PAGE_FILTERS: [query]}: pages that begin anywhere in the first third of the log, so that few are asked for twice."""
     keys = stored.keys[events]
     dice = random.Random(1)
 
@@ -243,7 +244,7 @@ def audit_pages(bench, stored):
 
 
 def aggregate_targets(stored, events):
-    """{what: [query]}: pages of a hundred aggregates that begin at any id."""
+    """{one of PAGE_FILTERS: [query]}: pages of a hundred aggregates that begin at any id."""
     rare = events // EVENTS_EACH_AGGREGATE // AGGREGATES_EACH_RARE
     dice = random.Random(2)
     # All mission-0012xxx are more than a page; so are all rare-00012xx.
