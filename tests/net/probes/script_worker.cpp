@@ -1,5 +1,5 @@
-// A worker as `stele serve` starts it, without the rest of the binary, which a build with a sanitizer need not compile for it. The contract
-// tests run the binary's own.
+// A worker as `stele serve` starts it, without the rest of the binary, which a build with a sanitizer need not compile
+// for it. The contract tests run the binary's own.
 
 #include "net/worker/worker_main.h"
 
