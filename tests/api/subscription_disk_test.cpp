@@ -404,9 +404,15 @@ TEST_CASE("SubscriptionRoom.Disk.ALogThatCannotBeReadIsSaidAndSkipsNothing") {
   }
   SUBCASE("for whoever pulls") {
     const std::string id = fixture.subscribe(RoomFixture::pulled());
-    for (int i = 0; i < 2; ++i) fixture.append("a");
+    fixture.append("a");
     const PulledBatch first = fixture.pull_events(id, 1);
     REQUIRE(first.events.size() == 1);
+    fixture.append("a");
+    fixture.append("b");
+    // Its follower has then come past the second of `a`, which waits for the first.
+    const PulledBatch other = fixture.pull_events(id, 1);
+    REQUIRE(other.events.size() == 1);
+    REQUIRE(other.events.front().record->header().aggregate_id == "b");
     room.files.fail(Failing::Reads);
     REQUIRE(slug_of(fixture.room().ack(id, first.lease_id, std::nullopt)).empty());
     CHECK(slug_of(fixture.pull(id, 1)) == "storage-error");
