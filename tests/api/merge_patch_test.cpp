@@ -188,7 +188,7 @@ TEST_CASE("MergeDocument.AgreesWithTheAlgorithmOfRfc7396") {
   const unsigned seed = std::random_device{}();
   MESSAGE("seed ", seed);
   std::mt19937_64 random(seed);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 300; ++round) {
     const unsigned names = round % 3 == 0 ? 26 : 4;
     Model model = random_model(random, 4, names);
     MergeDocument document(written(model));

@@ -34,13 +34,6 @@ TEST_CASE("Cli.HelpOfEveryCommandGoesToStdout") {
   CHECK(run_stele({"version"}).out.starts_with("stele "));
 }
 
-TEST_CASE("Cli.TheCommandOfWorkersIsNoneForPeople") {
-  const ProcessResult result = run_stele({"worker"});
-  CHECK(result.exit_code == 2);
-  CHECK(contains(result.err, "stele serve"));
-  CHECK_FALSE(contains(run_stele({"--help"}).out, "worker"));
-}
-
 TEST_CASE("Cli.WrongUsageIsExitCode2") {
   CHECK(run_stele({}).exit_code == 2);
   CHECK(run_stele({"nonsense"}).exit_code == 2);

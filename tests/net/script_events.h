@@ -144,7 +144,7 @@ inline net::WorkerOptions script_options() {
   // it.
   [[maybe_unused]] const bool first = simdjson::validate_utf8("", 0);
   net::WorkerOptions options;
-  options.program = script_worker();
+  options.program = stele_binary();
   options.workers_max = 2;
   options.busy_wait = std::chrono::seconds(30);
   return options;

@@ -38,7 +38,7 @@ constexpr Hostile kScripts[] = {
     {FUNCTION("/^(a+)+$/.test('a'.repeat(40) + 'b')"), "call-time"},
     {FUNCTION("'a'.repeat(2 ** 27).indexOf('a'.repeat(2 ** 14) + 'b')"), "call-time"},
     {FUNCTION("'a'.repeat(2 ** 27).lastIndexOf('b' + 'a'.repeat(2 ** 14))"), ""},
-    {FUNCTION("JSON.parse('['.repeat(1e6) + ']'.repeat(1e6))"), ""},
+    {FUNCTION("JSON.parse('['.repeat(1e6) + ']'.repeat(1e6))"), "call-time"},
     {FUNCTION("('\\u1E9B\\u0323').repeat(2 ** 22).normalize('NFKC')"), "call-time"},
     {FUNCTION("'ab'.repeat(2 ** 25).split('')"), ""},
     {FUNCTION("'ab'.repeat(2 ** 24).replaceAll('a', 'bb')"), ""},

@@ -22,6 +22,7 @@
 #include "net/worker/sandbox.h"
 #include "tests/net/script_events.h"
 #include "tests/support/process_usage.h"
+#include "tests/support/server_process.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -435,6 +436,13 @@ TEST_CASE("WorkerPool.ManyThreadsFoldAtOnce") {
   for (const auto& [end, count] : ends) {
     CHECK_MESSAGE((end == R"({"n":1})" ? count == 48 : count == 12 && end.starts_with("call-time: ")), end);
   }
+}
+
+TEST_CASE("WorkerPool.TheCommandIsNoCommandForPeople") {
+  const ProcessResult result = run_stele({"worker"});
+  CHECK(result.exit_code == 2);
+  CHECK(contains(result.err, "stele serve"));
+  CHECK_FALSE(contains(run_stele({"--help"}).out, "worker"));
 }
 
 }  // namespace stele::tests

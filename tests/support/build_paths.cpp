@@ -10,8 +10,6 @@ std::string clients_folder() { return STELE_CLIENTS; }
 
 std::string sandbox_probe() { return STELE_SANDBOX_PROBE; }
 
-std::string script_worker() { return STELE_SCRIPT_WORKER; }
-
 std::string shifted_clock() { return STELE_SHIFTED_CLOCK; }
 
 std::string killed_at_call() { return STELE_KILLED_AT_CALL; }

@@ -16,8 +16,6 @@ std::string source_path(std::string_view from_root);
 std::string clients_folder();
 /// tests/net/probes/sandbox_probe.
 std::string sandbox_probe();
-/// tests/net/probes/script_worker.
-std::string script_worker();
 /// tests/preload/shifted_clock, to be loaded by LD_PRELOAD.
 std::string shifted_clock();
 /// tests/preload/killed_at_call, the same way.
