@@ -10,7 +10,7 @@
 #include "engine/audit/merkle_tree.h"
 #include "tests/api/access_fixture.h"
 #include "tests/api/description.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -20,7 +20,7 @@ TEST_CASE("Access.EveryMethodOfEveryRouteIsForItsRolesOnly") {
   AccessFixture f;
   const std::string id = f.stored("a", "A");
   REQUIRE(f.service.send(Method::Post, "/v1/events/snapshot/a", "", bearer(f.of[Role::Admin])).status == 201);
-  REQUIRE(stele::tests::eventually([&] { return !f.service.store().tree().progress().rebuilding; }));
+  REQUIRE(eventually([&] { return !f.service.store().tree().progress().rebuilding; }));
   // What is meant to be, beside the table in the code: what the description says.
   const Description description;
   const std::map<std::string_view, std::string> parameters = {{"eventId", id}, {"aggregateId", "a"}, {"slug", "busy"}};

@@ -9,12 +9,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "tests/api/access_support.h"
 #include "tests/api/audit_support.h"
+#include "tests/support/eventually.h"
 
 namespace stele::api::test {
 
@@ -45,13 +45,12 @@ Tally tally_of(TestService& service, std::string_view action) {
 }
 
 Tally wait_for_calls(TestService& service, std::string_view action, std::uint64_t calls) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (true) {
-    const Tally tally = tally_of(service, action);
-    if (tally.calls >= calls) return tally;
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  Tally tally;
+  wait_until([&] {
+    tally = tally_of(service, action);
+    return tally.calls >= calls;
+  });
+  return tally;
 }
 
 /// More than there can have been.

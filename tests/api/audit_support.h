@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,13 +40,12 @@ inline std::vector<std::string> records_of(TestService& service, const std::stri
 /// Waits until a search finds as many.
 inline std::vector<std::string> wait_for_records(TestService& service, const std::string& query, std::size_t count,
                                                  const TestService::Headers& headers = {}) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (true) {
-    std::vector<std::string> found = records_of(service, query, headers);
-    if (found.size() >= count) return found;
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  std::vector<std::string> found;
+  wait_until([&] {
+    found = records_of(service, query, headers);
+    return found.size() >= count;
+  });
+  return found;
 }
 
 /// The whole trail, read from the store: nobody is told of that.

@@ -13,6 +13,7 @@
 #include "engine/base/base64.h"
 #include "engine/base/digest.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/temp_folder.h"
 
@@ -165,10 +166,11 @@ struct Signing {
   }
   /// The tree's own thread may have to catch up first.
   void work_until_signed() {
-    for (int i = 0; i < 1000 && warnings().find("being made again") != std::string::npos; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    wait_until([&] {
+      if (warnings().find("being made again") == std::string::npos) return true;
       keeper->work();
-    }
+      return false;
+    });
   }
   std::string warnings() const {
     std::string all;

@@ -15,8 +15,8 @@
 #include "engine/base/clock.h"
 #include "engine/base/uuid.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/gated_writes.h"
-#include "tests/support/process_usage.h"
 #include "tests/support/temp_folder.h"
 
 namespace stele::api::test {
@@ -80,7 +80,7 @@ TEST_CASE("CheckpointWaits.AppendsAndReadsGoOnWhileCheckpointsCannotBeWritten") 
   GatedWrites files(posix_file_system(), gate, "/checkpoints/");
   TestService service(signing_often(keys), &files, {});
   const LetGo let_go{gate};
-  REQUIRE(stele::tests::eventually([&] { return signed_size(service) > 0; }));
+  REQUIRE(eventually([&] { return signed_size(service) > 0; }));
   gate.close();
   const Answer first = service.post(event("a"));
   REQUIRE(first.status == 201);
@@ -107,7 +107,7 @@ TEST_CASE("CheckpointWaits.AppendsAndReadsGoOnWhileCheckpointsCannotBeWritten") 
   CHECK(with_proof.at("/proof/checkpoint") != "none");
   CHECK(proven.get().status == 200);
   const std::uint64_t end = service.store().head().size;
-  CHECK(stele::tests::eventually([&] { return signed_size(service) >= end; }));
+  CHECK(eventually([&] { return signed_size(service) >= end; }));
 }
 
 TEST_CASE("CheckpointWaits.AppendsAndReadsGoOnWhileTilesCannotBeWritten") {
@@ -116,16 +116,16 @@ TEST_CASE("CheckpointWaits.AppendsAndReadsGoOnWhileTilesCannotBeWritten") {
   GatedWrites files(posix_file_system(), gate, "/tiles/");
   TestService service(signing_often(keys), &files, {});
   const LetGo let_go{gate};
-  REQUIRE(stele::tests::eventually([&] { return signed_size(service) > 0; }));
+  REQUIRE(eventually([&] { return signed_size(service) > 0; }));
   // A tree that is still being made ready needs its files for that.
-  REQUIRE(stele::tests::eventually([&] { return service.get("/v1/audit/inclusion?position=0").status == 200; }));
+  REQUIRE(eventually([&] { return service.get("/v1/audit/inclusion?position=0").status == 200; }));
   gate.close();
   REQUIRE(service.post(event("a")).status == 201);
   gate.await_waiting(1);
   check_served(service);
   // Checkpoints come from what is in memory, and go on too.
   const std::uint64_t end = service.store().head().size;
-  CHECK(stele::tests::eventually([&] { return signed_size(service) >= end; }));
+  CHECK(eventually([&] { return signed_size(service) >= end; }));
   // So do proofs, of what is in the files and of what waits for them, however many ask.
   const std::string last = service.get("/v1/events?limit=1&order=desc").text("/events/0/eventId");
   for (const std::string& target :
@@ -252,7 +252,7 @@ TEST_CASE("CheckpointWaits.WhileTheTreeIsMadeAgainItIsSaidHowFarItIs") {
   CHECK(unproven.at("/proof") == "none");
 
   gate.open();
-  REQUIRE(stele::tests::eventually([&] { return service.get(proof).status == 200; }));
+  REQUIRE(eventually([&] { return service.get(proof).status == 200; }));
   CHECK(service.get("/log/tile/0/000").status == 200);
   CHECK(service.get("/log/tile/1/000.p/1").status == 200);
   CHECK(service.get("/log/tile/entries/000").status == 200);
@@ -278,7 +278,7 @@ TEST_CASE("CheckpointWaits.TheLastCheckpointIsShownAsSoonAsTheTreeIsThere") {
 
   gate.open();
   Answer shown;
-  REQUIRE(stele::tests::eventually([&] {
+  REQUIRE(eventually([&] {
     shown = service.get("/log/checkpoint");
     // Never that there is none.
     return shown.slug() != "tree-rebuilding";

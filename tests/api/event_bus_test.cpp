@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/api/support.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::api::test {
 
@@ -67,7 +67,7 @@ TEST_CASE("EventBus.PublishesEachEventOnceInCommitOrder") {
                                        event("b", R"({ "x" : 1 })") + "]");
     REQUIRE_EQ(stored.status, 201);
   }
-  REQUIRE(stele::tests::eventually([&] { return bus.messages().size() >= 100; }));
+  REQUIRE(eventually([&] { return bus.messages().size() >= 100; }));
   const auto messages = bus.messages();
   const Answer list = service.get("/v1/events?limit=1000");
   REQUIRE_EQ(messages.size(), 100);
@@ -87,7 +87,7 @@ TEST_CASE("EventBus.AnEventWhoseTypeHasAnAliasIsPublishedUnderThat") {
           .status,
       201);
   REQUIRE_EQ(service.post(event("a")).status, 201);
-  REQUIRE(stele::tests::eventually([&] { return !bus.messages().empty(); }));
+  REQUIRE(eventually([&] { return !bus.messages().empty(); }));
   CHECK_EQ(bus.messages().front().first, "stele.events.New");
   CHECK_NE(bus.messages().front().second.find(R"("eventType":"New","storedEventType":"T")"), std::string::npos);
 }
@@ -101,7 +101,7 @@ TEST_CASE("EventBus.AnEventIsPublishedInTheNewestVersion") {
       R"({"schema":true,"upcaster":{"from":1,"operations":[{"op":"rename","path":"/a","to":"b"}]}})";
   REQUIRE_EQ(service.send(Method::Post, "/v1/schemas/T", second, json).status, 201);
   REQUIRE_EQ(service.post(event("a", R"({"a":1})", R"("version":1)")).status, 201);
-  REQUIRE(stele::tests::eventually([&] { return !bus.messages().empty(); }));
+  REQUIRE(eventually([&] { return !bus.messages().empty(); }));
   CHECK_NE(bus.messages().front().second.find(R"("version":2,"storedVersion":1)"), std::string::npos);
   CHECK_NE(bus.messages().front().second.find(R"("data":{"b":1})"), std::string::npos);
 }
@@ -111,10 +111,10 @@ TEST_CASE("EventBus.WhatIsNotTakenIsCountedAndNotPublishedLater") {
   TestService service(with_bus(bus));
   const auto append = [&](const char* aggregate) { REQUIRE_EQ(service.post(event(aggregate)).status, 201); };
   const auto wait_for_lost = [&](const char* count) {
-    CHECK(stele::tests::eventually([&] { return service.get("/readyz").at("/redis/lostEvents") == count; }));
+    CHECK(eventually([&] { return service.get("/readyz").at("/redis/lostEvents") == count; }));
   };
   append("taken/1");
-  REQUIRE(stele::tests::eventually([&] { return bus.messages().size() == 1; }));
+  REQUIRE(eventually([&] { return bus.messages().size() == 1; }));
   bus.feel(FakeBus::Mood::IsFull);
   append("full/1");
   append("full/2");
@@ -130,7 +130,7 @@ TEST_CASE("EventBus.WhatIsNotTakenIsCountedAndNotPublishedLater") {
   CHECK(away.at("/warnings").find("Redis is away") != std::string::npos);
   bus.feel(FakeBus::Mood::Takes);
   append("taken/2");
-  REQUIRE(stele::tests::eventually([&] { return bus.messages().size() == 2; }));
+  REQUIRE(eventually([&] { return bus.messages().size() == 2; }));
   CHECK(bus.messages()[1].second.find("taken/2") != std::string::npos);
   CHECK_EQ(service.get("/readyz").at("/redis/publishedEvents"), "2");
   CHECK(service.get("/metrics").body.find("\nstele_bus_lost_events_total 3\n") != std::string::npos);
@@ -143,7 +143,7 @@ TEST_CASE("EventBus.WhatIsTheStoresOwnIsNotPublished") {
                                      {{"Content-Type", "application/json"}});
   REQUIRE_EQ(policy.status, 201);
   REQUIRE_EQ(service.post(event("mine")).status, 201);
-  REQUIRE(stele::tests::eventually([&] { return !bus.messages().empty(); }));
+  REQUIRE(eventually([&] { return !bus.messages().empty(); }));
   CHECK(bus.messages()[0].second.find("mine") != std::string::npos);
   CHECK_EQ(service.get("/readyz").at("/redis/lostEvents"), "0");
 }

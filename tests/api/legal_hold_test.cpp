@@ -8,11 +8,11 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "api/json/timestamp.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/forwarding_file_system.h"
 
 using namespace stele;
@@ -44,7 +44,7 @@ Answer ask_redaction(TestService& service, const std::string& path, const std::s
 }
 
 void wait_for_state(TestService& service, const std::string& location, const std::string& state) {
-  while (service.get(location).text("/state") != state) std::this_thread::yield();
+  wait_until([&] { return service.get(location).text("/state") == state; });
 }
 
 LegalHold hold_of(const std::string& json) {
@@ -239,12 +239,14 @@ struct LateHold {
     return std::get<RedactionStatus>(asked).order.id;
   }
   RedactionStatus wait_for(const std::string& id, RedactionState state) {
-    while (true) {
+    RedactionStatus found;
+    wait_until([&] {
       const auto status = room->status(id);
       REQUIRE((status && *status));
-      if ((*status)->state == state) return **status;
-      std::this_thread::yield();
-    }
+      found = **status;
+      return found.state == state;
+    });
+    return found;
   }
 
   RedactionGate gate;

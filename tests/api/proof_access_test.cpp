@@ -17,7 +17,7 @@
 #include "engine/log/record.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temp_folder.h"
 
 namespace stele::api::test {
@@ -185,8 +185,7 @@ TEST_CASE("ProofAccess.NeitherSeedsNorSaltsOfWhatIsNotShownAreInProofs") {
                                       R"({"reason":"a court says so","members":[)" + members + "]}",
                                       {{"Content-Type", "application/json"}});
     REQUIRE_MESSAGE(asked.status == 202, asked.body);
-    REQUIRE(
-        stele::tests::eventually([&] { return service.get(asked.header("Location")).text("/state") == "completed"; }));
+    REQUIRE(eventually([&] { return service.get(asked.header("Location")).text("/state") == "completed"; }));
   };
   redact(R"("metadata")");
   bytes = proof_now();
@@ -205,7 +204,7 @@ TEST_CASE("ProofAccess.NeitherSeedsNorSaltsOfWhatIsNotShownAreInProofs") {
   // What only the store sees: the address of a caller, in the record about his call.
   CHECK(service.get("/v1/events?limit=many").status == 400);
   std::optional<Position> position;
-  REQUIRE(stele::tests::eventually([&] { return (position = record_with_private_fields(service)).has_value(); }));
+  REQUIRE(eventually([&] { return (position = record_with_private_fields(service)).has_value(); }));
   Record action;
   REQUIRE(service.store().view()->read(*position, action));
   REQUIRE(action.salt(BodyMember::Private));
@@ -226,7 +225,7 @@ TEST_CASE("ProofAccess.NeitherSeedsNorSaltsOfWhatIsNotShownAreInProofs") {
 
   // Entries are what leaves are made of, without any of that.
   std::uint64_t size = 0;
-  REQUIRE(stele::tests::eventually([&] {
+  REQUIRE(eventually([&] {
     size = parse_checkpoint(parse_note(service.get("/log/checkpoint").body)->text)->size;
     return size > position->value();
   }));

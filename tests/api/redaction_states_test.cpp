@@ -18,8 +18,8 @@
 #include "api/replay/layered_state_cache.h"
 #include "tests/api/room_fixture.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/process_usage.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -82,7 +82,7 @@ namespace {
 
 void wait_completed(TestService& service, const std::string& location) {
   Answer status;
-  const bool is_completed = stele::tests::eventually([&] {
+  const bool is_completed = eventually([&] {
     status = service.get(location);
     return status.text("/state") == "completed";
   });

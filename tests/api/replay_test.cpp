@@ -4,11 +4,11 @@
 
 #include <future>
 #include <string>
-#include <thread>
 
 #include "tests/api/access_support.h"
 #include "tests/api/fake_scripts.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -63,11 +63,8 @@ struct Fixture {
   /// Waits until the background has taken or failed at so many.
   void wait_for_background(const std::string& metric, int count) {
     const std::string line = "\n" + metric + " " + std::to_string(count) + "\n";
-    for (int i = 0; i < 3000; ++i) {
-      if (service.get("/metrics").body.find(line) != std::string::npos) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    FAIL("never: " << line);
+    const bool has_come = eventually([&] { return service.get("/metrics").body.find(line) != std::string::npos; });
+    REQUIRE_MESSAGE(has_come, "never: " << line);
   }
 
   std::vector<std::string> times;

@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <functional>
-#include <thread>
 
 #include "api/audit/action_draft.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/fake_clock.h"
 
 using namespace stele;
@@ -75,7 +75,7 @@ struct RetentionTrial {
   void release(const std::string& name) { REQUIRE(std::get<bool>(holds.release(name, Caller(), ""))); }
   void look() {
     REQUIRE(room->look());
-    while (redactions->unfinished() > 0) std::this_thread::yield();
+    wait_until([&] { return redactions->unfinished() == 0; });
   }
   [[nodiscard]] std::uint64_t metric(const std::string& name) const {
     for (const SubjectMetric& each : room->report().metrics) {
@@ -356,7 +356,7 @@ TEST_CASE("Retention.IsSeenToByItselfAndARequestDoesNotGoBelowTheMinimum") {
   clock.wall += 31 * kDay - kDay / 2;
   CHECK(service.get("/v1/events/" + start).at("/redacted") == "none");
   clock.wall += kDay;
-  while (service.get("/v1/events/" + start).at("/redacted") == "none") std::this_thread::yield();
+  wait_until([&] { return service.get("/v1/events/" + start).at("/redacted") != "none"; });
   CHECK(redact().status == 202);
   const Answer trail = service.get("/v1/events/audit?action=server.start");
   CHECK(trail.at("/records/0/details") == "{}");

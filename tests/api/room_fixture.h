@@ -6,7 +6,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -118,15 +117,6 @@ inline std::string TestSender::Sent::outline() const {
     if (event["replay"].get(replay) == simdjson::SUCCESS && replay) text += '*';
   }
   return text;
-}
-
-/// Fails if the condition does not come true.
-inline void wait_until(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!condition()) {
-    REQUIRE(std::chrono::steady_clock::now() < until);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
 }
 
 class RoomFixture {
@@ -255,21 +245,24 @@ class RoomFixture {
   /// Has every subscription look at the clock.
   void wake() { room_->aliases_changed(); }
 
-  /// How many events of that type the log has.
-  [[nodiscard]] std::size_t logged(std::string_view type) {
+  /// The data of the log's events of that type, in order.
+  [[nodiscard]] std::vector<std::string> logged_data(std::string_view type) {
     EventQuery query;
     query.event_types = {std::string(type)};
     query.include_system = true;
     const auto view = store_->view();
     const auto events = view->query(query);
     REQUIRE(events);
-    std::size_t count = 0;
-    for (Record record;; ++count) {
+    std::vector<std::string> found;
+    for (Record record;;) {
       const auto more = (*events)->next(record);
       REQUIRE(more);
-      if (!*more) return count;
+      if (!*more) return found;
+      found.emplace_back(record.bytes_of(BodyMember::Data).value_or(""));
     }
   }
+  /// How many they are.
+  [[nodiscard]] std::size_t logged(std::string_view type) { return logged_data(type).size(); }
 
   /// What the audit trail would be told of breakers.
   [[nodiscard]] std::vector<std::string> breaker_told() {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "api/schemas/schema_event.h"
 #include "api/schemas/schema_registry.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -45,11 +45,12 @@ std::string path_of(std::uint64_t candidate) { return "/v1/schemas/T/candidates/
 
 /// Waits until a candidate has ended.
 Answer ended(TestService& service, const std::string& path) {
-  while (true) {
-    Answer answer = service.get(path);
-    if (answer.status != 200 || answer.text("/state") != "checking") return answer;
-    std::this_thread::yield();
-  }
+  Answer answer;
+  wait_until([&] {
+    answer = service.get(path);
+    return answer.status != 200 || answer.text("/state") != "checking";
+  });
+  return answer;
 }
 
 std::string events_of(std::size_t count, const std::string& data) {

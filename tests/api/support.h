@@ -23,8 +23,12 @@
 #include <vector>
 
 #include "api/service.h"
+#include "tests/support/eventually.h"
 
 namespace stele::api::test {
+
+using tests::eventually;
+using tests::wait_until;
 
 /// One thread that runs what it is given in order, and later what is delayed. Joined by the destructor, after
 /// everything queued.

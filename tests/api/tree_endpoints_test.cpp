@@ -17,8 +17,8 @@
 #include "engine/log/record.h"
 #include "tests/api/access_support.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/forwarding_file_system.h"
-#include "tests/support/process_usage.h"
 #include "tests/support/temp_folder.h"
 
 namespace stele::api::test {
@@ -62,7 +62,7 @@ void append_events(TestService& service, std::size_t count) {
 /// Asks again while the tree is being made.
 Answer get_ready(TestService& service, const std::string& target, const TestService::Headers& headers = {}) {
   Answer answer;
-  REQUIRE(stele::tests::eventually([&] {
+  REQUIRE(eventually([&] {
     answer = service.get(target, headers);
     return answer.slug() != "tree-rebuilding";
   }));

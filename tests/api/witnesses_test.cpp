@@ -15,6 +15,7 @@
 #include "engine/audit/merkle_tree.h"
 #include "engine/audit/witness.h"
 #include "tests/api/support.h"
+#include "tests/support/eventually.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/temp_folder.h"
@@ -136,12 +137,10 @@ struct Witnessed {
     const auto is_behind = [&] {
       return keeper->newest() == nullptr || size() < store->head().size || !store->tree().root(size());
     };
-    keeper->work();
-    for (int i = 0; i < 10'000 && is_behind(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    wait_until([&] {
       keeper->work();
-    }
-    REQUIRE_FALSE(is_behind());
+      return !is_behind();
+    });
   }
   [[nodiscard]] std::uint64_t size() const { return keeper->newest()->checkpoint.size; }
   void next_round() {
@@ -475,12 +474,11 @@ TEST_CASE("Witnesses.InBackgroundCheckpointsAreShownWithCosignatures") {
   const std::uint64_t position = std::stoull(stored.at("/position"));
   const std::vector trusted{key.verifier()};
   Answer shown;
-  for (int i = 0; i < 20'000; ++i) {
+  wait_until([&] {
     shown = service.get("/log/checkpoint");
     const auto note = parse_note(shown.body);
-    if (note && verified_by(*note, trusted)->size() == 1 && parse_checkpoint(note->text)->size > position) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
-  }
+    return note && verified_by(*note, trusted)->size() == 1 && parse_checkpoint(note->text)->size > position;
+  });
   const auto note = parse_note(shown.body);
   REQUIRE(note);
   CHECK(verified_by(*note, trusted)->size() == 1);

@@ -15,7 +15,7 @@
 #include "api/endpoint/audited_action.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/support/build_paths.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/text.h"
 

@@ -10,12 +10,12 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
-#include <thread>
 
 #include "tests/api/access_support.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/text.h"
 
@@ -443,7 +443,7 @@ TEST_CASE("Access.WhoLeavesBeforeTheEndOfAnAnswerIsLoggedToo") {
   const auto cut = [&] {
     return MetricsText(client.get("/metrics", bearer(admin)).body).value("stele_http_answers_cut_total");
   };
-  while (cut() != 2) std::this_thread::yield();
+  wait_until([&] { return cut() == 2; });
   CHECK(guarded.server.stop() == 0);
   std::ifstream in(folder.file("access.log"), std::ios::binary);
   int found = 0;

@@ -11,7 +11,7 @@
 #include "engine/audit/signed_note.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/watched_log.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
 
 namespace stele::tests {

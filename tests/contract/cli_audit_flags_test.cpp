@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {

@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <random>
 #include <sstream>
@@ -13,7 +12,7 @@
 
 #include "tests/contract/http_fixture.h"
 #include "tests/support/build_paths.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {

@@ -5,11 +5,10 @@
 #include <chrono>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/text.h"
 
@@ -25,13 +24,12 @@ ProcessResult audit_list(const Api& api, std::vector<std::string> arguments) {
 
 /// Waits for records that come a second after what they tell.
 ProcessResult wait_for_audit(const Api& api, const std::vector<std::string>& arguments, std::string_view part) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (true) {
-    ProcessResult result = audit_list(api, arguments);
-    if (result.exit_code != 0 || result.out.find(part) != std::string::npos) return result;
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+  ProcessResult result;
+  wait_until([&] {
+    result = audit_list(api, arguments);
+    return result.exit_code != 0 || result.out.find(part) != std::string::npos;
+  });
+  return result;
 }
 
 }  // namespace

@@ -9,11 +9,11 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/listen_process.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -50,15 +50,14 @@ class DeliveringApi {
   }
   [[nodiscard]] Json show(const std::string& id) const { return json_of({"subscriptions", "show", id}); }
   /// Asks until a member of the subscription is that.
-  void wait_until(const std::string& id, const std::string& pointer, const std::string& value) const {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    for (;;) {
-      const Json shown = show(id);
-      if (shown.at(pointer).minified() == value) return;
-      CAPTURE(shown.minified());
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+  void wait_for(const std::string& id, const std::string& pointer, const std::string& value) const {
+    std::string shown;
+    const bool is_so = eventually([&] {
+      const Json json = show(id);
+      shown = json.minified();
+      return json.at(pointer).minified() == value;
+    });
+    REQUIRE_MESSAGE(is_so, shown);
   }
 
  private:
@@ -88,7 +87,7 @@ TEST_CASE("Deliveries.AnEventGoesFromAppendToListen") {
   (void)server.out_of({"append", "--type", "Other", "--aggregate", "a/1", "--data", "{}"});
   (void)server.out_of({"append", "--type", "Sent", "--aggregate", "a/1", "--data", "{\"n\": 2}"});
   listener.wait_for("\"n\":2");
-  server.wait_until(id, "/lag/events", "0");
+  server.wait_for(id, "/lag/events", "0");
   const auto lines = listener.end();
   REQUIRE(lines.size() == 2);
   const Json first(lines[0]);
@@ -123,7 +122,7 @@ TEST_CASE("Deliveries.DeadLettersAreListedRedrivenAndDropped") {
   HttpClient client = server.client();
   const auto first = append(client, event_json("a/1", "Sent")).number("/position");
   const auto second = append(client, event_json("a/2", "Sent")).number("/position");
-  server.wait_until(id, "/deadLetters", "2");
+  server.wait_for(id, "/deadLetters", "2");
   CHECK(contains(server.out_of({"subscriptions"}), "418"));
   const auto listed = lines_of(server.out_of({"dead-letters", "list", id}));
   REQUIRE(listed.size() == 3);
@@ -154,9 +153,9 @@ TEST_CASE("Deliveries.DeadLettersAreListedRedrivenAndDropped") {
   ListenProcess good({"--json"}, {}, port);
   CHECK(server.out_of({"dead-letters", "redrive", id, "--aggregate", "a/2"}) == two);
   good.wait_for("\"aggregateId\":\"a/2\"");
-  server.wait_until(id, "/deadLetters", "1");
+  server.wait_for(id, "/deadLetters", "1");
   CHECK(server.out_of({"dead-letters", "drop", id, "--all"}) == one);
-  server.wait_until(id, "/deadLetters", "0");
+  server.wait_for(id, "/deadLetters", "0");
   CHECK(lines_of(server.out_of({"dead-letters", "list", id})).size() == 1);
   CHECK(good.end().size() == 1);
 }
@@ -170,8 +169,8 @@ TEST_CASE("Deliveries.AParkedAggregateIsListedAsHeld") {
   HttpClient client = server.client();
   const auto first = append(client, event_json("a", "Sent")).number("/position");
   append(client, event_json("a", "Sent"));
-  server.wait_until(id, "/deadLetters", "1");
-  server.wait_until(id, "/heldBack", "1");
+  server.wait_for(id, "/deadLetters", "1");
+  server.wait_for(id, "/heldBack", "1");
   const auto held = lines_of(server.out_of({"dead-letters", "list", id, "--held"}));
   REQUIRE(held.size() == 2);
   CHECK(held[1].starts_with("a "));
@@ -192,8 +191,8 @@ TEST_CASE("Deliveries.AReceiverThatFailsNowAndThenGetsAllInOrder") {
   for (std::uint64_t i = 0; i < kEach; ++i) {
     for (const char* const aggregate : {"a", "b", "c", "d", "e"}) append(client, event_json(aggregate, "Sent"));
   }
-  server.wait_until(id, "/lag/events", "0");
-  server.wait_until(id, "/heldBack", "0");
+  server.wait_for(id, "/lag/events", "0");
+  server.wait_for(id, "/heldBack", "0");
   std::map<std::string, std::uint64_t> last;
   for (const std::string& line : listener.end()) {
     const Json delivery(line);
@@ -218,7 +217,7 @@ TEST_CASE("Deliveries.GoOnWhenTheServerWasKilled") {
     server.api().kill_and_restart();
   }
   for (int round = 0; round < 3; ++round) listener.wait_for("round/" + std::to_string(round));
-  server.wait_until(id, "/lag/events", "0");
+  server.wait_for(id, "/lag/events", "0");
   CHECK(server.show(id).text("/state") == "active");
 }
 
@@ -292,7 +291,7 @@ TEST_CASE("Deliveries.PullGivesEventsUntilTheyAreAcknowledged") {
   REQUIRE(lines_of(again).size() == 1);
   CHECK(Json(again).number("/deliveryCount") == 2);
   CHECK(server.out_of({"pull", id}).empty());
-  server.wait_until(id, "/lag/events", "0");
+  server.wait_for(id, "/lag/events", "0");
 }
 
 TEST_CASE("Deliveries.WhatTheServerDoesNotAllowIsRefused") {

@@ -6,14 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -69,10 +68,7 @@ TEST_CASE("Descriptors.AServerStartedWithoutThemKeepsItsLogWhole") {
           closed, {"serve", "--data", folder.file("data"), "--listen", "127.0.0.1:0", "--segment-size", "64KiB",
                    "--index-run-records", "8", "--log-level", "trace", "--access-log", folder.file("access.log")}));
       int port = 0;
-      while (port == 0 && server->running()) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{5});
-        port = listening_port(server->pid());
-      }
+      wait_until([&] { return !server->running() || (port = listening_port(server->pid())) != 0; });
       REQUIRE(port != 0);
       for (const char* fd : {"0", "1", "2"}) {
         const bool is_closed = std::string_view(closed).find(fd) != std::string_view::npos;

@@ -6,14 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
-#include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/ledger.h"
-#include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/text.h"
@@ -40,9 +38,7 @@ struct Running {
   void append_until_it_stops() {
     while (answer.status < 500) append(1);
     // What cannot be written may be said for another reason first.
-    while (!contains(http.get("/readyz").body, "restart the server")) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    }
+    wait_until([&] { return contains(http.get("/readyz").body, "restart the server"); });
   }
   void check_stopped(std::string_view why) {
     const HttpResponse ready = http.get("/readyz");

@@ -22,7 +22,7 @@
 #include "tests/support/build_paths.h"
 #include "tests/support/certificates.h"
 #include "tests/support/client_script.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {

@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/http_client.h"
-#include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/text.h"

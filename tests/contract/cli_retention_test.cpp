@@ -8,11 +8,11 @@
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -40,11 +40,7 @@ bool is_in_folder(const std::string& folder, const std::string& text) {
 
 /// Waits until that is so.
 void wait_until_in_folder(const std::string& folder, const std::string& text, bool is_there) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (is_in_folder(folder, text) != is_there) {
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+  wait_until([&] { return is_in_folder(folder, text) == is_there; });
 }
 
 /// One whose clock is ahead by so many seconds (tests/preload/shifted_clock.cpp).
@@ -122,10 +118,8 @@ TEST_CASE("AuditRetention.BodiesOfActionsGoWhenTheirTimeIsOverAndTheLogIsStillTh
   CHECK(is_in_folder(data, "sought-by-nobody"));
   HttpClient client(server.port());
   CHECK(contains(client.get("/v1/events?aggregateId=mission%2F1").body, "sought-by-nobody"));
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!contains(client.get("/v1/events/audit?action=redaction.complete").body, "redaction.complete")) {
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-  }
+  wait_until(
+      [&] { return contains(client.get("/v1/events/audit?action=redaction.complete").body, "redaction.complete"); });
   client.close();
   CHECK(server.stop() == 0);
   const ProcessResult verified = run_stele({"verify", data});

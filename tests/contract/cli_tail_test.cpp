@@ -14,6 +14,7 @@
 
 #include "tests/contract/http_fixture.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 #include "tools/client/event_stream.h"
 #include "tools/client/http_client.h"
@@ -40,12 +41,8 @@ ProcessResult tail(const Api& api, std::vector<std::string> arguments) {
 
 /// Waits until the process has written `text` to stdout.
 void wait_for_out(ChildProcess& process, const std::string& text) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (process.out().find(text) == std::string::npos) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    REQUIRE(process.running());
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+  wait_until([&] { return contains(process.out(), text) || !process.running(); });
+  REQUIRE(contains(process.out(), text));
 }
 
 }  // namespace

@@ -16,8 +16,8 @@
 
 #include "tests/support/build_paths.h"
 #include "tests/support/certificates.h"
+#include "tests/support/eventually.h"
 #include "tests/support/http_client.h"
-#include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/text.h"
@@ -215,7 +215,7 @@ TEST_CASE("CliTls.HangupRenewsTheCertificateUnderTrafficAndNoRequestFails") {
   }
   const auto wait_for_traffic = [&] {
     const int kept_before = kept, fresh_before = fresh;
-    while (failed == 0 && (kept < kept_before + 20 || fresh < fresh_before + 20)) std::this_thread::yield();
+    wait_until([&] { return failed > 0 || (kept >= kept_before + 20 && fresh >= fresh_before + 20); });
   };
   std::string last;
   for (int round = 0; round < 5; ++round) {
@@ -223,13 +223,12 @@ TEST_CASE("CliTls.HangupRenewsTheCertificateUnderTrafficAndNoRequestFails") {
     last = "renewed " + std::to_string(round);
     certificates.make();
     server.process().signal(SIGHUP);
-    std::size_t reloads = 0;
-    while (failed == 0 && reloads <= static_cast<std::size_t>(round)) {
-      reloads = 0;
+    wait_until([&] {
       const std::string log = server.err();
+      int reloads = 0;
       for (std::size_t at = 0; (at = log.find("TLS reloaded", at)) != std::string::npos; ++at) ++reloads;
-      std::this_thread::yield();
-    }
+      return failed > 0 || reloads > round;
+    });
   }
   // One that cannot be used changes nothing.
   write_private(certificates.file("server-key.pem"), other.issue_server().key);
@@ -408,7 +407,7 @@ TEST_CASE("Serve.ConnectionsLeaveTheStoreTheDescriptorsItNeeds") {
   }
   crowd.clear();
   // Until it has seen that they left, it has no place for another.
-  while (HttpClient(port).get("/v1/aggregates/a").status != 200) std::this_thread::yield();
+  wait_until([&] { return HttpClient(port).get("/v1/aggregates/a").status == 200; });
 }
 
 }  // namespace stele::tests

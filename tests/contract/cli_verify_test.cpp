@@ -15,7 +15,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/relay.h"
 #include "tests/support/build_paths.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/rewritten_segment.h"
 #include "tests/support/text.h"
 

@@ -18,7 +18,7 @@
 
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
@@ -174,7 +174,7 @@ TEST_CASE("Log.AfterARotationAHangupGoesOnInANewFileAndNoLineIsLost") {
   constexpr int rotations = 5;
   for (int i = 0; i < rotations; ++i) {
     const int before = sent;
-    while (sent < before + 100 && !ending) std::this_thread::yield();
+    wait_until([&] { return sent >= before + 100 || ending; });
     REQUIRE(::rename(file.c_str(), (file + std::to_string(i)).c_str()) == 0);
     server.process().signal(SIGHUP);
     // The file is there when it is said to be.

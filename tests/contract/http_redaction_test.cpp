@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tests/contract/redaction_server.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
 
 namespace stele::tests {

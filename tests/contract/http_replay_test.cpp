@@ -15,7 +15,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
 #include "tests/support/environment.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 using namespace stele::tests;
 using stele::test::number_from;

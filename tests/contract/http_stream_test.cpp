@@ -5,10 +5,9 @@
 #include <csignal>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "tests/contract/http_fixture.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 
 namespace stele::tests {

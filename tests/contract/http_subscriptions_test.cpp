@@ -13,7 +13,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,6 +21,7 @@
 #include "tests/net/webhook_receiver.h"
 #include "tests/support/certificates.h"
 #include "tests/support/client_script.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -115,24 +115,23 @@ Json posted(HttpClient& client, const std::string& target, const std::string& bo
 
 void wait_for_state(HttpClient& client, const std::string& path, const std::string& state,
                     const Headers& headers = {}) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  for (;;) {
-    const HttpResponse response = client.get(path, headers);
+  HttpResponse response;
+  const bool is_so = eventually([&] {
+    response = client.get(path, headers);
     REQUIRE_MESSAGE(response.status == 200, response.body);
-    if (Json(response.body).text("/state") == state) return;
-    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < until, response.body);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+    return Json(response.body).text("/state") == state;
+  });
+  REQUIRE_MESSAGE(is_so, response.body);
 }
 
 void wait_for(HttpClient& client, const std::string& path, const std::function<bool(const Json&)>& condition) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  for (;;) {
-    const Json shown = get_json(client, path);
-    if (condition(shown)) return;
-    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < until, shown.minified());
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  std::string shown;
+  const bool is_so = eventually([&] {
+    const Json json = get_json(client, path);
+    shown = json.minified();
+    return condition(json);
+  });
+  REQUIRE_MESSAGE(is_so, shown);
 }
 
 bool holds_text(const std::filesystem::path& folder, const std::string& text) {

@@ -12,7 +12,7 @@
 #include "engine/base/base64.h"
 #include "engine/base/digest.h"
 #include "tests/contract/http_fixture.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 

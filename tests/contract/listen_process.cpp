@@ -1,13 +1,12 @@
 #include "tests/contract/listen_process.h"
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -21,17 +20,16 @@ ListenProcess::ListenProcess(std::vector<std::string> arguments, const Environme
 }
 
 void ListenProcess::wait_for(std::string_view text, std::size_t times) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  for (;;) {
+  const auto has_printed = [&] {
     const std::string out = process_->out();
     std::size_t found = 0;
     for (std::size_t at = 0; (at = out.find(text, at)) != std::string::npos; ++at) ++found;
-    if (found >= times) return;
-    if (std::chrono::steady_clock::now() > deadline || !process_->running()) {
-      throw std::runtime_error("stele listen does not print " + std::string(text) + ":\n" + out + process_->err());
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+    return found >= times;
+  };
+  (void)eventually([&] { return has_printed() || !process_->running(); });
+  if (has_printed()) return;
+  throw std::runtime_error("stele listen does not print " + std::string(text) + ":\n" + process_->out() +
+                           process_->err());
 }
 
 std::vector<std::string> ListenProcess::end() {

@@ -2,13 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <string>
-#include <thread>
 
 #include "tests/contract/cutting_proxy.h"
 #include "tests/contract/http_fixture.h"
 #include "tests/support/client_script.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {
@@ -17,12 +16,8 @@ namespace {
 
 /// Waits until the script has written `text`.
 void wait_for_script(ChildProcess& script, const std::string& text) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (script.out().find(text) == std::string::npos) {
-    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline, script.out() << script.err());
-    REQUIRE_MESSAGE(script.running(), script.out() << script.err());
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  (void)eventually([&] { return contains(script.out(), text) || !script.running(); });
+  REQUIRE_MESSAGE(contains(script.out(), text), script.out() << script.err());
 }
 
 std::string stream_url(const Api& api, const std::string& scheme, const std::string& query) {

@@ -13,7 +13,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/listen_process.h"
 #include "tests/support/client_script.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/text.h"
 

@@ -18,7 +18,7 @@
 #include "tests/contract/redaction_server.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/environment.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 

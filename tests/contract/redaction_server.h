@@ -9,11 +9,11 @@
 #include <memory>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text_forms.h"
 
 namespace stele::tests {
@@ -123,16 +123,17 @@ inline std::string ask_redaction(RedactionServer& api, const std::string& path) 
 }
 
 inline Json wait_completed(RedactionServer& api, const std::string& location) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(120);
-  while (true) {
-    HttpClient client = api.client();
-    const HttpResponse status = client.get(location);
-    REQUIRE_MESSAGE(status.status == 200, status.body);
-    Json json(status.body);
-    if (json.text("/state") == "completed") return json;
-    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < limit, status.body);
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  HttpResponse status;
+  const bool is_completed = eventually(
+      [&] {
+        HttpClient client = api.client();
+        status = client.get(location);
+        REQUIRE_MESSAGE(status.status == 200, status.body);
+        return Json(status.body).text("/state") == "completed";
+      },
+      std::chrono::minutes(2));
+  REQUIRE_MESSAGE(is_completed, status.body);
+  return Json(status.body);
 }
 
 /// Letters that are found nowhere else, with a quote in the middle.

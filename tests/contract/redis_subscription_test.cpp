@@ -11,7 +11,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/support/client_script.h"
 #include "tests/support/environment.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
 
 namespace stele::tests {

@@ -8,7 +8,7 @@
 
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/listen_process.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
 
 namespace stele::tests {

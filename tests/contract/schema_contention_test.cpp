@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
@@ -82,7 +83,7 @@ HttpResponse register_amid_appends(const Api& api, std::string_view body, std::u
   }
   HttpClient client = api.client();
   HttpResponse registered = client.post("/v1/schemas/Burned", body);
-  while (version == 1 && !seen.is_enough()) std::this_thread::yield();
+  wait_until([&] { return version != 1 || seen.is_enough(); });
   ended = true;
   for (std::thread& thread : threads) thread.join();
   for (const auto& [answer, count] : seen.others) FAIL_CHECK(count << " times " << answer);

@@ -18,7 +18,7 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/net/webhook_receiver.h"
 #include "tests/support/environment.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
@@ -123,20 +123,19 @@ void append_through_kills(Api& api, std::mt19937& random) {
 /// Until nothing is left to be delivered. The watermark passes what is held back, so that to wait for it is not enough.
 Json wait_until_done(Api& api, const std::string& id) {
   HttpClient client = api.client();
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(200);
-  while (true) {
-    const std::uint64_t end = get_json(client, "/v1/events?order=desc&limit=1").number("/events/0/position") + 1;
-    const HttpResponse answer =
-        client.get("/v1/subscriptions/" + id + "?ackedPosition=" + std::to_string(end - 1) + "&wait=3s");
-    REQUIRE_MESSAGE(answer.status == 200, answer.body);
-    Json status(answer.body);
-    if (status.number("/watermark/position") + 1 >= end && status.number("/heldBack") == 0 &&
-        status.number("/inFlight") == 0) {
-      return status;
-    }
-    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < limit, answer.body);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  HttpResponse answer;
+  const bool is_done = eventually(
+      [&] {
+        const std::uint64_t end = get_json(client, "/v1/events?order=desc&limit=1").number("/events/0/position") + 1;
+        answer = client.get("/v1/subscriptions/" + id + "?ackedPosition=" + std::to_string(end - 1) + "&wait=3s");
+        REQUIRE_MESSAGE(answer.status == 200, answer.body);
+        const Json status(answer.body);
+        return status.number("/watermark/position") + 1 >= end && status.number("/heldBack") == 0 &&
+               status.number("/inFlight") == 0;
+      },
+      std::chrono::seconds(200));
+  REQUIRE_MESSAGE(is_done, answer.body);
+  return Json(answer.body);
 }
 
 }  // namespace

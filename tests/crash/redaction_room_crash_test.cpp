@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "tests/api/fake_scripts.h"
 #include "tests/api/support.h"
 #include "tests/support/environment.h"
+#include "tests/support/eventually.h"
 #include "tests/support/sample_store.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/text_forms.h"
@@ -75,11 +75,12 @@ class RoomTrial {
     const Answer asked = ask();
     promised_ = asked.status == 202;
     if (promised_) location_ = asked.header("Location");
-    while (promised_ && !disk.power_is_cut()) {
-      if (send(Method::Get, location_).text("/state") == "completed") return true;
-      std::this_thread::yield();
-    }
-    return false;
+    if (!promised_) return false;
+    bool is_complete = false;
+    wait_until([&] {
+      return disk.power_is_cut() || (is_complete = send(Method::Get, location_).text("/state") == "completed");
+    });
+    return is_complete;
   }
   /// What was promised is there after a restart, and is finished; what was not is asked for again.
   void finish() {
@@ -89,12 +90,11 @@ class RoomTrial {
       REQUIRE_MESSAGE(again.status == 202, again.body);
       location_ = again.header("Location");
     }
-    while (true) {
+    wait_until([&] {
       const Answer status = send(Method::Get, location_);
       REQUIRE_MESSAGE(status.status == 200, status.body);
-      if (status.text("/state") == "completed") return;
-      std::this_thread::yield();
-    }
+      return status.text("/state") == "completed";
+    });
   }
   void check_finished() {
     check_events(true);

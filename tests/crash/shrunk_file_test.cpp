@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "engine/base/uuid.h"
+#include "tests/support/eventually.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -107,13 +107,6 @@ TEST_CASE("ShrunkRun.IsMadeAgainFromTheLog") {
                                         std::to_string(i % 7) + R"(","data":1})")
                 .status == 201);
   }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{60};
-  const auto wait_until = [&](const auto& condition) {
-    while (!condition()) {
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-      std::this_thread::sleep_for(std::chrono::milliseconds{10});
-    }
-  };
   const auto runs = [&] {
     std::vector<std::filesystem::path> found;
     for (const auto& entry : std::filesystem::directory_iterator(folder.file("index"))) {

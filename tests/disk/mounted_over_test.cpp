@@ -3,11 +3,10 @@
 #include <doctest/doctest.h>
 #include <sys/mount.h>
 
-#include <chrono>
 #include <filesystem>
 #include <random>
-#include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/ledger.h"
 #include "tests/support/loop_disk.h"
 #include "tests/support/server_process.h"
@@ -29,10 +28,10 @@ TEST_CASE("MountedOver.AppendsStopAndNothingIsWrittenToTheOtherDisk") {
       over = true;
     }
     SUBCASE("unmounted under the server") { REQUIRE(::umount2(disk.path().c_str(), MNT_DETACH) == 0); }
-    while (http.get("/readyz").status == 200) {
+    wait_until([&] {
       ledger.send(http, make_commit(random));
-      std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    }
+      return http.get("/readyz").status != 200;
+    });
     const HttpResponse ready = http.get("/readyz");
     CHECK(ready.status == 503);
     CHECK_MESSAGE(ready.body.find("the data folder was ") != std::string::npos, ready.body);

@@ -9,11 +9,11 @@
 #include <future>
 #include <memory>
 #include <numeric>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "engine/log/log_folder.h"
+#include "tests/support/eventually.h"
 #include "tests/support/follow.h"
 #include "tests/support/gated_file_system.h"
 #include "tests/support/sample_store.h"
@@ -21,6 +21,7 @@
 
 using namespace stele;
 using namespace stele::test;
+using stele::tests::wait_until;
 
 namespace {
 
@@ -41,11 +42,7 @@ struct HubFixture {
   }
   /// Until the hub has read everything.
   void wait_for_hub(std::uint64_t records_read) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (hub->metrics().records_read < records_read) {
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-      std::this_thread::yield();
-    }
+    wait_until([&] { return hub->metrics().records_read >= records_read; });
   }
 
   SimulatedFileSystem disk{1};

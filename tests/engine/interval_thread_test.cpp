@@ -5,7 +5,7 @@
 #include <atomic>
 #include <chrono>
 
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele {
 

@@ -8,16 +8,17 @@
 #include <fstream>
 #include <functional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "engine/log/log_folder.h"
+#include "tests/support/eventually.h"
 #include "tests/support/forwarding_file_system.h"
 #include "tests/support/sample_store.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
 using namespace stele::test;
+using stele::tests::wait_until;
 using Kind = AppendOutcome::Kind;
 namespace fs = std::filesystem;
 
@@ -258,7 +259,7 @@ TEST_CASE("Store.AFolderThatIsMovedAwayStopsAppendsByItself") {
   auto store = Store::open(options).value();
   append_sample(*store, 3);
   fs::rename(temp.file("data"), temp.file("gone"));
-  while (store->health().writable) std::this_thread::yield();
+  wait_until([&] { return !store->health().writable; });
   check_stopped(*store, "the data folder was removed or moved away");
   Record record;
   CHECK(store->view()->read(Position{3}, record));

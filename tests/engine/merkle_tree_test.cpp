@@ -16,12 +16,15 @@
 #include "engine/audit/merkle_tree.h"
 #include "engine/base/digest.h"
 #include "engine/base/mutex.h"
+#include "tests/support/eventually.h"
 #include "tests/support/gated_file_system.h"
 #include "tests/support/gated_writes.h"
-#include "tests/support/process_usage.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace stele {
+
+using tests::eventually;
+
 namespace {
 
 constexpr std::uint64_t kPastTwoLevels = 256 * 256 + 600;
@@ -415,7 +418,7 @@ struct TreeInBackground {
 
 TEST_CASE("MerkleTree.WhoAsksDoesNotWaitForAWriteThatHangs") {
   TreeInBackground log(kPastTwoLevels);
-  REQUIRE(stele::tests::eventually([&] { return !log.tree->progress().rebuilding; }));
+  REQUIRE(eventually([&] { return !log.tree->progress().rebuilding; }));
   log.gate.close();
   log.append(1);
   log.gate.await_waiting(1);
@@ -445,13 +448,13 @@ TEST_CASE("MerkleTree.WhoAsksDoesNotWaitForAWriteThatHangs") {
   CHECK(refused.error().kind == ErrorKind::NotReady);
   log.gate.open();
   const std::uint64_t end = log.head().size;
-  CHECK(stele::tests::eventually([&] { return log.tree->progress().size == end; }));
+  CHECK(eventually([&] { return log.tree->progress().size == end; }));
   log.check_proven(kPastTwoLevels + 20'000, end);
 }
 
 TEST_CASE("MerkleTree.WhatIsWrittenMeanwhileIsFound") {
   TreeInBackground log(300);
-  REQUIRE(stele::tests::eventually([&] { return !log.tree->progress().rebuilding; }));
+  REQUIRE(eventually([&] { return !log.tree->progress().rebuilding; }));
   for (int round = 0; round < 300; ++round) {
     log.append(2000);  // so many that the thread hurries
     const std::uint64_t size = log.head().size;
@@ -465,7 +468,7 @@ TEST_CASE("MerkleTree.InTheBackgroundItCatchesUpByItself") {
   TreeInBackground log(10'000);
   for (int round = 0; round < 100; ++round) log.append(100);
   MerkleTree& tree = *log.tree;
-  CHECK(stele::tests::eventually([&] { return !tree.progress().rebuilding && tree.progress().size == 20'000; }));
+  CHECK(eventually([&] { return !tree.progress().rebuilding && tree.progress().size == 20'000; }));
   const auto whole = tree.root(20'000);
   REQUIRE(whole);
   CHECK(*whole == log.head().root);

@@ -13,12 +13,14 @@
 #include "engine/recovery/scrubber.h"
 #include "engine/redaction/redaction_gate.h"
 #include "engine/redaction/redactor.h"
+#include "tests/support/eventually.h"
 #include "tests/support/redaction_model.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
 using namespace stele::test;
+using stele::tests::wait_until;
 
 namespace {
 
@@ -403,7 +405,7 @@ TEST_CASE("Redactor.ARewrittenSegmentIsNoDamageToTheScrubber") {
   options.scrub_bytes_per_second = 1ULL << 30;
   auto store = Store::open(options);
   REQUIRE(store);
-  while ((*store)->health().scrub_passes == 0) std::this_thread::yield();
+  wait_until([&] { return (*store)->health().scrub_passes > 0; });
   CHECK((*store)->health().warnings.empty());
   CHECK((*store)->metrics().log_segments_damaged == 0);
 }

@@ -5,12 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/sample_store.h"
 
 using namespace stele;
 using namespace stele::test;
+using stele::tests::wait_until;
 
 namespace {
 
@@ -25,15 +26,6 @@ FileContents make_scrubbed_files() {
   FileContents files;
   read_folder(disk, "/store", files);
   return files;
-}
-
-template <class Condition>
-void wait_until(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!condition()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
 }
 
 StoreOptions options_with_background(FileSystem& disk) {

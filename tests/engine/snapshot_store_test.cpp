@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/snapshots/snapshot_store.h"
+#include "tests/support/eventually.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 #include "tests/support/temp_folder.h"
@@ -17,6 +18,7 @@ using stele::test::snapshot_sample_keys;
 using stele::test::SnapshotLedger;
 using stele::test::SteppedClock;
 using stele::test::TempFolder;
+using stele::tests::wait_until;
 
 namespace {
 
@@ -284,7 +286,7 @@ TEST_CASE("SnapshotStore.ItsThreadWritesWhatIsOld") {
   REQUIRE(store);
   for (std::uint64_t round = 1; round <= 3; ++round) {
     REQUIRE((*store)->put({"a", "fold"}, SequenceNumber{round}, Digest{}, "state"));
-    while ((*store)->health().memory_bytes > 0) std::this_thread::yield();
+    wait_until([&] { return (*store)->health().memory_bytes == 0; });
     CHECK((*store)->health().files == round);
   }
 }
@@ -677,7 +679,7 @@ TEST_CASE("SnapshotStore.ReadersBesideWritersSeeWholeStatesAndNoDeletedOnes") {
       REQUIRE(expected);
     }
   }
-  while (found == 0) std::this_thread::yield();
+  wait_until([&] { return found > 0; });
   stop = true;
   for (auto& reader : readers) reader.join();
   compacter.join();

@@ -5,10 +5,12 @@
 #include <functional>
 #include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/sample_store.h"
 
 using namespace stele;
 using namespace stele::test;
+using stele::tests::wait_until;
 
 namespace {
 
@@ -121,7 +123,7 @@ TEST_CASE("Store.AnAppendThatRacesCloseIsToldThatItIsClosing") {
         }
       });
     }
-    while (started < 3) std::this_thread::yield();
+    wait_until([&] { return started == 3; });
     CHECK(store->close());
     for (std::thread& thread : threads) thread.join();
     CHECK(wrong == 0);

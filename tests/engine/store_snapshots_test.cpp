@@ -4,15 +4,16 @@
 
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "engine/store/store.h"
+#include "tests/support/eventually.h"
 #include "tests/support/forwarding_file_system.h"
 #include "tests/support/sample_store.h"
 #include "tests/support/temp_folder.h"
 
 using namespace stele;
 using namespace stele::test;
+using stele::tests::wait_until;
 namespace fs = std::filesystem;
 
 namespace {
@@ -158,11 +159,11 @@ TEST_CASE("StoreSnapshots.AStoreThatIsDisplacedStopsThem") {
   REQUIRE(store->snapshots()->flush());
   fs::rename(options.folder, temp.file("gone"));
   fs::create_directories(options.folder + "/snapshots");
-  for (std::uint64_t sequence = 2;; ++sequence) {
-    const Status kept = put(*store, sequence, "more");
-    if (!kept && kept.error().kind == ErrorKind::Closed) break;
-    std::this_thread::yield();
-  }
+  std::uint64_t sequence = 1;
+  wait_until([&] {
+    const Status kept = put(*store, ++sequence, "more");
+    return !kept && kept.error().kind == ErrorKind::Closed;
+  });
   CHECK_FALSE(store->health().writable);
   CHECK(store->close());
   CHECK(entries_of(options.folder + "/snapshots") == 0);

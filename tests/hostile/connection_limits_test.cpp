@@ -9,7 +9,7 @@
 
 #include "tests/hostile/target.h"
 #include "tests/support/build_paths.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 namespace {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/hostile/target.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process_usage.h"
 
 namespace stele::tests {

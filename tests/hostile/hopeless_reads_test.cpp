@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/hostile/target.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
@@ -50,7 +51,7 @@ TEST_CASE("HopelessReads.OthersAreAnsweredAndSigtermEndsTheServer") {
         "GET /v1/events?fromSequence=1000000 HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n"));
   }
   for (int i = 0; i < 20; ++i) CHECK(get_json(client, "/v1/events?limit=10").list("/events").size() == 10);
-  while (pages < 100) std::this_thread::yield();
+  wait_until([&] { return pages >= 100; });
   CHECK(target.api().server().stop() == 0);
   for (std::thread& search : searches) search.join();
 }

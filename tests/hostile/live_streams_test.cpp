@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tests/hostile/target.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 namespace {

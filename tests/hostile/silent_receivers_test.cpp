@@ -6,7 +6,7 @@
 
 #include "tests/contract/http_fixture.h"
 #include "tests/net/webhook_receiver.h"
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/hostile/target.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process_usage.h"
 
 namespace stele::tests {

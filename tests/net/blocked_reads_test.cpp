@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <future>
-#include <thread>
 
 #include "api/service.h"
 #include "net/server/server.h"
 #include "net/server/signals.h"
+#include "tests/support/eventually.h"
 #include "tests/support/gated_file_system.h"
 #include "tests/support/http_client.h"
 #include "tests/support/raw_client.h"
@@ -64,7 +64,7 @@ class BlockedStore {
     return searches;
   }
   void await_queued(std::size_t reads) const {
-    while (scheduler_->reads_waiting() != reads) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_until([&] { return scheduler_->reads_waiting() == reads; });
   }
   /// Whether the server ends, once it was told to.
   [[nodiscard]] bool ends() {
@@ -118,7 +118,7 @@ TEST_CASE("BlockedReads.ShutdownDoesNotWaitForSearches") {
   store.await_queued(1);
   signals.drain(store.server());
   REQUIRE(::kill(::getpid(), SIGTERM) == 0);
-  while (store.client().connect()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return !store.client().connect(); });
   store.gate().admit(kEvents);  // not enough for one of them
   CHECK(store.ends());
   signals.on_signal({});

@@ -1,6 +1,7 @@
 // Answers whose bodies come when they come.
 
 #include "tests/net/pushed_server.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 
 namespace stele::tests {
@@ -78,10 +79,10 @@ TEST_CASE("PushedBody.AnotherThreadIsHeardInOrderAndTicksInARowAreOneWakeUp") {
   server.stage.hold(true);
   const int before = server.stage.asked;
   server.stage.waker()->wake();
-  eventually([&] { return server.stage.asked > before; });
+  wait_until([&] { return server.stage.asked > before; });
   for (int i = 0; i < 1000; ++i) server.stage.waker()->wake();
   server.stage.hold(false);
-  eventually([&] { return server.stage.asked >= before + 2; });
+  wait_until([&] { return server.stage.asked >= before + 2; });
   server.stage.finish();
   REQUIRE(client.wait_for("\r\n0\r\n\r\n"));
   // The one under way, the thousand, the end; and what a wake-up before the first of them may have left behind.
@@ -95,7 +96,7 @@ TEST_CASE("PushedBody.GivesSignsOfLifeWhenItIsQuietAndOutlivesTheTimeOfARequest"
   PushedServer server(options);
   RawClient client(server.port());
   REQUIRE(client.send(ask("/actor?2")));
-  eventually([&] { return server.stage.heartbeats >= 25; });  // 50 ms, at least
+  wait_until([&] { return server.stage.heartbeats >= 25; });  // 50 ms, at least
   server.stage.say("news\n");
   REQUIRE(client.wait_for("news\n"));
   server.stage.finish();
@@ -196,7 +197,7 @@ TEST_CASE("PushedBody.OnesProducerIsToldThatNobodyIsThereAnyMore") {
     CHECK(server.buffer->push("x") == api::PushBuffer::Pushed::Taken);
     REQUIRE(client.wait_for("x"));
   }
-  eventually([&] { return server.buffer->push(":") == api::PushBuffer::Pushed::Over; });
+  wait_until([&] { return server.buffer->push(":") == api::PushBuffer::Pushed::Over; });
 }
 
 TEST_CASE("PushedBody.IsToldOfTheShutdownAndEndsWhole") {
@@ -314,7 +315,7 @@ TEST_CASE("PushedBody.OverTlsToo") {
   PushedTlsServer secure;
   HttpClient client = secure.client();
   REQUIRE(client.send_raw(ask("/actor?5")));
-  eventually([&] { return secure.server.stage.heartbeats >= 3; });
+  wait_until([&] { return secure.server.stage.heartbeats >= 3; });
   secure.server.stage.say("one\n");
   secure.server.server->begin_shutdown();
   const std::string all = client.read_to_end();

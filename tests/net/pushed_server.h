@@ -22,14 +22,9 @@
 #include "net/server/server.h"
 #include "tests/net/test_server.h"
 #include "tests/net/tls_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
-
-/// Waits until `condition` holds.
-template <class Condition>
-void eventually(const Condition& condition) {
-  while (!condition()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-}
 
 /// What the test knows of a body, and does to it. Thread-safe.
 class Stage {
@@ -224,10 +219,10 @@ struct PushedServer {
   }
   [[nodiscard]] int port() const { return server->port(); }
   void await_no_body() const {
-    eventually([&] { return stage.alive == 0; });
+    wait_until([&] { return stage.alive == 0; });
   }
   void await_connections(std::size_t count) const {
-    eventually([&] { return server->connections() == count; });
+    wait_until([&] { return server->connections() == count; });
   }
 
   void end() const {

@@ -19,6 +19,7 @@
 #include "api/subscriptions/redis_sink.h"
 #include "net/redis/redis_url.h"
 #include "tests/net/fake_redis.h"
+#include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/sample_parcel.h"
 
@@ -26,7 +27,7 @@ using namespace stele;
 using namespace stele::net;
 using stele::test::sample_batch;
 using stele::test::sample_parcel;
-using stele::tests::comes_true;
+using stele::tests::eventually;
 using stele::tests::FakeRedis;
 using stele::tests::RedisServer;
 using stele::tests::RunningClient;
@@ -87,7 +88,7 @@ class StreamDeliveries {
 
   /// Once there is a connection.
   api::AttemptOutcome attempt(const api::DeliveryBatchToSend& batch) {
-    REQUIRE(comes_true([&] { return client_->connected(); }));
+    REQUIRE(eventually([&] { return client_->connected(); }));
     return Attempt(sink_, batch).outcome();
   }
   /// Large batches, a hundred and until so many attempts were in vain. What was delivered.
@@ -199,7 +200,7 @@ TEST_CASE("RedisDeliveries.ARedisThatRefusesNowAndThenMissesNothing") {
       std::atomic<bool> done{false};
       const std::string command = redis_command({"CONFIG", "SET", "maxmemory", is_full ? "1" : "0"});
       if (!other->send(command, [&](const RedisReply*) { done = true; })) continue;
-      while (!done) std::this_thread::yield();
+      (void)eventually([&] { return done.load(); });
     }
   });
   const Positions expected = stele.deliver_until_failed(10);
@@ -231,7 +232,7 @@ TEST_CASE("RedisDeliveries.ARestartedRedisIsGivenWhatItDoesNotHave") {
     StreamDeliveries stele(url_of(redis.url()));
     CHECK(stele.attempt(sample_batch({1, 2, 3})).delivered);
     redis.kill();
-    REQUIRE(comes_true([&] { return !stele.client().connected(); }));
+    REQUIRE(eventually([&] { return !stele.client().connected(); }));
     const api::AttemptOutcome away = Attempt(stele.sink(), sample_batch({4, 5})).outcome();
     check_failure(away, DeliveryFailure::Kind::Retry, "no-connection", true);
     redis.start();
@@ -330,7 +331,7 @@ TEST_CASE("RedisDeliveries.TheRightsThatAreNeededAreEnough") {
 TEST_CASE("RedisDeliveries.AWrongPasswordIsAnOutageThatIsSaidWithoutIt") {
   RedisServer redis({"--requirepass", "Tr0ub4dor"});
   StreamDeliveries stele(url_of("redis://:SESAME@127.0.0.1:" + std::to_string(redis.port())));
-  REQUIRE(comes_true([&] { return !stele.client().state().last_error.empty(); }));
+  REQUIRE(eventually([&] { return !stele.client().state().last_error.empty(); }));
   const api::AttemptOutcome outcome = Attempt(stele.sink(), sample_batch({1})).outcome();
   check_failure(outcome, DeliveryFailure::Kind::Retry, "no-connection", true);
   CHECK(outcome.detail.find("it refuses AUTH: WRONGPASS") != std::string::npos);
@@ -351,7 +352,7 @@ TEST_CASE("RedisDeliveries.AnEventThatIsTooLargeIsSaid") {
   check_failure(stele.attempt(sample_batch({1, 2, 3, 4, 5, 6, 7, 8, 9})), Kind::TooLarge, "too-large", false);
   CHECK(stele.attempt(sample_batch({1, 2, 3, 4, 5, 6, 7, 8})).delivered);
   // Redis says so and hangs up, so that its answer may be lost.
-  CHECK(comes_true([&] {
+  CHECK(eventually([&] {
     const api::AttemptOutcome outcome = Attempt(stele.sink(), large(2U << 20)).outcome();
     return outcome.failure.kind == Kind::TooLarge && outcome.failure.error == "too-large";
   }));
@@ -381,7 +382,7 @@ TEST_CASE("RedisDeliveries.EveryAttemptEndsOnceWhateverIsAnswered") {
       return heard.find("EXEC") != std::string_view::npos ? answer : std::string();
     });
     StreamDeliveries stele(redis.url());
-    REQUIRE(comes_true([&] { return stele.client().connected(); }));
+    REQUIRE(eventually([&] { return stele.client().connected(); }));
     const Attempt attempt(stele.sink(), sample_batch({1, 2}));
     CHECK_EQ(attempt.outcome().delivered ? "delivered" : attempt.outcome().failure.error, expected);
     stele.end();
@@ -431,7 +432,7 @@ TEST_CASE("RedisDeliveries.WhatIsSaidOfTheStreamIsNotBelievedBlindly") {
       return "+OK\r\n+QUEUED\r\n*1\r\n" + repeat;
     });
     StreamDeliveries stele(redis.url());
-    REQUIRE(comes_true([&] { return stele.client().connected(); }));
+    REQUIRE(eventually([&] { return stele.client().connected(); }));
     const Attempt attempt(stele.sink(), sample_batch({1}));
     CHECK_EQ(attempt.outcome().delivered ? "delivered" : attempt.outcome().failure.error, expected);
     stele.end();
@@ -448,7 +449,7 @@ TEST_CASE("RedisDeliveries.WhatIsUnderWayAtTheEndIsAbandonedOnce") {
   std::vector<Attempt> attempts;
   {
     StreamDeliveries stele(redis.url(), options);
-    REQUIRE(comes_true([&] { return stele.client().connected(); }));
+    REQUIRE(eventually([&] { return stele.client().connected(); }));
     // Some of them are under way, there is no room for the others.
     for (int i = 0; i < 50; ++i) attempts.emplace_back(stele.sink(), sample_batch({1, 2}));
   }

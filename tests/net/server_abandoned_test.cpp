@@ -2,6 +2,7 @@
 
 #include "tests/net/test_server.h"
 #include "tests/net/tls_fixture.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 
 namespace stele::tests {
@@ -9,7 +10,7 @@ namespace stele::tests {
 namespace {
 
 void await_working(const TestServer& server, int count) {
-  while (server.handler->working != count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return server.handler->working == count; });
 }
 
 RawClient ask(const TestServer& server, std::string_view more = {}) {

@@ -5,6 +5,7 @@
 
 #include "net/server/signals.h"
 #include "tests/net/test_server.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
@@ -114,7 +115,7 @@ TEST_CASE("ServerShutdown.UnderLoadEveryAnswerIsWholeOrAbsent") {
       }
     });
   }
-  while (answered < 100) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return answered >= 100; });
   server.server->begin_shutdown();
   for (std::thread& client : clients) client.join();
   CHECK(odd == 0);
@@ -127,9 +128,9 @@ TEST_CASE("Signals.RememberAndDeliver") {
   REQUIRE(::kill(::getpid(), SIGTERM) == 0);
   std::atomic<int> got{0};
   signals.on_signal([&](int number) { got = number; });
-  while (got != SIGTERM) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return got == SIGTERM; });
   REQUIRE(::kill(::getpid(), SIGINT) == 0);
-  while (got != SIGINT) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return got == SIGINT; });
   signals.on_signal({});
 
   // Threads started from here on leave the signals alone, those of a server too.
@@ -137,7 +138,7 @@ TEST_CASE("Signals.RememberAndDeliver") {
   std::atomic<int> reloads{0};
   signals.drain(*server.server, [&] { ++reloads; });
   REQUIRE(::kill(::getpid(), SIGHUP) == 0);
-  while (reloads != 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return reloads == 1; });
   CHECK(server.client().get("/a").status == 200);
   REQUIRE(::kill(::getpid(), SIGTERM) == 0);
   server.server->wait();

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "net/server/server.h"
+#include "tests/support/eventually.h"
 #include "tests/support/http_client.h"
 
 namespace stele::tests {
@@ -75,7 +75,7 @@ class FakeHandler final : public api::Handler {
       const api::Request* const borrowed = &request;
       (void)scheduler_.run_on_read_pool([this, reply, borrowed] {
         ++working;
-        while (!borrowed->abandoned()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        wait_until([&] { return borrowed->abandoned(); });
         reply(text(200, borrowed->is_cut_off() ? "cut off" : "abandoned"));
       });
       return;
@@ -213,7 +213,7 @@ struct TestServer {
   [[nodiscard]] HttpClient client() const { return HttpClient(port()); }
   /// Waits until that many connections are open.
   void await_connections(std::size_t count) const {
-    while (server->connections() != count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_until([&] { return server->connections() == count; });
   }
   /// Shuts down and waits; the handler is gone then.
   void end() {

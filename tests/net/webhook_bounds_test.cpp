@@ -11,6 +11,7 @@
 
 #include "tests/net/webhook_client_support.h"
 #include "tests/net/webhook_receiver.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 

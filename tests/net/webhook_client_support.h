@@ -4,13 +4,11 @@
 #include <atomic>
 #include <boost/asio/ip/address.hpp>
 #include <chrono>
-#include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -88,10 +86,6 @@ inline WebhookAnswer post_to(WebhookReceiver::Script script, milliseconds timeou
   WebhookRequest request = request_to(receiver.url());
   request.timeout = timeout;
   return post(client, std::move(request));
-}
-
-inline void wait_until(const std::function<bool()>& condition) {
-  while (!condition()) std::this_thread::sleep_for(milliseconds(1));
 }
 
 }  // namespace stele::tests

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <chrono>
 #include <future>
 #include <map>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "tests/net/webhook_client_support.h"
 #include "tests/net/webhook_receiver.h"
 #include "tests/support/certificates.h"
+#include "tests/support/eventually.h"
 #include "tests/support/text.h"
 
 namespace stele::tests {

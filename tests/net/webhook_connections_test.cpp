@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <future>
 #include <memory>
@@ -13,6 +12,7 @@
 
 #include "tests/net/webhook_client_support.h"
 #include "tests/net/webhook_receiver.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 

@@ -10,7 +10,6 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -21,6 +20,7 @@
 
 #include "net/worker/sandbox.h"
 #include "tests/net/script_events.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process_usage.h"
 #include "tests/support/server_process.h"
 #include "tests/support/text.h"
@@ -31,8 +31,6 @@ namespace {
 
 using Kind = api::FoldFailure::Kind;
 using namespace std::chrono_literals;
-
-bool comes_true(const std::function<bool()>& holds) { return eventually(holds); }
 
 /// Children of this process with that command, zombies too.
 std::set<pid_t> workers() {
@@ -53,7 +51,7 @@ std::set<pid_t> workers() {
 /// Those that came since, once there is one.
 pid_t new_worker(const std::set<pid_t>& before) {
   pid_t pid = 0;
-  REQUIRE(comes_true([&] {
+  REQUIRE(eventually([&] {
     for (const pid_t one : workers()) {
       if (!before.contains(one)) pid = one;
     }
@@ -111,7 +109,7 @@ TEST_CASE("WorkerPool.NothingIsStartedBeforeItIsAskedFor") {
     CHECK(pool.metrics().started == 0);
     {
       const auto fold = begin_fold(pool, kGood);
-      if (start_ahead) CHECK(comes_true([&] { return pool.metrics().started == 2; }));
+      if (start_ahead) CHECK(eventually([&] { return pool.metrics().started == 2; }));
     }
     CHECK(pool.metrics().started == (start_ahead ? 2 : 1));
   }
@@ -138,7 +136,7 @@ TEST_CASE("WorkerPool.BeginMayWaitForAFoldToEnd") {
   net::WorkerPool pool(options);
   auto first = begin_fold(pool, kGood);
   std::thread other([&] { check_good(pool); });
-  std::this_thread::sleep_for(20ms);
+  wait_until([&] { return pool.metrics().waiting == 1; });
   first.reset();
   other.join();
 }
@@ -158,7 +156,7 @@ TEST_CASE("WorkerPool.UpcastsLeaveThreadsToThoseWhoNeedNone") {
   for (int i = 0; i < 2; ++i) {
     readers.emplace_back([&] { served += std::holds_alternative<Scripts>(pool.begin_upcasts(limits)) ? 1 : 0; });
   }
-  CHECK(comes_true([&] { return pool.metrics().waiting == 2; }));
+  CHECK(eventually([&] { return pool.metrics().waiting == 2; }));
   const auto third = pool.begin_upcasts(limits);
   REQUIRE(std::holds_alternative<api::UpcastFailure>(third));
   CHECK(std::get<api::UpcastFailure>(third).passes);
@@ -195,20 +193,25 @@ TEST_CASE("WorkerPool.AWorkerThatIsKilledGivesDiedAndIsReplaced") {
   net::WorkerPool pool(options);
   check_good(pool);
   const pid_t worker = new_worker(before);
+  auto fold = begin_fold(pool, kForEver);
+  const std::uint64_t begun = processor_ticks(worker);
   std::thread killer([&] {
-    (void)comes_true([&] { return pool.metrics().busy == 1; });
-    std::this_thread::sleep_for(50ms);
+    (void)eventually([&] { return processor_ticks(worker) > begun + 1; });
     ::kill(worker, SIGKILL);
   });
-  const api::FoldFailure failure = long_fold(pool, script_start(kForEver));
+  CHECK_FALSE(fold->apply(*script_record("A", "1")));
+  const auto state = fold->state();
   killer.join();
-  CHECK(failure.kind == Kind::Died);
+  const auto* const failure = std::get_if<api::FoldFailure>(&state);
+  REQUIRE(failure != nullptr);
+  CHECK(failure->kind == Kind::Died);
+  fold.reset();
   check_good(pool);
   CHECK(kills_of(pool, "died") == 1);
   // One that is killed while it is free is not even noticed.
   ::kill(new_worker(before), SIGKILL);
   check_good(pool);
-  CHECK(comes_true([&] { return kills_of(pool, "died") == 2; }));
+  CHECK(eventually([&] { return kills_of(pool, "died") == 2; }));
 }
 
 TEST_CASE("WorkerPool.AnUpcastUnderWhichAProcessIsKilledIsToldSo") {
@@ -383,7 +386,7 @@ TEST_CASE("WorkerPool.ProcessesThatWereRetiredServeNoOtherFold") {
   check_good(pool);
   CHECK_FALSE(pool.has_retired(mark));
   fold.reset();
-  CHECK(comes_true([&] { return pool.has_retired(mark); }));
+  CHECK(eventually([&] { return pool.has_retired(mark); }));
   for (const pid_t pid : workers()) CHECK_FALSE(retired.contains(pid));
   check_good(pool);
 }
@@ -409,7 +412,7 @@ TEST_CASE("WorkerPool.NothingIsLeftOfIt") {
     CHECK(fold_script(pool, script_start(kForEver, kBriefly), {{"A", "1"}}).failure->limit == "call-time");
     check_good(pool);
     auto held = begin_fold(pool, kGood);
-    CHECK(comes_true([&] { return workers().size() == before.size() + 2; }));
+    CHECK(eventually([&] { return workers().size() == before.size() + 2; }));
   }
   CHECK(workers() == before);
 }

@@ -3,15 +3,14 @@
 
 #include <sys/types.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <functional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 namespace stele::tests {
 
@@ -33,14 +32,18 @@ namespace stele::tests {
   return count;
 }
 
-/// Looks again and again until `holds`; false if it does not within a minute.
-[[nodiscard]] inline bool eventually(const std::function<bool()>& holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
+/// Time of processors that it has used, in clock ticks; 0 of one that is gone.
+[[nodiscard]] inline std::uint64_t processor_ticks(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(in, line);
+  // Behind the name, which may have any characters: the state, ten others, and then utime and stime (proc(5)).
+  std::istringstream fields(line.substr(std::min(line.size(), line.rfind(')') + 1)));
+  std::string other;
+  for (int i = 0; i < 11; ++i) fields >> other;
+  std::uint64_t user = 0, system = 0;
+  fields >> user >> system;
+  return user + system;
 }
 
 }  // namespace stele::tests

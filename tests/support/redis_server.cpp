@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "tests/support/process_usage.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
