@@ -55,6 +55,7 @@ struct SubscriptionShared {
   const ReadLimits& read_limits;
   const SubscriptionLimits& limits;
   const BreakerTold& breaker_told;  ///< or none
+  std::mutex& changing;             ///< SubscriptionRegistry::changing
   const EventNotes* notes{};        ///< or null
   std::shared_ptr<void> lives{};    ///< each subscription has a share of it for as long as it is there
 };

@@ -92,6 +92,7 @@ struct SubscriptionStanding {
   SubscriptionState state = SubscriptionState::Active;
   std::string reason;  ///< in words; empty if there is none to give
   Timestamp since;
+  bool operator==(const SubscriptionStanding&) const = default;
 };
 
 }  // namespace stele::api

@@ -39,7 +39,8 @@ Status SubscriptionRegistry::open_journal() {
   std::shared_ptr<void> lives(nullptr, [none_left](void*) { none_left->set_value(); });
   none_left_ = none_left->get_future();
   shared.emplace(SubscriptionShared{store, hub, *journal, threads, scheduler, clock, options.read_limits,
-                                    options.subscriptions.limits, breaker_told, options.notes, std::move(lives)});
+                                    options.subscriptions.limits, breaker_told, changing, options.notes,
+                                    std::move(lives)});
   return {};
 }
 

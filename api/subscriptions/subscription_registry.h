@@ -98,7 +98,9 @@ class SubscriptionRegistry : public std::enable_shared_from_this<SubscriptionReg
   const BreakerTold breaker_told;  ///< or none
   DeliveryThreads threads;
   std::optional<SubscriptionShared> shared;  ///< once there is a journal
-  std::mutex changing;                       ///< held while the log is told of a change, which then holds
+  /// Held while the log is told of a change, which then holds, so that the log has them in the order in which they
+  /// come.
+  std::mutex changing;
   mutable std::shared_mutex mutex;
   std::map<std::string, SubscriptionPtr, std::less<>> all;
   std::size_t unreadable = 0;  ///< of which events cannot be understood

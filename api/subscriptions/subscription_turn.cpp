@@ -444,6 +444,7 @@ bool Subscription::has_news_for_log(Timestamp time) const {
 }
 
 void Subscription::tell_log() {
+  const std::lock_guard changing(shared_.changing);
   std::string_view type;
   SubscriptionEventData data;
   SubscriptionDefinition definition;
@@ -475,9 +476,9 @@ void Subscription::tell_log() {
   }
   place_told_ = time;
   if (type == subscription_event::kStateChanged) {
-    // If it has changed meanwhile, the log has that, perhaps before this.
-    standing_untold_ = standing_.since != data.standing->since;
-    standing_told_ = standing_untold_ ? Timestamp{} : time;
+    // Meanwhile it may have come to another one by itself.
+    standing_untold_ = standing_ != *data.standing;
+    standing_told_ = time;
   } else if (type == subscription_event::kDeadLetters) {
     letters_told_ = time;
     // What has changed meanwhile is told next time.

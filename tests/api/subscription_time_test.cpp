@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <random>
 #include <set>
 #include <string>
 
 #include "api/subscriptions/subscription_log.h"
 #include "tests/api/room_fixture.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/simulated_file_system.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -229,4 +231,34 @@ TEST_CASE("SubscriptionRoom.AStateIsSinceWhenItCameWheneverTheLogWasToldOfIt") {
   room.fixture.reopen();
   CHECK(told() == 3);
   CHECK(room.fixture.status(id).standing.since == since);
+}
+
+// What it tells of itself and what somebody does to it come one after the other: otherwise the log's last word may be
+// an older one, until it is told again.
+TEST_CASE("SubscriptionRoom.TheLogHasStatesInTheirOrder") {
+  SimulatedFileSystem disk(1);
+  stele::test::FakeClock clock;
+  RoomFixture room(&clock, nullptr, &disk);
+  const std::string id = room.subscribe(RoomFixture::webhook());
+  std::mt19937_64 random(1);
+  constexpr int kRounds = 1000;
+  for (int round = 0; round < kRounds; ++round) {
+    clock.wall += 60'000'000;
+    room.append("a");
+    room.sender.next().answer(410);
+    const auto is_stopped = [&] { return room.status(id).standing.state == SubscriptionState::Stopped; };
+    // Without a pause, to come when it is just told.
+    for (int looks = 0; !is_stopped(); ++looks) REQUIRE(looks < 100'000'000);
+    for (std::uint64_t looks = random() % 256; looks > 0; --looks) CHECK(is_stopped());
+    REQUIRE(slug_of(room.room().resume(id, {})).empty());
+  }
+  room.reopen();
+  CHECK(room.status(id).standing.state == SubscriptionState::Active);
+  int active = 0, stopped = 0;
+  for (const std::string& data : room.logged_data(subscription_event::kStateChanged)) {
+    active += data.find(R"("state":"active")") != std::string::npos;
+    stopped += data.find(R"("state":"stopped")") != std::string::npos;
+  }
+  CHECK(active == kRounds);
+  CHECK(stopped > 0);
 }
