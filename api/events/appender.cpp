@@ -256,16 +256,16 @@ void Appender::answer_with_proofs(const std::shared_ptr<AppendCall>& call, const
 }
 
 Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome, bool with_proofs) const {
-  const bool replayed = outcome.kind == AppendOutcome::Kind::Repeated;
+  const bool repeated = outcome.kind == AppendOutcome::Kind::Repeated;
   const Proposal& proposal = call.decision.proposal;
   const bool is_list = proposal.is_list;
   Response response;
-  response.status = replayed ? 200 : 201;
+  response.status = repeated ? 200 : 201;
   std::string& body = response.body;
   body.reserve(320 * outcome.count + 16);
   response.headers.reserve(4);
   if (is_list) body += "{\"events\":[";
-  const auto view = with_proofs || replayed ? store_.view() : nullptr;
+  const auto view = with_proofs || repeated ? store_.view() : nullptr;
   thread_local Record record;
   thread_local Record proven;
   const auto add_proof = [&](std::string& receipt_json, Position position) {
@@ -287,7 +287,7 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome, bool 
     if (with_proofs) add_proof(body, outcome.first.plus(i));
     if (!is_list) response.headers.emplace_back("Location", "/v1/events/" + to_string(header.event_id));
   };
-  if (replayed) {
+  if (repeated) {
     for (std::uint32_t i = 0; i < outcome.count; ++i) {
       if (const Status read = view->read(outcome.first.plus(i), record); !read) {
         return Problem("storage-error", "The events are stored, but the receipt cannot be read back.")
@@ -300,7 +300,7 @@ Response Appender::receipt(AppendCall& call, const AppendOutcome& outcome, bool 
     for (std::uint32_t i = 0; i < outcome.count; ++i) add(i, stored_header(proposal, outcome, i));
   }
   if (is_list) body += "]}";
-  if (replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
+  if (repeated) response.headers.emplace_back("Idempotent-Replayed", "true");
   return response;
 }
 

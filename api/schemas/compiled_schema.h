@@ -49,9 +49,9 @@ class CompiledSchema {
 };
 
 /// Reads a schema of draft-07 (also what has no `$schema`) or 2020-12. References lead to places in the text alone; one
-/// that leads nowhere, or back to where it came from without going deeper into the instance, is a fault. So is anything
-/// that a keyword may not be, a repeated name, a pattern that EcmaPattern cannot take, and what goes beyond the limits
-/// above.
+/// that leads nowhere, or back to where it came from without going deeper into the instance, is an error. So is
+/// anything that a keyword may not be, a repeated name, a pattern that EcmaPattern cannot take, and what goes beyond
+/// the limits above.
 ///
 /// What is beside a `$ref` is ignored in draft-07, as that draft has it, and holds in 2020-12. Formats are asserted in
 /// both (string_format.h lists them); `content…` keywords and `default` are annotations.

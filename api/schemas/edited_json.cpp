@@ -30,7 +30,7 @@ EditedJson::EditedJson(std::string_view json, const Limits& limits)
 EditedJson::~EditedJson() = default;
 
 bool EditedJson::fail(std::string_view pointer, std::string detail) {
-  if (!fault_) fault_ = EditError{std::string(pointer), std::move(detail)};
+  if (!error_) error_ = EditError{std::string(pointer), std::move(detail)};
   return false;
 }
 
@@ -80,7 +80,7 @@ EditedJson::Member* EditedJson::member(Value& object, std::string_view name) {
 
 EditedJson::Value* EditedJson::find(const JsonPointer& place) {
   Value* at = &root_;
-  for (std::size_t i = 0; i < place.depth() && !fault_; ++i) {
+  for (std::size_t i = 0; i < place.depth() && !error_; ++i) {
     expand(*at);
     if (at->kind == Value::Kind::Object) {
       Member* const found = member(*at, place.name(i));
@@ -100,12 +100,12 @@ EditedJson::Value* EditedJson::find(const JsonPointer& place) {
       fail(place.prefix(i), "It is neither an object nor an array.");
     }
   }
-  return fault_ ? nullptr : at;
+  return error_ ? nullptr : at;
 }
 
 EditedJson::Value* EditedJson::slot(const JsonPointer& place) {
   Value* at = &root_;
-  for (std::size_t i = 0; i < place.depth() && !fault_; ++i) {
+  for (std::size_t i = 0; i < place.depth() && !error_; ++i) {
     expand(*at);
     if (at->kind == Value::Kind::Text) {
       fail(place.prefix(i), "It is neither an object nor an array.");
@@ -114,7 +114,7 @@ EditedJson::Value* EditedJson::slot(const JsonPointer& place) {
     Member* next = nullptr;
     if (at->kind == Value::Kind::Object) {
       next = member(*at, place.name(i));
-      if (fault_) return nullptr;
+      if (error_) return nullptr;
     } else if (const auto index = array_index(place.token(i)); index && *index < at->members.size()) {
       next = &at->members[*index];
     } else if (place.token(i) != "-" && index != at->members.size()) {
@@ -130,7 +130,7 @@ EditedJson::Value* EditedJson::slot(const JsonPointer& place) {
     }
     at = &next->value;
   }
-  return fault_ ? nullptr : at;
+  return error_ ? nullptr : at;
 }
 
 std::optional<std::uint32_t> EditedJson::depth_of(const Value& value) {

@@ -13,7 +13,7 @@
 
 namespace stele::api {
 
-/// Borrows all texts that are put into it, which are valid JSON. What cannot be done says why (fault()), and nothing is
+/// Borrows all texts that are put into it, which are valid JSON. What cannot be done says why (error()), and nothing is
 /// to be done after it. One thread.
 class EditedJson {
  public:
@@ -42,9 +42,9 @@ class EditedJson {
   EditedJson(const EditedJson&) = delete;
   EditedJson& operator=(const EditedJson&) = delete;
 
-  /// Null if nothing is there, or there is a fault. Until the next change.
+  /// Null if nothing is there, or there is an error. Until the next change.
   [[nodiscard]] Value* find(const JsonPointer& place);
-  /// False: there is a fault.
+  /// False: there is an error.
   bool put(const JsonPointer& place, Value value);
   /// What is there, which is found. Not of the whole value.
   bool remove(const JsonPointer& place);
@@ -53,11 +53,11 @@ class EditedJson {
   /// Puts what is there, which is found, into an array.
   bool wrap(const JsonPointer& place, Value& value);
 
-  /// A value of its own with this text, or the contents of `value`; none if there is a fault.
+  /// A value of its own with this text, or the contents of `value`; none if there is an error.
   [[nodiscard]] std::optional<Value> value_of(std::string_view json);
   [[nodiscard]] std::optional<Value> copy_of(const Value& value);
 
-  [[nodiscard]] const std::optional<EditError>& fault() const { return fault_; }
+  [[nodiscard]] const std::optional<EditError>& error() const { return error_; }
   /// Without white space outside strings.
   [[nodiscard]] std::string text() const;
 
@@ -76,7 +76,7 @@ class EditedJson {
   const Limits limits_;
   WorkBudget work_;
   std::size_t bytes_;
-  std::optional<EditError> fault_;
+  std::optional<EditError> error_;
   Value root_;
 };
 

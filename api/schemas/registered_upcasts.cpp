@@ -96,8 +96,8 @@ class UpcastBatch {
         return fail(journey, passing("There is no time left to upcast it: too much is read at once.", "unavailable"));
       }
       auto made = journey.way[journey.next]->operations->apply(journey.now());
-      if (auto* const fault = std::get_if<UpcastError>(&made)) {
-        return fail(journey, failure_of(std::move(fault->detail), std::move(fault->pointer)));
+      if (auto* const error = std::get_if<UpcastError>(&made)) {
+        return fail(journey, failure_of(std::move(error->detail), std::move(error->pointer)));
       }
       take(journey, std::get<std::string>(std::move(made)));
     }

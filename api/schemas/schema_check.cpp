@@ -148,9 +148,9 @@ std::optional<Problem> broken_step(const EventTypeSchemas& known, const Upcaster
 
 std::variant<std::shared_ptr<const CompiledSchema>, Problem> compile_member(std::string_view schema) {
   auto compilation = compile_schema(schema);
-  if (const auto* const fault = std::get_if<SchemaError>(&compilation)) {
-    return Problem("invalid-schema", "/schema" + fault->pointer + ": " + fault->detail)
-        .error({"pointer", "/schema" + fault->pointer, fault->detail, {}});
+  if (const auto* const error = std::get_if<SchemaError>(&compilation)) {
+    return Problem("invalid-schema", "/schema" + error->pointer + ": " + error->detail)
+        .error({"pointer", "/schema" + error->pointer, error->detail, {}});
   }
   return std::get<std::shared_ptr<const CompiledSchema>>(std::move(compilation));
 }

@@ -43,10 +43,10 @@ void refuse_repeated_names(element value, std::vector<std::string>& path) {
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice == names.end()) return;
-  SchemaError fault{"", "The object has this name twice."};
-  for (const std::string& token : path) append_pointer_token(fault.pointer, token);
-  append_pointer_token(fault.pointer, *twice);
-  throw SchemaErrorFound{std::move(fault)};
+  SchemaError error{"", "The object has this name twice."};
+  for (const std::string& token : path) append_pointer_token(error.pointer, token);
+  append_pointer_token(error.pointer, *twice);
+  throw SchemaErrorFound{std::move(error)};
 }
 
 std::optional<SchemaDraft> draft_named(std::string_view uri) {
@@ -585,7 +585,7 @@ std::variant<std::shared_ptr<const CompiledSchema>, SchemaError> compile_schema(
     program->text_bytes = json.size();
     SchemaCompiler(root, *program).run();
   } catch (const SchemaErrorFound& found) {
-    return found.fault;
+    return found.error;
   }
   return std::make_shared<const CompiledSchema>(std::move(program));
 }

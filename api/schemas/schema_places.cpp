@@ -44,10 +44,10 @@ void SchemaPlaces::fail(PlaceId place, std::initializer_list<std::string_view> t
   for (; place != root(); place = places_[place].parent) path.push_back(places_[place].token);
   std::reverse(path.begin(), path.end());
   path.insert(path.end(), tokens);
-  SchemaError fault;
-  for (const std::string_view token : path) append_pointer_token(fault.pointer, token);
-  fault.detail = std::move(detail);
-  throw SchemaErrorFound{std::move(fault)};
+  SchemaError error;
+  for (const std::string_view token : path) append_pointer_token(error.pointer, token);
+  error.detail = std::move(detail);
+  throw SchemaErrorFound{std::move(error)};
 }
 
 PlaceId SchemaPlaces::enter(PlaceId parent, std::string_view token, simdjson::dom::element element) {

@@ -21,7 +21,7 @@ namespace stele::api {
 
 /// Thrown and caught within the compiler: what is wrong may show anywhere in the text.
 struct SchemaErrorFound {
-  SchemaError fault;
+  SchemaError error;
 };
 
 using PlaceId = std::uint32_t;

@@ -60,10 +60,10 @@ Result<std::shared_ptr<const CompiledSchema>> SchemaRegistry::compiled(const Sch
   if (auto known = cache_.find(version.position)) return known;
   STELE_ASSIGN(const std::string text, text_of(version));
   auto compiled = compile_schema(text);
-  if (const auto* const fault = std::get_if<SchemaError>(&compiled)) {
+  if (const auto* const error = std::get_if<SchemaError>(&compiled)) {
     return Error{.kind = ErrorKind::Corrupt,
                  .message = "the schema registered at position " + std::to_string(version.position.value()) +
-                            " is none: " + fault->pointer + ": " + fault->detail};
+                            " is none: " + error->pointer + ": " + error->detail};
   }
   auto schema = std::get<std::shared_ptr<const CompiledSchema>>(std::move(compiled));
   cache_.insert(version.position, schema);

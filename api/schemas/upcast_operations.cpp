@@ -68,14 +68,14 @@ struct UpcastOperations::Operation {
   std::string value;  ///< JSON
   std::map<std::string, std::string, std::less<>> values;
 
-  /// False: the document has a fault.
+  /// False: the document has an error.
   bool apply(EditedJson& document) const {
     switch (kind) {
       case OperationKind::Set:
         return put_text(document, value);
       case OperationKind::Default:
         if (document.find(path) != nullptr) return true;
-        return !document.fault() && put_text(document, value);
+        return !document.error() && put_text(document, value);
       case OperationKind::Move:
       case OperationKind::Copy:
         return put_from(document);
@@ -83,7 +83,7 @@ struct UpcastOperations::Operation {
         break;
     }
     EditedJson::Value* const found = document.find(path);
-    if (found == nullptr) return !document.fault();
+    if (found == nullptr) return !document.error();
     switch (kind) {
       case OperationKind::Rename:
         return document.rename(path, to);
@@ -107,7 +107,7 @@ struct UpcastOperations::Operation {
 
   bool put_from(EditedJson& document) const {
     EditedJson::Value* const found = document.find(*from);
-    if (found == nullptr) return !document.fault();
+    if (found == nullptr) return !document.error();
     if (kind == OperationKind::Copy) {
       auto copy = document.copy_of(*found);
       return copy && document.put(path, *std::move(copy));
@@ -139,7 +139,7 @@ class UpcastOperations::Parser {
     UpcastOperations operations;
     for (std::uint32_t child = 1; child < list.end; child = tree_.node(child).end) {
       place_ = "/" + std::to_string(operations.operations_.size());
-      if (!read(child, operations.operations_.emplace_back())) return std::move(*fault_);
+      if (!read(child, operations.operations_.emplace_back())) return std::move(*error_);
     }
     return operations;
   }
@@ -256,13 +256,13 @@ class UpcastOperations::Parser {
   }
 
   bool fail(const std::string& member, std::string detail) {
-    if (!fault_) fault_ = OperationError{place_ + member, std::move(detail)};
+    if (!error_) error_ = OperationError{place_ + member, std::move(detail)};
     return false;
   }
 
   JsonTree tree_;
   std::string place_;
-  std::optional<OperationError> fault_;
+  std::optional<OperationError> error_;
 };
 
 std::variant<UpcastOperations, OperationError> UpcastOperations::parse(std::string_view json) {
@@ -272,12 +272,12 @@ std::variant<UpcastOperations, OperationError> UpcastOperations::parse(std::stri
 std::variant<std::string, UpcastError> UpcastOperations::apply(std::string_view data) const {
   EditedJson document(data, {.depth_max = kDepthMax, .bytes_max = kResultBytesMax, .work = kWorkMax});
   for (std::size_t i = 0; i < operations_.size(); ++i) {
-    if (operations_[i].apply(document) && !document.fault()) continue;
-    const auto& fault = document.fault();
+    if (operations_[i].apply(document) && !document.error()) continue;
+    const auto& error = document.error();
     const auto* const form = &kForms[static_cast<std::size_t>(operations_[i].kind)];
-    return UpcastError{fault ? fault->pointer : std::string(),
+    return UpcastError{error ? error->pointer : std::string(),
                        "Operation " + std::to_string(i) + " (" + std::string(form->name) +
-                           "): " + (fault ? fault->detail : std::string("It cannot be done."))};
+                           "): " + (error ? error->detail : std::string("It cannot be done."))};
   }
   return document.text();
 }

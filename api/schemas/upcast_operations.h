@@ -38,7 +38,7 @@ struct UpcastError {
 /// What is not there is left alone: a P of rename, remove, wrap or map, an F. Where something is put, objects that are
 /// missing on the way are made; the element `-` of an array, or the number behind its last, is a new one. A value on
 /// the way that is neither object nor array, an element that is not there, and a P of rename whose parent is an array
-/// are faults of the data.
+/// are errors of the data.
 ///
 /// Tokens stay as they were written; white space outside strings goes. Of a name that is repeated in an object the last
 /// member counts. Immutable; any thread.

@@ -38,8 +38,8 @@ std::shared_ptr<const Upcaster> take_upcaster(BodyMembers& members) {
       return nullptr;
     }
     auto parsed = UpcastOperations::parse(operations->text);
-    if (const auto* const fault = std::get_if<OperationError>(&parsed)) {
-      inner->refuse_at("operations", fault->pointer, printable(fault->detail));
+    if (const auto* const error = std::get_if<OperationError>(&parsed)) {
+      inner->refuse_at("operations", error->pointer, printable(error->detail));
       return nullptr;
     }
     upcaster->operations = std::get<UpcastOperations>(std::move(parsed));

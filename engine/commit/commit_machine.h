@@ -31,7 +31,7 @@ struct Group {
 };
 
 /// One thread, the one that inserts in the index. The state is each proposal's Resolution and, for what came after it,
-/// the newest parts of the index in memory; the overlay holds what the group that still grows adds.
+/// the memtables of the index; the overlay holds what the group that still grows adds.
 class CommitMachine {
  public:
   /// `schema_change`: the newest record of a `$schema` aggregate before `next`, 0 = none.

@@ -68,7 +68,7 @@ Result<std::vector<Position>> find_matches(const Condition& condition, const Ind
   return found;
 }
 
-/// The newest part answers for what it has, whenever it is asked.
+/// The memtable answers for what it has, whenever it is asked.
 Result<std::optional<AggregateHead>> head_before_newest(const IndexView& view, std::string_view aggregate_id,
                                                         DiskWait wait) {
   if (view.newest().has_aggregate(aggregate_id)) return std::optional<AggregateHead>{};

@@ -18,7 +18,7 @@ struct Resolution {
   Position checked_end;                             ///< failIfEventsMatch was evaluated over positions before this
   std::vector<std::optional<Position>> duplicates;  ///< of each event's id; empty if there is none
   std::vector<std::optional<AggregateHead>>
-      heads;  ///< of each record's aggregate, unless the newest part has it; empty if none
+      heads;  ///< of each record's aggregate, unless the memtable has it; empty if none
   std::vector<std::optional<AggregateHead>> condition_heads;  ///< of each AggregateCondition's
   std::vector<Position> conflicting;                          ///< matches found, ascending, at most kConflictsMax
   std::optional<EventMatcher> matcher;  ///< for those behind checked_end; only with failIfEventsMatch

@@ -22,10 +22,10 @@ Submitted LocalSequencer::submit(std::unique_ptr<PendingCommit>& commit) {
   return Submitted::Yes;
 }
 
-bool LocalSequencer::take(Batch& to, TakeMode taker) {
+bool LocalSequencer::take(Batch& to, TakeMode mode) {
   STELE_CHECK(to.empty());
   MutexLock lock(mutex_);
-  if (taker == TakeMode::Busy) {
+  if (mode == TakeMode::Busy) {
     const auto enough = static_cast<std::size_t>(std::max(usual_batch_ / 2, 1.0));
     if (queue_.size() < enough && !interrupted_ && !closed_) {
       wake_at_ = enough;
@@ -47,7 +47,7 @@ bool LocalSequencer::take(Batch& to, TakeMode taker) {
       }
     }
   }
-  const bool complete = taker == TakeMode::Idle || interrupted_;
+  const bool complete = mode == TakeMode::Idle || interrupted_;
   interrupted_ = false;
   wake_at_ = 0;
   queue_.swap(to);

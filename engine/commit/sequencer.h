@@ -47,7 +47,7 @@ class Sequencer {
   [[nodiscard]] virtual Submitted submit(std::unique_ptr<PendingCommit>& commit) = 0;
   /// One thread. Waits for proposals and moves those that are ordered to `to`, stamped: none if interrupt() came first.
   /// False once closed and empty.
-  [[nodiscard]] virtual bool take(Batch& to, TakeMode taker) = 0;
+  [[nodiscard]] virtual bool take(Batch& to, TakeMode mode) = 0;
   /// Any thread. A taker that waits returns now, or from its next call.
   virtual void interrupt() = 0;
   /// Any thread. What was submitted before is still given out.
@@ -73,7 +73,7 @@ class LocalSequencer final : public Sequencer {
       : options_(options), clock_watch_(*options.clock, options.accept_clock_jumps) {}
 
   [[nodiscard]] Submitted submit(std::unique_ptr<PendingCommit>& commit) override;
-  [[nodiscard]] bool take(Batch& to, TakeMode taker) override;
+  [[nodiscard]] bool take(Batch& to, TakeMode mode) override;
   void interrupt() override;
   void close() override;
   [[nodiscard]] std::uint64_t waiting() const override;

@@ -113,7 +113,7 @@ std::string IndexCompactor::trouble() const {
   };
   add(attempt(Task::Flush), "the index cannot be written");
   add(attempt(Task::Repair), "an index run cannot be made again");
-  add(attempt(Task::Compact), "index runs cannot be merged");
+  add(attempt(Task::Compact), "index runs cannot be compacted");
   return text;
 }
 
@@ -204,7 +204,7 @@ bool IndexCompactor::compact_one(RateLimiter& limiter) {
   const auto view = set_.view();
   const auto inputs = due(view->runs());
   if (inputs.empty()) return false;
-  auto merged = if_memory_lasts([&] { return merge_runs(options_.files, inputs, &limiter); });
+  auto merged = if_memory_lasts([&] { return compact_runs(options_.files, inputs, &limiter); });
   note(Task::Compact, merged ? Status{} : Status(merged.error()));
   if (!merged) return false;
   set_.replace(inputs, {std::move(*merged)});
@@ -248,7 +248,7 @@ Result<RunList> rebuild_runs(const RunFiles& files, Position first, Position end
         STELE_TRY(read(at, record));
         part.insert({&record.header(), 1}, {});
       }
-      part.freeze(at == end ? replay : std::nullopt);
+      part.make_immutable(at == end ? replay : std::nullopt);
       STELE_ASSIGN(std::shared_ptr<const IndexRun> run, write_run(files, part, limiter));
       runs.push_back(std::move(run));
     }

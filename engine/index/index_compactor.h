@@ -31,14 +31,14 @@ inline constexpr std::size_t kImmutableMemtablesMax = 4;
 class IndexCompactor {
  public:
   using ReadRecord = std::function<Status(Position, Record&)>;
-  /// `set` must outlive the keeper. `read` reads a durable record of the log, from any thread.
+  /// `set` must outlive it. `read` reads a durable record of the log, from any thread.
   IndexCompactor(IndexCompactorOptions options, IndexSet& set, ReadRecord read);
   ~IndexCompactor();
   IndexCompactor(const IndexCompactor&) = delete;
 
   /// Begins to work in the background, if there is a rate.
   void start();
-  /// There is work: a part was immutable. Without threads the work is done now.
+  /// There is work: a memtable became immutable. Without threads the work is done now.
   void work();
   /// Whether there is room for one more immutable memtable.
   [[nodiscard]] bool has_room() const { return set_.view()->immutable().size() < kImmutableMemtablesMax; }

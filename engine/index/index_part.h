@@ -1,6 +1,6 @@
 #pragma once
 // One part of the index: everything about the records of a range of positions. The index is a list of immutable parts
-// in position order and one newest part in memory that still grows (see index_set.h). A part answers exactly from keys,
+// in position order and one memtable that still grows (see index_set.h). A part answers exactly from keys,
 // without reading the log.
 
 #include <cstdint>

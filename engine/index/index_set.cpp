@@ -151,9 +151,9 @@ void IndexSet::insert(std::span<const RecordHeader> records, const RecordLocatio
   growing_->insert(records, places);
 }
 
-void IndexSet::freeze(std::optional<ReplayPoint> replay) {
+void IndexSet::make_immutable(std::optional<ReplayPoint> replay) {
   STELE_CHECK(growing_->size() > 0);
-  growing_->freeze(std::move(replay));
+  growing_->make_immutable(std::move(replay));
   auto next = std::make_shared<Memtable>(*growing_);
   auto link = std::make_shared<MemoryLink>(MemoryLink{next, nullptr});
   const MutexLock lock(mutex_);

@@ -1,5 +1,5 @@
 #pragma once
-// The whole index: runs in files, parts in memory that wait to be written as runs, then the newest part. All in
+// The whole index: runs in files, parts immutable memtables that wait to be written as runs, then the memtable. All in
 // position order.
 
 #include <memory>
@@ -59,7 +59,7 @@ class IndexView {
   std::shared_ptr<const Memtable> newest_;
 };
 
-/// The newest part at some moment and, from there, all that came after it: whoever looked up the immutable parts at
+/// The memtable at some moment and, from there, all that came after it: whoever looked up the immutable parts at
 /// that moment finds everything since in memory, however long ago that was. Only the inserting thread may follow
 /// `next`.
 struct MemoryLink {
@@ -67,18 +67,19 @@ struct MemoryLink {
   std::shared_ptr<const MemoryLink> next;
 };
 
-/// One thread inserts and freezes; any thread takes views; the thread that keeps the runs replaces parts.
+/// One thread inserts and makes memtables immutable; any thread takes views; the thread that keeps the runs replaces
+/// parts.
 class IndexSet {
  public:
-  /// `runs` cover [0, first) without a gap. The newest part is full() at `part_records_max` records.
+  /// `runs` cover [0, first) without a gap. The memtable is full() at `part_records_max` records.
   IndexSet(RunList runs, Position first, std::uint64_t part_records_max);
 
   void insert(std::span<const RecordHeader> records, const RecordLocations& places);
   /// Of an aggregate that has records in a part that is no run yet. Inserting thread.
   [[nodiscard]] std::optional<SequenceNumber> last_sequence_in_memory(std::string_view id) const;
   [[nodiscard]] bool full() const { return newest_->part->size() >= part_records_max_; }
-  /// The newest part becomes immutable, another one begins. Not when it is empty.
-  void freeze(std::optional<ReplayPoint> replay);
+  /// The memtable becomes immutable, another one begins. Not when it is empty.
+  void make_immutable(std::optional<ReplayPoint> replay);
 
   [[nodiscard]] std::shared_ptr<const IndexView> view() const;
   struct Snapshot {

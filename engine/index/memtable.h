@@ -34,7 +34,7 @@ class Memtable final : public IndexPart {
   /// aggregates. `places` may be empty if they are not known.
   void insert(std::span<const RecordHeader> records, const RecordLocations& places);
   /// No more records come. `replay`: where the log goes on behind the last one, if that is known.
-  void freeze(std::optional<ReplayPoint> replay) { replay_ = std::move(replay); }
+  void make_immutable(std::optional<ReplayPoint> replay) { replay_ = std::move(replay); }
 
   [[nodiscard]] Position first() const override { return first_; }
   [[nodiscard]] Position end() const override;

@@ -382,9 +382,9 @@ Result<std::shared_ptr<const IndexRun>> write_run(const RunFiles& files, const M
   return write(files, sources, limiter);
 }
 
-Result<std::shared_ptr<const IndexRun>> merge_runs(const RunFiles& files,
-                                                   std::span<const std::shared_ptr<const IndexRun>> runs,
-                                                   RateLimiter* limiter) {
+Result<std::shared_ptr<const IndexRun>> compact_runs(const RunFiles& files,
+                                                     std::span<const std::shared_ptr<const IndexRun>> runs,
+                                                     RateLimiter* limiter) {
   Sources sources;
   for (const auto& run : runs) {
     STELE_CHECK(sources.empty() || sources.back()->end() == run->first());

@@ -41,8 +41,7 @@ struct RunFiles {
                                                                 RateLimiter* limiter);
 
 /// Merges runs that follow each other without a gap into one. Corrupt if one of them is damaged; that one is marked.
-[[nodiscard]] Result<std::shared_ptr<const IndexRun>> merge_runs(const RunFiles& files,
-                                                                 std::span<const std::shared_ptr<const IndexRun>> runs,
-                                                                 RateLimiter* limiter);
+[[nodiscard]] Result<std::shared_ptr<const IndexRun>> compact_runs(
+    const RunFiles& files, std::span<const std::shared_ptr<const IndexRun>> runs, RateLimiter* limiter);
 
 }  // namespace stele

@@ -122,7 +122,7 @@ bool Scrubber::scrub_run(const IndexRun& run) {
   for (std::uint64_t page = 0; page < file.page_count(); page += kPages) {
     const std::uint64_t end = std::min(page + kPages, file.page_count());
     for (std::uint64_t at = page; at < end; ++at) {
-      if (!file.scrub_page(at)) return true;  // marked; the index keeper makes the run again
+      if (!file.scrub_page(at)) return true;  // marked; the compactor makes the run again
     }
     bytes_.fetch_add((end - page) * kPageBytes, std::memory_order_relaxed);
     if (!limiter_.take((end - page) * kPageBytes)) return false;

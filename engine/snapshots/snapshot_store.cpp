@@ -98,7 +98,7 @@ Status SnapshotStore::put(SnapshotKey key, SequenceNumber sequence, const Digest
 
   const MutexLock lock(mutex_);
   if (memory_full() && !in_background()) work();
-  if (memory_full() && immutable_.empty()) freeze();
+  if (memory_full() && immutable_.empty()) make_immutable();
   if (closed_) return closed();
   if (memory_full()) {
     ++refused_;
@@ -107,7 +107,7 @@ Status SnapshotStore::put(SnapshotKey key, SequenceNumber sequence, const Digest
   const bool first = newest_.empty();
   if (first) newest_since_ = options_.clock->monotonic_micros();
   newest_.put(states_key(key.aggregate_id, key.name), std::move(buffered));
-  if (memory_full() && immutable_.empty()) freeze();
+  if (memory_full() && immutable_.empty()) make_immutable();
   if (!in_background()) {
     work();
   } else if (first || !immutable_.empty()) {

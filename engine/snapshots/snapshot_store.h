@@ -133,7 +133,7 @@ class SnapshotStore {
   [[nodiscard]] bool memory_due() const REQUIRES(mutex_);
   [[nodiscard]] bool compaction_due() const REQUIRES(mutex_);
   [[nodiscard]] bool may_work(std::int64_t retry_at) const REQUIRES(mutex_);
-  void freeze() REQUIRES(mutex_);
+  void make_immutable() REQUIRES(mutex_);
   void after(const Status& status, std::int64_t& retry_at) REQUIRES(mutex_);
 
   // These must not be called with mutex_ held.

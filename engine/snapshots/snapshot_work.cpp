@@ -51,7 +51,7 @@ void SnapshotStore::work() {
   RateLimiter* const limiter = in_background() ? &limiter_ : nullptr;
   if (memory_due() && may_work(write_retry_at_)) {
     const Turn turn(*this, writing_);
-    if (immutable_.empty() && memory_due()) freeze();
+    if (immutable_.empty() && memory_due()) make_immutable();
     if (!immutable_.empty()) after(write_immutable(limiter), write_retry_at_);
   }
   if (!compaction_due() || !may_work(compaction_retry_at_)) return;
@@ -65,7 +65,7 @@ void SnapshotStore::work() {
   }
 }
 
-void SnapshotStore::freeze() {
+void SnapshotStore::make_immutable() {
   STELE_CHECK(immutable_.empty());
   immutable_ = std::move(newest_);
   newest_ = SnapshotBuffer();
@@ -94,7 +94,7 @@ Status SnapshotStore::write_immutable(RateLimiter* limiter) {
 Status SnapshotStore::write_memory() {
   if (!immutable_.empty()) STELE_TRY(write_immutable(nullptr));
   // Others may have put more meanwhile, and it may be immutable by now.
-  if (immutable_.empty() && !newest_.empty()) freeze();
+  if (immutable_.empty() && !newest_.empty()) make_immutable();
   if (!immutable_.empty()) STELE_TRY(write_immutable(nullptr));
   return renames_synced_ < renames_ ? settle() : Status{};
 }
@@ -103,7 +103,7 @@ void SnapshotStore::write_beside_merge() {
   const MutexLock lock(mutex_);
   if (writing_ || !memory_due() || options_.clock->monotonic_micros() < write_retry_at_) return;
   const Turn turn(*this, writing_);
-  if (immutable_.empty()) freeze();
+  if (immutable_.empty()) make_immutable();
   after(write_immutable(&limiter_), write_retry_at_);
 }
 

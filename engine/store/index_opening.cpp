@@ -25,7 +25,7 @@ Status IndexReplay::record(const Record& record, SegmentId segment, ByteOffset o
 
 Status IndexReplay::group(const LogPoint& point, bool durable) {
   if (!set_.full()) return {};
-  set_.freeze(ReplayPoint{point, frontier_.subtrees()});
+  set_.make_immutable(ReplayPoint{point, frontier_.subtrees()});
   // A run must never outlive what it was made from.
   if (durable) compactor_.work_off();
   // A full disk should not keep a store from being read, as long as memory lasts.

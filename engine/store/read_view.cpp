@@ -184,7 +184,7 @@ class StoreView final : public ReadView {
   }
 
  private:
-  /// Takes back what the newest part of the index has learned since this view was taken; false if nothing is left.
+  /// Takes back what the memtable has learned since this view was taken; false if nothing is left.
   [[nodiscard]] Result<bool> bound(AggregateSummary& summary, ReadBudget* budget) const {
     if (summary.last_position < end_) return true;
     if (budget != nullptr) budget->spend(index_->part_count());

@@ -83,7 +83,7 @@ void StoreImpl::publish(const Group& group, const LogWriter& writer) {
   if (!index_->full()) return;
   // Only this thread changes the frontier. The index ends with this group, so that no run is made of what is not
   // durable.
-  index_->freeze(ReplayPoint{point, next_frontier_.subtrees()});
+  index_->make_immutable(ReplayPoint{point, next_frontier_.subtrees()});
   tree_->want_sync();
   compactor_->work();
 }

@@ -39,10 +39,9 @@ struct StoreOptions {
   /// A group of at least so many records is synced on a thread of its own while it is indexed and the next one is
   /// decided. For smaller ones two more wake-ups cost more than that gains.
   std::uint64_t overlap_records_min = 256;
-  std::uint64_t index_part_records_max =
-      64ULL << 10;  ///< the newest part of the index is written as a run at this many records
-  /// Rate at which index runs are merged and repaired in the background; 0 = no background threads, the committer does
-  /// it.
+  std::uint64_t index_part_records_max = 64ULL << 10;  ///< the memtable is written as a run at this many records
+  /// Rate at which index runs are compacted and repaired in the background; 0 = no background threads, the committer
+  /// does it.
   std::uint64_t compaction_bytes_per_second = 64ULL << 20;
   /// Rate at which the stored bytes are verified in the background; 0 = they are not.
   std::uint64_t scrub_bytes_per_second = 8ULL << 20;

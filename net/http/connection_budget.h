@@ -146,7 +146,7 @@ class ConnectionBudget {
   std::mutex mutex_;
   std::size_t accepted_ = 0;
   std::size_t refused_ = 0;
-  std::unordered_map<std::string, std::size_t, SourceHash> by_source_;  ///< the welcome ones that are counted
+  std::unordered_map<std::string, std::size_t, SourceHash> by_source_;  ///< the accepted ones that are counted
   std::mutex shares_mutex_;
   std::unordered_map<std::string, std::uint64_t, SourceHash> shares_;  ///< bytes of bodies, by payer
 };

@@ -162,16 +162,16 @@ std::variant<std::uint32_t, api::UpcastFailure> ScriptFold::number_of(std::strin
 std::optional<api::UpcastFailure> ScriptFold::check(std::string_view source) {
   if (failure_) return upcast_failure_of(*failure_);
   const auto number = number_of(source);
-  const auto* const fault = std::get_if<api::UpcastFailure>(&number);
-  return fault == nullptr ? std::nullopt : std::optional(*fault);
+  const auto* const failure = std::get_if<api::UpcastFailure>(&number);
+  return failure == nullptr ? std::nullopt : std::optional(*failure);
 }
 
 void ScriptFold::run(std::string_view source, std::span<Task> tasks) {
   if (failure_ || tasks.empty()) return;
   const auto number = number_of(source);
-  if (const auto* const fault = std::get_if<api::UpcastFailure>(&number)) {
+  if (const auto* const failure = std::get_if<api::UpcastFailure>(&number)) {
     for (Task& task : tasks) {
-      task.failure = *fault;
+      task.failure = *failure;
       if (failure_) return;  // the others may have more luck
     }
     return;

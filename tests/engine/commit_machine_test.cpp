@@ -103,14 +103,14 @@ class Bench {
   std::vector<std::unique_ptr<Pending>> pending_;
 };
 
-/// Runs `check` with what `prepare` stored in the unsynced group, in the newest part, and in immutable parts.
+/// Runs `check` with what `prepare` stored in the unsynced group, in the memtable, and in immutable parts.
 void wherever_it_is(const std::function<void(Bench&)>& prepare, const std::function<void(Bench&)>& check) {
   SUBCASE("in the unsynced group") {
     Bench bench;
     prepare(bench);
     check(bench);
   }
-  SUBCASE("in the newest part of the index") {
+  SUBCASE("in the memtable") {
     Bench bench;
     prepare(bench);
     bench.sync();
@@ -124,7 +124,7 @@ void wherever_it_is(const std::function<void(Bench&)>& prepare, const std::funct
     check(bench);
   }
   SUBCASE("in runs of the index") {
-    Bench bench(1, test::IndexShape::MergedRuns);
+    Bench bench(1, test::IndexShape::CompactedRuns);
     prepare(bench);
     bench.sync();
     REQUIRE(!bench.view()->runs().empty());

@@ -38,7 +38,7 @@ TEST_CASE("IndexSet.TinyPartsAnswerLikeAMap") {
   IndexShape shape = IndexShape::Memory;
   SUBCASE("in memory") { shape = IndexShape::Memory; }
   SUBCASE("in runs") { shape = IndexShape::Runs; }
-  SUBCASE("in merged runs") { shape = IndexShape::MergedRuns; }
+  SUBCASE("in compacted runs") { shape = IndexShape::CompactedRuns; }
   SampleRecords samples(seed);
   for (int i = 0; i < 300; ++i) samples.add();
   const std::span<const RecordHeader> records = samples.headers();
@@ -129,7 +129,7 @@ TEST_CASE("IndexCompactor.AMergeIsDueUntilItIsDone") {
 TEST_CASE("IndexView.AggregatesPageThroughManyPartsInByteOrder") {
   IndexShape shape = IndexShape::Memory;
   SUBCASE("in memory") { shape = IndexShape::Memory; }
-  SUBCASE("in merged runs") { shape = IndexShape::MergedRuns; }
+  SUBCASE("in compacted runs") { shape = IndexShape::CompactedRuns; }
   std::mt19937_64 random(3);
   std::deque<std::string> texts;
   TestIndex index(150, shape);

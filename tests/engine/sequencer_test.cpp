@@ -181,8 +181,8 @@ TEST_CASE("LocalSequencer.NothingIsLostOrDoubledUnderManySubmitters") {
   Batch batch;
   std::uint64_t taken = 0;
   bool in_order = true, bounded = true;
-  for (TakeMode taker = TakeMode::Idle; sequencer.take(batch, taker);
-       taker = taker == TakeMode::Idle ? TakeMode::Busy : TakeMode::Idle) {
+  for (TakeMode mode = TakeMode::Idle; sequencer.take(batch, mode);
+       mode = mode == TakeMode::Idle ? TakeMode::Busy : TakeMode::Idle) {
     bounded = bounded && batch.size() <= 16;
     sequencer.interrupt();
     for (const auto& pending : batch) {

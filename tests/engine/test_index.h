@@ -15,8 +15,8 @@ T ok(Result<T> result) {
   return std::move(result).value();
 }
 
-enum class IndexShape { Memory, Runs, MergedRuns };
-inline constexpr IndexShape kIndexShapes[] = {IndexShape::Memory, IndexShape::Runs, IndexShape::MergedRuns};
+enum class IndexShape { Memory, Runs, CompactedRuns };
+inline constexpr IndexShape kIndexShapes[] = {IndexShape::Memory, IndexShape::Runs, IndexShape::CompactedRuns};
 
 class TestIndex {
  public:
@@ -32,8 +32,8 @@ class TestIndex {
   void insert(std::span<const RecordHeader> records) {
     set_.insert(records, {});
     if (!set_.full()) return;
-    set_.freeze(std::nullopt);
-    if (shape_ == IndexShape::MergedRuns) compactor_->work_off();
+    set_.make_immutable(std::nullopt);
+    if (shape_ == IndexShape::CompactedRuns) compactor_->work_off();
     if (shape_ == IndexShape::Runs) set_.flushed(ok(write_run(files(), *view()->immutable().front(), nullptr)));
   }
 

@@ -60,7 +60,7 @@ std::string written_run(std::uint64_t records, std::uint64_t first, bool with_ta
     replay->log.end.next = part.end();
     replay->subtrees.resize(static_cast<std::size_t>(std::popcount(part.end().value())));
   }
-  part.freeze(replay);
+  part.make_immutable(replay);
   const Disk disk = make_disk();
   const auto run = write_run({disk.get(), "/runs", fuzz::kInputStore, 42}, part, nullptr);
   STELE_CHECK(run);
@@ -270,13 +270,13 @@ FUZZ_TARGET(run, seeds) {
   Reading{**run}.everything();
 
   const std::vector<std::shared_ptr<const IndexRun>> alone{*run};
-  const auto merged = merge_runs({disk.get(), "/merged", fuzz::kInputStore, 43}, alone, nullptr);
+  const auto merged = compact_runs({disk.get(), "/merged", fuzz::kInputStore, 43}, alone, nullptr);
   if (!merged) return;
   // A merge writes nothing that cannot be read.
   STELE_CHECK((*merged)->first() == (*run)->first() && (*merged)->end() == (*run)->end());
   Reading{**merged}.everything();
   const std::vector<std::shared_ptr<const IndexRun>> again{*merged};
-  STELE_CHECK(merge_runs({disk.get(), "/again", fuzz::kInputStore, 44}, again, nullptr));
+  STELE_CHECK(compact_runs({disk.get(), "/again", fuzz::kInputStore, 44}, again, nullptr));
 }
 
 }  // namespace stele

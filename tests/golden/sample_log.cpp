@@ -148,7 +148,7 @@ SampleLog make_sample_log() {
     write();
     if (sample.second_group_end == 0) sample.second_group_end = writer.active_offset().value();
   }
-  index.freeze(ReplayPoint{writer.point(), frontier.subtrees()});
+  index.make_immutable(ReplayPoint{writer.point(), frontier.subtrees()});
   const RunFiles run_files{&posix_file_system(), folder.path(), kSampleStore, 0x0123456789abcdef};
   const auto run = write_run(run_files, *index.view()->immutable().front(), nullptr);
   REQUIRE(run);

@@ -71,7 +71,7 @@ void ServeOptions::declare(CommandLine& app) {
                  "Records that are indexed in memory before they are written as an index run")
       .group(group);
   app.add_bytes("--compaction-rate", store.compaction_bytes_per_second, {1U << 20, 64ULL << 30},
-                "Bytes a second at which index runs are merged in the background")
+                "Bytes a second at which index runs are compacted in the background")
       .group(group);
   app.add_bytes("--scrub-rate", store.scrub_bytes_per_second, {0, 64ULL << 30},
                 "Bytes a second at which stored data is verified in the background; 0 = not at all")
