@@ -1,5 +1,6 @@
 #pragma once
-// The engine as its users see it: append, read, follow. This, and the headers it includes, is all that api/ needs.
+// The engine as its users see it: append, read, follow. What else api/ may include is listed in
+// tests/engine/include_edges_test.cpp.
 
 #include <cstdint>
 #include <memory>

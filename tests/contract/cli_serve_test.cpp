@@ -5,6 +5,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <string>
 
 #include "tests/support/build_paths.h"
 #include "tests/support/http_client.h"
@@ -17,6 +21,20 @@ namespace stele::tests {
 namespace {
 
 constexpr const char* kSmall = "1MiB";
+
+/// Every `--flag` of a text, in the lines that begin with `prefix`.
+std::set<std::string> flags_in(const std::string& text, const std::string& prefix) {
+  std::set<std::string> found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(prefix)) continue;
+    const std::string first = line.substr(0, line.find(" | "));  // of a table: its first column
+    for (std::size_t at = first.find("--"); at != std::string::npos; at = first.find("--", at + 2)) {
+      found.insert(first.substr(at, first.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at) - at));
+    }
+  }
+  return found;
+}
 
 }  // namespace
 
@@ -32,6 +50,20 @@ TEST_CASE("Cli.HelpOfEveryCommandGoesToStdout") {
   CHECK(overview.exit_code == 0);
   CHECK(contains(overview.out, "import"));
   CHECK(run_stele({"version"}).out.starts_with("stele "));
+}
+
+TEST_CASE("Serve.TheReadmeHasItsFlagsAndNoOthers") {
+  std::ifstream in(source_path("README.md"), std::ios::binary);
+  const std::string readme{std::istreambuf_iterator<char>(in), {}};
+  std::set<std::string> flags;
+  // A flag is what a line of the help begins with, and not what it says of it.
+  std::istringstream help(run_stele({"serve", "--help"}).out);
+  for (std::string line; std::getline(help, line);) {
+    if (line.starts_with("  -")) flags.merge(flags_in(line.substr(0, line.find(' ', line.find("--"))), "  -"));
+  }
+  CHECK(flags.size() > 80);
+  for (const char* const general : {"--help", "--config", "--print-config"}) CHECK(flags.erase(general) == 1);
+  CHECK(flags_in(readme, "| `--") == flags);
 }
 
 TEST_CASE("Cli.WrongUsageIsExitCode2") {

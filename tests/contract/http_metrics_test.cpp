@@ -4,14 +4,15 @@
 
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
+#include "tests/support/eventually.h"
 
 namespace stele::tests {
 
@@ -24,14 +25,11 @@ MetricsText scrape(HttpClient& client) {
   return MetricsText(response.body);
 }
 
-/// An answer is counted just after it was sent: looks again until `is_there`. The test's time limit ends a wait in
-/// vain.
+/// An answer is counted just after it was sent: looks again until `is_there`.
 MetricsText scrape_until(HttpClient& client, const std::function<bool(const MetricsText&)>& is_there) {
-  for (;;) {
-    MetricsText metrics = scrape(client);
-    if (is_there(metrics)) return metrics;
-    std::this_thread::yield();
-  }
+  std::optional<MetricsText> metrics;
+  wait_until([&] { return is_there(metrics.emplace(scrape(client))); });
+  return *metrics;
 }
 
 const MetricLabels kPostEvents201 = {{"route", "/v1/events"}, {"method", "POST"}, {"status", "201"}};
@@ -63,71 +61,105 @@ TEST_CASE("Metrics.NamesAndUnitsAreThoseOfTheManual") {
   HttpClient client = api.client();
   append(client, event_json("m"));
   const MetricsText metrics = scrape(client);
-  const std::set<std::string> expected = {"stele_build_info",
-                                          "stele_ready",
-                                          "stele_writable",
-                                          "stele_poisoned",
-                                          "stele_warnings",
+  const std::set<std::string> expected = {"process_cpu_seconds_total",
+                                          "process_max_fds",
+                                          "process_open_fds",
+                                          "process_resident_memory_bytes",
+                                          "process_start_time_seconds",
+                                          "process_threads",
+                                          "process_virtual_memory_bytes",
+                                          "stele_access_log_lines_dropped_total",
                                           "stele_append_duration_seconds",
-                                          "stele_commit_duration_seconds",
-                                          "stele_log_sync_duration_seconds",
-                                          "stele_commit_group_records",
-                                          "stele_records_appended_total",
                                           "stele_append_queue_commits",
+                                          "stele_audit_lost_total",
+                                          "stele_audit_records_total",
+                                          "stele_audit_waiting_bytes",
+                                          "stele_build_info",
+                                          "stele_checkpoint_size",
+                                          "stele_checkpoints_total",
+                                          "stele_commit_duration_seconds",
+                                          "stele_commit_group_records",
+                                          "stele_dead_letters",
+                                          "stele_delivered_events_total",
+                                          "stele_deliveries_held_aggregates",
+                                          "stele_deliveries_in_flight_events",
+                                          "stele_delivery_failures_total",
                                           "stele_durable_position",
-                                          "stele_log_size_bytes",
-                                          "stele_log_segments",
-                                          "stele_log_damaged_segments",
-                                          "stele_log_unprepared_segments_total",
-                                          "stele_index_size_bytes",
-                                          "stele_index_runs",
-                                          "stele_index_damaged_runs",
-                                          "stele_index_waiting_parts",
-                                          "stele_index_compaction_due",
-                                          "stele_scrubber_passes_total",
-                                          "stele_scrubber_bytes_total",
-                                          "stele_recovery_info",
-                                          "stele_recovery_records",
-                                          "stele_recovery_replayed_records",
-                                          "stele_recovery_cut_bytes",
-                                          "stele_recovery_rewritten_bytes",
-                                          "stele_tree_size",
-                                          "stele_tree_rebuilding",
-                                          "stele_http_requests_total",
-                                          "stele_http_request_duration_seconds",
-                                          "stele_http_problems_total",
+                                          "stele_follower_overflows_total",
+                                          "stele_follower_records_read_total",
+                                          "stele_followers",
+                                          "stele_followers_at_head",
+                                          "stele_http_answers_cut_total",
+                                          "stele_http_body_bytes",
                                           "stele_http_connections",
                                           "stele_http_connections_accepted_total",
                                           "stele_http_connections_refused_total",
-                                          "stele_http_body_bytes",
-                                          "stele_http_answers_cut_total",
-                                          "stele_access_log_lines_dropped_total",
+                                          "stele_http_problems_total",
+                                          "stele_http_request_duration_seconds",
+                                          "stele_http_requests_total",
+                                          "stele_index_compaction_due",
+                                          "stele_index_damaged_runs",
+                                          "stele_index_runs",
+                                          "stele_index_size_bytes",
+                                          "stele_index_waiting_parts",
+                                          "stele_live_events_sent_total",
+                                          "stele_live_streams",
+                                          "stele_live_streams_cut_total",
+                                          "stele_log_damaged_segments",
+                                          "stele_log_segments",
+                                          "stele_log_size_bytes",
+                                          "stele_log_sync_duration_seconds",
+                                          "stele_log_unprepared_segments_total",
+                                          "stele_poisoned",
                                           "stele_read_queue_requests",
-                                          "stele_tls_handshakes_failed_total",
+                                          "stele_ready",
+                                          "stele_records_appended_total",
+                                          "stele_recovery_cut_bytes",
+                                          "stele_recovery_info",
+                                          "stele_recovery_records",
+                                          "stele_recovery_replayed_records",
+                                          "stele_recovery_rewritten_bytes",
+                                          "stele_replays_refused_total",
+                                          "stele_replays_running",
+                                          "stele_replays_waiting",
+                                          "stele_retention_failed_looks_total",
+                                          "stele_retention_looks_total",
+                                          "stele_retention_redactions_total",
+                                          "stele_retention_removed_total",
+                                          "stele_schema_candidates",
                                           "stele_schema_validations_total",
                                           "stele_schemas_compiled",
                                           "stele_schemas_compiled_bytes",
-                                          "stele_schema_candidates",
+                                          "stele_scrubber_bytes_total",
+                                          "stele_scrubber_passes_total",
+                                          "stele_snapshot_damaged_files_total",
+                                          "stele_snapshot_files",
+                                          "stele_snapshot_size_bytes",
+                                          "stele_snapshots_dropped_total",
+                                          "stele_snapshots_failed_total",
+                                          "stele_snapshots_taken_total",
+                                          "stele_snapshots_waiting",
+                                          "stele_state_cache_bytes",
+                                          "stele_state_cache_entries",
+                                          "stele_state_cache_hits_total",
+                                          "stele_state_cache_misses_total",
+                                          "stele_subscriptions",
+                                          "stele_tls_handshakes_failed_total",
+                                          "stele_tree_rebuilding",
+                                          "stele_tree_size",
                                           "stele_upcast_operations_total",
                                           "stele_upcast_scripts_total",
+                                          "stele_warnings",
+                                          "stele_workers",
+                                          "stele_workers_busy",
+                                          "stele_workers_ended_total",
+                                          "stele_workers_started_total",
                                           "stele_workers_waiting",
-                                          "stele_subscriptions",
-                                          "stele_deliveries_in_flight_events",
-                                          "stele_deliveries_held_aggregates",
-                                          "stele_dead_letters",
-                                          "stele_delivered_events_total",
-                                          "stele_delivery_failures_total",
-                                          "process_cpu_seconds_total",
-                                          "process_resident_memory_bytes",
-                                          "process_virtual_memory_bytes",
-                                          "process_open_fds",
-                                          "process_max_fds",
-                                          "process_threads",
-                                          "process_start_time_seconds"};
-  for (const std::string& name : expected) {
-    CAPTURE(name);
-    CHECK(metrics.families().contains(name));
-  }
+                                          "stele_writable"};
+  std::set<std::string> shown;
+  for (const auto& [name, family] : metrics.families()) shown.insert(name);
+  for (const std::string& name : expected) CHECK_MESSAGE(shown.contains(name), "not shown: " << name);
+  for (const std::string& name : shown) CHECK_MESSAGE(expected.contains(name), "not listed here: " << name);
 }
 
 TEST_CASE("Metrics.CountersMoveWithTraffic") {
@@ -186,6 +218,41 @@ TEST_CASE("Metrics.CountersMoveWithTraffic") {
   CHECK(after.value("process_resident_memory_bytes") > 1'000'000);
   CHECK(after.value("process_start_time_seconds") > 1.6e9);
   CHECK(after.value("process_cpu_seconds_total") >= before.value("process_cpu_seconds_total"));
+}
+
+TEST_CASE("Metrics.RoutesAreThoseOfTheDescription") {
+  Api api;
+  HttpClient client = api.client();
+  std::set<std::string> described;
+  for (const std::string& path : get_json(client, "/openapi.json").at("/paths").names()) {
+    std::string route, target;
+    for (std::size_t at = 0; at < path.size(); ++at) {
+      if (path[at] != '{') {
+        route += path[at];
+        target += path[at];
+        continue;
+      }
+      at = path.find('}', at);
+      route += "{}";
+      target += "1";
+    }
+    described.insert(route);
+    // No resource has that method, so that nothing happens.
+    CHECK(client.request("BREW", target).status == 405);
+  }
+  CHECK(described.size() > 50);
+  CHECK(client.request("BREW", "/nowhere").status == 404);
+  described.insert("none");
+  const auto routes = [](const MetricsText& metrics) {
+    std::set<std::string> found;
+    for (const MetricsText::Sample& sample : metrics.families().at("stele_http_requests_total").samples) {
+      if (sample.labels.at("method") == "other") found.insert(sample.labels.at("route"));
+    }
+    return found;
+  };
+  const MetricsText metrics =
+      scrape_until(client, [&](const MetricsText& now) { return routes(now).size() >= described.size(); });
+  CHECK(routes(metrics) == described);
 }
 
 TEST_CASE("Metrics.SchemasAndUpcastersAreCounted") {

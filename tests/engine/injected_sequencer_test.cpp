@@ -77,6 +77,7 @@ TEST_CASE("InjectedSequencer.TheSameOrderGivesAnotherStoreTheSameRecords") {
   for (std::uint8_t i = 0; i < 20; ++i) {
     clock.wall += 1000;
     Proposal made = test::sample_proposal();
+    made.schema_change = Position{0};
     made.condition = {};
     // Some are refused, and some are repeats.
     made.events[0].expected_sequence = SequenceNumber{1U + i / 2U};

@@ -58,8 +58,8 @@ inline Proposal sample_proposal() {
       {.event_types = {"a", "b"}, .aggregate_types = {"T"}, .aggregate_ids = {"x"}, .user_ids = {"ada"}, .tags = {"t"}},
       {}};
   proposal.condition.default_aggregate_types = {"Mission", "Tank"};
-  proposal.condition.after = Position{0};
-  proposal.schema_change = Position{0};
+  proposal.condition.after = Position{7};
+  proposal.schema_change = Position{3};
   return proposal;
 }
 
