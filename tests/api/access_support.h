@@ -185,4 +185,25 @@ class SetClock final : public Clock {
   Timestamp time{1'900'000'000'000'000};
 };
 
+/// Keys are slow to make, so that all tests share them.
+inline const SigningKey& ed25519() {
+  static const SigningKey key(SigningKey::Kind::Ed25519, "ed");
+  return key;
+}
+inline const SigningKey& p256() {
+  static const SigningKey key(SigningKey::Kind::P256, "ec");
+  return key;
+}
+inline const SigningKey& rsa() {
+  static const SigningKey key(SigningKey::Kind::Rsa2048, "rsa");
+  return key;
+}
+
+/// With the first `what` replaced, which must be there.
+inline std::string with_one_replaced(std::string text, const std::string& what, const std::string& by) {
+  const std::size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, what.size(), by);
+}
+
 }  // namespace stele::api::test
