@@ -17,6 +17,11 @@ bool names_nothing(const Error& error) {
 
 }  // namespace
 
+Error LogGuard::overwritten(const std::string& path) {
+  return Error{
+      .kind = ErrorKind::Displaced, .message = "the active segment was written over while it was in use", .file = path};
+}
+
 LogGuard::LogGuard(FileSystem& file_system, const std::string& folder, const std::string& lock_file,
                    const FolderLock::Held& held)
     : file_system_(file_system),
@@ -28,6 +33,13 @@ void LogGuard::watch_segment(const std::string& path, const FileInfo& info) {
   const MutexLock lock(mutex_);
   watched_.resize(kSegmentAt);
   watched_.push_back({"the active segment", path, info});
+  group_head_.clear();
+}
+
+void LogGuard::watch_group(ByteOffset at, std::string_view head) {
+  const MutexLock lock(mutex_);
+  group_at_ = at;
+  group_head_ = head;
 }
 
 Status LogGuard::look() {
@@ -63,10 +75,34 @@ Status LogGuard::look_at(const std::vector<Watched>& watched) const {
   return status;
 }
 
+Status LogGuard::look_at_group() {
+  std::string path, head;
+  ByteOffset at;
+  {
+    const MutexLock lock(mutex_);
+    if (group_head_.empty()) return {};
+    path = watched_.back().path;
+    head = group_head_;
+    at = group_at_;
+  }
+  // What cannot be opened or read is told by whoever must.
+  const auto file = file_system_.open(path, OpenMode::Read);
+  if (!file) return {};
+  std::string found(head.size(), 0);
+  const Status read = (*file)->read_at(at, found);
+  if (read ? found == head : read.error().kind != ErrorKind::Corrupt) return {};
+  const MutexLock lock(mutex_);
+  // A segment that is not the active one any more may be written anew.
+  if (group_head_.empty() || watched_.back().path != path) return {};
+  if (!displaced_) displaced_ = overwritten(path);
+  return *displaced_;
+}
+
 void LogGuard::start(std::chrono::milliseconds interval, std::function<void(const Error&)> on_displaced) {
   thread_.start(interval, [this, on_displaced = std::move(on_displaced), is_named = false]() mutable {
     if (!std::exchange(is_named, true)) (void)prctl(PR_SET_NAME, "log guard", 0UL, 0UL, 0UL);
-    const Status seen = look();
+    Status seen = look();
+    if (seen) seen = look_at_group();
     if (!seen && seen.error().kind == ErrorKind::Displaced) {
       on_displaced(seen.error());
       return false;

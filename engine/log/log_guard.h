@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/file_system.h"
@@ -16,7 +17,9 @@
 
 namespace stele {
 
-/// Thread-safe, except start() and stop(). A look costs a system call for each of folder, lock file and active segment.
+/// Thread-safe, except start() and stop(). A look costs a system call for each of folder, lock file and active segment;
+/// that of its own thread also reads the head of the last group, which is not there any more if somebody wrote over the
+/// file in place, as cp(1) does.
 class LogGuard {
  public:
   LogGuard(FileSystem& file_system, const std::string& folder, const std::string& lock_file,
@@ -26,6 +29,10 @@ class LogGuard {
 
   /// The segment that groups go to from now on.
   void watch_segment(const std::string& path, const FileInfo& info);
+  /// That of a segment that does not have any more what was written to it.
+  [[nodiscard]] static Error overwritten(const std::string& path);
+  /// What was written last to that segment: bytes that are to stay there.
+  void watch_group(ByteOffset at, std::string_view head);
 
   /// Displaced, then and ever after, if a path names something else than what is in use, or nothing any more. Other
   /// errors: that could not be told.
@@ -46,10 +53,14 @@ class LogGuard {
   };
   /// Displaced: the first that is not in its place.
   [[nodiscard]] Status look_at(const std::vector<Watched>& watched) const;
+  /// Displaced, then and ever after, if the last group is not where it was written.
+  [[nodiscard]] Status look_at_group();
 
   FileSystem& file_system_;
   mutable Mutex mutex_;
   std::vector<Watched> watched_ GUARDED_BY(mutex_);  // the active segment last, once there is one
+  ByteOffset group_at_ GUARDED_BY(mutex_);
+  std::string group_head_ GUARDED_BY(mutex_);  // empty: nothing was written to the active segment yet
   std::optional<Error> displaced_ GUARDED_BY(mutex_);
   std::string trouble_ GUARDED_BY(mutex_);
   IntervalThread thread_;  // last: it uses all of the above

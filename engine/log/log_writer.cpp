@@ -1,6 +1,7 @@
 #include "engine/log/log_writer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "engine/log/log_folder.h"
 
@@ -24,7 +25,15 @@ Result<std::shared_ptr<const Segment>> LogWriter::resume(ActiveSegment active) {
 
 Result<std::shared_ptr<const Segment>> LogWriter::activate(ActiveSegment active, std::unique_ptr<Mapping> mapping) {
   STELE_ASSIGN(const FileInfo info, active.file->about());
-  if (options_.guard != nullptr) options_.guard->watch_segment(active.file->path(), info);
+  last_head_.clear();
+  if (active.last_group.value() > 0) {
+    last_head_.resize(kFrameBytes);
+    if (!active.file->read_at(active.last_group, last_head_)) last_head_.clear();  // told by whoever must read
+  }
+  if (options_.guard != nullptr) {
+    options_.guard->watch_segment(active.file->path(), info);
+    if (!last_head_.empty()) options_.guard->watch_group(active.last_group, last_head_);
+  }
   auto segment = std::make_shared<const Segment>(active.id, active.first, active.file->path(), std::move(mapping),
                                                  std::shared_ptr<const OffsetTable>(active.offsets));
   next_segment_ = active.id.next();
@@ -142,18 +151,23 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
                      .first = end_.next,
                      .previous_link = end_.last_link};
   finish_frame(frame, header);
-  poisoned_ = true;  // unless both calls succeed
+  poisoned_ = true;  // unless all of the following succeeds
+  // Behind what somebody put in the place of the last group, another one would be damage in the middle.
+  STELE_TRY(check_last());
   STELE_TRY(active_->file->write_at(active_->end, frame));
   const std::int64_t began = nanos_now();
   STELE_TRY(active_->file->sync_data());
   sync_nanos_.record(nanos_since(began));
-  STELE_TRY(check_active());
+  const std::string_view head = std::string_view(frame).substr(0, kFrameBytes);
+  STELE_TRY(check_active(head));
   poisoned_ = false;
 
   if (active_->offsets->size() == 0) active_->first_time = first_time;
   for (const std::uint32_t offset : record_offsets) {
     active_->offsets->append(static_cast<std::uint32_t>(active_->end.value()) + offset);
   }
+  last_head_ = head;
+  if (options_.guard != nullptr) options_.guard->watch_group(active_->end, last_head_);
   active_->last_group = active_->end;
   active_->end = active_->end.plus(frame.size());
   end_ = LogEnd{.next = end_.next.plus(record_offsets.size()),
@@ -164,13 +178,28 @@ Status LogWriter::append(std::string& frame, std::span<const std::uint32_t> reco
   return {};
 }
 
-Status LogWriter::check_active() const {
+Status LogWriter::check_active(std::string_view head) const {
   STELE_ASSIGN(const FileInfo info, active_->file->about());
-  if (info.links != 0 && info.size == active_->file_bytes) return {};
+  if (info.links != 0 && info.size == active_->file_bytes) {
+    STELE_TRY(check_last());
+    return check_written(active_->end, head);
+  }
   return Error{.kind = ErrorKind::Displaced,
                .message = info.links == 0 ? "the active segment was removed or replaced while it was in use"
                                           : "the active segment was cut off or extended while it was in use",
                .file = active_->file->path()};
+}
+
+Status LogWriter::check_last() const {
+  return last_head_.empty() ? Status() : check_written(active_->last_group, last_head_);
+}
+
+Status LogWriter::check_written(ByteOffset at, std::string_view head) const {
+  std::array<char, kFrameBytes> found{};
+  const Status read = active_->file->read_at(at, found);
+  // A disk that cannot read may still be written to.
+  if (read ? std::string_view(found.data(), found.size()) == head : read.error().kind != ErrorKind::Corrupt) return {};
+  return LogGuard::overwritten(active_->file->path());
 }
 
 Status LogWriter::close() {

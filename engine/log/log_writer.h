@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "engine/base/histogram.h"
 #include "engine/log/frame.h"
@@ -108,14 +109,18 @@ class LogWriter {
   [[nodiscard]] Result<Seal> prepare_seal() const;
   [[nodiscard]] Result<std::shared_ptr<const Segment>> seal(Seal prepared);
   [[nodiscard]] Result<std::shared_ptr<const Segment>> activate(ActiveSegment active, std::unique_ptr<Mapping> mapping);
-  /// Displaced if the active segment is no file of the folder any more, or was cut off.
-  [[nodiscard]] Status check_active() const;
+  /// Displaced if the active segment is no file of the folder any more, was cut off, or does not have the group that
+  /// was just written there and the one before it, of which somebody may have written over either.
+  [[nodiscard]] Status check_active(std::string_view head) const;
+  [[nodiscard]] Status check_last() const;
+  [[nodiscard]] Status check_written(ByteOffset at, std::string_view head) const;
 
   const PreallocatorOptions options_;
   SegmentPreallocator preallocator_;
   LogEnd end_;
   SegmentId next_segment_;
   std::optional<ActiveSegment> active_;
+  std::string last_head_;  // of the last group in the active segment: the bytes of its frame's head; empty: none
   bool next_is_wanted_ = false;
   bool poisoned_ = false;
   Histogram sync_nanos_{kDurationBounds};

@@ -266,6 +266,45 @@ TEST_CASE("Store.AFolderThatIsMovedAwayStopsAppendsByItself") {
   CHECK(store->close());
 }
 
+TEST_CASE("Store.ABackupThatIsCopiedOverItsFilesStopsIt") {
+  const TempFolder temp;
+  StoreOptions options = sample_options(posix_file_system());
+  options.folder = temp.file("data");
+  options.guard_interval = std::chrono::milliseconds{0};
+  const auto copy = [](const std::string& from, const std::string& to) {
+    std::ifstream in(from, std::ios::binary);
+    std::ofstream(to, std::ios::binary) << in.rdbuf();  // the file stays what it is, as with cp(1)
+  };
+  const std::string segment = temp.file("data/log/") + segment_name(SegmentId{1});
+  bool by_itself = false;
+  SUBCASE("noticed by the next append") {}
+  SUBCASE("noticed without one") {
+    by_itself = true;
+    options.guard_interval = std::chrono::milliseconds{1};
+  }
+  auto store = Store::open(options).value();
+  append_sample(*store, 3);
+  const Position backed_up = store->durable_end();
+  const std::string state = temp.file("data/state");
+  copy(segment, temp.file("segment"));
+  copy(state, temp.file("state"));
+  append_sample(*store, 3);
+  copy(temp.file("segment"), segment);
+  copy(temp.file("state"), state);
+  if (by_itself) {
+    wait_until([&] { return !store->health().writable; });
+  } else {
+    CHECK(store->append_and_wait(sample_proposal(store->durable_end().value())).kind == Kind::OutcomeUnknown);
+  }
+  check_stopped(*store, "the active segment was written over");
+  CHECK(store->close());
+  store.reset();
+  // What was copied there is whole.
+  const auto restored = Store::open(options);
+  REQUIRE_MESSAGE(restored, restored.error().describe());
+  CHECK((*restored)->durable_end() == backed_up);
+}
+
 TEST_CASE("Store.ACopyOfTheFolderWithTheSameFilesIsLockedToo") {
   const TempFolder temp;
   StoreOptions options = sample_options(posix_file_system());
