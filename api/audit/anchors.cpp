@@ -30,7 +30,12 @@ Anchors::Anchors(std::vector<std::unique_ptr<Anchor>> anchors, bool in_backgroun
     lanes_.back()->anchor = std::move(anchor);
   }
   if (!in_background) return;
-  for (const auto& lane : lanes_) lane->thread = std::thread([this, &to = *lane] { run(to); });
+  try {
+    for (const auto& lane : lanes_) lane->thread = std::thread([this, &to = *lane] { run(to); });
+  } catch (...) {
+    stop();  // those that were started
+    throw;
+  }
 }
 
 Anchors::~Anchors() { stop(); }

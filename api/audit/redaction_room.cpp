@@ -88,10 +88,17 @@ std::string_view name_of(RedactionState state) {
 RedactionRoom::RedactionRoom(Store& store, RedactionNotes& notes, RedactionGate& gate, const Clock& clock,
                              RedactionReach reach)
     : store_(store), notes_(notes), gate_(gate), clock_(clock), reach_(std::move(reach)) {
-  load();
+  try {
+    load();
+  } catch (...) {
+    end();  // it may have begun with one that is unfinished
+    throw;
+  }
 }
 
-RedactionRoom::~RedactionRoom() {
+RedactionRoom::~RedactionRoom() { end(); }
+
+void RedactionRoom::end() {
   begin_shutdown();
   if (thread_.joinable()) thread_.join();
 }

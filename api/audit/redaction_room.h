@@ -119,6 +119,7 @@ class RedactionRoom {
   using WorkPtr = std::shared_ptr<Work>;
 
   void load();
+  void end();
   void begin(RedactionStatus status);  // with mutex_
   void run();
   /// Goes on with one; true once it is complete.

@@ -207,15 +207,22 @@ void Call::fail(const Problem& problem) {
 
 void Call::drop() { fail(Problem("request-timeout", "Nobody waits for the answer any more.")); }
 
-void Call::fail_for_memory() {
+void Call::fail_for_shortage(std::string_view what) {
   try {
-    fail((has_acted_
-              ? Problem("outcome-unknown", "There is no memory for the answer: the events may or may not be stored.")
-              : Problem("busy", "There is no memory for this request now."))
+    const std::string none = "There is no " + std::string(what) + " for ";
+    fail((has_acted_ ? Problem("outcome-unknown", none + "the answer: the events may or may not be stored.")
+                     : Problem("busy", none + "this request now."))
              .header("Retry-After", "1"));
   } catch (const std::bad_alloc&) {
     send_bare(503);
   }
+}
+
+void Call::fail_for(const std::system_error& error) {
+  const bool passes =
+      error.code() == std::errc::resource_unavailable_try_again || error.code() == std::errc::not_enough_memory;
+  if (passes) return fail_for_shortage("memory or thread");  // which of the two std::thread does not say
+  fail_internally(error.what());
 }
 
 void Call::fail_internally(const char* what) {

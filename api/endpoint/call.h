@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -87,13 +88,16 @@ class Call {
   /// Something may be stored from here on: running out of memory is an unknown outcome then.
   void has_acted() { has_acted_ = true; }
   /// 503: there was no memory. If there is not even enough for a problem, the answer has no body.
-  void fail_for_memory();
+  void fail_for_memory() { fail_for_shortage("memory"); }
+  /// The same if the system had no thread or no memory, of which it may have some again; else 500.
+  void fail_for(const std::system_error& error);
   /// 500; `what` is for the operator's log only.
   void fail_internally(const char* what);
 
  private:
   [[nodiscard]] std::optional<Problem> exceeds(const EndpointLimits& limits);
   [[nodiscard]] std::optional<Problem> bad_body_form(BodyForm wanted);
+  void fail_for_shortage(std::string_view what);
   void send_bare(int status);
 
   const Request* request_;
@@ -116,13 +120,15 @@ class Call {
 /// The refusal for a caller whose role does not suffice.
 [[nodiscard]] Problem insufficient_role(const Caller& caller, std::string_view for_what);
 
-/// Runs `work`; an exception becomes a 503 if memory ran out, else a 500 and a line of the log.
+/// Runs `work`; an exception becomes a 503 if memory or threads ran out, else a 500 and a line of the log.
 template <class Work>
 void answer_exceptions(Call& call, Work&& work) {
   try {
     work();
   } catch (const std::bad_alloc&) {
     call.fail_for_memory();
+  } catch (const std::system_error& e) {
+    call.fail_for(e);
   } catch (const std::exception& e) {
     call.fail_internally(e.what());
   }

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "engine/base/bytes.h"
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
+#include "engine/base/no_thread.h"
 #include "engine/base/numbered_file.h"
 #include "engine/base/zeros.h"
 
@@ -161,11 +163,23 @@ Result<std::unique_ptr<DeliveryJournal>> DeliveryJournal::open(DeliveryJournalOp
     const MutexLock lock(journal->mutex_);
     journal->write_group();
   }
-  if (journal->options_.background) journal->thread_ = std::thread([self = journal.get()] { self->run(); });
+  if (!journal->options_.background) return journal;
+  try {
+    journal->thread_ = std::thread([self = journal.get()] { self->run(); });
+  } catch (const std::system_error& error) {
+    return no_thread(error, "the journal of deliveries");
+  }
   return journal;
 }
 
-DeliveryJournal::~DeliveryJournal() { (void)close(); }
+DeliveryJournal::~DeliveryJournal() {
+  {
+    // Without its thread it was never open, and its end must not wait for what only the thread does.
+    const MutexLock lock(mutex_);
+    if (options_.background && !thread_.joinable()) closed_ = true;
+  }
+  (void)close();
+}
 
 std::string DeliveryJournal::path(std::uint64_t number) const {
   return options_.folder + "/" + numbered_file_name(number, kJournalSuffix);

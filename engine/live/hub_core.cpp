@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace stele {
@@ -46,12 +47,20 @@ bool HubCore::try_join_head(const std::shared_ptr<FollowerSeat>& seat) {
   // While nobody is there it may step on, but never back: it is what the thread waits to be passed.
   if (at_head_.empty() && seat->examined > end()) end_ = std::min(seat->examined, durable).value();
   if (seat->examined < end()) return false;
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  if (!thread_.joinable()) start_thread();
   at_head_.add(seat);
   seat->at_head = true;
   seat->overflowed = false;
   changed_.notify_one();
   return true;
+}
+
+void HubCore::start_thread() {
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error&) {
+    throw std::bad_alloc();  // who follows gets over want of memory, and tries again
+  }
 }
 
 void HubCore::stop() {

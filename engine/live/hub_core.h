@@ -23,7 +23,8 @@ class HubCore {
   /// Once it has returned, nothing of the hub touches the seat any more, but for a ring() that is on its way.
   void remove(const std::shared_ptr<FollowerSeat>& seat);
   /// The follower's queue gets what comes from its `examined` on. False if it must read more before: it is behind what
-  /// the hub has read, or far from the end. Not if it is there already.
+  /// the hub has read, or far from the end. Not if it is there already. Throws std::bad_alloc, also for want of a
+  /// thread.
   [[nodiscard]] bool try_join_head(const std::shared_ptr<FollowerSeat>& seat);
 
   void stop();
@@ -37,6 +38,7 @@ class HubCore {
  private:
   using Seats = FollowerIndex::Seats;
 
+  void start_thread() REQUIRES(mutex_);
   void run();
   /// Until `end`, or until nobody is at the head. Throws for want of memory only, and between two records.
   void read_until(Position end);

@@ -1,9 +1,11 @@
 #include "engine/snapshots/snapshot_store.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
+#include "engine/base/no_thread.h"
 #include "engine/snapshots/snapshot_folder.h"
 #include "engine/snapshots/snapshot_store_parts.h"
 
@@ -29,7 +31,14 @@ Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open(SnapshotStoreOptions 
     store->closed_ = true;
     return opened.error();
   }
-  if (store->in_background()) store->thread_ = std::thread([s = store.get()] { s->run(); });
+  if (!store->in_background()) return store;
+  try {
+    store->thread_ = std::thread([s = store.get()] { s->run(); });
+  } catch (const std::system_error& error) {
+    const MutexLock lock(store->mutex_);
+    store->closed_ = true;
+    return no_thread(error, "the snapshots");
+  }
   return store;
 }
 

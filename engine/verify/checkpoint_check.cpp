@@ -1,6 +1,7 @@
 #include "engine/verify/checkpoint_check.h"
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -75,8 +76,15 @@ void CheckpointCheck::judge_signatures(const Ending& ending) {
     for (std::size_t i = first; i < entries_.size(); i += threads) judge(entries_[i], ending);
   };
   std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads && i < entries_.size(); ++i) others.emplace_back(judge_every, i);
+  others.reserve(threads);
+  std::size_t i = 1;
+  try {
+    for (; i < threads && i < entries_.size(); ++i) others.emplace_back(judge_every, i);
+  } catch (const std::system_error&) {
+    // The shares of those that cannot be had are done here.
+  }
   judge_every(0);
+  for (; i < threads && i < entries_.size(); ++i) judge_every(i);
   for (std::thread& other : others) other.join();
 }
 

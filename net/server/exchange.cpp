@@ -61,6 +61,8 @@ void Exchange::call_handler() {
   try {
     connection_.core().handler->handle(*this, api::Reply(ReplyTo{this, ticket}));
     return;
+  } catch (const std::bad_alloc&) {
+    return reply(ticket, own_answer("busy", "There is no memory for this request now."));
   } catch (const std::exception& e) {
     log_limited(LogCause::RequestFailed, "a request handler threw: ", e.what());
   } catch (...) {

@@ -8,7 +8,9 @@
 
 namespace stele::net {
 
-Mailbox::Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
+Mailbox::Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {
+  waiting_.reserve(8);  // what ends the thread of a server that cannot be started needs no memory
+}
 
 void Mailbox::post(Work work) {
   bool first = false;

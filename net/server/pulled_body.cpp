@@ -1,6 +1,7 @@
 #include "net/server/pulled_body.h"
 
 #include <exception>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ struct Pull {
       } else {
         more.emplace(exchange.response().source->next(exchange.writer().piece()));
       }
+    } catch (const std::bad_alloc&) {
+      more.emplace(Error{ErrorKind::Busy, "there is no memory for a response body"});
     } catch (const std::exception& e) {
       more.emplace(broken(std::string("a response body threw: ") + e.what()));
     } catch (...) {
@@ -60,6 +63,8 @@ Task<bool> send_pulled(Exchange& exchange) {
           exchange.replace_answer("busy", "Too many large answers are being sent at the moment.");
         } else if (given_up) {
           exchange.replace_answer("unavailable", kGivenUp);
+        } else if (pulled.error().kind == ErrorKind::Busy) {
+          exchange.replace_answer("busy", "There is no memory for this request now.");
         } else {
           exchange.replace_answer("storage-error", "Stored bytes that the answer needs cannot be read.");
         }

@@ -4,6 +4,7 @@
 #include <exception>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -128,9 +129,13 @@ struct Question {
   std::optional<Result<Body::Step>> answer{};
 
   void operator()() {
-    const auto broken = [](std::string why) { return Result<Body::Step>(Error{ErrorKind::Io, std::move(why)}); };
+    const auto broken = [](std::string why, ErrorKind kind = ErrorKind::Io) {
+      return Result<Body::Step>(Error{kind, std::move(why)});
+    };
     try {
       answer.emplace(body.next(occasion, exchange.writer().piece()));
+    } catch (const std::bad_alloc&) {
+      answer.emplace(broken("there is no memory for a response body", ErrorKind::Busy));
     } catch (const std::exception& e) {
       answer.emplace(broken(std::string("a response body threw: ") + e.what()));
     } catch (...) {
@@ -145,6 +150,8 @@ void refuse(Exchange& exchange, const Result<Body::Step>& answer) {
     exchange.replace_answer("busy", "Too many large answers are being sent at the moment.");
   } else if (answer.error().kind == ErrorKind::Closed) {
     exchange.replace_answer("unavailable", "The server shuts down.");
+  } else if (answer.error().kind == ErrorKind::Busy) {
+    exchange.replace_answer("busy", "There is no memory or thread for this request now.");
   } else {
     exchange.replace_answer("internal-error", "The request could not be handled.");
   }

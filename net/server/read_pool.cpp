@@ -23,12 +23,18 @@ void run_guarded(const std::function<void()>& work, const char* where) {
 }  // namespace
 
 ReadPool::ReadPool(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
-  for (std::size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { work(); });
-    pthread_setname_np(threads_.back().native_handle(), "stele-read");
+  threads_.reserve(threads);
+  try {
+    for (std::size_t i = 0; i < threads; ++i) {
+      threads_.emplace_back([this] { work(); });
+      pthread_setname_np(threads_.back().native_handle(), "stele-read");
+    }
+    timer_thread_ = std::thread([this] { keep_time(); });
+    pthread_setname_np(timer_thread_.native_handle(), "stele-timer");
+  } catch (...) {
+    stop();  // those that were started
+    throw;
   }
-  timer_thread_ = std::thread([this] { keep_time(); });
-  pthread_setname_np(timer_thread_.native_handle(), "stele-timer");
 }
 
 ReadPool::~ReadPool() { stop(); }

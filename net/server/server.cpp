@@ -312,8 +312,10 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, HandlerFact
     impl->threads.front()->on_exception = [i = impl.get()] {
       for (const auto& listener : i->listeners) i->accept_anew(*listener);
     };
-    for (const auto& thread : impl->threads) thread->start();
-    return std::unique_ptr<Server>(new Server(std::move(impl)));
+    // From here on its destructor ends in good order what was begun, such as threads when the next cannot be had.
+    std::unique_ptr<Server> server(new Server(std::move(impl)));
+    for (const auto& thread : server->impl_->threads) thread->start();
+    return server;
   } catch (const std::exception& e) {
     return Error{ErrorKind::Io, std::string("cannot start the server: ") + e.what()};
   }

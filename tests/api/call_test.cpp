@@ -4,9 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 
 #include "tests/api/support.h"
 
@@ -49,6 +51,32 @@ TEST_CASE("Call.WithoutMemoryForTheAnswerOfAnAppendItsOutcomeIsUnknown") {
   answer_exceptions(sent.call, [] { throw std::bad_alloc(); });
   REQUIRE(sent.answer);
   CHECK(names(*sent.answer, "outcome-unknown"));
+}
+
+TEST_CASE("Call.WithoutAThreadARequestIsAnswered503") {
+  for (const std::errc why : {std::errc::resource_unavailable_try_again, std::errc::not_enough_memory}) {
+    Sent sent;
+    answer_exceptions(sent.call, [&] { throw std::system_error(std::make_error_code(why)); });
+    REQUIRE(sent.answer);
+    CHECK(sent.answer->status == 503);
+    CHECK(names(*sent.answer, "busy"));
+    CHECK(sent.answer->headers.front() == std::pair<std::string_view, std::string>{"Retry-After", "1"});
+    CHECK(sent.answer->internal_error.empty());
+  }
+  // As std::thread throws it.
+  Sent sent;
+  sent.call.has_acted();
+  answer_exceptions(sent.call, [] { throw std::system_error(EAGAIN, std::generic_category()); });
+  REQUIRE(sent.answer);
+  CHECK(names(*sent.answer, "outcome-unknown"));
+}
+
+TEST_CASE("Call.AnotherErrorOfTheSystemIsAFaultOfTheServer") {
+  Sent sent;
+  answer_exceptions(sent.call, [] { throw std::system_error(std::make_error_code(std::errc::bad_file_descriptor)); });
+  REQUIRE(sent.answer);
+  CHECK(sent.answer->status == 500);
+  CHECK(!sent.answer->internal_error.empty());
 }
 
 TEST_CASE("Call.AFaultOfTheServerIs500AndToldToItsLogOnly") {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/contract/http_fixture.h"
 #include "tests/support/build_paths.h"
 #include "tests/support/certificates.h"
 #include "tests/support/eventually.h"

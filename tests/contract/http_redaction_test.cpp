@@ -12,6 +12,7 @@
 
 #include "tests/contract/redaction_server.h"
 #include "tests/support/eventually.h"
+#include "tests/support/process_usage.h"
 #include "tests/support/redis_server.h"
 
 namespace stele::tests {
@@ -104,22 +105,6 @@ TEST_CASE("HttpRedaction.ProofsFromBeforeAndAfterHold") {
   CHECK_MESSAGE(continues.exit_code == 0, continues.err);
 }
 
-namespace {
-
-/// The processes that a server has started.
-std::set<std::string> children_of(pid_t pid) {
-  std::set<std::string> children;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream in(entry.path() / "status");
-    for (std::string line; std::getline(in, line);) {
-      if (line == "PPid:\t" + std::to_string(pid)) children.insert(entry.path().filename());
-    }
-  }
-  return children;
-}
-
-}  // namespace
-
 TEST_CASE("HttpRedaction.ProcessesThatHaveFoldedABodyAreGone") {
   // One alone, so that it is known which has folded it.
   RedactionServer api({}, {"--segment-size", "64KiB", "--handler-workers", "1"});
@@ -135,11 +120,11 @@ TEST_CASE("HttpRedaction.ProcessesThatHaveFoldedABodyAreGone") {
       "/v1/events", event_json("a", "Tested", R"({"note":)" + json_text(secret) + "}", R"(,"aggregateType":"Kept")"));
   REQUIRE_MESSAGE(stored.status == 201, stored.body);
   REQUIRE(Json(client.post("/v1/events/replay/a", "{}").body).text("/state/last") == secret);
-  const std::set<std::string> before = children_of(api.server().pid());
+  const std::set<pid_t> before = children_of(api.server().pid());
   REQUIRE(before.size() == 1);
   const std::string id = Json(stored.body).text("/eventId");
   (void)wait_completed(api, ask_redaction(api, "/v1/events/" + id + "/redact"));
-  for (const std::string& child : children_of(api.server().pid())) CHECK_FALSE(before.contains(child));
+  for (const pid_t child : children_of(api.server().pid())) CHECK_FALSE(before.contains(child));
   const Json replayed(client.post("/v1/events/replay/a", "{}").body);
   CHECK_FALSE(replayed.has("/state/last"));
   CHECK(replayed.at("/state/gone").minified() == "true");

@@ -7,7 +7,6 @@
 #include <fstream>
 #include <iterator>
 #include <random>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "tests/contract/metrics_text.h"
 #include "tests/support/environment.h"
 #include "tests/support/eventually.h"
+#include "tests/support/process_usage.h"
 
 using namespace stele::tests;
 using stele::test::number_from;
@@ -36,24 +36,6 @@ std::string trial(std::string_view source) { return R"({"handler":{"source":)" +
 std::string typed(const std::string& aggregate, const std::string& type, const std::string& event_type,
                   const std::string& data) {
   return event_json(aggregate, event_type, data, R"(,"aggregateType":")" + type + '"');
-}
-
-/// The child processes that live.
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> children;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
-    const std::size_t name_end = text.rfind(')');
-    if (name_end == std::string::npos) continue;
-    std::istringstream fields(text.substr(name_end + 1));
-    std::string state;
-    pid_t of = 0;
-    if (fields >> state >> of && of == parent && state != "Z") children.push_back(std::stoi(name));
-  }
-  return children;
 }
 
 constexpr std::string_view kAccount = R"js(({
@@ -280,7 +262,7 @@ TEST_CASE("HttpReplay.AWorkerThatIsKilledIsReplaced") {
                       std::to_string(slow.size()) + "\r\n\r\n" + slow));
   REQUIRE(eventually([&] { return MetricsText(client.get("/metrics").body).value("stele_workers_busy") == 1; }));
   // One that has served before may be on its way out.
-  const std::vector<pid_t> workers = children_of(api.server().pid());
+  const std::set<pid_t> workers = children_of(api.server().pid());
   REQUIRE_FALSE(workers.empty());
   for (const pid_t worker : workers) (void)::kill(worker, SIGKILL);
   const HttpResponse died = second.read_response();

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -30,6 +31,23 @@ namespace stele::tests {
     if (std::filesystem::read_symlink(entry.path(), gone).string().starts_with("socket:")) ++count;
   }
   return count;
+}
+
+/// Processes that it has started and that have not ended.
+[[nodiscard]] inline std::set<pid_t> children_of(pid_t parent) {
+  std::set<pid_t> children;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream in(entry.path() / "stat");
+    std::string line;
+    std::getline(in, line);
+    std::istringstream fields(line.substr(std::min(line.size(), line.rfind(')') + 1)));
+    std::string state;
+    pid_t of = 0;
+    if (fields >> state >> of && of == parent && state != "Z") children.insert(std::stoi(name));
+  }
+  return children;
 }
 
 /// Time of processors that it has used, in clock ticks; 0 of one that is gone.

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "api/service.h"
 #include "engine/base/memory_reserve.h"
@@ -21,6 +23,7 @@
 #include "net/log/log.h"
 #include "net/server/server.h"
 #include "net/server/signals.h"
+#include "net/server/thread_memory.h"
 #include "net/tls/server_tls.h"
 #include "net/webhook/webhook_client.h"
 #include "net/worker/worker_pool.h"
@@ -251,6 +254,8 @@ int run(ServeOptions& options, net::Signals& signals) {
   options.workers.reader_threads = net::read_thread_count(options.server);
   if (options.handlers != "off") options.service.scripts = &workers.emplace(options.workers);
   options.server.traffic = options.service.traffic = std::make_shared<api::TrafficMetrics>();
+  // Its thread is had before the server begins, so that nothing fails any more once that listens.
+  std::optional<HealthLog> health_log(std::in_place, *store, options.server.tls);
   auto started = net::Server::start(options.server, [&](api::Scheduler& scheduler) -> std::unique_ptr<api::Handler> {
     return std::make_unique<api::Service>(*store, scheduler, options.service);
   });
@@ -268,8 +273,6 @@ int run(ServeOptions& options, net::Signals& signals) {
   announce(options.log_format, net::LogLevel::Info,
            "listening on " + options.listen.url(options.has_tls() ? "https" : "http", server->port()));
 
-  std::optional<HealthLog> health_log;
-  health_log.emplace(*store, options.server.tls);
   server->wait();
   health_log.reset();
   signals.on_signal({});
@@ -301,11 +304,17 @@ int serve_command(int argc, const char* const* argv) {
     put(options.redis.without_password(app.config_text()));
     return finish_output("stele serve");
   }
+  const bool has_thread_memory = net::make_thread_memory();
   net::Signals signals;
   net::set_up_log(options.log_level, options.log_format);
   share_file_limit(options.server.limits.connections_max);
+  if (!has_thread_memory) return fail(options.log_format, "there is no memory for the threads of a server");
   if (!keep_memory_reserve(kMemoryReserveBytes)) net::log_warning("there is hardly any memory for this process");
-  return run(options, signals);
+  try {
+    return run(options, signals);
+  } catch (const std::exception& error) {
+    return fail(options.log_format, fmt::format("no memory or no thread can be had: {}", error.what()));
+  }
 }
 
 }  // namespace stele::tools
