@@ -8,6 +8,7 @@
 
 #include "api/audit/reason.h"
 #include "api/http/body_members.h"
+#include "api/http/percent.h"
 #include "api/json/timestamp.h"
 
 namespace stele::api {
@@ -64,10 +65,11 @@ bool HoldScope::keeps(const RecordHeader& header) const {
 }
 
 bool is_hold_name(std::string_view name) {
-  return !name.empty() && name.size() <= kHoldNameMax && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
+  return !name.empty() && name.size() <= kHoldNameMax && !is_dot_segment(name) &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                  c == '-';
+         });
 }
 
 std::variant<HoldScope, Problem> parse_hold_request(std::string_view body) {

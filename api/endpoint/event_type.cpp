@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "api/http/percent.h"
+
 namespace stele::api {
 
 namespace {
@@ -17,7 +19,7 @@ bool is_event_type_character(char c) {
 }  // namespace
 
 bool is_event_type(std::string_view text) {
-  return !text.empty() && text.size() <= kEventTypeBytesMax &&
+  return !text.empty() && text.size() <= kEventTypeBytesMax && !is_dot_segment(text) &&
          std::all_of(text.begin(), text.end(), is_event_type_character);
 }
 

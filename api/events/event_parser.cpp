@@ -8,6 +8,7 @@
 #include "api/endpoint/event_type.h"
 #include "api/events/derived_event_id.h"
 #include "api/events/member_values.h"
+#include "api/http/percent.h"
 #include "api/json/timestamp.h"
 #include "engine/base/uuid.h"
 
@@ -73,10 +74,10 @@ void EventParser::parse(const dom::object& object, JsonCursor& cursor, std::size
         event_type(field.value, draft.event_type);
         break;
       case EventMember::AggregateId:
-        aggregate_id(field.value, draft.aggregate_id);
+        identifier_in_path(field.value, "/aggregateId", draft.aggregate_id);
         break;
       case EventMember::AggregateType:
-        identifier(field.value, "/aggregateType", draft.aggregate_type.emplace());
+        identifier_in_path(field.value, "/aggregateType", draft.aggregate_type.emplace());
         draft.given.aggregate_type = true;
         break;
       case EventMember::Data:
@@ -155,11 +156,10 @@ void EventParser::identifier(const dom::element& value, std::string_view pointer
     errors_.add(pointer, "Identifiers that begin with $ are the store's own.");
 }
 
-void EventParser::aggregate_id(const dom::element& value, std::string& to) {
-  identifier(value, "/aggregateId", to);
-  if (to == "." || to == "..") {
-    errors_.add("/aggregateId", "Must not be . or .., which clients take out of a path, encoded or not.");
-  }
+void EventParser::identifier_in_path(const dom::element& value, std::string_view pointer, std::string& to) {
+  identifier(value, pointer, to);
+  if (is_dot_segment(to))
+    errors_.add(pointer, "Must not be . or .., which clients take out of a path, encoded or not.");
 }
 
 void EventParser::event_type(const dom::element& value, std::string& to) {
@@ -169,7 +169,7 @@ void EventParser::event_type(const dom::element& value, std::string& to) {
   } else if (given.starts_with('$')) {
     errors_.add("/eventType", "Identifiers that begin with $ are the store's own.");
   } else if (!is_event_type(given)) {
-    errors_.add("/eventType", "Must be 1 to 128 of letters, digits and . _ - : /");
+    errors_.add("/eventType", "Must be 1 to 128 of letters, digits and . _ - : /, and neither '.' nor '..'.");
   } else {
     to = given;
   }

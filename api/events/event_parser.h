@@ -31,7 +31,7 @@ class EventParser {
  private:
   bool text(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
   void identifier(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
-  void aggregate_id(const simdjson::dom::element& value, std::string& to);
+  void identifier_in_path(const simdjson::dom::element& value, std::string_view pointer, std::string& to);
   void event_type(const simdjson::dom::element& value, std::string& to);
   void occurred_at(const simdjson::dom::element& value, RecordDraft& draft);
   /// Sorted, as the log has them.

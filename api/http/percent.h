@@ -13,6 +13,10 @@ enum class PlusMeans { Plus, Space };
 /// UTF-8.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text, PlusMeans plus);
 
+/// `.` and `..` (section 3.3): clients and proxies take them out of a path, encoded or not, so that nothing that a path
+/// names may be called so.
+[[nodiscard]] constexpr bool is_dot_segment(std::string_view segment) { return segment == "." || segment == ".."; }
+
 /// Encodes all but the unreserved characters, so that the result can stand in a path segment or a query.
 void append_percent_encoded(std::string& to, std::string_view text);
 

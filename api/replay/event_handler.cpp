@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/http/percent.h"
 #include "engine/base/digest.h"
 
 namespace stele::api {
@@ -34,7 +35,7 @@ bool is_handler_name(std::string_view name) {
            c == '-';
   };
   return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), allowed) &&
-         name != "." && name != ".." && name != kMergeHandler && name != kLastHandler;
+         !is_dot_segment(name) && name != kMergeHandler && name != kLastHandler;
 }
 
 }  // namespace stele::api

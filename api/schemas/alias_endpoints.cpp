@@ -29,7 +29,7 @@ void append_alias(JsonWriter& json, std::string_view event_type, std::string_vie
 std::optional<Problem> bad_alias_change(const Call& call) {
   if (auto problem = forbidden_by_limit(call.caller())) return problem;
   if (is_event_type(call.parameter("eventType"))) return std::nullopt;
-  return Problem("invalid-path", "An event type has 1 to 128 of letters, digits and . _ - : /");
+  return Problem("invalid-path", "An event type has 1 to 128 of letters, digits and . _ - : /, and is neither '.' nor '..'.");
 }
 
 SchemaAuthor alias_author(Call& call) {
@@ -83,7 +83,7 @@ void AliasEndpoints::set(Call& call) {
   if (!members.has("to")) {
     members.refuse("to", "The member is required.");
   } else if (to && !is_event_type(*to)) {
-    members.refuse("to", "An event type has 1 to 128 of letters, digits and . _ - : /");
+    members.refuse("to", "An event type has 1 to 128 of letters, digits and . _ - : /, and is neither '.' nor '..'.");
   }
   if (const auto problem = members.problem()) return call.fail(*problem);
   call.has_acted();

@@ -174,7 +174,7 @@ TEST_CASE("Append.LongestAllowedMembersAreAccepted") {
 
 TEST_CASE("Append.EventTypeMayHaveLettersDigitsAndSomePunctuation") {
   HttpClient client = shared_api().client();
-  for (const char* const type : {"a", "Z", "0", "a.b_c-d:e/f", ".", "/"}) {
+  for (const char* const type : {"a", "Z", "0", "a.b_c-d:e/f", "...", "./", "/"}) {
     CHECK(append(client, event_json(fresh("type"), type)).text("/eventType") == type);
   }
 }
@@ -197,6 +197,7 @@ TEST_CASE("Append.EveryBrokenMemberIsNamed") {
       {"/eventType", event_json("rules", "two words")},
       {"/eventType", event_json("rules", "é")},
       {"/eventType", event_json("rules", "$internal")},
+      {"/eventType", event_json("rules", ".")},
       {"/eventType", R"({"eventType":7,"aggregateId":"rules","data":{}})"},
       {"/eventType", R"({"eventType":null,"aggregateId":"rules","data":{}})"},
       {"/aggregateId", event_json("")},
