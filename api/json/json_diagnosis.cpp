@@ -57,7 +57,9 @@ class Checker {
       if (in_key_ && i + 1 == levels_.size() && levels_.size() == objects_.size()) break;
       append_pointer_token(pointer, objects_[i] ? levels_[i].key : std::to_string(levels_[i].index));
     }
-    result_.values.push_back({std::move(pointer), std::move(detail)});
+    JsonValueError found{std::move(pointer), std::move(detail)};
+    const auto end = result_.values.end();
+    if (std::find(result_.values.begin(), end, found) == end) result_.values.push_back(std::move(found));
   }
 
   void skip_space() {

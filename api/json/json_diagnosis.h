@@ -15,6 +15,7 @@ namespace stele::api {
 struct JsonValueError {
   std::string pointer;  ///< RFC 6901 from the root of the text; cut at 32 levels
   std::string detail;
+  bool operator==(const JsonValueError&) const = default;
 };
 
 struct JsonDiagnosis {
@@ -23,7 +24,7 @@ struct JsonDiagnosis {
     std::string detail;
   };
   std::optional<Broken> broken;        ///< the grammar is violated; `values` is then meaningless
-  std::vector<JsonValueError> values;  ///< at most 20
+  std::vector<JsonValueError> values;  ///< at most 20, no two of them equal
 };
 
 /// Checks `text` against RFC 8259 byte by byte. Takes time linear in the text and one bit of memory a level of nesting.

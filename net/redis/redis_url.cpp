@@ -1,5 +1,6 @@
 #include "net/redis/redis_url.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -9,7 +10,6 @@ namespace stele::net {
 
 namespace {
 
-constexpr std::string_view kScheme = "redis://";
 constexpr std::size_t kUserBytesMax = 512;
 constexpr std::uint32_t kDatabaseMax = 1'000'000;
 
@@ -19,6 +19,17 @@ std::optional<Number> whole_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+/// Takes the scheme off, in whatever case it is (RFC 3986, 3.1).
+bool takes_scheme(std::string_view& text, std::string_view scheme) {
+  const auto is_same = [](char c, char lower) {
+    return c == lower || (c >= 'A' && c <= 'Z' && c - 'A' + 'a' == lower);
+  };
+  const std::string_view start = text.substr(0, scheme.size());
+  if (!std::equal(start.begin(), start.end(), scheme.begin(), scheme.end(), is_same)) return false;
+  text.remove_prefix(scheme.size());
+  return true;
 }
 
 bool is_host(std::string_view host) {
@@ -33,9 +44,8 @@ std::string RedisUrl::address() const {
 }
 
 std::variant<RedisUrl, std::string> parse_redis_url(std::string_view text) {
-  if (text.starts_with("rediss://")) return std::string("TLS is not spoken: put a local tunnel before it");
-  if (!text.starts_with(kScheme)) return std::string("must begin with redis://");
-  text.remove_prefix(kScheme.size());
+  if (takes_scheme(text, "rediss://")) return std::string("TLS is not spoken: put a local tunnel before it");
+  if (!takes_scheme(text, "redis://")) return std::string("must begin with redis://");
   if (text.find_first_of("?#") != std::string_view::npos) return std::string("takes no ? and no # (write %3F, %23)");
 
   RedisUrl url;

@@ -1,6 +1,7 @@
 #include "net/webhook/callback_url.h"
 
 #include <algorithm>
+#include <boost/url/ipv4_address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <charconv>
@@ -38,6 +39,26 @@ bool is_host_name(std::string_view lower) {
 
 }  // namespace
 
+std::optional<UrlAuthority> UrlAuthority::read(std::string_view text) {
+  UrlAuthority result;
+  const std::string_view authority = text.substr(0, text.find_first_of("/?#"));
+  const std::size_t host_end = authority.starts_with('[') ? authority.find(']') + 1 : authority.find(':');
+  result.host = authority.substr(0, host_end);
+  result.is_ipv4 = urls::parse_ipv4_address({result.host.data(), result.host.size()}).has_value();
+  std::string_view port = authority.substr(result.host.size());
+  if (!port.empty()) {
+    if (port.front() != ':') return std::nullopt;
+    port.remove_prefix(1);
+  }
+  if (!port.empty()) {
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port.emplace());
+    if (error != std::errc{} || end != port.data() + port.size() || *result.port == 0) return std::nullopt;
+  }
+  text.remove_prefix(authority.size());
+  result.path = text.substr(0, text.find_first_of("?#"));
+  return result;
+}
+
 Result<CallbackUrl> CallbackUrl::parse(std::string_view text) {
   const auto refuse = [](const char* why) { return Error{ErrorKind::InvalidArgument, why}; };
   if (text.size() > callback_url_bytes_max) return refuse("the URL must have at most 2,048 bytes");
@@ -53,43 +74,34 @@ Result<CallbackUrl> CallbackUrl::parse(std::string_view text) {
   if (url.has_fragment()) return refuse("the URL must not have a fragment");
   if (!url.has_authority() || url.encoded_host().empty()) return refuse("the URL must name a host");
 
-  switch (url.host_type()) {
-    case urls::host_type::ipv4:
-    case urls::host_type::ipv6: {
-      boost::system::error_code ec;
-      result.host = std::string(url.host_address());
-      result.address = boost::asio::ip::make_address(result.host, ec);
-      if (ec || result.host.find('%') != std::string::npos) return refuse("the URL's address is not valid");
-      result.host = result.address->to_string();
-      result.authority = result.address->is_v6() ? "[" + result.host + "]" : result.host;
-      break;
+  const auto authority =
+      UrlAuthority::read(text.substr(static_cast<std::size_t>(url.encoded_host().data() - text.data())));
+  if (!authority) return refuse("the URL's port must be one of 1 to 65535");
+
+  if (authority->is_ipv4 || url.host_type() == urls::host_type::ipv6) {
+    boost::system::error_code ec;
+    result.host = std::string(url.host_address());
+    result.address = boost::asio::ip::make_address(result.host, ec);
+    if (ec || result.host.find('%') != std::string::npos) return refuse("the URL's address is not valid");
+    result.host = result.address->to_string();
+    result.authority = result.address->is_v6() ? "[" + result.host + "]" : result.host;
+  } else if (url.host_type() == urls::host_type::ipvfuture) {
+    return refuse("the URL's host must be a name or an address");
+  } else {
+    result.host = std::string(authority->host);
+    std::transform(result.host.begin(), result.host.end(), result.host.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (!is_host_name(result.host)) {
+      return refuse("the URL's host must be letters, digits, '-', '_' and '.'; others in their xn-- form");
     }
-    case urls::host_type::name:
-      result.host = std::string(std::string_view(url.encoded_host().data(), url.encoded_host().size()));
-      std::transform(result.host.begin(), result.host.end(), result.host.begin(),
-                     [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-      if (!is_host_name(result.host)) {
-        return refuse("the URL's host must be letters, digits, '-', '_' and '.'; others in their xn-- form");
-      }
-      if (ends_in_number(result.host)) return refuse("an IPv4 address must be four decimal numbers from 0 to 255");
-      result.authority = result.host;
-      break;
-    default:
-      return refuse("the URL's host must be a name or an address");
+    if (ends_in_number(result.host)) return refuse("an IPv4 address must be four decimal numbers from 0 to 255");
+    result.authority = result.host;
   }
 
-  result.port = result.tls ? 443 : 80;
-  const std::uint16_t usual = result.port;
-  if (const std::string_view port(url.port().data(), url.port().size()); !port.empty()) {
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
-    if (error != std::errc{} || end != port.data() + port.size() || result.port == 0) {
-      return refuse("the URL's port must be one of 1 to 65535");
-    }
-  }
+  const std::uint16_t usual = result.tls ? 443 : 80;
+  result.port = authority->port.value_or(usual);
   if (result.port != usual) result.authority += ":" + std::to_string(result.port);
-  result.target = std::string(url.encoded_path());
-  // What follows a broken port would be taken for a path.
-  if (!result.target.empty() && result.target[0] != '/') return refuse("the URL's port must be one of 1 to 65535");
+  result.target = std::string(authority->path);
   if (result.target.empty()) result.target = "/";
   if (url.has_query()) result.target += "?" + std::string(url.encoded_query());
   result.receiver = (result.tls ? "https " : "http ") + result.host + " " + std::to_string(result.port);

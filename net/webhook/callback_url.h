@@ -14,6 +14,19 @@ namespace stele::net {
 
 inline constexpr std::size_t callback_url_bytes_max = 2048;
 
+/// Host, port and path of a URL as RFC 3986, 3.2 has them. parse_uri() of Boost ends a host behind what looks like an
+/// IPv4 address, and a port behind its digits, and takes what follows for the path.
+struct UrlAuthority {
+  std::string_view host;              ///< an IPv6 address with its brackets
+  bool is_ipv4 = false;               ///< the whole host is four decimal numbers
+  std::optional<std::uint16_t> port;  ///< none if the URL names none
+  std::string_view path;              ///< empty or begins with a slash
+
+  /// `text` is a URL that parse_uri() takes, from its host on. None if anything but a port of 1 to 65535 stands between
+  /// the host and the path.
+  [[nodiscard]] static std::optional<UrlAuthority> read(std::string_view text);
+};
+
 struct CallbackUrl {
   bool tls = false;
   std::string host;                                 ///< a name in lower case, or an address without brackets

@@ -199,13 +199,22 @@ TEST_CASE("JsonDiagnosis.PointsAtValuesThatAreTooMuch") {
   CHECK(pointer(R"({"a":{"b":[0,18446744073709551616]}})") == "/a/b/1;");
   CHECK(pointer(R"({"a":-9223372036854775809,"b":-9223372036854775808,"c":18446744073709551615})") == "/a;");
   CHECK(pointer(R"([[],{},"\ud800"])") == "/2;");
-  CHECK(pointer(R"({"x":["\udc00","\ud800\u0041","\ud83d\ude00","\ud800\ud800"]})") == "/x/0;/x/1;/x/3;/x/3;");
+  CHECK(pointer(R"({"x":["\udc00","\ud800\u0041","\ud83d\ude00","\ud800\ud800"]})") == "/x/0;/x/1;/x/3;");
   CHECK(pointer(R"({"data":{"\ud800":1}})") == "/data;");
   CHECK(pointer(R"({"a/b~c":1e400})") == "/a~1b~0c;");
   CHECK(pointer("[1e-999,-0,-0.0,0e99999]") == "");
   CHECK(pointer("1.8e308") == ";");
   CHECK(pointer(std::string(1024, '[') + std::string(1024, ']')) == "");
   CHECK(pointer(std::string(1025, '[') + std::string(1025, ']')).ends_with(";"));
+}
+
+TEST_CASE("JsonDiagnosis.TellsAFaultOnce") {
+  CHECK(diagnose_json(R"("\udc00\ud800")").values.size() == 1);
+  // Of one object two names, and between them a value.
+  CHECK(diagnose_json(R"({"\ud800":"\ud800","\udc00":1})").values.size() == 2);
+  std::string many = "[";
+  for (int i = 0; i < 30; ++i) many += R"("\ud800\ud800\ud800",)";
+  CHECK(diagnose_json(many + "1]").values.size() == 20);
 }
 
 TEST_CASE("JsonDiagnosis.BearsAbsurdNesting") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "tests/support/build_paths.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/text.h"
@@ -264,6 +265,42 @@ TEST_CASE_FIXTURE(Fixture, "Append.ValuesThatAreNoValuesGetTheServersWords") {
   CHECK(contains(imported.err, "line 2: /data: The string contains a lone surrogate."));
 }
 
+TEST_CASE_FIXTURE(Fixture, "Append.InputThatCannotBeReadIsNotTakenForItsEnd") {
+  const auto with_a_folder_as_stdin = [&](const std::string& arguments) {
+    return run_process({"/bin/sh", "-c", R"(exec "$0" append --url "$1" )" + arguments + R"( <"$2")", stele_binary(),
+                        server.url(), folder.path()});
+  };
+  for (const char* const arguments : {"-", "--type T --aggregate a --data -"}) {
+    CAPTURE(arguments);
+    const auto result = with_a_folder_as_stdin(arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    CHECK(contains(result.err, "stele append: "));
+    CHECK(contains(result.err, "stdin"));
+    CHECK(contains(result.err, "Is a directory"));
+  }
+  const std::vector<std::string> event{"append", "--type", "T", "--aggregate", "a"};
+  for (const std::vector<std::string>& data :
+       {std::vector<std::string>{"--data", "@" + folder.path()}, {"--data", "1", "--metadata", "@" + folder.path()}}) {
+    std::vector<std::string> arguments = event;
+    arguments.insert(arguments.end(), data.begin(), data.end());
+    const auto result = run(arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    CHECK(contains(result.err, data[data.size() - 2] + ": cannot read"));
+    CHECK(contains(result.err, folder.path()));
+    CHECK(contains(result.err, "Is a directory"));
+  }
+  const auto token = run({"query", "--token-file", folder.path()});
+  CHECK(token.exit_code == 2);
+  CHECK(contains(token.err, "--token-file: cannot read"));
+  CHECK(contains(token.err, "Is a directory"));
+  const auto handler = run({"handler", "put", "Mission", folder.path()});
+  CHECK(handler.exit_code == 1);
+  CHECK(contains(handler.err, folder.path()));
+  CHECK(run({"query"}).out.empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "Cli.AFaultIsToldOnce") {
   const auto times = [](const std::string& text, std::string_view part) {
     std::size_t count = 0;
@@ -275,6 +312,10 @@ TEST_CASE_FIXTURE(Fixture, "Cli.AFaultIsToldOnce") {
   const auto two = run({"append", "-"}, "{\"eventType\":\"T\",\"data\":1,\"odd\":1}\n");
   CHECK(times(two.err, "/odd") == 1);
   CHECK(times(two.err, "/aggregateId") == 1);
+  const std::string surrogates = R"({"eventType":"T","aggregateId":"n","data":"\udc00\ud800"})"
+                                 "\n";
+  CHECK(times(run({"import", "-"}, surrogates).err, "lone surrogate") == 1);
+  CHECK(times(run({"append", "-"}, surrogates).err, "lone surrogate") == 1);
   const auto taken = run_stele({"serve", "--data", folder.file("b"), "--listen", server.url().substr(7)});
   CHECK(taken.exit_code == 1);
   CHECK(times(taken.err, "cannot listen on") == 1);
@@ -298,6 +339,19 @@ TEST_CASE_FIXTURE(Fixture, "Cli.UrlsAreReadAsTheyAreMeant") {
     CHECK(result.exit_code == 2);
     CHECK(contains(result.err, "port"));
   }
+  for (const std::string& odd :
+       {"127.0.0.1:+" + port, std::string("127.0.0.1:-1"), std::string("localhost:x"), "127.0.0.1:" + port + "x",
+        "127.0.0.1:" + port + "+1/x", "localhost:" + port + ":" + port, "[::1]x:" + port, "[::1]" + port}) {
+    CAPTURE(odd);
+    const auto result = run_stele({"query", "--url", "http://" + odd});
+    CHECK(result.exit_code == 2);
+    CHECK(contains(result.err, "port"));
+  }
+  // A host is an address only as a whole.
+  CHECK(run_stele({"query", "--url", "http://127.0.0.1.localhost:" + port}).exit_code == 0);
+  const auto unknown = run_stele({"query", "--url", "http://127.0.0.1x.invalid:" + port});
+  CHECK(unknown.exit_code == 1);
+  CHECK(contains(unknown.err, "cannot find 127.0.0.1x.invalid:" + port));
   CHECK(line_count(run({"query"}).out) == 3);
 }
 

@@ -132,7 +132,7 @@ TEST_CASE("Serve.PrintConfigReadsBackAsWhatItWas") {
   for (int round = 0; round < 12; ++round) {
     std::vector<std::string> arguments{"serve", "--print-config", "--listen", "[::1]:8080"};
     std::vector<std::pair<std::string, std::string>> given;
-    for (const char* name : {"data", "origin", "key-store", "access-log"}) {
+    for (const char* name : {"data", "signing-key", "key-store", "access-log"}) {
       given.emplace_back(name, random_text(random, 8));
       arguments.push_back("--" + given.back().first + "=" + given.back().second);
     }
@@ -261,6 +261,10 @@ TEST_CASE("Serve.WhatIsWrongInAFileIsToldWithItsLine") {
   told("data = x\nhelp = true\n", "line 2", "help");
   told("data = x\n[serve]\n", "line 2", "name = value");
   CHECK(run_stele({"serve", "--data", "x", "--config", "/nowhere/stele.conf", "--print-config"}).exit_code == 2);
+  // Its first read is EIO.
+  const auto unreadable = run_stele({"serve", "--data", "x", "--config", "/proc/self/mem", "--print-config"});
+  CHECK(unreadable.exit_code == 2);
+  CHECK(contains(unreadable.err, "the configuration file, it cannot be read"));
   // A flag is not the file's error.
   const auto flag = print_config("data = x\nsegment-size = 1MiB\n", {"--segment-size", "1"});
   CHECK(flag.exit_code == 2);

@@ -12,6 +12,7 @@
 #include "api/http/compressor.h"
 #include "api/json/json_writer.h"
 #include "tests/support/build_paths.h"
+#include "tests/support/eventually.h"
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
@@ -358,6 +359,35 @@ TEST_CASE_FIXTURE(Fixture, "Import.WhatQueryPrintsGoesBackIn") {
   CHECK(line_count(run_stele({"query", "--url", part.url()}).out) == line_count(some));
   // Without the flag the server says what is wrong.
   CHECK(contains(import(before).err, "Is given by the server"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Import.WhatWasRedactedIsDroppedOrNamed") {
+  const std::string metadata = R"(,"metadata":{"who":"Ada"})";
+  REQUIRE(import(event(1) + event(2, "a", metadata) + event(3, "a", metadata)).exit_code == 0);
+  HttpClient client(server.port());
+  const auto redact = [&client](const std::string& id, const std::string& member) {
+    const HttpResponse asked =
+        client.post("/v1/events/" + id + "/redact", R"({"reason":"erasure","members":[")" + member + R"("]})");
+    REQUIRE_MESSAGE(asked.status == 202, asked.body);
+    const std::string location(asked.header("Location"));
+    REQUIRE(eventually([&] { return contains(client.get(location).body, R"("state":"completed")"); }));
+  };
+  redact("0190a000-0000-7000-8000-000000000002", "metadata");
+  redact("0190a000-0000-7000-8000-000000000003", "data");
+  const std::string printed = run_stele({"query", "--url", server.url()}).out;
+  REQUIRE(contains(printed, R"("redacted":["metadata"])"));
+  REQUIRE(contains(printed, R"("redacted":["data"])"));
+  REQUIRE(contains(printed, R"("redaction":)"));
+  auto other = ServerProcess::start({folder.file("other"), {"--segment-size", "1MiB"}, {}, 0});
+  const auto result = run_stele({"import", "-", "--exported", "--url", other.url()}, printed);
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 1);
+  CHECK(contains(result.err, "line 3: cannot be stored: the event's data was redacted"));
+  CHECK(contains(result.err, "2 stored, 0 already there, 1 bad"));
+  const std::string stored_there = run_stele({"query", "--url", other.url()}).out;
+  CHECK(line_count(stored_there) == 2);
+  CHECK(contains(stored_there, R"("data":{"n":2})"));
+  CHECK_FALSE(contains(stored_there, "redact"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "Import.GivesUpOnAnAbsentServerAfterItsTime") {

@@ -108,6 +108,8 @@ TEST_CASE("Serve.TakesExactlyWhatTheStoreTakes") {
   refused("--segment-size", "4GiB");
   refused("--segment-size", "65535");
   refused("--origin", std::string(256, 'o'));
+  // What no signing key can be called.
+  for (const char* const name : {"my log", "a+b", "a\nb", "a\tb", "\x7f", " a"}) refused("--origin", name);
   refused("--queue-requests", "0");
   refused("--index-run-records", "0");
   refused("--index-run-records", "4194305");

@@ -1,6 +1,7 @@
 // `stele verify` and its kin against a real server: its folder, what it shows, its proofs and bundles.
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -515,6 +516,41 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.AFileThatIsThereIsReplacedAsAWhol
   REQUIRE(api.server().stop() == 0);
   CHECK(make(there).exit_code == 1);
   is_left_alone(there, bundle);
+}
+
+TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.WhatIsNoRegularFileIsWrittenInto") {
+  const std::string key = vkey();
+  const auto make = [&](const std::string& path) {
+    const ProcessResult made = run({"audit", "bundle", "--aggregate", "mission/1", "-o", path});
+    CHECK_MESSAGE(made.exit_code == 0, made.err);
+    CHECK(contains(made.err, "3 events are in "));
+    return made.out;
+  };
+  const auto holds = [&](const std::string& path) { return run({"verify-bundle", path, "--key", key}).exit_code == 0; };
+  // Links are followed to what is not there yet, and to what is.
+  const std::string target = folder.file("target"), link = folder.file("link"), second = folder.file("second");
+  fs::create_symlink("target", link);
+  fs::create_symlink(link, second);
+  for (const std::string& path : {link, second}) {
+    CHECK(make(path).empty());
+    CHECK(fs::is_symlink(path));
+    CHECK(fs::is_regular_file(fs::symlink_status(target)));
+    CHECK(holds(target));
+    write_file(target, "what was there");
+  }
+  fs::create_symlink("loop", folder.file("loop"));
+  CHECK(run({"audit", "bundle", "--aggregate", "mission/1", "-o", folder.file("loop")}).exit_code == 1);
+  CHECK(fs::is_symlink(folder.file("loop")));
+
+  const std::string pipe = folder.file("pipe");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const auto reader = ChildProcess::start({"/bin/cat", pipe});
+  CHECK(make(pipe).empty());
+  REQUIRE(fs::is_fifo(pipe));
+  CHECK(reader->wait() == 0);
+  CHECK(holds(file("piped", reader->out())));
+  CHECK(holds(file("printed", make("-"))));
+  for (const std::string& path : {target, link, second, pipe}) CHECK_FALSE(fs::exists(path + ".unfinished"));
 }
 
 TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServer") {

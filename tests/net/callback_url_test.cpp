@@ -33,6 +33,11 @@ TEST_CASE("CallbackUrl.IsTakenApart") {
            Case{"http://[0:0::FFFF:1.2.3.4]/", false, "::ffff:1.2.3.4", 80, "[::ffff:1.2.3.4]", "/", true},
            Case{"https://1.example/", true, "1.example", 443, "1.example", "/"},
            Case{"https://0x7f.example/", true, "0x7f.example", 443, "0x7f.example", "/"},
+           // only the whole host is an address
+           Case{"http://127.0.0.1.Example.com:8080/x?y", false, "127.0.0.1.example.com", 8080,
+                "127.0.0.1.example.com:8080", "/x?y"},
+           Case{"https://10.0.0.1-a?b", true, "10.0.0.1-a", 443, "10.0.0.1-a", "/?b"},
+           Case{"https://10.0.0.1x", true, "10.0.0.1x", 443, "10.0.0.1x", "/"},
        }) {
     CAPTURE(c.text);
     const auto url = CallbackUrl::parse(c.text);
@@ -69,6 +74,16 @@ TEST_CASE("CallbackUrl.RefusesWhatCannotBeCalledOrHidesAnAddress") {
            std::string("https://example.org:65536/"),
            std::string("https://example.org:99999999999999999999/"),
            std::string("https://example.org:8o/"),
+           std::string("https://example.org:x"),
+           std::string("https://example.org:+80/"),
+           std::string("https://example.org:-1"),
+           std::string("https://example.org:80+1/x"),
+           std::string("https://example.org:80:80/"),
+           std::string("https://example.org:%38/"),
+           std::string("https://10.0.0.1:80x/"),
+           std::string("https://10.0.0.1:80:/"),
+           std::string("https://[::1]x:80/"),
+           std::string("https://[::1]80/"),
            // spellings of 127.0.0.1
            std::string("http://2130706433/"),
            std::string("http://0x7f000001/"),
@@ -80,6 +95,9 @@ TEST_CASE("CallbackUrl.RefusesWhatCannotBeCalledOrHidesAnAddress") {
            std::string("http://0X7F.0.0.0x1/"),
            std::string("http://127.0.0.1./"),
            std::string("http://127.0.0.01/"),
+           std::string("http://127.0.0.1.1/"),
+           std::string("http://127.0.0.1%2e/"),
+           std::string("http://127.0.0.1%31/"),
            std::string("http://0/"),
            std::string("http://0x/"),
            std::string("http://256.1.1.1/"),

@@ -23,6 +23,8 @@ TEST_CASE("RedisUrl.SaysWhereAndWho") {
   CHECK_EQ(full.database, 12);
   CHECK_EQ(parse("redis://:secret@h/").password, "secret");
   CHECK_EQ(parse("redis://:+@h:1/").password, "+");
+  CHECK_EQ(parse("REDIS://127.0.0.1:6380").address(), "127.0.0.1:6380");
+  CHECK_EQ(parse("Redis://:Secret@h").password, "Secret");
 }
 
 TEST_CASE("RedisUrl.WhatIsWrongIsSaidWithoutThePassword") {
@@ -46,7 +48,10 @@ TEST_CASE("RedisUrl.WhatIsWrongIsSaidWithoutThePassword") {
                                  "redis://u:SESAME@x@h",
                                  "redis://u:SESAME@h:x",
                                  "redis://u:SESAME%ff@h",
-                                 "rediss://u:SESAME@h"}) {
+                                 "rediss://u:SESAME@h",
+                                 "REDISS://u:SESAME@h",
+                                 "RED",
+                                 "redis\x1a//h"}) {
     CAPTURE(text);
     const auto parsed = parse_redis_url(text);
     REQUIRE(std::holds_alternative<std::string>(parsed));

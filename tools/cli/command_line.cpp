@@ -8,7 +8,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <istream>
-#include <iterator>
 #include <map>
 #include <utility>
 
@@ -50,7 +49,12 @@ class ConfigFile : public CLI::Config {
   explicit ConfigFile(const CLI::App& app) : app_(app) {}
 
   [[nodiscard]] std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    std::string text;
+    for (char piece[4096]; input;) {
+      input.read(piece, sizeof piece);
+      text.append(piece, static_cast<std::size_t>(input.gcount()));
+    }
+    if (input.bad()) throw CLI::ConfigError("it cannot be read", CLI::ExitCodes::ConfigError);
     auto lines = parse_config(text);
     if (!lines) throw CLI::ConfigError(lines.error().message, CLI::ExitCodes::ConfigError);
     std::vector<CLI::ConfigItem> read;

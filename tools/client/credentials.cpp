@@ -1,18 +1,18 @@
 #include "tools/client/credentials.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <fstream>
+#include <utility>
 
 #include "api/json/json_text.h"
+#include "tools/client/answers.h"
 
 namespace stele::tools {
 
 namespace {
 
 constexpr std::size_t kTokenBytesMax = 8192;
+constexpr std::size_t kTokenFileBytesMax = 64U << 10;
 
 Result<std::string> checked(std::string text, const char* what, const std::string& file) {
   const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
@@ -36,11 +36,13 @@ void Credentials::declare(CommandLine& app) {
 
 Result<std::string> Credentials::token() const {
   if (!token_file.empty()) {
-    std::ifstream file(token_file, std::ios::binary);
-    std::array<char, kTokenBytesMax + 2> content{};
-    if (!file) return os_error(errno, "cannot open the token file", token_file);
-    file.read(content.data(), content.size());
-    return checked({content.data(), static_cast<std::size_t>(file.gcount())}, "the token file", token_file);
+    auto content = read_file(token_file, kTokenFileBytesMax);
+    if (!content) {
+      Error error = std::move(content).error();
+      error.message = "--token-file: " + error.message;
+      return error;
+    }
+    return checked(std::move(content).value(), "the token file", token_file);
   }
   const char* const variable = std::getenv("STELE_TOKEN");
   if (variable == nullptr || *variable == '\0') return std::string();

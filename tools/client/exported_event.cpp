@@ -11,8 +11,9 @@ namespace stele::tools {
 namespace {
 
 /// What the server gives to an event, or says of how it is shown.
-constexpr std::array<std::string_view, 6> kServerMembers = {"position",        "sequenceNumber", "timestamp",
-                                                            "storedEventType", "storedVersion",  "upcastError"};
+constexpr std::array<std::string_view, 8> kServerMembers = {"position",        "sequenceNumber", "timestamp",
+                                                            "storedEventType", "storedVersion",  "upcastError",
+                                                            "redacted",        "redaction"};
 
 }  // namespace
 
@@ -22,6 +23,10 @@ bool is_own_record(const simdjson::dom::object& event) {
     if (event[name].get_string().get(value) == simdjson::SUCCESS && value.starts_with('$')) return true;
   }
   return event["kind"].error() == simdjson::SUCCESS;  // genesis or action
+}
+
+bool is_without_data(const simdjson::dom::object& event) {
+  return event["data"].error() == simdjson::NO_SUCH_FIELD && event["redacted"].error() == simdjson::SUCCESS;
 }
 
 std::string without_server_members(const simdjson::dom::object& event, std::string_view text) {

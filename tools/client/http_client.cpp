@@ -11,14 +11,15 @@
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/url/parse.hpp>
+#include <boost/url/pct_string_view.hpp>
 #include <boost/url/url_view.hpp>
 #include <cerrno>
-#include <charconv>
 #include <limits>
 
 #include "net/http/localhost.h"
 #include "net/http/transport.h"
 #include "net/tls/client_tls.h"
+#include "net/webhook/callback_url.h"
 
 namespace stele::tools {
 
@@ -88,17 +89,17 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
     return refuse("must be only http://host:port or https://host:port");
   HttpUrl result;
   result.tls = scheme == boost::urls::scheme::https;
-  result.host = lower(std::string(url.host_address()));
-  result.port = result.tls ? 443 : 80;
-  result.authority = lower(std::string_view(url.encoded_host().data(), url.encoded_host().size()));
-  if (const std::string_view port(url.port().data(), url.port().size()); !port.empty()) {
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
-    if (error != std::errc{} || end != port.data() + port.size() || result.port == 0) {
-      return refuse("has a port that is not one of 1 to 65535");
-    }
-    result.authority += ":" + std::to_string(result.port);
-  }
-  result.prefix = std::string(url.encoded_path());
+  const auto authority =
+      net::UrlAuthority::read(text.substr(static_cast<std::size_t>(url.encoded_host().data() - text.data())));
+  if (!authority) return refuse("must have nothing but a port of 1 to 65535 behind its host");
+  const bool is_literal = authority->is_ipv4 || authority->host.starts_with('[');
+  result.host =
+      lower(is_literal ? std::string(url.host_address())
+                       : boost::urls::pct_string_view(authority->host.data(), authority->host.size()).decode());
+  result.port = authority->port.value_or(result.tls ? 443 : 80);
+  result.authority = lower(authority->host);
+  if (authority->port) result.authority += ":" + std::to_string(result.port);
+  result.prefix = std::string(authority->path);
   while (result.prefix.ends_with('/')) result.prefix.pop_back();
   return result;
 }

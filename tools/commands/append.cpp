@@ -3,16 +3,17 @@
 #include <fmt/core.h>
 #include <simdjson.h>
 
-#include <cerrno>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "api/json/json_diagnosis.h"
 #include "api/json/json_text.h"
 #include "api/json/json_writer.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
+#include "tools/client/answers.h"
 #include "tools/client/credentials.h"
 #include "tools/client/http_client.h"
 #include "tools/client/problem.h"
@@ -20,6 +21,9 @@
 namespace stele::tools {
 
 namespace {
+
+/// The largest --body-size-max.
+constexpr std::size_t kInputBytesMax = 1U << 30;
 
 struct AppendFlags {
   std::string url = "http://127.0.0.1:8080";
@@ -67,14 +71,18 @@ struct AppendFlags {
 /// The text itself, a file's content behind @, or stdin for "-". It must be one JSON value: it is put into the request
 /// as it stands.
 Result<std::string> json_argument(const std::string& flag, const std::string& text) {
-  std::string json = text;
+  Result<std::string> read = text;
   if (text == "-") {
-    json.assign(std::istreambuf_iterator<char>(std::cin), {});
+    read = read_stdin(kInputBytesMax);
   } else if (text.starts_with('@')) {
-    std::ifstream file(text.substr(1), std::ios::binary);
-    if (!file) return os_error(errno, "cannot open", text.substr(1));
-    json.assign(std::istreambuf_iterator<char>(file), {});
+    read = read_file(text.substr(1), kInputBytesMax);
   }
+  if (!read) {
+    Error error = std::move(read).error();
+    error.message = fmt::format("{}: {}", flag, error.message);
+    return error;
+  }
+  std::string json = std::move(read).value();
   json.erase(0, json.size() - api::without_byte_order_mark(json).size());
   simdjson::dom::parser parser;
   const auto error = parser.parse(json).error();
@@ -126,10 +134,7 @@ Result<std::string> event_body(const AppendFlags& flags) {
   return body;
 }
 
-int usage_error(const Error& error) {
-  say("stele append: {}\n", error.describe());
-  return kExitUsage;
-}
+int usage_error(const Error& error) { return wrong_usage("stele append", error.describe()); }
 
 }  // namespace
 
@@ -152,11 +157,13 @@ int append_command(int argc, const char* const* argv) {
     if (!(flags.type + flags.aggregate + flags.data).empty() || !flags.tags.empty()) {
       return usage_error({ErrorKind::InvalidArgument, "- and the flags of an event exclude each other"});
     }
-    body.assign(std::istreambuf_iterator<char>(std::cin), {});
+    auto lines = read_stdin(kInputBytesMax);
+    if (!lines) return unusable_input("stele append", lines.error());
+    body = std::move(lines).value();
     request.headers.emplace_back("Content-Type", "application/x-ndjson");
   } else {
     auto made = event_body(flags);
-    if (!made) return usage_error(made.error());
+    if (!made) return unusable_input("stele append", made.error());
     body = std::move(made).value();
     request.headers.emplace_back("Content-Type", "application/json");
   }

@@ -1,9 +1,12 @@
 #include "tools/commands/audit_bundle.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -28,6 +31,8 @@ namespace stele::tools {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kBundleCommand = "stele audit bundle";
 constexpr const char* kVerifyBundle = "stele verify-bundle";
 
@@ -44,7 +49,9 @@ struct BundleFlags {
     app.add_text("--aggregate", aggregate, "All events of this aggregate").type("ID").group("Which events");
     app.add_text("--from", from, "Stored at or after this time, RFC 3339").type("TIME").group("Which events");
     app.add_text("--to", to, "Stored before this time").type("TIME").group("Which events");
-    app.add_text("--output,-o", file, "The file to write; one that is there is replaced").type("FILE").required();
+    app.add_text("--output,-o", file, "The file to write, - for stdout; a regular file that is there is replaced")
+        .type("FILE")
+        .required();
     server.declare(app);
     app.add_retry_for(retry_for);
     app.add_text("--data", data,
@@ -62,26 +69,74 @@ struct BundleFlags {
   }
 };
 
-/// Writes lines to the file that is to become the bundle.
+/// Where a chain of symbolic links ends, there or not: rename() would replace the first of them.
+std::string end_of_links(const std::string& file) {
+  constexpr int kLinksMax = 40;  // as Linux follows them
+  fs::path path = file;
+  std::error_code failed;
+  for (int links = 0; links < kLinksMax && fs::is_symlink(fs::symlink_status(path, failed)); ++links) {
+    const fs::path target = fs::read_symlink(path, failed);
+    if (failed) break;
+    path = path.parent_path() / target;
+  }
+  return path.string();
+}
+
+/// A bundle that is being written. A regular file is replaced as a whole or not at all; what is none (a pipe, a device,
+/// stdout) is written into.
 class BundleFile {
  public:
-  explicit BundleFile(const std::string& name) : name_(name), to_(name, std::ios::binary | std::ios::trunc) {}
+  explicit BundleFile(std::string name) : is_stdout_(name == "-"), name_(std::move(name)) {}
 
-  [[nodiscard]] Status add(std::string_view line) {
-    to_ << line << '\n';
+  [[nodiscard]] Status open() {
+    if (is_stdout_) return {};
+    std::error_code failed;
+    const fs::file_type type = fs::status(name_, failed).type();
+    if (type == fs::file_type::none) return os_error(failed.value(), "cannot write", name_);
+    if (type == fs::file_type::directory) return os_error(EISDIR, "cannot write", name_);
+    if (type == fs::file_type::regular || type == fs::file_type::not_found) {
+      name_ = end_of_links(name_);
+      unfinished_ = name_ + ".unfinished";
+    }
+    to_.open(written_name(), std::ios::binary | std::ios::trunc);
     return status();
   }
-  [[nodiscard]] Status close() {
-    to_.close();
+  [[nodiscard]] Status add(std::string_view line) {
+    if (is_stdout_) {
+      put(line);
+      put("\n");
+    } else {
+      to_ << line << '\n';
+    }
     return status();
+  }
+  /// Gives it its name.
+  [[nodiscard]] Status finish() {
+    if (is_stdout_) {
+      (void)flush_output();
+      return status();
+    }
+    to_.close();
+    STELE_TRY(status());
+    if (unfinished_.empty() || std::rename(unfinished_.c_str(), name_.c_str()) == 0) return {};
+    return os_error(errno, "cannot rename it to " + name_, unfinished_);
+  }
+  /// Never half a bundle under the name that was asked for.
+  void give_up() {
+    to_.close();
+    if (!unfinished_.empty()) (void)std::remove(unfinished_.c_str());
   }
 
  private:
+  [[nodiscard]] const std::string& written_name() const { return unfinished_.empty() ? name_ : unfinished_; }
   [[nodiscard]] Status status() const {
-    return to_ ? Status() : Error{.kind = ErrorKind::Io, .message = "cannot write", .file = name_};
+    if (is_stdout_ ? !output_failed() : to_.good()) return {};
+    return Error{.kind = ErrorKind::Io, .message = "cannot write", .file = is_stdout_ ? "stdout" : written_name()};
   }
 
-  const std::string name_;
+  const bool is_stdout_;
+  std::string name_;
+  std::string unfinished_;  ///< what it is called until it is whole; empty if it is written into
   std::ofstream to_;
 };
 
@@ -193,22 +248,21 @@ int audit_bundle_command(int argc, const char* const* argv) {
   if (!listing) return wrong_usage(kBundleCommand, listing.error().describe());
   const auto proving = flags.server.client();
   if (!proving) return wrong_usage(kBundleCommand, proving.error().describe());
-  // Never half a bundle under the name that was asked for.
-  const std::string unfinished = flags.file + ".unfinished";
-  BundleFile file(unfinished);
-  const auto made =
-      flags.data.empty() ? bundle_of_server(flags, **listing, **proving, file) : bundle_of_folder(flags, file);
-  const Status closed = file.close();
-  if (!made || !closed) {
-    (void)std::remove(unfinished.c_str());
-    say("{}: {}\n", kBundleCommand, (made ? closed : Status(made.error())).error().describe());
+  BundleFile file(flags.file);
+  const auto make = [&]() -> Result<std::uint64_t> {
+    STELE_TRY(file.open());
+    STELE_ASSIGN(const std::uint64_t events, flags.data.empty() ? bundle_of_server(flags, **listing, **proving, file)
+                                                                : bundle_of_folder(flags, file));
+    STELE_TRY(file.finish());
+    return events;
+  };
+  const auto made = make();
+  if (!made) {
+    file.give_up();
+    say("{}: {}\n", kBundleCommand, made.error().describe());
     return kExitFailure;
   }
-  if (std::rename(unfinished.c_str(), flags.file.c_str()) != 0) {
-    say("{}: cannot rename {}\n", kBundleCommand, unfinished);
-    return kExitFailure;
-  }
-  say("{} events are in {}\n", with_thousands(*made), flags.file);
+  say("{} events are in {}\n", with_thousands(*made), flags.file == "-" ? "stdout" : flags.file);
   return kExitOk;
 }
 

@@ -67,7 +67,7 @@ int put_handler(int argc, const char* const* argv) {
   const HandlerName handler = handler_name(which);
   if (handler.type.empty() || handler.name.empty()) return wrong_usage(kCommand, "say which: TYPE or TYPE/NAME");
   const auto source = read_file(file);
-  if (!source) return wrong_usage(kCommand, source.error().describe());
+  if (!source) return unusable_input(kCommand, source.error());
   const auto client = server.client(kFoldTimeouts);
   if (!client) return wrong_usage(kCommand, client.error().describe());
   HttpRequest request{.method = "PUT", .target = handler.target()};

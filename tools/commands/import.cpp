@@ -32,7 +32,7 @@ struct ImportFlags {
         .group("Import");
     app.add_switch("--exported", import.exported,
                    "The lines are what `stele query` printed: drop what the server gives (position, sequenceNumber, "
-                   "timestamp)")
+                   "timestamp,\nwhat was redacted). An event whose data was redacted is a bad line")
         .group("Import");
     app.add_switch("--strict", import.strict, "Stop at the first bad line; nothing behind it is sent").group("Import");
     app.add_switch("--quiet", import.quiet, "Report bad lines and failures only").group("Import");

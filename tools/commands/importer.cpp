@@ -49,6 +49,9 @@ LineFacts look_at(simdjson::dom::parser& parser, std::string& text, bool exporte
   LineFacts facts;
   if (exported) {
     facts.own_record = is_own_record(event);
+    if (!facts.own_record && is_without_data(event)) {
+      return {.bad = "cannot be stored: the event's data was redacted in the store it comes from"};
+    }
     text = without_server_members(event, text);
   }
   std::string_view id;

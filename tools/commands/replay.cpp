@@ -213,7 +213,7 @@ int replay_command(int argc, const char* const* argv) {
   flags.request.use_snapshot = !flags.no_snapshot;
   if (!flags.handler_file.empty()) {
     auto source = read_file(flags.handler_file);
-    if (!source) return wrong_usage(kReplayCommand, source.error().describe());
+    if (!source) return unusable_input(kReplayCommand, source.error());
     flags.request.source = std::move(source).value();
   }
   if (const auto body = replay_body(flags.request); !body) return wrong_usage(kReplayCommand, body.error().describe());

@@ -155,7 +155,7 @@ int register_schema(int argc, const char* const* argv) {
   app.footer("Events that are stored already must satisfy the first version of a schema.");
   if (const auto code = app.parse(argc, argv)) return *code;
   const auto proposed = proposed_body(file, upcaster_file);
-  if (!proposed) return wrong_usage(kCommand, proposed.error().describe());
+  if (!proposed) return unusable_input(kCommand, proposed.error());
   const auto client = server.client(kFoldTimeouts);
   if (!client) return wrong_usage(kCommand, client.error().describe());
   HttpRequest request{.method = "POST", .target = schemas_path(type) + (inactive ? "?active=false" : "")};

@@ -166,7 +166,7 @@ int schema_check_command(int argc, const char* const* argv) {
   flags.declare(app);
   if (const auto code = app.parse(argc, argv)) return *code;
   const auto body = proposed_body(flags.file, flags.upcaster_file);
-  if (!body) return wrong_usage(kCheckCommand, body.error().describe());
+  if (!body) return unusable_input(kCheckCommand, body.error());
   const auto client = flags.server.client({.transfer = kCheckSilenceMax});
   if (!client) return wrong_usage(kCheckCommand, client.error().describe());
   Progress progress(Progress::mode_for_stderr());

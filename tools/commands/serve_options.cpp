@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/subscriptions/webhook_headers.h"
+#include "engine/audit/note_key.h"
 #include "net/webhook/callback_url.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/version.h"
@@ -334,6 +335,8 @@ std::string ServeOptions::apply() {
   if (store.origin.empty() || store.origin.size() > StoreBounds::kOriginBytesMax) {
     return fmt::format("--origin must have 1 to {} bytes", StoreBounds::kOriginBytesMax);
   }
+  // A log keeps its name for ever, and a key of another name could not sign its checkpoints.
+  if (!is_note_key_name(store.origin)) return "--origin must be without spaces, control characters and '+'";
   if (service.limits.page_default > service.limits.page_max) return "--page-default must not exceed --page-max";
   if (auto complaint = access.complaint(); !complaint.empty()) return complaint;
   if (auto complaint = redis.complaint(); !complaint.empty()) return complaint;

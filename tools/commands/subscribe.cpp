@@ -231,7 +231,7 @@ int subscribe_command(int argc, const char* const* argv) {
     body = flags.body();
   } else {
     auto file = read_file(flags.definition_file);
-    if (!file) return wrong_usage(kSubscribe, file.error().describe());
+    if (!file) return unusable_input(kSubscribe, file.error());
     body = std::move(file).value();
   }
   std::optional<SecretOutput> secret_output;

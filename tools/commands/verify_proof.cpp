@@ -87,13 +87,13 @@ int verify_proof_command(int argc, const char* const* argv) {
   const auto keys = key.keys();
   if (!keys) return wrong_usage(kVerifyProof, "--key: " + keys.error().message);
   const auto text = read_file(file);
-  if (!text) return wrong_usage(kVerifyProof, text.error().describe());
+  if (!text) return unusable_input(kVerifyProof, text.error());
   const auto proof = api::read_event_proof(*text);
   if (!proof) return wrong_usage(kVerifyProof, file + ": " + proof.error().message);
   std::optional<api::ProvenLeaf> leaf = proof->leaf;
   if (!entry_file.empty()) {
     const auto entry = read_file(entry_file);
-    if (!entry) return wrong_usage(kVerifyProof, entry.error().describe());
+    if (!entry) return unusable_input(kVerifyProof, entry.error());
     auto read = api::read_proven_leaf(*entry);
     if (!read) return wrong_usage(kVerifyProof, entry_file + ": " + read.error().message);
     leaf = std::move(*read);
@@ -150,7 +150,7 @@ int verify_consistency_command(int argc, const char* const* argv) {
   const auto to = read_checkpoint_file(to_file);
   if (!to) return wrong_usage(kVerifyConsistency, "--to: " + to.error().describe());
   const auto text = read_file(proof_file);
-  if (!text) return wrong_usage(kVerifyConsistency, text.error().describe());
+  if (!text) return unusable_input(kVerifyConsistency, text.error());
   const auto path = api::read_consistency_proof(*text);
   if (!path) return wrong_usage(kVerifyConsistency, proof_file + ": " + path.error().message);
 
