@@ -60,9 +60,9 @@ void HoldEndpoints::place(Call& call) {
   if (auto problem = forbidden_by_limit(call.caller())) return call.fail(*problem);
   const std::string& name = call.parameter("holdName");
   if (!is_hold_name(name)) {
-    return call.fail(
-        Problem("invalid-path",
-                "The name of a legal hold has 1 to 128 letters, digits, '.', '_' and '-', and is neither '.' nor '..'."));
+    return call.fail(Problem(
+        "invalid-path",
+        "The name of a legal hold has 1 to 128 letters, digits, '.', '_' and '-', and is neither '.' nor '..'."));
   }
   auto parsed = parse_hold_request(call.request().body());
   if (const auto* problem = std::get_if<Problem>(&parsed)) return call.fail(*problem);

@@ -29,7 +29,8 @@ void append_alias(JsonWriter& json, std::string_view event_type, std::string_vie
 std::optional<Problem> bad_alias_change(const Call& call) {
   if (auto problem = forbidden_by_limit(call.caller())) return problem;
   if (is_event_type(call.parameter("eventType"))) return std::nullopt;
-  return Problem("invalid-path", "An event type has 1 to 128 of letters, digits and . _ - : /, and is neither '.' nor '..'.");
+  return Problem("invalid-path",
+                 "An event type has 1 to 128 of letters, digits and . _ - : /, and is neither '.' nor '..'.");
 }
 
 SchemaAuthor alias_author(Call& call) {

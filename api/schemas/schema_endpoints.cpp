@@ -40,7 +40,8 @@ std::uint64_t version_in(const Call& call) { return number_in(call, "version"); 
 
 std::optional<Problem> bad_event_type(const Call& call) {
   if (is_event_type(call.parameter("eventType"))) return std::nullopt;
-  return Problem("invalid-path", "An event type has 1 to 128 of letters, digits and . _ - : /, and is neither '.' nor '..'.");
+  return Problem("invalid-path",
+                 "An event type has 1 to 128 of letters, digits and . _ - : /, and is neither '.' nor '..'.");
 }
 
 /// What keeps a caller from changing anything.
