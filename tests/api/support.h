@@ -63,6 +63,11 @@ class TestScheduler : public Scheduler {
     }
     wake_.notify_all();
   }
+  [[nodiscard]] std::string describe() {
+    const std::lock_guard lock(mutex_);
+    return std::string(working_ ? "at work" : "idle") + ", " + std::to_string(queue_.size()) + " wait, " +
+           std::to_string(delayed_.size()) + " are delayed";
+  }
 
   std::atomic<bool> full{false};
 
@@ -86,10 +91,12 @@ class TestScheduler : public Scheduler {
         wake_.wait_until(lock, delayed_.begin()->first);
         continue;
       }
+      working_ = true;
       lock.unlock();
       work();
       work = nullptr;
       lock.lock();
+      working_ = false;
     }
   }
 
@@ -97,7 +104,7 @@ class TestScheduler : public Scheduler {
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
   std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> delayed_;
-  bool stopping_ = false;
+  bool working_ = false, stopping_ = false;
   std::thread thread_;
 };
 
@@ -258,18 +265,28 @@ class TestService {
     });
     return answer;
   }
+  /// Fails the test if there is none within a minute, and says what may hang.
+  template <typename T>
+  T get_in_time(std::future<T>& answer, std::string_view target) {
+    if (answer.wait_for(std::chrono::minutes(1)) != std::future_status::ready) {
+      const StoreMetrics store = store_->metrics();
+      FAIL("no answer from ", target, " within a minute. Scheduler: ", scheduler_->describe(),
+           ". Store: ", store.append_nanos.count(), " appends called back, ", store.commit_nanos.count(),
+           " groups readable of ", store.sync_nanos.count(), " synced in ", store.sync_nanos.sum / 1'000'000, " ms, ",
+           store.poisoned ? "poisoned" : "writable");
+    }
+    return answer.get();
+  }
   /// The answer as it is handed to net, with a body that comes when it comes.
   Response open(const std::shared_ptr<TestRequest>& request) {
     auto promise = std::make_shared<std::promise<Response>>();
     auto response = promise->get_future();
     service_->handle(*request, [promise](Response given) { promise->set_value(std::move(given)); });
-    REQUIRE(response.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
-    return response.get();
+    return get_in_time(response, request->path());
   }
   Answer send(Method method, std::string target, std::string body = {}, const Headers& headers = {}) {
-    auto answer = begin(method, std::move(target), std::move(body), headers);
-    REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
-    return answer.get();
+    auto answer = begin(method, target, std::move(body), headers);
+    return get_in_time(answer, target);
   }
   Answer get(std::string target, const Headers& headers = {}) {
     return send(Method::Get, std::move(target), {}, headers);
@@ -285,8 +302,7 @@ class TestService {
         *scheduler_);
     request->announced = bytes;
     auto answer = begin(request);
-    REQUIRE(answer.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
-    return answer.get();
+    return get_in_time(answer, request->path());
   }
 
   [[nodiscard]] Store& store() { return *store_; }
