@@ -107,8 +107,10 @@ Service::Service(Store& store, Scheduler& scheduler, ServiceOptions options)
       handlers_(replay_room_),
       schema_candidates_(store, schemas_, clock_of(options_)),
       append_validator_(store, schemas_),
-      schema_endpoints_(store, schemas_, schema_candidates_, clock_of(options_)),
-      alias_endpoints_(store, schemas_, schema_candidates_, clock_of(options_)),
+      schema_registrar_(store, schemas_, schema_candidates_, clock_of(options_),
+                        options_.limits.schema_comparison_work),
+      schema_endpoints_(store, schemas_, schema_candidates_, schema_registrar_),
+      alias_endpoints_(schemas_, schema_registrar_),
       events_(
           store, scheduler, options_, append_validator_,
           [this](const Proposal& proposal, const AppendOutcome& stored) {

@@ -38,6 +38,7 @@
 #include "api/schemas/append_validator.h"
 #include "api/schemas/schema_candidates.h"
 #include "api/schemas/schema_endpoints.h"
+#include "api/schemas/schema_registrar.h"
 #include "api/schemas/schema_registry.h"
 #include "api/subscriptions/dead_letter_endpoints.h"
 #include "api/subscriptions/delivery_endpoints.h"
@@ -95,6 +96,7 @@ class Service : public Handler {
   HandlerEndpoints handlers_;
   SchemaCandidates schema_candidates_;
   AppendValidator append_validator_;
+  SchemaRegistrar schema_registrar_;
   SchemaEndpoints schema_endpoints_;
   AliasEndpoints alias_endpoints_;
   EventEndpoints events_;

@@ -32,6 +32,8 @@ struct Limits {
   std::size_t string_bytes_max = 255;          ///< of a string member; must not exceed kStringBytesMax
   std::uint32_t depth_max = 128;               ///< of arrays and objects inside data and metadata
   std::size_t condition_values_max = 1'000;    ///< of one condition, in all its lists
+  /// What may go into comparing a schema with the versions before it, in units of WorkBudget: seconds at most.
+  std::uint64_t schema_comparison_work = 100'000'000;
   std::size_t page_default = 100;
   std::size_t page_max = 1000;
 };

@@ -13,8 +13,7 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class AliasEndpoints {
  public:
-  AliasEndpoints(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock)
-      : registry_(registry), registrar_(store, registry, candidates, clock) {}
+  AliasEndpoints(SchemaRegistry& registry, SchemaRegistrar& registrar) : registry_(registry), registrar_(registrar) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
 
@@ -25,7 +24,7 @@ class AliasEndpoints {
   void remove(Call& call);
 
   SchemaRegistry& registry_;
-  SchemaRegistrar registrar_;
+  SchemaRegistrar& registrar_;
 };
 
 }  // namespace stele::api

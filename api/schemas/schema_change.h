@@ -10,9 +10,6 @@
 
 namespace stele::api {
 
-/// Of comparisons that are made together: seconds at most.
-inline constexpr std::uint64_t kSchemaComparisonWork = 100'000'000;
-
 /// Why something may be valid under `from` and not under `to`; both are schemas that compile_schema() takes. Empty:
 /// there is no such thing, as far as the policy goes:
 /// - both let a property become required that has a `default`, since whoever reads puts it there;

@@ -17,12 +17,9 @@ namespace stele::api {
 /// Must outlive its calls, and what it is made of must outlive it.
 class SchemaEndpoints {
  public:
-  SchemaEndpoints(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock)
-      : store_(store),
-        registry_(registry),
-        candidates_(candidates),
-        registrar_(store, registry, candidates, clock),
-        checks_(store) {}
+  SchemaEndpoints(Store& store, SchemaRegistry& registry, const SchemaCandidates& candidates,
+                  SchemaRegistrar& registrar)
+      : store_(store), registry_(registry), candidates_(candidates), registrar_(registrar), checks_(store) {}
 
   [[nodiscard]] std::vector<Endpoint> endpoints();
   [[nodiscard]] SubjectReport report() const;
@@ -43,7 +40,7 @@ class SchemaEndpoints {
   const Store& store_;
   SchemaRegistry& registry_;
   const SchemaCandidates& candidates_;
-  SchemaRegistrar registrar_;
+  SchemaRegistrar& registrar_;
   SchemaChecks checks_;
 };
 

@@ -195,7 +195,7 @@ std::optional<Problem> SchemaRegistrar::compare(const EventTypeSchemas& known, s
   const bool transitive = mode == SchemaCompatibility::BackwardTransitive ||
                           mode == SchemaCompatibility::ForwardTransitive || mode == SchemaCompatibility::FullTransitive;
   BreakingChanges changes;
-  WorkBudget work(kSchemaComparisonWork);
+  WorkBudget work(comparison_work_);
   const SchemaVersion* const newest = known.newest();
   for (std::uint32_t at = newest == nullptr ? 0 : newest->version; at != 0; at = known.versions[at - 1].from) {
     const SchemaVersion* const version = &known.versions[at - 1];

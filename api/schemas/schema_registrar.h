@@ -32,9 +32,11 @@ struct SchemaAuthor {
 /// every event that is stored behind it.
 class SchemaRegistrar {
  public:
-  /// All of them must outlive it.
-  SchemaRegistrar(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock)
-      : store_(store), registry_(registry), candidates_(candidates), clock_(clock) {}
+  /// All of them must outlive it. `comparison_work`: what comparing a schema with those before may cost, in units of
+  /// WorkBudget.
+  SchemaRegistrar(Store& store, SchemaRegistry& registry, SchemaCandidates& candidates, const Clock& clock,
+                  std::uint64_t comparison_work)
+      : store_(store), registry_(registry), candidates_(candidates), clock_(clock), comparison_work_(comparison_work) {}
 
   struct Registration {
     std::string_view schema;                           ///< valid JSON
@@ -110,6 +112,7 @@ class SchemaRegistrar {
   SchemaRegistry& registry_;
   SchemaCandidates& candidates_;
   const Clock& clock_;
+  const std::uint64_t comparison_work_;
 };
 
 /// 404: the event type is shown under its own name.

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/endpoint/options.h"
 #include "api/json/json_writer.h"
 #include "api/schemas/compiled_schema.h"
 #include "api/schemas/schema_change.h"
@@ -118,7 +119,7 @@ int schema_diff_command(int argc, const char* const* argv) {
   const auto to = schema_text(flags, flags.to, **client);
   if (!to) return kExitFailure;
   const api::SchemaPolicy policy = *api::schema_policy_of(flags.policy);
-  api::WorkBudget work(api::kSchemaComparisonWork);
+  api::WorkBudget work(api::Limits().schema_comparison_work);
   const std::vector<Direction> directions{{"backward", api::breaking_differences(*from, *to, policy, work)},
                                           {"forward", api::breaking_differences(*to, *from, policy, work)}};
   if (work.exhausted()) {
