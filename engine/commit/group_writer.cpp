@@ -9,15 +9,20 @@ GroupWriter::GroupWriter(LogWriter& writer, std::function<void()> done)
 
 GroupWriter::~GroupWriter() {
   if (group_ != nullptr) (void)finish();
-  state_.store(State::Ending, std::memory_order_release);
-  state_.notify_all();
+  change(State::Ending);
   thread_.join();
 }
 
 void GroupWriter::start(Group& group) {
   STELE_CHECK(group_ == nullptr && !group.empty());
   group_ = &group;
-  state_.store(State::Writing, std::memory_order_release);
+  change(State::Writing);
+}
+
+/// libstdc++ 12 wakes nobody where it sees nobody waiting, and looks at that with a load that a release store may come
+/// after: who is about to wait would miss it and sleep.
+void GroupWriter::change(State to) {
+  state_.store(to, std::memory_order_seq_cst);
   state_.notify_all();
 }
 
@@ -43,8 +48,7 @@ void GroupWriter::run() {
     }
     if (state == State::Ending) return;
     result_ = write(writer_, *group_);
-    state_.store(State::Done, std::memory_order_release);
-    state_.notify_all();
+    change(State::Done);
     done_();
   }
 }

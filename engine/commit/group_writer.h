@@ -31,6 +31,7 @@ class GroupWriter {
  private:
   enum class State : int { Idle, Writing, Done, Ending };
   void run();
+  void change(State to);
 
   LogWriter& writer_;
   const std::function<void()> done_;
