@@ -48,11 +48,14 @@ std::string compressed(const std::string& text) {
 
 std::string gzipped(const std::string& text) { return api::compress(api::ContentCoding::Gzip, text); }
 
-std::string utf16(const std::string& ascii, bool big_endian) {
+std::string in_units(std::size_t bytes, const std::string& ascii, bool big_endian) {
   std::string wide;
-  for (const char c : ascii) wide += big_endian ? std::string{'\0', c} : std::string{c, '\0'};
+  const std::string zeros(bytes - 1, '\0');
+  for (const char c : ascii) wide += big_endian ? zeros + c : c + zeros;
   return wide;
 }
+std::string utf16(const std::string& ascii, bool big_endian) { return in_units(2, ascii, big_endian); }
+std::string utf32(const std::string& ascii, bool big_endian) { return in_units(4, ascii, big_endian); }
 
 /// Of `stele query`, without what another store gives otherwise.
 std::vector<std::string> without_places(const std::string& lines) {
@@ -225,6 +228,10 @@ TEST_CASE_FIXTURE(Fixture, "Import.WhatCannotBeLinesOfEventsIsNamedOnce") {
            {"\xFE\xFF" + utf16(line, true), "UTF-16"},
            {utf16(line, false), "UTF-16"},
            {utf16(line, true), "UTF-16"},
+           {std::string("\xFF\xFE\0\0", 4) + utf32(line, false), "UTF-32"},
+           {std::string("\0\0\xFE\xFF", 4) + utf32(line, true), "UTF-32"},
+           {utf32(line, false), "UTF-32"},
+           {utf32(line, true), "UTF-32"},
            {array, "JSON array"},
            {" \r\n\n\t[\n" + line + "]\n", "JSON array"},
            {"\xEF\xBB\xBF[\n" + line + "]\n", "JSON array"},

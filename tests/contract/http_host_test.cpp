@@ -104,6 +104,8 @@ TEST_CASE("Cors.AnOriginThatCanNeverMatchIsWrongUsage") {
       {"https://app.example:70000", "port"},
       {"https://*.example", "'*'"},
       {"https://*", "'*'"},
+      {"wss://app.example", "of its page"},
+      {"ws://app.example:8080", "of its page"},
       {"https://user@app.example", "characters"},
       {"https://\xC3\xBC.example", "characters"},
       {"https://app example", "characters"},

@@ -75,6 +75,7 @@ std::string error_of_origin(std::string_view text) {
     return "it does not begin with a scheme such as https://";
   }
   const std::string_view scheme = text.substr(0, mark);
+  if (scheme == "ws" || scheme == "wss") return "a WebSocket has the origin of its page, such as https://";
   std::string_view rest = text.substr(mark + 3);
   if (rest.find_first_of("/?#") != std::string_view::npos)
     return "an origin ends with its host or port, without a slash or path";

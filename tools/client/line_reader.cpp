@@ -47,6 +47,12 @@ std::string_view foreign_form(std::string_view start) {
     std::string_view what;
   };
   static constexpr std::array kForms{
+      Form{{"\xFF\xFE\0\0", 4}, "is UTF-32; events are in UTF-8 (iconv -f UTF-32 -t UTF-8 makes that of it)"},
+      Form{{"\0\0\xFE\xFF", 4}, "is UTF-32; events are in UTF-8 (iconv -f UTF-32 -t UTF-8 makes that of it)"},
+      Form{{"{\0\0\0", 4}, "is UTF-32; events are in UTF-8 (iconv -f UTF-32LE -t UTF-8 makes that of it)"},
+      Form{{"\0\0\0{", 4}, "is UTF-32; events are in UTF-8 (iconv -f UTF-32BE -t UTF-8 makes that of it)"},
+      Form{{"[\0\0\0", 4}, "is UTF-32; events are in UTF-8 (iconv -f UTF-32LE -t UTF-8 makes that of it)"},
+      Form{{"\0\0\0[", 4}, "is UTF-32; events are in UTF-8 (iconv -f UTF-32BE -t UTF-8 makes that of it)"},
       Form{{"\xFF\xFE", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16 -t UTF-8 makes that of it)"},
       Form{{"\xFE\xFF", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16 -t UTF-8 makes that of it)"},
       Form{{"{\0", 2}, "is UTF-16; events are in UTF-8 (iconv -f UTF-16LE -t UTF-8 makes that of it)"},
