@@ -18,6 +18,7 @@
 #include "tests/api/access_support.h"
 #include "tests/api/audit_support.h"
 #include "tests/support/eventually.h"
+#include "tests/support/one_thread.h"
 
 namespace stele::api::test {
 
@@ -52,7 +53,7 @@ constexpr std::string_view kNothing = R"({"added":[],"removed":[],"changed":[]})
 
 }  // namespace
 
-TEST_CASE("KnownKeys.AllAreToldInAsManyObjectsAsItTakes") {
+TEST_CASE("KnownKeys.AllAreToldInAsManyObjectsAsItTakes" * tests::one_thread()) {
   std::vector<KnownKey> keys;
   for (int i = 0; i < 2'000; ++i) {
     const std::string id = std::to_string(100'000 + i);

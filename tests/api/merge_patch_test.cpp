@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/json/json_text.h"
+#include "tests/support/one_thread.h"
 
 using namespace stele::api;
 
@@ -200,7 +201,7 @@ TEST_CASE("MergeDocument.BearsAbsurdNesting") {
   CHECK(text_of(document) == "{}");
 }
 
-TEST_CASE("MergeDocument.AgreesWithTheAlgorithmOfRfc7396") {
+TEST_CASE("MergeDocument.AgreesWithTheAlgorithmOfRfc7396" * tests::one_thread()) {
   const unsigned seed = std::random_device{}();
   MESSAGE("seed ", seed);
   std::mt19937_64 random(seed);

@@ -7,6 +7,7 @@
 
 #include "api/schemas/schema_change.h"
 #include "tests/api/schema_support.h"
+#include "tests/support/one_thread.h"
 
 using namespace stele;
 using namespace stele::api;
@@ -302,7 +303,7 @@ TEST_CASE("SchemaChange.NothingBreaksWhatStaysAsItIs") {
   }
 }
 
-TEST_CASE("SchemaChange.WhatTakesTooMuchWorkIsADifference") {
+TEST_CASE("SchemaChange.WhatTakesTooMuchWorkIsADifference" * tests::one_thread()) {
   // Each level is compared with the next one in two ways, and each of those again.
   std::string deep = R"({"definitions":{)";
   for (int i = 0; i < 60; ++i) {
@@ -317,7 +318,7 @@ TEST_CASE("SchemaChange.WhatTakesTooMuchWorkIsADifference") {
                   .empty());
 }
 
-TEST_CASE("SchemaChange.TwoWaysALevelEnd") {
+TEST_CASE("SchemaChange.TwoWaysALevelEnd" * tests::one_thread()) {
   std::string deep = R"({"definitions":{)";
   for (int i = 0; i < 40; ++i) {
     const std::string next = R"([{"$ref":"#/definitions/d)" + std::to_string(i + 1) + R"("}])";

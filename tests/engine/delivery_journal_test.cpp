@@ -8,6 +8,7 @@
 #include "engine/base/digest.h"
 #include "engine/deliveries/delivery_journal.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/one_thread.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace stele {
@@ -92,7 +93,7 @@ TEST_CASE("DeliveryJournal.WhatCannotBeWrittenIsSaidAndWrittenLater") {
   CHECK(folder.open()->states().size() == 2);
 }
 
-TEST_CASE("DeliveryJournal.AnyNumberOfSettledEventsComesBack") {
+TEST_CASE("DeliveryJournal.AnyNumberOfSettledEventsComesBack" * tests::one_thread()) {
   Folder folder;
   auto journal = folder.open();
   journal->append(kSecond, decided(1));
@@ -112,7 +113,7 @@ TEST_CASE("DeliveryJournal.AnyNumberOfSettledEventsComesBack") {
   }
 }
 
-TEST_CASE("DeliveryJournal.StepsThatFitNoFrameAreKeptTogetherAllTheSame") {
+TEST_CASE("DeliveryJournal.StepsThatFitNoFrameAreKeptTogetherAllTheSame" * tests::one_thread()) {
   Folder folder;
   auto journal = folder.open();
   const std::uint64_t rewrites = journal->metrics().rewrites;

@@ -7,6 +7,7 @@
 
 #include "tests/engine/sample_records.h"
 #include "tests/engine/test_index.h"
+#include "tests/support/one_thread.h"
 
 using namespace stele;
 using stele::test::IndexShape;
@@ -126,7 +127,7 @@ TEST_CASE("IndexCompactor.AMergeIsDueUntilItIsDone") {
   CHECK(index.view()->runs().size() == 1);
 }
 
-TEST_CASE("IndexView.AggregatesPageThroughManyPartsInByteOrder") {
+TEST_CASE("IndexView.AggregatesPageThroughManyPartsInByteOrder" * tests::one_thread()) {
   IndexShape shape = IndexShape::Memory;
   SUBCASE("in memory") { shape = IndexShape::Memory; }
   SUBCASE("in compacted runs") { shape = IndexShape::CompactedRuns; }

@@ -11,6 +11,7 @@
 #include "engine/snapshots/snapshot_compaction.h"
 #include "engine/snapshots/snapshot_file.h"
 #include "engine/snapshots/snapshot_folder.h"
+#include "tests/support/one_thread.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 
@@ -201,7 +202,7 @@ void write_whole(FileSystem& disk, const std::string& path, std::string_view byt
 
 }  // namespace
 
-TEST_CASE("SnapshotFile.ArbitraryBytesAreSafe") {
+TEST_CASE("SnapshotFile.ArbitraryBytesAreSafe" * tests::one_thread()) {
   SimulatedFileSystem disk(1);
   REQUIRE(disk.create_folders(kFolder));
   std::vector<std::string> ids;

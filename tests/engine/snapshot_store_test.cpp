@@ -9,6 +9,7 @@
 
 #include "engine/snapshots/snapshot_store.h"
 #include "tests/support/eventually.h"
+#include "tests/support/one_thread.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/snapshot_ledger.h"
 #include "tests/support/temp_folder.h"
@@ -151,7 +152,7 @@ class RandomCalls {
 
 }  // namespace
 
-TEST_CASE("SnapshotStore.AnswersAsAModelDoes") {
+TEST_CASE("SnapshotStore.AnswersAsAModelDoes" * tests::one_thread()) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
     SimulatedFileSystem disk(seed);
@@ -576,7 +577,7 @@ TEST_CASE("SnapshotStore.FilesOfOtherStoresAndOtherNamesAreNotTouched") {
   CHECK(bench.files() == std::vector<std::string>{"0000000000000001-0000000000000004.snap", "notes.txt"});
 }
 
-TEST_CASE("SnapshotStore.AFlippedBitAnywhereCostsStatesButNeverShowsAWrongOne") {
+TEST_CASE("SnapshotStore.AFlippedBitAnywhereCostsStatesButNeverShowsAWrongOne" * tests::one_thread()) {
   Bench bench;
   bench.put("deleted", 1, "what was deleted");
   bench.put("filler", 1, std::string(200'000, 'f'));  // keeps the merge below away from this file

@@ -7,6 +7,7 @@
 
 #include "engine/table/sorted_table.h"
 #include "engine/table/varint.h"
+#include "tests/support/one_thread.h"
 #include "tests/support/simulated_file_system.h"
 
 using namespace stele;
@@ -205,7 +206,7 @@ TEST_CASE("SortedTable.CursorGivesNoKeyBeforeTheOneAskedFor") {
   }
 }
 
-TEST_CASE("PageFile.AFlippedBitIsFoundOrHarmless") {
+TEST_CASE("PageFile.AFlippedBitIsFoundOrHarmless" * tests::one_thread()) {
   const auto disk = make_disk();
   const auto entries = sample(600, 3);
   write_table(*disk, entries);
