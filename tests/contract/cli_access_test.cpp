@@ -23,11 +23,6 @@ namespace stele::tests {
 
 namespace {
 
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::string trimmed(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
@@ -500,12 +495,12 @@ TEST_CASE("Access.NoSecretGetsAnywhere") {
   print.insert(print.end(), flags.begin(), flags.end());
   shown += run_stele(print, {}, {{"STELE_TOKEN", admin}}).out;
   CHECK(guarded.server.stop() == 0);
-  shown += guarded.server.err() + content_of(folder.file("access.log"));
+  shown += guarded.server.err() + read_file(folder.file("access.log"));
   REQUIRE(contains(shown, "/v1/head"));
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(guarded.data())) {
     if (!entry.is_regular_file()) continue;
-    shown += content_of(entry.path());
+    shown += read_file(entry.path());
     ++files;
   }
   REQUIRE(files > 2);

@@ -31,11 +31,6 @@ namespace {
 
 constexpr std::int64_t kDayLength = 86'400;
 
-std::string key_file_bytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 mode_t mode_of(const std::string& path) {
@@ -110,13 +105,13 @@ TEST_CASE("Key.IsMadeOnceAndNeverOverwritten") {
     CHECK(NoteVerifier::parse(first_line(made.out)));
     CHECK(mode_of(path) == 0600);
     CHECK(mode_of(std::filesystem::path(path).parent_path()) == 0700);
-    const std::string bytes = key_file_bytes(path);
+    const std::string bytes = read_file(path);
     CHECK(contains(bytes, "PRIVATE KEY"));
     const ProcessResult again = create();
     CHECK(again.exit_code == 1);
     CHECK(again.out.empty());
     CHECK(contains(again.err, "there is a key already"));
-    CHECK(key_file_bytes(path) == bytes);
+    CHECK(read_file(path) == bytes);
     const auto shown = keys_shown({place[0], place[1], "--origin", "a.example/log"});
     REQUIRE(shown.size() == 1);
     CHECK(shown[0].text("/vkey") == first_line(made.out));
@@ -127,7 +122,7 @@ TEST_CASE("Key.IsMadeOnceAndNeverOverwritten") {
     // Nor is anything else that is there.
     std::ofstream(path, std::ios::binary | std::ios::trunc) << "something else";
     CHECK(create().exit_code == 1);
-    CHECK(key_file_bytes(path) == "something else");
+    CHECK(read_file(path) == "something else");
   }
   for (const std::string action : {"create", "show", "rotate"}) {
     CAPTURE(action);
@@ -151,9 +146,9 @@ TEST_CASE("Key.OfARunningServerIsShownAndNotMadeAnew") {
   CHECK(shown[0].text("/vkey") == announced.text("/keys/0/vkey"));
   CHECK(shown[0].number("/from") == announced.number("/keys/0/from"));
   const std::string file = api.data() + "/keys/checkpoint.key";
-  const std::string bytes = key_file_bytes(file);
+  const std::string bytes = read_file(file);
   CHECK(run_stele({"key", "create", "--data", api.data()}).exit_code == 1);
-  CHECK(key_file_bytes(file) == bytes);
+  CHECK(read_file(file) == bytes);
 }
 
 TEST_CASE("Key.OneThatWasLostIsReplacedAndThatIsSaid") {
@@ -202,7 +197,7 @@ TEST_CASE("Key.BothSignForTheOverlapAndThenTheNewOneAlone") {
   HttpClient client(server->port());
   const std::string first = get_json(client, "/log/keys").text("/keys/0/vkey");
   CHECK(signatures_on(newest_note(client), {first}) == "stele good\n");
-  const std::string old_key = key_file_bytes(log.data + "/keys/checkpoint.key");
+  const std::string old_key = read_file(log.data + "/keys/checkpoint.key");
   const ProcessResult rotated = run_stele({"key", "rotate", "--data", log.data});
   REQUIRE_MESSAGE(rotated.exit_code == 0, rotated.err);
   const std::string second = first_line(rotated.out);

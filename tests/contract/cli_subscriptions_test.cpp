@@ -112,11 +112,6 @@ std::string subscription_json(std::string_view id) {
          R"("deadLetters":2,"lastError":null})";
 }
 
-std::string content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 TEST_CASE("Subscribe.SendsWhatTheFlagsSay") {
@@ -169,7 +164,7 @@ TEST_CASE("Subscribe.TheSecretIsShownOnceOrKeptInAFile") {
   server.tell(answer, 201);
   const auto kept = server.run({"subscribe", "--webhook", "http://x/", "--secret-file", file});
   CHECK(kept.exit_code == 0);
-  CHECK(content(file) == "whsec_AAAA\n");
+  CHECK(read_file(file) == "whsec_AAAA\n");
   CHECK_FALSE(contains(kept.out + kept.err, "whsec_"));
   struct ::stat about {};
   REQUIRE(::stat(file.c_str(), &about) == 0);
@@ -185,7 +180,7 @@ TEST_CASE("Subscribe.TheSecretIsShownOnceOrKeptInAFile") {
   // Nothing is asked if there is no place for the secret, and nothing is left if there is none.
   CHECK(server.run({"subscribe", "--webhook", "http://x/", "--secret-file", file}).exit_code == 2);
   CHECK(server.asked().empty());
-  CHECK(content(file) == "whsec_AAAA\n");
+  CHECK(read_file(file) == "whsec_AAAA\n");
   server.tell(R"({"type":"/problems/callback-refused","status":422,"detail":"No."})", 422);
   const auto refused = server.run({"subscribe", "--webhook", "http://x/", "--secret-file", folder.file("none")});
   CHECK(refused.exit_code == 1);

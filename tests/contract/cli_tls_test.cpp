@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string>
@@ -26,11 +25,6 @@
 namespace stele::tests {
 
 namespace {
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// What tools/dev-cert makes.
 class DevCertificates {
@@ -55,7 +49,7 @@ class DevCertificates {
   }
   [[nodiscard]] ClientTls trusting() const {
     ClientTls tls;
-    tls.ca = content_of(file("ca.pem"));
+    tls.ca = read_file(file("ca.pem"));
     return tls;
   }
 
@@ -336,16 +330,16 @@ TEST_CASE("CliTls.AHangupReadsTheCertificateAndOpensTheAccessLogAgain") {
   client.use_tls(certificates.trusting());
   CHECK(client.get("/healthz").status == 200);
   // Its line is written some time after its answer.
-  REQUIRE(eventually([&] { return contains(content_of(log), " /healthz "); }));
+  REQUIRE(eventually([&] { return contains(read_file(log), " /healthz "); }));
   std::filesystem::rename(log, log + ".1");
   server.process().signal(SIGHUP);
   REQUIRE_FALSE(server.process().wait_for_stderr("access log reopened").empty());
   CHECK(contains(server.err(), "TLS reloaded"));
   CHECK(client.get("/readyz").status == 200);
   CHECK(server.stop() == 0);
-  CHECK(contains(content_of(log + ".1"), " /healthz "));
-  CHECK(contains(content_of(log), " /readyz "));
-  CHECK_FALSE(contains(content_of(log), " /healthz "));
+  CHECK(contains(read_file(log + ".1"), " /healthz "));
+  CHECK(contains(read_file(log), " /readyz "));
+  CHECK_FALSE(contains(read_file(log), " /healthz "));
 }
 
 TEST_CASE("CliTls.AClientKeyWithAPassphraseIsRefusedAndNobodyIsAsked") {
@@ -376,11 +370,11 @@ TEST_CASE("CliTls.WithoutTlsAHangupChangesNothing") {
 
 TEST_CASE("CliTls.DevelopmentCertificatesCanBeMadeAgain") {
   const DevCertificates certificates;
-  const std::string authority = content_of(certificates.file("ca.pem")),
-                    server = content_of(certificates.file("server.pem"));
+  const std::string authority = read_file(certificates.file("ca.pem")),
+                    server = read_file(certificates.file("server.pem"));
   certificates.make();
-  CHECK(content_of(certificates.file("ca.pem")) == authority);
-  CHECK(content_of(certificates.file("server.pem")) != server);
+  CHECK(read_file(certificates.file("ca.pem")) == authority);
+  CHECK(read_file(certificates.file("server.pem")) != server);
   for (const auto& entry : std::filesystem::directory_iterator(certificates.file(""))) {
     CAPTURE(entry.path());
     CHECK((entry.status().permissions() & (std::filesystem::perms::group_all | std::filesystem::perms::others_all)) ==

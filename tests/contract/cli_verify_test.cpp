@@ -89,11 +89,6 @@ struct AuditedServer {
 
 std::string first_segment(const std::string& data) { return data + "/log/0000000000000001.seg"; }
 
-std::string bytes_in_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// With another character `offset` behind `mark`, of the same kind.
 std::string with_change(std::string text, std::string_view mark, std::size_t offset) {
   const auto found = text.find(mark);
@@ -122,7 +117,7 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.ABodyThatWasTakenOutByHandIsNotCalledRe
   const std::string path = first_segment(copy);
   // With the salt and all, as a redaction does it, and nobody has ordered it.
   const auto which = static_cast<std::size_t>(first.number("/position"));
-  overwrite(path, test::rewritten(bytes_in_file(path), which, test::Link::Kept));
+  overwrite(path, test::rewritten(read_file(path), which, test::Link::Kept));
   const Json seen = verify({copy, "--key", vkey()});
   CHECK(seen.text("/verdict") == "redacted-without-record");
   REQUIRE(seen.list("/findings").size() == 1);
@@ -218,7 +213,7 @@ TEST_CASE_FIXTURE(AuditedServer, "Verify.DamageAndOlderCopiesAreFound") {
   CHECK(contains(back.list("/findings").front().text("/detail"), "older copy"));
 
   const std::string damaged = copy_folder("damaged");
-  std::string segment = bytes_in_file(first_segment(damaged));
+  std::string segment = read_file(first_segment(damaged));
   const auto body = segment.find("Apollo");
   REQUIRE(body != std::string::npos);
   segment[body] = 'a';
@@ -379,11 +374,11 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyConsistency.HoldsWithNothingButAKey") {
     const auto line = note.find('\n') + 1;
     return note.substr(line, note.find('\n', line) - line);
   };
-  const std::string from_size = size_in(bytes_in_file(from));
+  const std::string from_size = size_in(read_file(from));
   add_events(9);
   const std::string to = keep_checkpoint("to");
   const std::string proof =
-      client.get("/v1/audit/consistency?from=" + from_size + "&to=" + size_in(bytes_in_file(to))).body;
+      client.get("/v1/audit/consistency?from=" + from_size + "&to=" + size_in(read_file(to))).body;
   const std::string path = file("consistency.json", proof);
   const auto verify_them = [&](const std::string& one, const std::string& other) {
     return run({"verify-consistency", "--from", one, "--to", other, "--proof", path, "--key", key}).exit_code;
@@ -391,7 +386,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyConsistency.HoldsWithNothingButAKey") {
   CHECK(verify_them(from, to) == 0);
   CHECK(verify_them(to, from) == 3);
   CHECK(verify_them(from, file("junk", "junk")) == 2);
-  std::string changed = bytes_in_file(to);
+  std::string changed = read_file(to);
   changed.replace(changed.find('\n') + 1, 1, "9");
   CHECK(verify_them(from, file("changed", changed)) == 3);
 }
@@ -419,7 +414,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree"
   CHECK(told.number("/completeTo") == 7);
   CHECK(contains(run({"verify-bundle", bundle, "--key", key}).out, "all numbers from 1 to 7"));
 
-  const std::string whole = bytes_in_file(bundle);
+  const std::string whole = read_file(bundle);
   const auto line_at = [&](int number) {
     std::size_t begin = 0;
     for (int i = 0; i < number; ++i) begin = whole.find('\n', begin) + 1;
@@ -445,14 +440,14 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.OursAndAnIndependentProgramAgree"
   CHECK(both(by_time) == 0);
   CHECK(Json(run({"verify-bundle", by_time, "--key", key, "--json"}).out).number("/events") == 8);
   CHECK(run({"audit", "bundle", "-o", bundle}).exit_code == 2);
-  CHECK(bytes_in_file(bundle) == whole);
+  CHECK(read_file(bundle) == whole);
 }
 
 TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.NoPartOfItCanBeChanged") {
   const std::string key = vkey();
   const std::string bundle = folder.file("whole");
   REQUIRE(run({"audit", "bundle", "--aggregate", "mission/1", "-o", bundle}).exit_code == 0);
-  const std::string whole = bytes_in_file(bundle);
+  const std::string whole = read_file(bundle);
   const auto outcomes = [&](const std::string& path) {
     return std::pair{run({"verify-bundle", path, "--key", key}).exit_code,
                      run_process({"/usr/bin/python3", kBundleInPython, path, key}).exit_code};
@@ -499,14 +494,14 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.AFileThatIsThereIsReplacedAsAWhol
     return run({"audit", "bundle", "--aggregate", "mission/1", "-o", path, "--retry-for", "0"});
   };
   const auto is_left_alone = [&](const std::string& path, const std::string& content) {
-    CHECK(bytes_in_file(path) == content);
+    CHECK(read_file(path) == content);
     CHECK_FALSE(fs::exists(path + ".unfinished"));
   };
   CHECK(run({"audit", "bundle", "--aggregate", "mission/1", "--data", folder.file("none"), "-o", there}).exit_code ==
         1);
   is_left_alone(there, "what was there");
   CHECK(make(there).exit_code == 0);
-  const std::string bundle = bytes_in_file(there);
+  const std::string bundle = read_file(there);
   CHECK(bundle.starts_with(R"({"bundle":"stele/bundle/v1")"));
   is_left_alone(there, bundle);
   CHECK(run({"verify-bundle", there, "--key", vkey()}).exit_code == 0);
@@ -572,7 +567,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServ
   /// The same events, whatever checkpoint proves them.
   const auto leaves_in = [&](const std::string& path) {
     std::vector<std::string> leaves;
-    std::istringstream lines(bytes_in_file(path));
+    std::istringstream lines(read_file(path));
     for (std::string line; std::getline(lines, line);) {
       if (const Json json(line); json.has("/leaf")) leaves.push_back(json.at("/leaf").minified());
     }
@@ -603,7 +598,7 @@ TEST_CASE_FIXTURE(AuditedServer, "VerifyBundle.FromAFolderItIsTheSameAsFromAServ
   const std::string copy = folder.file("copy");
   CHECK(verified(bundle_of_folder(copy, {"--from", "2020-01-01T00:00:00Z"})).number("/events") == 605);
   CHECK(verified(bundle_of_folder(copy, {"--to", "2020-01-01T00:00:00Z"})).number("/events") == 0);
-  std::string tiles = bytes_in_file(copy + "/tiles/1.tiles");
+  std::string tiles = read_file(copy + "/tiles/1.tiles");
   tiles[70] = static_cast<char>(tiles[70] ^ 1);
   overwrite(copy + "/tiles/1.tiles", tiles);
   CHECK(leaves_in(bundle_of_folder(copy, {"--aggregate", "mission/1"})) == expected);

@@ -24,6 +24,7 @@
 #include "tests/support/client_script.h"
 #include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
@@ -82,11 +83,6 @@ std::size_t cosignatures_shown(const ServerProcess& server, const std::vector<co
   return by ? by->size() : 0;
 }
 
-std::string file_content(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::vector<std::string> warnings_of(const ServerProcess& server) {
   HttpClient client(server.port());
   std::vector<std::string> all;
@@ -132,7 +128,7 @@ TEST_CASE("Witness.TwoCosignWhatAStrangerVerifiesAndItIsAnchored") {
   changed[changed.find('\n') + 1] ^= 1;  // the size
   CHECK(run_client_script("verify_note", {log.vkey, one.vkey()}, changed).out == "stele bad\nwitness.example/w1 bad\n");
 
-  CHECK(eventually([&] { return file_content(anchor) == note + "\n"; }));
+  CHECK(eventually([&] { return read_file(anchor) == note + "\n"; }));
   HttpClient client(server->port());
   // It is there a moment before it counts as anchored.
   REQUIRE(eventually([&] { return get_json(client, "/readyz").number("/anchors/0/size") > 0; }));

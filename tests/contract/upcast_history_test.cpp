@@ -51,7 +51,7 @@ const std::string kScript =
     "(data, event) => ({ ...data, churn: (data.lines.added ?? 0) + (data.lines.removed ?? 0), file: event.aggregateId "
     "})";
 
-const std::string kHandler = R"(({
+const std::string kCountsForms = R"(({
   $init: () => ({added: 0, removed: 0, churn: 0, events: 0, forms: {}}),
   FileModified: (state, event) => {
     state.added += event.data.lines.added ?? 0;
@@ -188,7 +188,8 @@ TEST_CASE_FIXTURE(UpcastHistory, "UpcastRedisHistory.AnOffenderIsFoundAndThenEve
 }
 
 TEST_CASE_FIXTURE(UpcastHistory, "UpcastRedisHistory.StatesFromSnapshotsAreThoseOfFullReplays") {
-  const auto put = client.request("PUT", "/v1/handlers/SourceFile", kHandler, {{"Content-Type", "text/javascript"}});
+  const auto put =
+      client.request("PUT", "/v1/handlers/SourceFile", kCountsForms, {{"Content-Type", "text/javascript"}});
   REQUIRE_MESSAGE(put.status == 201, put.body);
   const std::string file = "src/server.c";
   std::uint64_t added = 0, removed = 0, events = 0;

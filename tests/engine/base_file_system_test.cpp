@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/file_system.h"
+#include "tests/engine/opened_file.h"
 #include "tests/support/simulated_file_system.h"
 #include "tests/support/temp_folder.h"
 
@@ -33,12 +34,6 @@ struct Simulated {
     return "/simulated";
   }
 };
-
-std::unique_ptr<File> opened(FileSystem& files, const std::string& path, OpenMode mode = OpenMode::OpenOrCreate) {
-  auto file = files.open(path, mode);
-  REQUIRE_MESSAGE(file, (file ? "" : file.error().describe()));
-  return std::move(file).value();
-}
 
 std::string read(const File& file, std::uint64_t offset, std::size_t size) {
   std::string bytes(size, '?');

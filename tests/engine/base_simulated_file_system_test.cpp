@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/engine/opened_file.h"
 #include "tests/support/simulated_file_system.h"
 
 namespace stele {
@@ -18,12 +19,6 @@ namespace {
 
 constexpr std::uint64_t kSeeds = 300;
 constexpr std::size_t kSector = 512;
-
-std::unique_ptr<File> opened(FileSystem& files, const std::string& path, OpenMode mode = OpenMode::OpenOrCreate) {
-  auto file = files.open(path, mode);
-  REQUIRE_MESSAGE(file, (file ? "" : file.error().describe()));
-  return std::move(file).value();
-}
 
 /// A durable file of this content at /d/a.
 std::unique_ptr<File> durable_file(SimulatedFileSystem& disk, const std::string& content) {

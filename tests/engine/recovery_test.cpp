@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 
@@ -13,6 +12,7 @@
 #include "engine/log/frame.h"
 #include "engine/store/store.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 using namespace stele;
 namespace fs = std::filesystem;
@@ -46,19 +46,11 @@ bool append(Store& store, const std::string& aggregate, std::size_t data_bytes =
   return store.append_and_wait(std::move(proposal)).kind == AppendOutcome::Kind::Stored;
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
 std::map<std::string, std::string> content(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename() != "lock") files[entry.path()] = read_file(entry.path());
+    if (entry.is_regular_file() && entry.path().filename() != "lock")
+      files[entry.path()] = tests::read_file(entry.path());
   }
   return files;
 }
@@ -80,13 +72,13 @@ struct Folder {
   void forget_state() const { fs::remove(fs::path(path) / "state"); }
   /// Changes bytes of a segment.
   void edit(int number, const std::function<void(std::string&)>& change) const {
-    std::string bytes = read_file(segment(number));
+    std::string bytes = tests::read_file(segment(number));
     change(bytes);
-    write_file(segment(number), bytes);
+    tests::write_file(segment(number), bytes);
   }
   /// Offsets of the groups of a segment, and the end of the last as the final element.
   [[nodiscard]] std::vector<std::size_t> groups(int number) const {
-    const std::string bytes = read_file(segment(number));
+    const std::string bytes = tests::read_file(segment(number));
     std::vector<std::size_t> offsets{kSegmentHeaderBytes};
     while (offsets.back() + kFrameBytes < bytes.size() &&
            get_at<std::uint32_t>(bytes.data() + offsets.back()) == static_cast<std::uint32_t>(FrameKind::Group)) {
@@ -162,7 +154,7 @@ TEST_CASE("Recovery.CutsWhatWasNeverAcknowledgedAndGoesOn") {
       CHECK((*store)->recovery().tail_case == spoiling.name);
       CHECK((*store)->durable_end() == Position{left});
       // Before the first append everything behind the end is zero on disk.
-      const std::string bytes = read_file(folder.segment(1));
+      const std::string bytes = tests::read_file(folder.segment(1));
       CHECK(bytes.find_first_not_of('\0', folder.end(1)) == std::string::npos);
       CHECK(append(**store, "after"));
       CHECK((*(*store)->view()->aggregate("after"))->last_sequence == SequenceNumber{1});
@@ -222,7 +214,9 @@ TEST_CASE("Recovery.RefusesDamageAndChangesNothing") {
       {{"damaged-header", [](const Folder& folder) { folder.edit(1, [](std::string& b) { b[20] ^= 1; }); }},
        kFew,
        ErrorKind::Corrupt},
-      {{"damaged-header", [](const Folder& folder) { write_file(folder.segment(1), ""); }}, kFew, ErrorKind::Corrupt},
+      {{"damaged-header", [](const Folder& folder) { tests::write_file(folder.segment(1), ""); }},
+       kFew,
+       ErrorKind::Corrupt},
       {{"damaged-header",
         [](const Folder& folder) { folder.edit(1, [](std::string& b) { b.resize(kSegmentHeaderBytes / 2); }); }},
        kFew,
@@ -231,7 +225,7 @@ TEST_CASE("Recovery.RefusesDamageAndChangesNothing") {
         [](const Folder& folder) { folder.edit(1, [](std::string& b) { b.replace(0, 4096, 4096, '\0'); }); }},
        kFew,
        ErrorKind::Corrupt},
-      {{"foreign-file", [](const Folder& folder) { write_file(folder.segment(1), std::string(8192, 'p')); }},
+      {{"foreign-file", [](const Folder& folder) { tests::write_file(folder.segment(1), std::string(8192, 'p')); }},
        kFew,
        ErrorKind::Foreign},
       {{"newer-version",
@@ -307,12 +301,12 @@ TEST_CASE("Recovery.RemovesPreparedSegmentsAndLeavesStrangersAlone") {
   fill(folder.path, kFew);
   const fs::path prepared = fs::path(folder.path) / "log" / "0000000000000002.prepared";
   const fs::path stranger = fs::path(folder.path) / "log" / "notes.txt";
-  write_file(prepared, "half made");
-  write_file(stranger, "mine");
+  tests::write_file(prepared, "half made");
+  tests::write_file(stranger, "mine");
   auto store = Store::open(options_for(folder.path));
   REQUIRE(store);
   CHECK(!fs::exists(prepared));
-  CHECK(read_file(stranger) == "mine");
+  CHECK(tests::read_file(stranger) == "mine");
   REQUIRE((*store)->recovery().notes.size() == 1);
   CHECK((*store)->recovery().notes[0].find("notes.txt") != std::string::npos);
 }

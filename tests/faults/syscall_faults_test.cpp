@@ -31,6 +31,7 @@
 #include "tests/support/ledger.h"
 #include "tests/support/server_process.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 using namespace stele::tests;
 using stele::test::number_from;
@@ -80,11 +81,6 @@ struct Calls {
   std::set<std::string> paths;
 };
 
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::size_t occurrences(const std::string& text, std::string_view part) {
   std::size_t count = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
@@ -107,7 +103,7 @@ class Trials {
   [[nodiscard]] Calls observed() const;
 
   /// Of the last run: calls that strace let fail.
-  [[nodiscard]] std::size_t struck() const { return occurrences(contents(trace()), "(INJECTED)"); }
+  [[nodiscard]] std::size_t struck() const { return occurrences(read_file(trace()), "(INJECTED)"); }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   [[nodiscard]] std::uint64_t starts_refused() const { return starts_refused_; }
@@ -146,7 +142,7 @@ void tear_last_write(const std::string& log) {
   for (const auto& entry : fs::directory_iterator(log)) {
     if (entry.path().extension() == ".seg") last = std::max(last, entry.path().string());
   }
-  std::string bytes = contents(last);
+  std::string bytes = read_file(last);
   const std::size_t end = bytes.find_last_not_of('\0') + 1;
   REQUIRE(end + 600 < bytes.size());
   std::fstream out(last, std::ios::binary | std::ios::in | std::ios::out);
@@ -258,7 +254,7 @@ void Trials::run(Scenario scenario, const std::optional<Fault>& fault) {
 Calls Trials::observed() const {
   std::map<std::pair<std::string, std::string>, int> of_threads;
   Calls calls;
-  std::istringstream lines(contents(trace()));
+  std::istringstream lines(read_file(trace()));
   for (std::string line; std::getline(lines, line);) {
     const std::size_t name = line.find_first_not_of(' ', line.find(' '));
     const std::size_t open = line.find('(');

@@ -8,15 +8,11 @@
 #include <iterator>
 
 #include "tests/support/build_paths.h"
+#include "tests/support/text.h"
 
 namespace {
 
 std::string path_of(const std::string& name) { return stele::tests::source_path("tests/golden/v1/" + name); }
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 bool regenerate() {
   const char* const value = std::getenv("STELE_REGENERATE_GOLDEN");
@@ -26,11 +22,11 @@ bool regenerate() {
 }  // namespace
 
 std::string read_source_file(const std::string& path_from_root) {
-  return read_file(stele::tests::source_path(path_from_root));
+  return stele::tests::read_file(stele::tests::source_path(path_from_root));
 }
 
 std::string golden_bytes(const std::string& name) {
-  std::string bytes = read_file(path_of(name));
+  std::string bytes = stele::tests::read_file(path_of(name));
   REQUIRE_MESSAGE(!bytes.empty(), "no golden file " << name);
   return bytes;
 }

@@ -14,18 +14,12 @@
 #include "tests/golden/sample_log.h"
 #include "tests/support/sample_proposal.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 using namespace stele;
 using stele::test::TempFolder;
 
 namespace {
-
-void write_file(const std::string& path, std::string_view bytes) {
-  auto file = posix_file_system().open(path, OpenMode::CreateNew);
-  REQUIRE(file);
-  REQUIRE((*file)->write_at(ByteOffset{0}, bytes));
-  REQUIRE((*file)->close());
-}
 
 /// What the sample's records must decode to.
 void check_record(const Record& record) {
@@ -156,8 +150,8 @@ TEST_CASE("GoldenLog.WritingTheSampleLogGivesTheGoldenBytes") {
 TEST_CASE("GoldenLog.TheGoldenSegmentsReadBackWithEveryField") {
   const TempFolder folder;
   const std::string golden = golden_bytes("segment.seg");
-  write_file(folder.path() + "/" + segment_name(SegmentId{1}), golden);
-  write_file(folder.path() + "/" + segment_name(SegmentId{2}), golden_bytes("next-segment-header.bin"));
+  tests::write_file(folder.path() + "/" + segment_name(SegmentId{1}), golden);
+  tests::write_file(folder.path() + "/" + segment_name(SegmentId{2}), golden_bytes("next-segment-header.bin"));
   struct Check final : LogVisitor {
     std::string hashes;
     std::uint64_t records = 0;
@@ -292,16 +286,12 @@ TEST_CASE("GoldenStateFile.PublishingGivesTheGoldenBytes") {
     (*file)->publish(DurableState{});
     (*file)->publish(state);
   }
-  auto file = posix_file_system().open(path, OpenMode::Read);
-  REQUIRE(file);
-  std::string bytes(4096, '\0');
-  REQUIRE((*file)->size());
-  CHECK(*(*file)->size() == bytes.size());
-  REQUIRE((*file)->read_at(ByteOffset{0}, {bytes.data(), bytes.size()}));
+  const std::string bytes = tests::read_file(path);
+  CHECK(bytes.size() == 4096);
   check_golden("state.bin", bytes);
 
   const std::string copy = folder.path() + "/copy";
-  write_file(copy, golden_bytes("state.bin"));
+  tests::write_file(copy, golden_bytes("state.bin"));
   const auto decoded = read_state(posix_file_system(), copy);
   REQUIRE(decoded);
   CHECK(decoded->store_id == state.store_id);

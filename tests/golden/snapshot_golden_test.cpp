@@ -7,6 +7,7 @@
 #include "tests/golden/golden_file.h"
 #include "tests/golden/sample_log.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 using namespace stele;
 using stele::test::TempFolder;
@@ -26,14 +27,6 @@ const std::vector<Sample> kSamples = {
 };
 constexpr std::string_view kDeleted = "mission/0";
 constexpr SnapshotFileName kName{3, 5, true};
-
-std::string read_file(const std::string& path) {
-  auto file = posix_file_system().open(path, OpenMode::Read);
-  REQUIRE(file);
-  std::string bytes(*(*file)->size(), '\0');
-  REQUIRE((*file)->read_at(ByteOffset{0}, bytes));
-  return bytes;
-}
 
 }  // namespace
 
@@ -59,17 +52,13 @@ TEST_CASE("GoldenSnapshotFile.WritingGivesTheGoldenBytes") {
   const auto name = (*writer)->finish();
   REQUIRE(name);
   CHECK(*name == kName);
-  check_golden("snapshot-file.snap", read_file(folder.file(name->temporary())));
+  check_golden("snapshot-file.snap", tests::read_file(folder.file(name->temporary())));
 }
 
 TEST_CASE("GoldenSnapshotFile.ReadingGivesItsStates") {
   const TempFolder folder;
   const std::string path = folder.file(kName.text());
-  {
-    auto copy = posix_file_system().open(path, OpenMode::CreateNew);
-    REQUIRE(copy);
-    REQUIRE((*copy)->write_at(ByteOffset{0}, golden_bytes("snapshot-file.snap")));
-  }
+  tests::write_file(path, golden_bytes("snapshot-file.snap"));
   const auto file = SnapshotFile::open(posix_file_system(), path, kName, kSampleStore);
   REQUIRE(file);
   CHECK((*file)->keys() == 3);

@@ -7,6 +7,7 @@
 #include "tests/golden/golden_file.h"
 #include "tests/golden/sample_log.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 using namespace stele;
 using stele::test::TempFolder;
@@ -15,20 +16,6 @@ namespace {
 
 constexpr std::size_t kTiledLeaves = 300;
 constexpr std::size_t kTileHeaderBytes = 64;
-
-std::string bytes_of_file(const std::string& path) {
-  auto file = posix_file_system().open(path, OpenMode::Read);
-  REQUIRE(file);
-  std::string bytes(*(*file)->size(), '\0');
-  REQUIRE((*file)->read_at(ByteOffset{0}, bytes));
-  return bytes;
-}
-
-void write_file(const std::string& path, std::string_view bytes) {
-  auto file = posix_file_system().open(path, OpenMode::CreateNew);
-  REQUIRE(file);
-  REQUIRE((*file)->write_at(ByteOffset{0}, bytes));
-}
 
 MerkleFrontier edge_of(const std::vector<Digest>& leaves) {
   MerkleFrontier edge;
@@ -64,14 +51,15 @@ TEST_CASE("GoldenTiles.WritingGivesTheGoldenBytes") {
   MerkleTree tree(options_in(folder.path() + "/tiles", edge_of(leaves), &reads), MerkleFrontier());
   tree.append(Position{0}, leaves);
   REQUIRE(tree.root(kTiledLeaves));
-  check_golden("0.tiles", bytes_of_file(folder.path() + "/tiles/0.tiles"));
-  check_golden("1.tiles", bytes_of_file(folder.path() + "/tiles/1.tiles"));
+  check_golden("0.tiles", tests::read_file(folder.path() + "/tiles/0.tiles"));
+  check_golden("1.tiles", tests::read_file(folder.path() + "/tiles/1.tiles"));
   CHECK(reads == 0);
 }
 
 TEST_CASE("GoldenTiles.TheGoldenBytesAreReadAsTheTree") {
   const TempFolder folder;
-  for (const char* const name : {"0.tiles", "1.tiles"}) write_file(folder.path() + "/" + name, golden_bytes(name));
+  for (const char* const name : {"0.tiles", "1.tiles"})
+    tests::write_file(folder.path() + "/" + name, golden_bytes(name));
   const std::vector<Digest> leaves = tiled_leaves();
   const MerkleFrontier edge = edge_of(leaves);
   std::uint64_t reads = 0;

@@ -3,12 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <iterator>
 #include <string>
 
 #include "net/log/line_file.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/text.h"
 
 namespace stele::net {
 
@@ -18,11 +18,6 @@ int open_file(const std::string& path, LineFile::Opening opening = LineFile::Ope
   const auto fd = LineFile::open(path, opening);
   REQUIRE(fd);
   return *fd;
-}
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
@@ -38,14 +33,14 @@ TEST_CASE("LineFile.LinesBeforeAChangeAreInTheOldFileAndLaterOnesInTheNew") {
     file.go_on_in(open_file(folder.file("c")));
     file.flush();
     file.add("three");
-    CHECK(content_of(folder.file("b")) == "two\n");
+    CHECK(tests::read_file(folder.file("b")) == "two\n");
   }
-  CHECK(content_of(folder.file("a")) == "one\n");
-  CHECK(content_of(folder.file("unused")).empty());
-  CHECK(content_of(folder.file("c")) == "three\n");
+  CHECK(tests::read_file(folder.file("a")) == "one\n");
+  CHECK(tests::read_file(folder.file("unused")).empty());
+  CHECK(tests::read_file(folder.file("c")) == "three\n");
   { LineFile(open_file(folder.file("new/folder/c"))).add("kept"); }
   { LineFile(open_file(folder.file("new/folder/c"))).add("more"); }
-  CHECK(content_of(folder.file("new/folder/c")) == "kept\nmore\n");
+  CHECK(tests::read_file(folder.file("new/folder/c")) == "kept\nmore\n");
 }
 
 TEST_CASE("LineFile.WhatCannotBeWrittenWaitsAndGoesWholeToTheNextFile") {
@@ -85,7 +80,7 @@ TEST_CASE("LineFile.WhatCannotBeWrittenWaitsAndGoesWholeToTheNextFile") {
     file.flush();
     std::string rest;
     for (int i = static_cast<int>(first / 1001); i < lines; ++i) rest += line + '\n';
-    CHECK(content_of(folder.file("next")) == rest);
+    CHECK(tests::read_file(folder.file("next")) == rest);
   }
   ::close(reader);
 }
