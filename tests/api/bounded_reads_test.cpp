@@ -20,7 +20,7 @@ ServiceOptions with_limit(std::uint64_t records) {
 }
 
 /// Event i has the type Ti%10 and is of an aggregate of its own, whose type is ti%10.
-void fill(TestService& service, int count) {
+void append_varied(TestService& service, int count) {
   std::string body;
   for (int i = 0; i < count; ++i) {
     const std::string kind = std::to_string(i % 10);
@@ -60,7 +60,7 @@ Pages all_pages(TestService& service, std::string target, const std::string& lis
 
 TEST_CASE("BoundedReads.APageThatExaminedEnoughEndsEarlyWithACursor") {
   TestService service(with_limit(20));
-  fill(service, 300);
+  append_varied(service, 300);
   // Only the events themselves tell their numbers.
   for (const std::string order : {"asc", "desc"}) {
     const Pages none = all_pages(service, "/v1/events?fromSequence=2&order=" + order, "events", "data");
@@ -86,7 +86,7 @@ TEST_CASE("BoundedReads.APageThatExaminedEnoughEndsEarlyWithACursor") {
 
 TEST_CASE("BoundedReads.LinesGoOnInPieces") {
   TestService service(with_limit(20));
-  fill(service, 300);
+  append_varied(service, 300);
   const Answer whole = service.get("/v1/events", kLines);
   CHECK(whole.status == 200);
   CHECK(std::count(whole.body.begin(), whole.body.end(), '\n') == 300);
@@ -108,7 +108,7 @@ TEST_CASE("BoundedReads.AnExportOfTheAuditTrailReadsNoMoreThanIsTaken") {
   for (const std::uint64_t limit : {20U, 1'000'000U}) {
     CAPTURE(limit);
     TestService service(with_limit(limit));
-    fill(service, 600);
+    append_varied(service, 600);
     const std::uint64_t records = service.store().durable_end().value();
     const auto request =
         std::make_shared<TestRequest>(Method::Get, "/v1/events/audit", "", kLines, service.scheduler());
@@ -134,7 +134,7 @@ TEST_CASE("BoundedReads.AnExportOfTheAuditTrailReadsNoMoreThanIsTaken") {
 
 TEST_CASE("BoundedReads.LinesEndAtTheHeadOfTheirBegin") {
   TestService service(with_limit(20));
-  fill(service, 100);
+  append_varied(service, 100);
   for (const std::string target : {"/v1/events", "/v1/aggregates"}) {
     const auto request = std::make_shared<TestRequest>(Method::Get, target, "", kLines, service.scheduler());
     std::promise<std::unique_ptr<BodySource>> promise;
@@ -168,7 +168,7 @@ TEST_CASE("BoundedReads.LinesEndAtTheHeadOfTheirBegin") {
 
 TEST_CASE("BoundedReads.AggregatesOfATypeAreFoundWithoutLookingAtOthers") {
   TestService service(with_limit(20));
-  fill(service, 300);
+  append_varied(service, 300);
   const Pages pages = all_pages(service, "/v1/aggregates?aggregateType=t4&limit=7", "aggregates", "aggregateId");
   CHECK(pages.seen.starts_with("a1004,a1014,a1024"));
   CHECK(std::count(pages.seen.begin(), pages.seen.end(), ',') == 29);
@@ -205,7 +205,7 @@ TEST_CASE("BoundedReads.CursorsOfALimitedCallerDoNotNameWhatIsHiddenFromIt") {
 
 TEST_CASE("BoundedReads.AnAbandonedReadEndsSoon") {
   TestService service(with_limit(1'000'000));
-  fill(service, 1000);
+  append_varied(service, 1000);
   const auto abandoned = [&](const std::string& target, const TestService::Headers& headers) {
     auto request = std::make_shared<TestRequest>(Method::Get, target, "", headers, service.scheduler());
     request->is_abandoned = true;
@@ -228,7 +228,7 @@ TEST_CASE("BoundedReads.AnAbandonedReadEndsSoon") {
 
 TEST_CASE("BoundedReads.WhatIsCutOffBeforeItsTurnIsNotBegun") {
   TestService service;
-  fill(service, 10);
+  append_varied(service, 10);
   for (const std::string target : {"/v1/events", "/v1/aggregates", "/v1/aggregates/a1001", "/openapi.json"}) {
     auto request = std::make_shared<TestRequest>(Method::Get, target, "", TestService::Headers{}, service.scheduler());
     request->cut_off();

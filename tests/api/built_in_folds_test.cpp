@@ -37,7 +37,7 @@ std::string encoded(std::optional<std::string_view> data) {
   return bytes;
 }
 
-std::unique_ptr<Record> event_with(std::optional<std::string_view> data) { return decoded(encoded(data)); }
+std::unique_ptr<Record> event_of_data(std::optional<std::string_view> data) { return decoded(encoded(data)); }
 
 /// As format-spec.md has it: a digest where the data was.
 std::unique_ptr<Record> redacted_event() {
@@ -51,41 +51,41 @@ std::unique_ptr<Record> redacted_event() {
   return decoded(bytes + content);
 }
 
-std::string json_of(Fold& fold) { return std::get<FoldState>(fold.state()).json; }
+std::string json_of_fold(Fold& fold) { return std::get<FoldState>(fold.state()).json; }
 
 }  // namespace
 
 TEST_CASE("MergeFold.MergesAndCounts") {
   MergeFold fold("{}", 1000);
-  CHECK(json_of(fold) == "{}");
-  CHECK(!fold.apply(*event_with(R"({ "a": 1.0, "b": 2 })")));
-  CHECK(!fold.apply(*event_with(std::nullopt)));
-  CHECK(!fold.apply(*event_with(R"({"b":null})")));
+  CHECK(json_of_fold(fold) == "{}");
+  CHECK(!fold.apply(*event_of_data(R"({ "a": 1.0, "b": 2 })")));
+  CHECK(!fold.apply(*event_of_data(std::nullopt)));
+  CHECK(!fold.apply(*event_of_data(R"({"b":null})")));
   const FoldState state = std::get<FoldState>(fold.state());
   CHECK(state.json == R"({"a":1.0})");
   CHECK(state.applied == 2);
   CHECK(state.ignored == 1);
   CHECK(state.redacted == 0);
-  CHECK(!fold.apply(*event_with("[1, 2]")));
-  CHECK(json_of(fold) == "[1,2]");
+  CHECK(!fold.apply(*event_of_data("[1, 2]")));
+  CHECK(json_of_fold(fold) == "[1,2]");
 }
 
 TEST_CASE("MergeFold.BeginsAtAGivenState") {
   MergeFold fold(R"({"a":1,"n":null})", 1000);
-  CHECK(!fold.apply(*event_with(R"({"b":2})")));
-  CHECK(json_of(fold) == R"({"a":1,"n":null,"b":2})");
+  CHECK(!fold.apply(*event_of_data(R"({"b":2})")));
+  CHECK(json_of_fold(fold) == R"({"a":1,"n":null,"b":2})");
 }
 
 TEST_CASE("MergeFold.FailsForEverAtTheEventThatMadeTheStateTooLarge") {
   MergeFold fold("{}", 20);
-  CHECK(!fold.apply(*event_with(R"({"a":"0123456789"})")));  // 18 bytes
-  CHECK(!fold.apply(*event_with(R"({"a":"012345678901"})")));
-  const auto failure = fold.apply(*event_with(R"({"b":1})"));
+  CHECK(!fold.apply(*event_of_data(R"({"a":"0123456789"})")));  // 18 bytes
+  CHECK(!fold.apply(*event_of_data(R"({"a":"012345678901"})")));
+  const auto failure = fold.apply(*event_of_data(R"({"b":1})"));
   REQUIRE(failure);
   CHECK(failure->kind == FoldFailure::Kind::Limit);
   CHECK(failure->limit == "state-size");
   CHECK(failure->event == 2);
-  CHECK(fold.apply(*event_with(R"({"a":null})"))->event == 2);
+  CHECK(fold.apply(*event_of_data(R"({"a":null})"))->event == 2);
   CHECK(std::get<FoldFailure>(fold.state()).limit == "state-size");
   MergeFold at_once("[1,2,3]", 6);
   CHECK(!std::get<FoldFailure>(at_once.state()).event);
@@ -95,7 +95,7 @@ TEST_CASE("BuiltInFolds.PassOverWhatIsRedacted") {
   MergeFold merge("{}", 1000);
   LastFold last("null", 1000);
   for (Fold* const fold : {static_cast<Fold*>(&merge), static_cast<Fold*>(&last)}) {
-    CHECK(!fold->apply(*event_with(R"({"a":1})")));
+    CHECK(!fold->apply(*event_of_data(R"({"a":1})")));
     CHECK(!fold->apply(*redacted_event()));
     const FoldState state = std::get<FoldState>(fold->state());
     CHECK(state.json == R"({"a":1})");
@@ -107,15 +107,15 @@ TEST_CASE("BuiltInFolds.PassOverWhatIsRedacted") {
 
 TEST_CASE("LastFold.KeepsTheNewestData") {
   LastFold fold("null", 10);
-  CHECK(json_of(fold) == "null");
-  CHECK(!fold.apply(*event_with(R"({"a":1})")));
-  CHECK(!fold.apply(*event_with(" [ 1, 2,   3 ]   ")));
-  CHECK(!fold.apply(*event_with(std::nullopt)));
+  CHECK(json_of_fold(fold) == "null");
+  CHECK(!fold.apply(*event_of_data(R"({"a":1})")));
+  CHECK(!fold.apply(*event_of_data(" [ 1, 2,   3 ]   ")));
+  CHECK(!fold.apply(*event_of_data(std::nullopt)));
   const FoldState state = std::get<FoldState>(fold.state());
   CHECK(state.json == "[1,2,3]");
   CHECK(state.applied == 2);
   CHECK(state.ignored == 1);
-  const auto failure = fold.apply(*event_with(R"("0123456789")"));
+  const auto failure = fold.apply(*event_of_data(R"("0123456789")"));
   REQUIRE(failure);
   CHECK(failure->limit == "state-size");
   CHECK(failure->event == 3);

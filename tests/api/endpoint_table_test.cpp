@@ -24,7 +24,7 @@ Endpoint line(std::string_view pattern, Method method = Method::Get) {
   return {method, pattern, Permission::Read, {}, RunsOn::IoThread, [](const std::shared_ptr<Call>&) {}};
 }
 
-void fill(EndpointTable& table, const std::vector<std::string_view>& patterns) {
+void add_patterns(EndpointTable& table, const std::vector<std::string_view>& patterns) {
   std::vector<Endpoint> lines;
   for (const std::string_view pattern : patterns) lines.push_back(line(pattern));
   table.add(std::move(lines));
@@ -66,7 +66,7 @@ TEST_CASE("EndpointTable.FindsTheEndpointsOfTheService") {
 
 TEST_CASE("EndpointTable.ALiteralWinsOverAParameterFromTheLeft") {
   EndpointTable table;
-  fill(table, {"/v1/a/{id}/data", "/v1/a/{id}/{x}", "/v1/a/data/{x}", "/v1/a/{id}"});
+  add_patterns(table, {"/v1/a/{id}/data", "/v1/a/{id}/{x}", "/v1/a/data/{x}", "/v1/a/{id}"});
   CHECK(found(table, "/v1/a/7/data") == "/v1/a/{id}/data 7");
   CHECK(found(table, "/v1/a/7/proof") == "/v1/a/{id}/{x} 7 proof");
   CHECK(found(table, "/v1/a/data/7") == "/v1/a/data/{x} 7");
@@ -77,7 +77,7 @@ TEST_CASE("EndpointTable.ALiteralWinsOverAParameterFromTheLeft") {
 
 TEST_CASE("EndpointTable.TheLastParameterMayStandForAllThatFollows") {
   EndpointTable table;
-  fill(table, {"/log/{level}/{tile...}", "/log/entries/{tile...}", "/log/{level}/{tile}/x/{y}", "/log/keys"});
+  add_patterns(table, {"/log/{level}/{tile...}", "/log/entries/{tile...}", "/log/{level}/{tile}/x/{y}", "/log/keys"});
   CHECK(found(table, "/log/0/7") == "/log/{level}/{tile...} 0 7");
   CHECK(found(table, "/log/0/x001/x234/067.p/3") == "/log/{level}/{tile...} 0 x001/x234/067.p/3");
   CHECK(found(table, "/log/0/a//b/") == "/log/{level}/{tile...} 0 a//b/");
@@ -99,7 +99,7 @@ TEST_CASE("EndpointTable.TheLastParameterMayStandForAllThatFollows") {
 
 TEST_CASE("EndpointTable.ALiteralThatLeadsNowhereLeavesItToTheParameter") {
   EndpointTable table;
-  fill(table, {"/a/b/c", "/a/{x}/d", "/{w}/b/{y}/e", "/{w}/{x}/{y}/{z}"});
+  add_patterns(table, {"/a/b/c", "/a/{x}/d", "/{w}/b/{y}/e", "/{w}/{x}/{y}/{z}"});
   CHECK(found(table, "/a/b/c") == "/a/b/c");
   CHECK(found(table, "/a/b/d") == "/a/{x}/d b");
   CHECK(found(table, "/a/b/c/e") == "/{w}/b/{y}/e a c");
@@ -132,7 +132,7 @@ TEST_CASE("EndpointTable.AllowIsWhatIsRegistered") {
 
 TEST_CASE("EndpointTable.LabelsDoNotNameParameters") {
   EndpointTable table;
-  fill(table, {"/v1/a/{id}/b/{other}", "/v1"});
+  add_patterns(table, {"/v1/a/{id}/b/{other}", "/v1"});
   CHECK(table.routes()[0].label == "/v1/a/{}/b/{}");
   CHECK(table.routes()[1].label == "/v1");
   CHECK(table.routes()[0].number == 1);
@@ -141,7 +141,7 @@ TEST_CASE("EndpointTable.LabelsDoNotNameParameters") {
 
 TEST_CASE("EndpointTable.WhatCannotBeToldApartOrIsNoneIsObjectedTo") {
   EndpointTable table;
-  fill(table, {"/a/{id}", "/a/{id}/b"});
+  add_patterns(table, {"/a/{id}", "/a/{id}/b"});
   for (const std::string_view pattern : {"/a/b", "/a/{x}/c", "/a/{id}/{x}", "/{a}/{b}", "/a"}) {
     CAPTURE(pattern);
     CHECK(table.objection(line(pattern)).empty());
@@ -172,7 +172,7 @@ TEST_CASE("EndpointTable.WhatIsObjectedToEndsTheProgramAtItsStart") {
       ::close(STDERR_FILENO);
       (void)::signal(SIGABRT, SIG_DFL);
       EndpointTable table;
-      fill(table, patterns);
+      add_patterns(table, patterns);
       ::_exit(0);
     }
     int status = 0;
@@ -214,7 +214,7 @@ TEST_CASE("EndpointTable.HasRoomForAsManyPatternsAsCanBeCounted") {
 
 TEST_CASE("Call.TakesDecodedParametersByName") {
   EndpointTable table;
-  fill(table, {"/a/{id}/b/{x}"});
+  add_patterns(table, {"/a/{id}/b/{x}"});
   TestScheduler scheduler;
   const ServiceOptions options;
   const auto take = [&](const std::string& path) {

@@ -20,7 +20,7 @@ using namespace stele::api::test;
 
 namespace {
 
-std::string outline(const PulledBatch& batch) {
+std::string batch_outline(const PulledBatch& batch) {
   std::string text;
   for (const PulledEvent& event : batch.events) {
     const RecordHeader& header = event.record->header();
@@ -62,7 +62,7 @@ TEST_CASE("SubscriptionRoom.Pull.ConsumersGetDifferentEventsAndAcknowledgeThem")
   };
   CHECK(acknowledge("a").empty());
   const PulledBatch next = fixture.pull_events(id, 2);
-  CHECK(outline(next) == "a:2");
+  CHECK(batch_outline(next) == "a:2");
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, taken.at("a").event)) == "invalid-request");
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::vector{next.events[0].record->header().event_id})).empty());
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)) == "lease-expired");
@@ -70,7 +70,7 @@ TEST_CASE("SubscriptionRoom.Pull.ConsumersGetDifferentEventsAndAcknowledgeThem")
   const Taken& c = taken.at("c");
   CHECK(slug_of(fixture.room().nack(id, c.lease, c.event, std::chrono::milliseconds(0))).empty());
   const PulledBatch again = fixture.pull_events(id, 2);
-  CHECK(outline(again) == "c:1x2");
+  CHECK(batch_outline(again) == "c:1x2");
   CHECK(slug_of(fixture.room().ack(id, again.lease_id, std::nullopt)).empty());
   fixture.wait_done(id);
   CHECK(fixture.status(id).delivered == 4);
@@ -82,18 +82,18 @@ TEST_CASE("SubscriptionRoom.Pull.WhatIsNotAcknowledgedInTimeComesAgain") {
   fixture.append("a");
   fixture.append("a");
   const PulledBatch lost = fixture.pull_events(id, 1, std::chrono::seconds(60), std::chrono::milliseconds(1));
-  CHECK(outline(lost) == "a:1");
+  CHECK(batch_outline(lost) == "a:1");
   const PulledBatch again = fixture.pull_events(id, 1);
-  CHECK(outline(again) == "a:1x2");
+  CHECK(batch_outline(again) == "a:1x2");
   CHECK(slug_of(fixture.room().ack(id, lost.lease_id, std::nullopt)) == "lease-expired");
   CHECK(slug_of(fixture.room().extend(id, again.lease_id, std::chrono::seconds(90))).empty());
   CHECK(slug_of(fixture.room().ack(id, again.lease_id, std::nullopt)).empty());
   const PulledBatch next = fixture.pull_events(id, 1);
-  CHECK(outline(next) == "a:2");
+  CHECK(batch_outline(next) == "a:2");
   // Nobody knows a lease after a restart; what it was for comes again.
   fixture.reopen();
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)) == "lease-expired");
-  CHECK(outline(fixture.pull_events(id, 1)) == "a:2");
+  CHECK(batch_outline(fixture.pull_events(id, 1)) == "a:2");
 }
 
 TEST_CASE("SubscriptionRoom.Pull.AChangeInterruptsNoLease") {
@@ -102,7 +102,7 @@ TEST_CASE("SubscriptionRoom.Pull.AChangeInterruptsNoLease") {
   fixture.append("a");
   fixture.append("a");
   const PulledBatch leased = fixture.pull_events(id, 1);
-  CHECK(outline(leased) == "a:1");
+  CHECK(batch_outline(leased) == "a:1");
   SUBCASE("a change") {
     ChangeRequest change;
     change.definition = fixture.status(id).definition;
@@ -113,11 +113,11 @@ TEST_CASE("SubscriptionRoom.Pull.AChangeInterruptsNoLease") {
     REQUIRE(slug_of(fixture.room().pause(id, {})).empty());
     REQUIRE(slug_of(fixture.room().resume(id, {})).empty());
   }
-  CHECK(outline(fixture.pull_events(id, 10, std::chrono::milliseconds(0))).empty());
+  CHECK(batch_outline(fixture.pull_events(id, 10, std::chrono::milliseconds(0))).empty());
   CHECK(fixture.status(id).in_flight == 1);
   CHECK(slug_of(fixture.room().ack(id, leased.lease_id, std::nullopt)).empty());
   const PulledBatch next = fixture.pull_events(id, 10);
-  CHECK(outline(next) == "a:2");
+  CHECK(batch_outline(next) == "a:2");
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)).empty());
   fixture.wait_done(id);
   CHECK(fixture.status(id).delivered == 2);
@@ -128,17 +128,19 @@ TEST_CASE("SubscriptionRoom.Pull.AChangeHoldsOnceTheLastLeaseIsOver") {
   RoomFixture fixture(&clock);
   const std::string id = fixture.subscribe(RoomFixture::pulled());
   fixture.append("a", "T");
-  CHECK(outline(fixture.pull_events(id, 1, std::chrono::seconds(60), std::chrono::seconds(60))) == "a:1");
+  CHECK(batch_outline(fixture.pull_events(id, 1, std::chrono::seconds(60), std::chrono::seconds(60))) == "a:1");
   ChangeRequest change;
   change.definition = fixture.status(id).definition;
   change.definition.event_types = {"U"};
   REQUIRE(slug_of(fixture.room().change(id, std::move(change), {})).empty());
   fixture.append("b", "U");
-  CHECK(outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
+  CHECK(batch_outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
   std::promise<std::string> given;
   fixture.room().pull(
       id, 10, std::chrono::seconds(600), std::chrono::seconds(60), [] { return false; },
-      [&](std::variant<PulledBatch, Problem> pulled) { given.set_value(outline(std::get<PulledBatch>(pulled))); });
+      [&](std::variant<PulledBatch, Problem> pulled) {
+        given.set_value(batch_outline(std::get<PulledBatch>(pulled)));
+      });
   clock.wall += 60'000'000;
   fixture.wake();
   CHECK(given.get_future().get() == "b:1");
@@ -223,7 +225,7 @@ TEST_CASE("SubscriptionRoom.Pull.WhatNobodyTakesIsADeadLetterInTheEnd") {
   fixture.append("a");
   for (const char* expected : {"a:1", "a:1x2", "a:1x3"}) {
     const PulledBatch batch = fixture.pull_events(id, 1, std::chrono::seconds(600), std::chrono::seconds(60));
-    CHECK(outline(batch) == expected);
+    CHECK(batch_outline(batch) == expected);
     if (batch.events[0].delivery_count == 2) {
       clock.wall += 60'000'000;  // a lease that runs out counts as well
       fixture.wake();
@@ -240,11 +242,11 @@ TEST_CASE("SubscriptionRoom.Pull.WhatNobodyTakesIsADeadLetterInTheEnd") {
   CHECK(letters[0].letter.attempts == 3);
   CHECK(letters[0].letter.error == "nacked");
   if (is_parked) {
-    CHECK(outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
+    CHECK(batch_outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
     REQUIRE(slug_of(fixture.room().drop(id, letters[0].position)).empty());
   }
   const PulledBatch next = fixture.pull_events(id, 1, std::chrono::seconds(600));
-  CHECK(outline(next) == "a:2");
+  CHECK(batch_outline(next) == "a:2");
   CHECK(slug_of(fixture.room().ack(id, next.lease_id, std::nullopt)).empty());
 }
 
@@ -267,11 +269,11 @@ TEST_CASE("SubscriptionRoom.Pull.WhoGivesItBackSaysForHowLong") {
   // Others are given meanwhile.
   fixture.append("b");
   const PulledBatch other = fixture.pull_events(id, 10, std::chrono::seconds(60));
-  CHECK(outline(other) == "b:1");
+  CHECK(batch_outline(other) == "b:1");
   REQUIRE(slug_of(fixture.room().ack(id, other.lease_id, std::nullopt)).empty());
   clock.wall += std::chrono::microseconds(std::chrono::minutes(10)).count() - 1;
   fixture.wake();
-  CHECK(outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
+  CHECK(batch_outline(fixture.pull_events(id, 1, std::chrono::milliseconds(0))).empty());
   clock.wall += 1;
   fixture.wake();
   // Not longer than the longest delay, and not at all if that is asked for.
@@ -280,7 +282,7 @@ TEST_CASE("SubscriptionRoom.Pull.WhoGivesItBackSaysForHowLong") {
   fixture.wake();
   CHECK(give_back(std::chrono::milliseconds(0)) == std::chrono::milliseconds(0));
   const PulledBatch last = fixture.pull_events(id, 1, std::chrono::seconds(600));
-  CHECK(outline(last) == "a:1x4");
+  CHECK(batch_outline(last) == "a:1x4");
   CHECK(slug_of(fixture.room().ack(id, last.lease_id, std::nullopt)).empty());
   fixture.wait_done(id);
 }

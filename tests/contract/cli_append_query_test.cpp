@@ -14,10 +14,6 @@ namespace stele::tests {
 
 namespace {
 
-std::size_t line_count(const std::string& text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
 /// A server and the commands that talk to it.
 struct Fixture {
   test::TempFolder folder;

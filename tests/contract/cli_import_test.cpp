@@ -22,10 +22,6 @@ namespace stele::tests {
 
 namespace {
 
-std::size_t line_count(const std::string& text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
 /// An event with an id made of `n`.
 std::string event(int n, std::string_view aggregate = "a", std::string_view extra = "") {
   char id[37];

@@ -19,17 +19,11 @@
 #include "tests/contract/http_fixture.h"
 #include "tests/contract/metrics_text.h"
 #include "tests/support/eventually.h"
+#include "tests/support/text.h"
 
 namespace stele::tests {
 
 namespace {
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
 
 /// A server with both logs, ended so that they are complete.
 class LoggingServer {

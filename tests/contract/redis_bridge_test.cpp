@@ -62,7 +62,7 @@ std::vector<std::string> output_lines(const std::string& text) {
   return lines;
 }
 
-void append_some(HttpClient& client, int events, const std::string& aggregate = "bus/1") {
+void append_to_aggregate(HttpClient& client, int events, const std::string& aggregate = "bus/1") {
   for (int i = 0; i < events; ++i) append(client, event_json(aggregate));
 }
 
@@ -113,11 +113,11 @@ TEST_CASE("RedisBus.WhatIsCommittedWhileRedisIsAwayIsCountedAndNotPublishedLater
   Bridged stele(redis.url());
   stele.wait_until_connected();
   HttpClient client = stele.client();
-  append_some(client, 2);
+  append_to_aggregate(client, 2);
   CHECK(eventually([&] { return stele.readiness().number("/redis/publishedEvents") == 2; }));
   redis.kill();
   REQUIRE(eventually([&] { return stele.readiness().text("/redis/state") == "away"; }));
-  append_some(client, 7);
+  append_to_aggregate(client, 7);
   stele.wait_for_lost(7);
   const Json away = stele.readiness();
   CHECK(is_timestamp(away.text("/redis/since")));
@@ -150,20 +150,20 @@ TEST_CASE("RedisBus.ARedisThatHangsHoldsUpNoAppend") {
   }
   list += "]";
   for (int i = 0; i < 5; ++i) REQUIRE_EQ(client.post("/v1/events", list).status, 201);
-  append_some(client, 1);
+  append_to_aggregate(client, 1);
   CHECK(eventually([&] { return stele.readiness().text("/redis/state") == "away"; }));
   stele.wait_for_lost(1001);
   redis.go_on();
   stele.wait_until_connected();
   const std::uint64_t published = stele.readiness().number("/redis/publishedEvents");
-  append_some(client, 1);
+  append_to_aggregate(client, 1);
   CHECK(eventually([&] { return stele.readiness().number("/redis/publishedEvents") == published + 1; }));
 }
 
 TEST_CASE("RedisBus.ARedisThatWasNeverThereIsSaid") {
   Bridged stele("redis://127.0.0.1:" + std::to_string(free_port()));
   HttpClient client = stele.client();
-  append_some(client, 3);
+  append_to_aggregate(client, 3);
   stele.wait_for_lost(3);
   CHECK(eventually([&] { return stele.readiness().has("/redis/lastError"); }));
   CHECK_EQ(stele.readiness().text("/redis/state"), "away");
@@ -177,7 +177,7 @@ TEST_CASE("RedisBus.AWrongPasswordIsSaidWithoutIt") {
   REQUIRE(eventually([&] { return stele.readiness().has("/redis/lastError"); }));
   CHECK_EQ(stele.readiness().text("/redis/lastError"), "it refuses AUTH: WRONGPASS");
   HttpClient client = stele.client();
-  append_some(client, 1);
+  append_to_aggregate(client, 1);
   stele.wait_for_lost(1);
   REQUIRE_FALSE(stele.server->process().wait_for_stderr("WRONGPASS").empty());
   CHECK_EQ(stele.server->err().find("SESAME"), std::string::npos);
@@ -198,7 +198,7 @@ TEST_CASE("RedisBus.AUserWithTheNeededRightsAloneAndADatabaseAreEnough") {
   Bridged stele("redis://stele:a%3Ab%40c%2Fd%20%25@127.0.0.1:" + std::to_string(redis.port()) + "/3");
   stele.wait_until_connected();
   HttpClient client = stele.client();
-  append_some(client, 1);
+  append_to_aggregate(client, 1);
   CHECK(eventually([&] { return stele.readiness().number("/redis/publishedEvents") == 1; }));
   REQUIRE_EQ(client.get("/v1/aggregates/bus%2F1/state").status, 200);
   CHECK(eventually([&] { return redis.ask({"-n", "3", "DBSIZE"}) == "1"; }));
@@ -209,7 +209,7 @@ TEST_CASE("RedisBus.AUserWithTheNeededRightsAloneAndADatabaseAreEnough") {
   Bridged refused("redis://stele:a%3Ab%40c%2Fd%20%25@127.0.0.1:" + std::to_string(redis.port()) + "/3");
   refused.wait_until_connected();
   HttpClient other = refused.client();
-  append_some(other, 1);
+  append_to_aggregate(other, 1);
   refused.wait_for_lost(1);
   CHECK_EQ(refused.readiness().text("/redis/lastError"), "it refuses PUBLISH");
 }

@@ -3,19 +3,10 @@
 #include <string>
 
 #include "engine/base/digest.h"
+#include "tests/engine/digest_text.h"
 
 namespace stele {
 namespace {
-
-std::string hex(const Digest& digest) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
 
 std::string pattern(std::size_t size) {
   std::string bytes(size, '\0');

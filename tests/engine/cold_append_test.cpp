@@ -12,7 +12,7 @@ using namespace stele;
 
 namespace {
 
-RecordDraft event(std::string aggregate, std::string type = "T") {
+RecordDraft draft_of(std::string aggregate, std::string type = "T") {
   static std::uint8_t number = 0;
   RecordDraft draft;
   draft.event_id.bytes[0] = 1;
@@ -25,7 +25,7 @@ RecordDraft event(std::string aggregate, std::string type = "T") {
   return draft;
 }
 
-Proposal proposal(RecordDraft draft) {
+Proposal proposal_of(RecordDraft draft) {
   Proposal made;
   made.events.push_back(std::move(draft));
   return made;
@@ -36,7 +36,7 @@ struct ColdStore {
   ColdStore() {
     open();
     for (int i = 0; i < 16; ++i) {
-      REQUIRE(store->append_and_wait(proposal(event("old-" + std::to_string(i % 4)))).kind ==
+      REQUIRE(store->append_and_wait(proposal_of(draft_of("old-" + std::to_string(i % 4)))).kind ==
               AppendOutcome::Kind::Stored);
     }
     REQUIRE(store->close());
@@ -82,8 +82,8 @@ constexpr auto kStored = AppendOutcome::Kind::Stored;
 TEST_CASE("ColdAppend.WhatIsNotInMemoryIsNotWaitedFor") {
   ColdStore cold;
   // Neither a known aggregate nor, since the filters are on the disk as well, an unknown one.
-  CHECK_FALSE(cold.at_once(proposal(event("old-1"))));
-  CHECK_FALSE(cold.at_once(proposal(event("new"))));
+  CHECK_FALSE(cold.at_once(proposal_of(draft_of("old-1"))));
+  CHECK_FALSE(cold.at_once(proposal_of(draft_of("new"))));
   CHECK_FALSE(cold.files.has_waited(std::this_thread::get_id()));
   const auto type = cold.store->aggregate_type("old-1", DiskWait::Never);
   REQUIRE_FALSE(type);
@@ -94,7 +94,7 @@ TEST_CASE("ColdAppend.WhatIsNotInMemoryIsNotWaitedFor") {
 
 TEST_CASE("ColdAppend.WhatWasWaitedForOnceIsAtHandAfterwards") {
   ColdStore cold;
-  Proposal made = proposal(event("old-1"));
+  Proposal made = proposal_of(draft_of("old-1"));
   CHECK(cold.store->append_and_wait(made).kind == kStored);
   CHECK(cold.files.has_waited(std::this_thread::get_id()));
   const auto type = cold.store->aggregate_type("old-2", DiskWait::Allowed);
@@ -102,14 +102,14 @@ TEST_CASE("ColdAppend.WhatWasWaitedForOnceIsAtHandAfterwards") {
   REQUIRE(*type);
   CHECK((*type)->type == "A");
   // The pages that this needs were used just now.
-  CHECK(cold.at_once(proposal(event("old-2"))) == kStored);
+  CHECK(cold.at_once(proposal_of(draft_of("old-2"))) == kStored);
 }
 
 TEST_CASE("ColdAppend.WhatIsInMemoryIsProposedAtOnce") {
   ColdStore cold;
   cold.files.warm_up();
-  CHECK(cold.at_once(proposal(event("old-1"))) == kStored);
-  CHECK(cold.at_once(proposal(event("new"))) == kStored);
+  CHECK(cold.at_once(proposal_of(draft_of("old-1"))) == kStored);
+  CHECK(cold.at_once(proposal_of(draft_of("new"))) == kStored);
   const auto none = cold.store->aggregate_type("unknown", DiskWait::Never);
   REQUIRE(none);
   CHECK_FALSE(*none);
@@ -119,7 +119,7 @@ TEST_CASE("ColdAppend.AConditionGoesToTheDiskOnlyIfItsRangeDoes") {
   ColdStore cold;
   cold.files.warm_up();
   const auto conditional = [](std::optional<Position> after, std::size_t values = 1) {
-    Proposal made = proposal(event("new"));
+    Proposal made = proposal_of(draft_of("new"));
     EventMatch match;
     for (std::size_t i = 0; i < values; ++i) match.event_types.push_back("Nothing" + std::to_string(i));
     made.condition.fail_if_events_match.push_back(std::move(match));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/base/digest.h"
+#include "tests/engine/digest_text.h"
 
 using namespace stele;
 
@@ -23,16 +24,6 @@ Digest recursive_root(std::span<const Digest> leaves) {
 }
 
 Digest leaf_of(std::string_view entry) { return sha256({std::string_view("\0", 1), entry}); }
-
-std::string hex(const Digest& digest) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
 
 }  // namespace
 

@@ -9,21 +9,12 @@
 
 #include "engine/audit/merkle_frontier.h"
 #include "engine/base/digest.h"
+#include "tests/engine/digest_text.h"
 
 namespace stele {
 namespace {
 
 using Path = std::vector<Digest>;
-
-std::string hex(const Digest& digest) {
-  static constexpr std::string_view kHexDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : digest) {
-    text += kHexDigits[byte >> 4];
-    text += kHexDigits[byte & 15];
-  }
-  return text;
-}
 
 /// The definition of RFC 9162, 2.1.1, word for word.
 Digest naive_root(const std::vector<Digest>& leaves, std::size_t begin, std::size_t n) {

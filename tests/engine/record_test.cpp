@@ -67,7 +67,7 @@ Status decode(Record& record, std::string_view bytes) {
   return record.decode();
 }
 
-void check_same(const Record& record, const Sample& sample) {
+void check_record(const Record& record, const Sample& sample) {
   const RecordHeader& got = record.header();
   const RecordHeader wanted = sample.complete();
   CHECK(got.kind == wanted.kind);
@@ -186,7 +186,7 @@ Sample typical() {
   return sample;
 }
 
-void fix_checksum(std::string& bytes) {
+void fix_record_checksum(std::string& bytes) {
   put_at<std::uint64_t>(bytes.data() + 8,
                         xxh3(std::string_view(bytes).substr(0, 8), std::string_view(bytes).substr(16)));
 }
@@ -196,7 +196,7 @@ void fix_checksum(std::string& bytes) {
 Status decode_with(std::size_t offset, std::uint8_t value) {
   std::string bytes = typical().encode();
   bytes[kRecordFrameBytes + offset] = static_cast<char>(value);
-  fix_checksum(bytes);
+  fix_record_checksum(bytes);
   Record record;
   return decode(record, bytes);
 }
@@ -216,7 +216,7 @@ TEST_CASE("Record.RandomRecordsComeBackAsTheyWere") {
     CHECK(record_length(bytes).value() == bytes.size());
     const Status decoded = decode(record, bytes);
     REQUIRE_MESSAGE(decoded, decoded.error().describe());
-    check_same(record, sample);
+    check_record(record, sample);
   }
 }
 
@@ -240,7 +240,7 @@ TEST_CASE("Record.LongestStringsEverywhereFit") {
   sample.extensions = encode_extensions({}, std::string(kResourceBytesMax, 'r'));
   Record record;
   REQUIRE(decode(record, sample.encode()));
-  check_same(record, sample);
+  check_record(record, sample);
 }
 
 TEST_CASE("Record.TheLongestEventWithAllItsTagsFits") {
@@ -253,7 +253,7 @@ TEST_CASE("Record.TheLongestEventWithAllItsTagsFits") {
   sample.extensions = encode_extensions(tags);
   Record record;
   REQUIRE(decode(record, sample.encode()));
-  check_same(record, sample);
+  check_record(record, sample);
   CHECK(std::equal(tags.begin(), tags.end(), record.header().tags.begin(), record.header().tags.end()));
 }
 
@@ -372,7 +372,7 @@ TEST_CASE("Record.AChangeUnderARightChecksumIsRefusedOrChangesTheLeaf") {
       if (bit / 8 >= 8 && bit / 8 < 16) continue;  // the checksum itself
       std::string changed = bytes;
       changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
-      fix_checksum(changed);
+      fix_record_checksum(changed);
       if (decode(record, changed)) CHECK_MESSAGE(record.leaf() != leaf, "bit " << bit);
     }
   }
@@ -387,14 +387,14 @@ TEST_CASE("Record.GarbageIsRefused") {
     if (bytes.size() >= 16) {
       put_at<std::uint32_t>(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
       if (i % 2 == 0) put_at<std::uint32_t>(bytes.data() + 4, static_cast<std::uint32_t>(random() % 8));
-      fix_checksum(bytes);
+      fix_record_checksum(bytes);
     }
     if (i % 2 == 0 && bytes.size() >= 120) {
       // Far enough into the decoder to reach the members.
       bytes[16] = 1;
       bytes[17] = 1;
       put_at<std::uint16_t>(bytes.data() + 20, static_cast<std::uint16_t>(80 + random() % (bytes.size() - 96)));
-      fix_checksum(bytes);
+      fix_record_checksum(bytes);
     }
     CHECK_FALSE(decode(record, bytes));
   }
@@ -426,12 +426,12 @@ TEST_CASE("Record.UnknownOrImpossibleRedactionIsRefused") {
   for (const std::size_t at : {4, 5, 6, 7}) {
     std::string bytes = typical().encode();
     bytes[at] = 8;
-    fix_checksum(bytes);
+    fix_record_checksum(bytes);
     CHECK_FALSE(decode(record, bytes));
   }
   std::string bytes = typical().encode();
   bytes[4] = 4;  // private fields, which it does not have
-  fix_checksum(bytes);
+  fix_record_checksum(bytes);
   const Status decoded = decode(record, bytes);
   REQUIRE_FALSE(decoded);
   CHECK(decoded.error().message.find("absent") != std::string::npos);

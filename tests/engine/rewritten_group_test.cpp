@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t kEvents = 900;
 constexpr const char* kSegment = "/store/log/0000000000000002.seg";
 
-FileContents make_files() {
+FileContents make_rolled_files() {
   SimulatedFileSystem disk(1);
   auto store = Store::open(sample_options(disk)).value();
   append_sample(*store, kEvents);
@@ -42,7 +42,7 @@ void remove_index(FileContents& files) {
 }  // namespace
 
 TEST_CASE("Rewritten.AGroupInTheMiddleOfTheLogIsReadAndContinued") {
-  const FileContents whole = make_files();
+  const FileContents whole = make_rolled_files();
   const std::string& segment = whole.at(kSegment);
   const std::uint64_t records = records_of(segment);
   const Position first = [&] {
@@ -88,7 +88,7 @@ TEST_CASE("Rewritten.AGroupInTheMiddleOfTheLogIsReadAndContinued") {
 }
 
 TEST_CASE("Rewritten.AGroupWithAnotherLinkDoesNotContinueTheLog") {
-  FileContents files = make_files();
+  FileContents files = make_rolled_files();
   const std::string segment = files.at(kSegment);
   // That of the last group is named by the footer, those of the others by the group behind them.
   for (const std::uint64_t which : {std::uint64_t{0}, records_of(segment) / 2, records_of(segment) - 1}) {

@@ -15,7 +15,7 @@ using stele::tests::wait_until;
 namespace {
 
 /// The error of an opening with one option changed; none if it opens.
-std::optional<ErrorKind> refusal(const std::function<void(StoreOptions&)>& change) {
+std::optional<ErrorKind> open_refusal(const std::function<void(StoreOptions&)>& change) {
   SimulatedFileSystem disk(1);
   StoreOptions options = sample_options(disk);
   change(options);
@@ -33,28 +33,28 @@ std::optional<ErrorKind> refusal(const std::function<void(StoreOptions&)>& chang
 
 TEST_CASE("StoreOptions.TheBoundsAreTakenAndWhatLiesBehindIsRefused") {
   const auto segment = [](std::uint64_t bytes) { return [=](StoreOptions& o) { o.segment_bytes = bytes; }; };
-  CHECK_FALSE(refusal(segment(StoreBounds::kSegmentBytesMin)));
-  CHECK(refusal(segment(StoreBounds::kSegmentBytesMin - 1)) == ErrorKind::InvalidArgument);
-  CHECK(refusal(segment(StoreBounds::kSegmentBytesMax + 1)) == ErrorKind::InvalidArgument);
+  CHECK_FALSE(open_refusal(segment(StoreBounds::kSegmentBytesMin)));
+  CHECK(open_refusal(segment(StoreBounds::kSegmentBytesMin - 1)) == ErrorKind::InvalidArgument);
+  CHECK(open_refusal(segment(StoreBounds::kSegmentBytesMax + 1)) == ErrorKind::InvalidArgument);
 
   const auto queue = [](std::uint64_t proposals) {
     return [=](StoreOptions& o) { o.queue_proposals_max = proposals; };
   };
-  CHECK_FALSE(refusal(queue(StoreBounds::kQueueProposalsMin)));
-  CHECK(refusal(queue(StoreBounds::kQueueProposalsMin - 1)) == ErrorKind::InvalidArgument);
+  CHECK_FALSE(open_refusal(queue(StoreBounds::kQueueProposalsMin)));
+  CHECK(open_refusal(queue(StoreBounds::kQueueProposalsMin - 1)) == ErrorKind::InvalidArgument);
 
   const auto part = [](std::uint64_t records) { return [=](StoreOptions& o) { o.index_part_records_max = records; }; };
-  CHECK_FALSE(refusal(part(StoreBounds::kIndexPartRecordsMin)));
-  CHECK_FALSE(refusal(part(StoreBounds::kIndexPartRecordsMax)));
-  CHECK(refusal(part(StoreBounds::kIndexPartRecordsMin - 1)) == ErrorKind::InvalidArgument);
-  CHECK(refusal(part(StoreBounds::kIndexPartRecordsMax + 1)) == ErrorKind::InvalidArgument);
+  CHECK_FALSE(open_refusal(part(StoreBounds::kIndexPartRecordsMin)));
+  CHECK_FALSE(open_refusal(part(StoreBounds::kIndexPartRecordsMax)));
+  CHECK(open_refusal(part(StoreBounds::kIndexPartRecordsMin - 1)) == ErrorKind::InvalidArgument);
+  CHECK(open_refusal(part(StoreBounds::kIndexPartRecordsMax + 1)) == ErrorKind::InvalidArgument);
 
   const auto origin = [](std::size_t bytes) { return [=](StoreOptions& o) { o.origin = std::string(bytes, 'o'); }; };
-  CHECK_FALSE(refusal(origin(1)));
-  CHECK_FALSE(refusal(origin(StoreBounds::kOriginBytesMax)));
-  CHECK(refusal(origin(0)) == ErrorKind::InvalidArgument);
-  CHECK(refusal(origin(StoreBounds::kOriginBytesMax + 1)) == ErrorKind::InvalidArgument);
-  CHECK(refusal([](StoreOptions& o) { o.folder.clear(); }) == ErrorKind::InvalidArgument);
+  CHECK_FALSE(open_refusal(origin(1)));
+  CHECK_FALSE(open_refusal(origin(StoreBounds::kOriginBytesMax)));
+  CHECK(open_refusal(origin(0)) == ErrorKind::InvalidArgument);
+  CHECK(open_refusal(origin(StoreBounds::kOriginBytesMax + 1)) == ErrorKind::InvalidArgument);
+  CHECK(open_refusal([](StoreOptions& o) { o.folder.clear(); }) == ErrorKind::InvalidArgument);
 }
 
 TEST_CASE("StoreOptions.WithoutCreateAStoreMustBeThere") {

@@ -20,7 +20,7 @@ namespace {
 
 using Kind = AppendOutcome::Kind;
 
-StoreOptions options_in(const std::string& folder) {
+StoreOptions snapshot_options_in(const std::string& folder) {
   StoreOptions options = sample_options(posix_file_system());
   options.folder = folder;
   return options;
@@ -84,7 +84,7 @@ TEST_CASE("StoreSnapshots.SettingsAreTheStoresOwn") {
 
 TEST_CASE("StoreSnapshots.WithoutTheirFolderTheStoreWorks") {
   const TempFolder temp;
-  const StoreOptions options = options_in(temp.file("data"));
+  const StoreOptions options = snapshot_options_in(temp.file("data"));
   fs::create_directories(options.folder);
   std::ofstream(options.folder + "/snapshots") << "a file";
   {
@@ -106,7 +106,7 @@ TEST_CASE("StoreSnapshots.WithoutTheirFolderTheStoreWorks") {
 
 TEST_CASE("StoreSnapshots.ADeletedFolderCostsTheSnapshotsOnly") {
   const TempFolder temp;
-  const StoreOptions options = options_in(temp.file("data"));
+  const StoreOptions options = snapshot_options_in(temp.file("data"));
   {
     auto store = Store::open(options).value();
     append_sample(*store, 20);
@@ -127,7 +127,7 @@ TEST_CASE("StoreSnapshots.ADeletedFolderCostsTheSnapshotsOnly") {
 
 TEST_CASE("StoreSnapshots.NothingIsWrittenWhereAnotherStoreMayLie") {
   const TempFolder temp;
-  const StoreOptions options = options_in(temp.file("data"));
+  const StoreOptions options = snapshot_options_in(temp.file("data"));
   auto store = Store::open(options).value();
   REQUIRE(put(*store, 1, "one"));
   REQUIRE(store->snapshots()->flush());
@@ -150,7 +150,7 @@ TEST_CASE("StoreSnapshots.NothingIsWrittenWhereAnotherStoreMayLie") {
 
 TEST_CASE("StoreSnapshots.AStoreThatIsDisplacedStopsThem") {
   const TempFolder temp;
-  StoreOptions options = options_in(temp.file("data"));
+  StoreOptions options = snapshot_options_in(temp.file("data"));
   options.guard_interval = std::chrono::milliseconds{1};
   options.snapshots.write_bytes_per_second = 1ULL << 30;
   options.snapshots.memory_age_max = std::chrono::milliseconds{1};

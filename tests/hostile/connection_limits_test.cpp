@@ -34,7 +34,7 @@ RawClient enter(Target& target, const std::string& from = "127.0.0.1") {
 }
 
 /// The refusal can be read as a whole although the client goes on sending.
-void check_refused(Target& target, const std::string& from, std::string_view why) {
+void check_turned_away(Target& target, const std::string& from, std::string_view why) {
   RawClient client(target.port(), RawClient::Options{.from = from});
   (void)client.send(post_event("never") + std::string(1 << 20, 'x'));
   CHECK(client.wait_for_end());
@@ -52,7 +52,7 @@ TEST_CASE("ConnectionLimits.OneTooManyInAllIsToldSo") {
   Target target({"--connections-max", "8"});
   std::vector<RawClient> inside;
   for (int i = 0; i < 8; ++i) inside.push_back(enter(target));
-  for (int i = 0; i < 5; ++i) check_refused(target, "127.0.0.1", "Too many connections are open");
+  for (int i = 0; i < 5; ++i) check_turned_away(target, "127.0.0.1", "Too many connections are open");
   for (RawClient& client : inside) check_inside(target, client);
   inside.pop_back();
   CHECK(eventually([&] { return target.connections() == 7; }));
@@ -64,7 +64,7 @@ TEST_CASE("ConnectionLimits.OneTooManyFromAnAddressIsToldSoAndOthersAreServed") 
   Target target({"--connections-per-address-max", "4"});
   std::vector<RawClient> inside;
   for (int i = 0; i < 4; ++i) inside.push_back(enter(target));
-  check_refused(target, "127.0.0.1", "from your address");
+  check_turned_away(target, "127.0.0.1", "from your address");
   RawClient other = enter(target, "127.0.0.2");
   for (RawClient& client : inside) check_inside(target, client);
   check_inside(target, other);

@@ -18,7 +18,7 @@ Target& plain_target() {
 
 const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
-void check_refused(const std::string& bytes, int status, std::string_view slug) {
+void check_refused_early(const std::string& bytes, int status, std::string_view slug) {
   Target& target = plain_target();
   INFO("sent: ", bytes.substr(0, 200));
   const std::uint64_t size = target.event_count();
@@ -39,37 +39,38 @@ void check_refused(const std::string& bytes, int status, std::string_view slug) 
 
 TEST_CASE("EarlyRefusal.RequestLinesAndHeadersThatAreTooLong") {
   const std::string much(20'000, 'a');
-  check_refused("GET /" + much, 414, "uri-too-long");
-  check_refused("GET /" + much + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "uri-too-long");
-  check_refused("GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX: " + much, 431, "header-too-large");
-  check_refused("GET /v1/head HTTP/1.1\r\nHost: localhost\r\n" + much, 431, "header-too-large");
-  check_refused("GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX: " + much + "\r\n\r\n", 431, "header-too-large");
-  check_refused("GET /v1/head HTTP/1.1\r\nHost: localhost\r\n" + repeated("X: y\r\n", 200) + "\r\n", 431,
-                "header-too-large");
-  check_refused("GET /v1/head HTTP/1.1\r\nHost: localhost\r\n" + repeated("a:\r\n", 3'500) + "\r\n", 431,
-                "header-too-large");
+  check_refused_early("GET /" + much, 414, "uri-too-long");
+  check_refused_early("GET /" + much + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "uri-too-long");
+  check_refused_early("GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX: " + much, 431, "header-too-large");
+  check_refused_early("GET /v1/head HTTP/1.1\r\nHost: localhost\r\n" + much, 431, "header-too-large");
+  check_refused_early("GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX: " + much + "\r\n\r\n", 431, "header-too-large");
+  check_refused_early("GET /v1/head HTTP/1.1\r\nHost: localhost\r\n" + repeated("X: y\r\n", 200) + "\r\n", 431,
+                      "header-too-large");
+  check_refused_early("GET /v1/head HTTP/1.1\r\nHost: localhost\r\n" + repeated("a:\r\n", 3'500) + "\r\n", 431,
+                      "header-too-large");
 }
 
 TEST_CASE("EarlyRefusal.BodiesThatAreTooLong") {
   for (const char* const length : {"16842753", "100000000000", "999999999999999999"}) {
-    check_refused(kStart + "Content-Length: " + length + "\r\n\r\n", 413, "payload-too-large");
-    check_refused(kStart + "Expect: 100-continue\r\nContent-Length: " + length + "\r\n\r\n", 413, "payload-too-large");
+    check_refused_early(kStart + "Content-Length: " + length + "\r\n\r\n", 413, "payload-too-large");
+    check_refused_early(kStart + "Expect: 100-continue\r\nContent-Length: " + length + "\r\n\r\n", 413,
+                        "payload-too-large");
   }
   std::string chunks = kStart + "Transfer-Encoding: chunked\r\n\r\n";
   const std::string chunk = "100000\r\n" + std::string(0x100000, ' ') + "\r\n";
   for (int i = 0; i < 17; ++i) chunks += chunk;
-  check_refused(chunks, 413, "payload-too-large");
+  check_refused_early(chunks, 413, "payload-too-large");
   // One chunk that says that it is huge, as far as it comes.
-  check_refused(kStart + "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n" + std::string(17 << 20, ' '), 413,
-                "payload-too-large");
+  check_refused_early(kStart + "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n" + std::string(17 << 20, ' '), 413,
+                      "payload-too-large");
 }
 
 TEST_CASE("EarlyRefusal.MalformedRequests") {
-  check_refused("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed-request");
-  check_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http-version-not-supported");
-  check_refused(kStart + "Content-Length: -1\r\n\r\n", 400, "malformed-request");
-  check_refused(kStart + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "malformed-request");
-  check_refused(kStart + "Expect: a-pony\r\nContent-Length: 5\r\n\r\n", 417, "expectation-failed");
+  check_refused_early("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed-request");
+  check_refused_early("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http-version-not-supported");
+  check_refused_early(kStart + "Content-Length: -1\r\n\r\n", 400, "malformed-request");
+  check_refused_early(kStart + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "malformed-request");
+  check_refused_early(kStart + "Expect: a-pony\r\nContent-Length: 5\r\n\r\n", 417, "expectation-failed");
 }
 
 TEST_CASE("EarlyRefusal.ContinueIsSentOnlyForABodyThatIsWanted") {

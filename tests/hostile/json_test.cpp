@@ -19,8 +19,8 @@ Target& shared_target() {
   return target;
 }
 
-void check_refused(std::string_view body, int status, std::string_view slug,
-                   std::string_view content_type = "application/json") {
+void check_body_refused(std::string_view body, int status, std::string_view slug,
+                        std::string_view content_type = "application/json") {
   Target& target = shared_target();
   INFO("body: ", body.substr(0, 100));
   const std::uint64_t size = target.event_count();
@@ -36,13 +36,14 @@ void check_refused(std::string_view body, int status, std::string_view slug,
 
 TEST_CASE("Json.DepthBombs") {
   for (const std::size_t depth : {2'000UL, kMega, 5 * kMega}) {
-    check_refused(std::string(depth, '['), 400, "malformed-json");
-    check_refused(std::string(depth, '[') + std::string(depth, ']'), 422, "invalid-event");
-    check_refused(event_json("never", "T", std::string(depth, '[') + std::string(depth, ']')), 422, "invalid-event");
-    check_refused(repeated("{\"a\":", depth / 2), 400, "malformed-json");
-    check_refused(repeated("[{\"a\":", depth / 3) + "1" + repeated("}]", depth / 3), 422, "invalid-event");
-    check_refused(std::string(depth, '[') + "\n" + std::string(depth, '['), 400, "malformed-json",
-                  "application/x-ndjson");
+    check_body_refused(std::string(depth, '['), 400, "malformed-json");
+    check_body_refused(std::string(depth, '[') + std::string(depth, ']'), 422, "invalid-event");
+    check_body_refused(event_json("never", "T", std::string(depth, '[') + std::string(depth, ']')), 422,
+                       "invalid-event");
+    check_body_refused(repeated("{\"a\":", depth / 2), 400, "malformed-json");
+    check_body_refused(repeated("[{\"a\":", depth / 3) + "1" + repeated("}]", depth / 3), 422, "invalid-event");
+    check_body_refused(std::string(depth, '[') + "\n" + std::string(depth, '['), 400, "malformed-json",
+                       "application/x-ndjson");
   }
 }
 
@@ -61,36 +62,36 @@ TEST_CASE("Json.HugeNumbersAndStrings") {
     CHECK(shared_target().event_count() == size);
   }
   const std::string text(15 * kMega, 's');
-  check_refused(event_json("never", "T", '"' + text + '"'), 413, "event-too-large");
-  check_refused(event_json(text), 422, "invalid-event");
-  check_refused(event_json("never", text), 422, "invalid-event");
-  check_refused('"' + text + '"', 422, "invalid-event");
-  check_refused('"' + text, 400, "malformed-json");
-  check_refused(event_json("never", "T", '"' + repeated("\\u0041", 2 * kMega) + '"'), 413, "event-too-large");
+  check_body_refused(event_json("never", "T", '"' + text + '"'), 413, "event-too-large");
+  check_body_refused(event_json(text), 422, "invalid-event");
+  check_body_refused(event_json("never", text), 422, "invalid-event");
+  check_body_refused('"' + text + '"', 422, "invalid-event");
+  check_body_refused('"' + text, 400, "malformed-json");
+  check_body_refused(event_json("never", "T", '"' + repeated("\\u0041", 2 * kMega) + '"'), 413, "event-too-large");
 }
 
 TEST_CASE("Json.LongNamesAreNotEchoedAsAWhole") {
   const std::string name(10 * kMega, 'n');
-  check_refused("{\"" + name + "\":1}", 422, "invalid-event");
-  check_refused(event_json("never", "T", "1", ",\"" + name + "\":1"), 422, "invalid-event");
+  check_body_refused("{\"" + name + "\":1}", 422, "invalid-event");
+  check_body_refused(event_json("never", "T", "1", ",\"" + name + "\":1"), 422, "invalid-event");
   // Faulty values deep inside: each error names its place.
-  check_refused("{\"" + name + "\":[" + repeated("1e999,", 1'000) + "1]}", 422, "invalid-event");
-  check_refused("{\"events\":[],\"condition\":{\"" + name + "\":1}}", 422, "invalid-event");
+  check_body_refused("{\"" + name + "\":[" + repeated("1e999,", 1'000) + "1]}", 422, "invalid-event");
+  check_body_refused("{\"events\":[],\"condition\":{\"" + name + "\":1}}", 422, "invalid-event");
   std::string list = "[";
   for (int i = 0; i < 1'000; ++i) list += (i > 0 ? ",{\"" : "{\"") + std::string(10'000, 'n') + "\":1}";
-  check_refused(list + "]", 422, "invalid-event");
+  check_body_refused(list + "]", 422, "invalid-event");
   const std::string accents = repeated("\xc3\xa9", 100);
-  check_refused("{\"a" + accents + "\":1}", 422, "invalid-event");  // cut between two characters
-  check_refused("{\"" + accents + "\":1}", 422, "invalid-event");
+  check_body_refused("{\"a" + accents + "\":1}", 422, "invalid-event");  // cut between two characters
+  check_body_refused("{\"" + accents + "\":1}", 422, "invalid-event");
 }
 
 TEST_CASE("Json.NothingButWhiteSpace") {
   const std::string space(16'000'000, ' ');
-  check_refused(space, 400, "malformed-json");
-  check_refused(space, 422, "invalid-event", "application/x-ndjson");
-  check_refused(std::string(16'000'000, '\n'), 422, "invalid-event", "application/x-ndjson");
-  check_refused(std::string(16'000'000, '\n'), 400, "malformed-json");
-  check_refused(std::string(16'000'000, '\0'), 400, "malformed-json");
+  check_body_refused(space, 400, "malformed-json");
+  check_body_refused(space, 422, "invalid-event", "application/x-ndjson");
+  check_body_refused(std::string(16'000'000, '\n'), 422, "invalid-event", "application/x-ndjson");
+  check_body_refused(std::string(16'000'000, '\n'), 400, "malformed-json");
+  check_body_refused(std::string(16'000'000, '\0'), 400, "malformed-json");
   HttpClient client = shared_target().api().client();
   CHECK(client.post("/v1/events", space + event_json(fresh("space"))).status == 201);
   CHECK(client.post("/v1/events", event_json(fresh("space"), "T", '[' + std::string(500'000, ' ') + ']')).status ==
@@ -98,12 +99,12 @@ TEST_CASE("Json.NothingButWhiteSpace") {
 }
 
 TEST_CASE("Json.ManyMembersAndManyFaults") {
-  check_refused("{" + repeated("\"a\":1,", 2 * kMega) + "\"a\":1}", 422, "invalid-event");
-  check_refused("{" + repeated("\"eventType\":1,", kMega) + "\"a\":1}", 422, "invalid-event");
-  check_refused("{\"events\":" + repeated("[],\"events\":", kMega) + "[]}", 422, "invalid-event");
-  check_refused("[" + repeated("1,", 9'999) + "1]", 422, "invalid-event");
-  check_refused("[" + repeated("1e999,", 2 * kMega) + "1]", 422, "invalid-event");
-  check_refused(repeated("{\"a\":1e999}\n", 9'000), 422, "invalid-event", "application/x-ndjson");
+  check_body_refused("{" + repeated("\"a\":1,", 2 * kMega) + "\"a\":1}", 422, "invalid-event");
+  check_body_refused("{" + repeated("\"eventType\":1,", kMega) + "\"a\":1}", 422, "invalid-event");
+  check_body_refused("{\"events\":" + repeated("[],\"events\":", kMega) + "[]}", 422, "invalid-event");
+  check_body_refused("[" + repeated("1,", 9'999) + "1]", 422, "invalid-event");
+  check_body_refused("[" + repeated("1e999,", 2 * kMega) + "1]", 422, "invalid-event");
+  check_body_refused(repeated("{\"a\":1e999}\n", 9'000), 422, "invalid-event", "application/x-ndjson");
 }
 
 TEST_CASE("Json.NoMoreEventsThanAllowed") {
@@ -115,10 +116,10 @@ TEST_CASE("Json.NoMoreEventsThanAllowed") {
     }
     return list;
   };
-  check_refused('[' + list_of(10'001, "never", ",") + ']', 413, "payload-too-large");
-  check_refused("{\"events\":[" + list_of(10'001, "never", ",") + "]}", 413, "payload-too-large");
-  check_refused(list_of(10'001, "never", "\n"), 413, "payload-too-large", "application/x-ndjson");
-  check_refused('[' + list_of(100'000, "never", ",") + ']', 413, "payload-too-large");
+  check_body_refused('[' + list_of(10'001, "never", ",") + ']', 413, "payload-too-large");
+  check_body_refused("{\"events\":[" + list_of(10'001, "never", ",") + "]}", 413, "payload-too-large");
+  check_body_refused(list_of(10'001, "never", "\n"), 413, "payload-too-large", "application/x-ndjson");
+  check_body_refused('[' + list_of(100'000, "never", ",") + ']', 413, "payload-too-large");
   HttpClient client = shared_target().api().client();
   const std::string tiny = fresh("tiny");
   CHECK(append(client, '[' + list_of(10'000, tiny, ",") + ']').list("/events").size() == 10'000);
@@ -171,11 +172,11 @@ TEST_CASE("Json.ConditionsOfManyParts") {
   shared_target().check_answer(broken);
   check_problem(broken, 409, "condition-failed");
   CHECK(client.post("/v1/events", events + matches(500)).status == 201);
-  check_refused(events + aggregates(1'001), 422, "invalid-event");
-  check_refused(events + aggregates(20'000), 422, "invalid-event");
-  check_refused(events + matches(501), 422, "invalid-event");
-  check_refused(events + matches(20'000), 422, "invalid-event");
-  check_refused(events + "{\"failIfEventsMatch\":[{}" + repeated(",{}", 100'000) + "]}}", 422, "invalid-event");
+  check_body_refused(events + aggregates(1'001), 422, "invalid-event");
+  check_body_refused(events + aggregates(20'000), 422, "invalid-event");
+  check_body_refused(events + matches(501), 422, "invalid-event");
+  check_body_refused(events + matches(20'000), 422, "invalid-event");
+  check_body_refused(events + "{\"failIfEventsMatch\":[{}" + repeated(",{}", 100'000) + "]}}", 422, "invalid-event");
   shared_target().check_serves();
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::string_literals;
 
-Target& shared_target() {
+Target& smuggling_target() {
   static Target target({"--header-timeout", "2s", "--body-timeout", "2s"});
   return target;
 }
@@ -23,7 +23,7 @@ const std::string kStart = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nConte
 
 /// One answer, a refusal, then the end; nothing stored.
 void check_ambiguous(const std::string& bytes, int status = 400) {
-  Target& target = shared_target();
+  Target& target = smuggling_target();
   INFO("sent: ", bytes.substr(0, 300));
   const std::uint64_t size = target.event_count();
   const auto answers = target.exchange(bytes + post_event("smuggled"));
@@ -118,7 +118,7 @@ TEST_CASE("Smuggling.TheOnlyTransferEncodingIsChunked") {
 }
 
 TEST_CASE("Smuggling.ChunkedInAnyCaseAndWithWhiteSpaceAroundItEndsWhereItSays") {
-  Target& target = shared_target();
+  Target& target = smuggling_target();
   for (const char* const value : {"chunked", "Chunked", "CHUNKED", " chunked ", "\tchunked\t", "   chunked"}) {
     INFO("value: ", value);
     const std::uint64_t size = target.event_count();
@@ -227,7 +227,7 @@ TEST_CASE("Smuggling.LinesAndFieldsAreExact") {
 }
 
 TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
-  Target& target = shared_target();
+  Target& target = smuggling_target();
   const std::string hidden = post_event("smuggled");
   for (const char* const method : {"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "PUT", "get", "MADEUP"}) {
     INFO("method: ", method);
@@ -244,7 +244,7 @@ TEST_CASE("Smuggling.ABodyIsNeverTakenForARequest") {
 }
 
 TEST_CASE("Smuggling.TheAbsoluteFormIsForTheHostThatItNames") {
-  Target& target = shared_target();
+  Target& target = smuggling_target();
   const auto status_of = [&](const std::string& form, const std::string& host) {
     INFO("target: ", form);
     const auto answers =

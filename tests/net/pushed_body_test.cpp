@@ -12,7 +12,7 @@ using namespace std::string_literals;
 
 constexpr int kNeverMs = 3'600'000;
 
-std::string ask(std::string_view target, std::string_view version = "1.1") {
+std::string request_text(std::string_view target, std::string_view version = "1.1") {
   return "GET " + std::string(target) + " HTTP/" + std::string(version) + "\r\nHost: a\r\n\r\n";
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("PushedBody.IsSentAsItComesAndTheConnectionGoesOn") {
     PushedServer server(without_sweeps());
     server.stage.blocks = blocks;
     RawClient client(server.port());
-    REQUIRE(client.send(ask("/actor")));
+    REQUIRE(client.send(request_text("/actor")));
     // The head does not wait for a piece.
     REQUIRE(client.wait_for("\r\n\r\n"));
     CHECK(client.received().starts_with("HTTP/1.1 200 OK\r\n"));
@@ -53,7 +53,7 @@ TEST_CASE("PushedBody.IsSentAsItComesAndTheConnectionGoesOn") {
     CHECK(body_of(client) == "one\ntwo\n");
     server.await_no_body();
     CHECK(server.stage.asked_on_io == !blocks);
-    REQUIRE(client.send(ask("/after")));
+    REQUIRE(client.send(request_text("/after")));
     CHECK(client.wait_for("\r\n\r\n/after"));
   }
 }
@@ -62,7 +62,7 @@ TEST_CASE("PushedBody.AnotherThreadIsHeardInOrderAndTicksInARowAreOneWakeUp") {
   PushedServer server(without_sweeps());
   server.stage.blocks = true;
   RawClient client(server.port());
-  REQUIRE(client.send(ask("/actor")));
+  REQUIRE(client.send(request_text("/actor")));
   std::string said;
   std::thread producer([&] {
     for (int i = 0; i < 2000; ++i) {
@@ -95,7 +95,7 @@ TEST_CASE("PushedBody.GivesSignsOfLifeWhenItIsQuietAndOutlivesTheTimeOfARequest"
   options.limits.request_ms = 10;
   PushedServer server(options);
   RawClient client(server.port());
-  REQUIRE(client.send(ask("/actor?2")));
+  REQUIRE(client.send(request_text("/actor?2")));
   wait_until([&] { return server.stage.heartbeats >= 25; });  // 50 ms, at least
   server.stage.say("news\n");
   REQUIRE(client.wait_for("news\n"));
@@ -109,7 +109,7 @@ TEST_CASE("PushedBody.IsDestroyedWhenItsClientLeavesWithoutAnyoneLookingForThat"
     CAPTURE(how);
     PushedServer server(without_sweeps());
     RawClient client(server.port());
-    REQUIRE(client.send(ask("/actor")));
+    REQUIRE(client.send(request_text("/actor")));
     REQUIRE(client.wait_for("\r\n\r\n"));
     const auto waker = server.stage.waker();
     CHECK(server.stage.alive == 1);
@@ -128,9 +128,9 @@ TEST_CASE("PushedBody.IsDestroyedWhenItsClientLeavesBehindBytesThatNobodyReads")
   PushedServer server;
   {
     RawClient client(server.port());
-    REQUIRE(client.send(ask("/actor")));
+    REQUIRE(client.send(request_text("/actor")));
     REQUIRE(client.wait_for("\r\n\r\n"));
-    REQUIRE(client.send(ask("/behind")));
+    REQUIRE(client.send(request_text("/behind")));
     server.stage.say("still here");
     REQUIRE(client.wait_for("still here"));
   }
@@ -138,7 +138,7 @@ TEST_CASE("PushedBody.IsDestroyedWhenItsClientLeavesBehindBytesThatNobodyReads")
   PushedTlsServer secure;
   {
     HttpClient client = secure.client();
-    REQUIRE(client.send_raw(ask("/actor")));
+    REQUIRE(client.send_raw(request_text("/actor")));
     REQUIRE(client.read_raw(15) == "HTTP/1.1 200 OK");
     CHECK(secure.server.stage.alive == 1);
   }
@@ -148,10 +148,10 @@ TEST_CASE("PushedBody.IsDestroyedWhenItsClientLeavesBehindBytesThatNobodyReads")
 TEST_CASE("PushedBody.ARequestThatCameMeanwhileIsAnsweredAfterIt") {
   PushedServer server;
   RawClient client(server.port());
-  REQUIRE(client.send(ask("/actor") + ask("/behind")));
+  REQUIRE(client.send(request_text("/actor") + request_text("/behind")));
   server.stage.say("first");
   REQUIRE(client.wait_for("first"));
-  REQUIRE(client.send(ask("/later")));
+  REQUIRE(client.send(request_text("/later")));
   server.stage.finish();
   REQUIRE(client.wait_for("\r\n\r\n/later"));
   const auto answers = split_answers(client.received());
@@ -163,7 +163,7 @@ TEST_CASE("PushedBody.ARequestThatCameMeanwhileIsAnsweredAfterIt") {
 TEST_CASE("PushedBody.ASlowClientGetsWhatItsBufferHeldAndThenTheEndItsBodyChose") {
   PushedServer server;
   RawClient client(server.port(), {.receive_buffer = 4096});
-  REQUIRE(client.send(ask("/buffered")));
+  REQUIRE(client.send(request_text("/buffered")));
   REQUIRE(client.wait_for("\r\n\r\n"));
   std::string taken;
   auto pushed = api::PushBuffer::Pushed::Taken;
@@ -183,7 +183,7 @@ TEST_CASE("PushedBody.AClientThatReadsNothingIsGivenUp") {
   options.limits.write_ms = 20;
   PushedServer server(options);
   RawClient client(server.port(), {.receive_buffer = 4096});
-  REQUIRE(client.send(ask("/chatter?100000000")));
+  REQUIRE(client.send(request_text("/chatter?100000000")));
   REQUIRE(client.wait_for("\r\n\r\n"));
   server.await_connections(0);
 }
@@ -192,7 +192,7 @@ TEST_CASE("PushedBody.OnesProducerIsToldThatNobodyIsThereAnyMore") {
   PushedServer server;
   {
     RawClient client(server.port());
-    REQUIRE(client.send(ask("/buffered")));
+    REQUIRE(client.send(request_text("/buffered")));
     REQUIRE(client.wait_for("\r\n\r\n"));
     CHECK(server.buffer->push("x") == api::PushBuffer::Pushed::Taken);
     REQUIRE(client.wait_for("x"));
@@ -207,7 +207,7 @@ TEST_CASE("PushedBody.IsToldOfTheShutdownAndEndsWhole") {
     PushedServer server(options);
     server.stage.blocks = blocks;
     RawClient client(server.port());
-    REQUIRE(client.send(ask("/actor")));
+    REQUIRE(client.send(request_text("/actor")));
     server.stage.say("before\n");
     REQUIRE(client.wait_for("before\n"));
     server.server->begin_shutdown();
@@ -223,7 +223,7 @@ TEST_CASE("PushedBody.IsToldOfTheShutdownAndEndsWhole") {
 TEST_CASE("PushedBody.StopWaitsForNone") {
   PushedServer server(without_sweeps());
   RawClient client(server.port());
-  REQUIRE(client.send(ask("/actor")));
+  REQUIRE(client.send(request_text("/actor")));
   REQUIRE(client.wait_for("\r\n\r\n"));
   server.server->stop();
   server.server->wait();
@@ -238,7 +238,7 @@ TEST_CASE("PushedBody.OfAHeadRequestIsNotAsked") {
   REQUIRE(client.wait_for("\r\n\r\n"));
   server.await_no_body();
   CHECK_FALSE(contains(client.received(), "Content-Length"));
-  REQUIRE(client.send(ask("/after")));
+  REQUIRE(client.send(request_text("/after")));
   CHECK(client.wait_for("\r\n\r\n/after"));
   CHECK(server.stage.asked == 0);
 }
@@ -246,7 +246,7 @@ TEST_CASE("PushedBody.OfAHeadRequestIsNotAsked") {
 TEST_CASE("PushedBody.EndsWithTheConnectionForOldClients") {
   PushedServer server;
   RawClient client(server.port());
-  REQUIRE(client.send(ask("/actor", "1.0")));
+  REQUIRE(client.send(request_text("/actor", "1.0")));
   server.stage.say("one\n");
   REQUIRE(client.wait_for("one\n"));
   server.stage.say("two\n");
@@ -263,7 +263,7 @@ TEST_CASE("PushedBody.ThatFailsIsAnErrorBeforeItBeginsAndACutAfterwards") {
     PushedServer server;
     server.stage.blocks = blocks;
     RawClient cut(server.port());
-    REQUIRE(cut.send(ask("/actor")));
+    REQUIRE(cut.send(request_text("/actor")));
     server.stage.say("one\n");
     REQUIRE(cut.wait_for("one\n"));
     server.stage.fail();
@@ -273,10 +273,10 @@ TEST_CASE("PushedBody.ThatFailsIsAnErrorBeforeItBeginsAndACutAfterwards") {
     server.await_no_body();
 
     RawClient refused(server.port());
-    REQUIRE(refused.send(ask("/actor")));
+    REQUIRE(refused.send(request_text("/actor")));
     REQUIRE(refused.wait_for("}"));
     CHECK(refused.received().starts_with("HTTP/1.1 500 "));
-    REQUIRE(refused.send(ask("/after")));
+    REQUIRE(refused.send(request_text("/after")));
     CHECK(refused.wait_for("\r\n\r\n/after"));
     CHECK(server.stage.alive == 0);
   }
@@ -287,7 +287,7 @@ TEST_CASE("PushedBody.ThatNeverWaitsLeavesOthersTheirTurn") {
   options.io_threads = 1;
   PushedServer server(options);
   RawClient greedy(server.port());
-  REQUIRE(greedy.send(ask("/chatter?100000000")));
+  REQUIRE(greedy.send(request_text("/chatter?100000000")));
   REQUIRE(greedy.wait_for("\r\n\r\n"));
   std::atomic<bool> answered{false};
   std::thread reader([&] {
@@ -295,7 +295,7 @@ TEST_CASE("PushedBody.ThatNeverWaitsLeavesOthersTheirTurn") {
     }
   });
   RawClient other(server.port());
-  CHECK(other.send(ask("/other")));
+  CHECK(other.send(request_text("/other")));
   CHECK(other.wait_for("\r\n\r\n/other"));
   answered = true;
   reader.join();
@@ -304,7 +304,7 @@ TEST_CASE("PushedBody.ThatNeverWaitsLeavesOthersTheirTurn") {
 TEST_CASE("PushedBody.ManyPiecesInARowArriveWhole") {
   PushedServer server;
   RawClient client(server.port());
-  REQUIRE(client.send(ask("/chatter?3000")));
+  REQUIRE(client.send(request_text("/chatter?3000")));
   REQUIRE(client.wait_for("\r\n0\r\n\r\n"));
   std::string whole;
   for (int i = 0; i < 3000; ++i) whole.append(1000, static_cast<char>('a' + i % 26));
@@ -314,7 +314,7 @@ TEST_CASE("PushedBody.ManyPiecesInARowArriveWhole") {
 TEST_CASE("PushedBody.OverTlsToo") {
   PushedTlsServer secure;
   HttpClient client = secure.client();
-  REQUIRE(client.send_raw(ask("/actor?5")));
+  REQUIRE(client.send_raw(request_text("/actor?5")));
   wait_until([&] { return secure.server.stage.heartbeats >= 3; });
   secure.server.stage.say("one\n");
   secure.server.server->begin_shutdown();

@@ -32,7 +32,7 @@ std::string text_of_reply(const RedisReply& reply) {
 }
 
 /// As text; the last one says why there are no more, if they were refused.
-std::vector<std::string> read_replies(const std::string& bytes, std::size_t piece) {
+std::vector<std::string> redis_replies(const std::string& bytes, std::size_t piece) {
   RedisReplyReader reader(kBytesMax, kItemsMax);
   std::vector<std::string> replies;
   for (std::size_t at = 0; at < bytes.size(); at += piece) {
@@ -60,13 +60,13 @@ TEST_CASE("RedisReplyReader.ListsOfListsComeWholeInAnyPieces") {
       "*3\r\n$1\r\na\r\n*2\r\n$3\r\n5-0\r\n*2\r\n$0\r\n\r\n:7\r\n-ERR no\r\n"
       "*0\r\n*-1\r\n*2\r\n*0\r\n*-1\r\n+OK\r\n*1\r\n$-1\r\n";
   const std::vector<std::string> expected{"['a' ['5-0' ['' 7]] !ERR no]", "[]", "nil", "[[] nil]", "'OK'", "[nil]"};
-  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) CHECK(read_replies(bytes, piece) == expected);
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) CHECK(redis_replies(bytes, piece) == expected);
 }
 
 TEST_CASE("RedisReplyReader.ListsAreBounded") {
   const std::string too_large = "an answer that is too large";
   const auto last = [](const std::string& bytes) {
-    const auto replies = read_replies(bytes, 7);
+    const auto replies = redis_replies(bytes, 7);
     return replies.empty() ? std::string() : replies.back();
   };
   const auto integers = [](std::size_t count) {
@@ -88,7 +88,7 @@ TEST_CASE("RedisReplyReader.ListsAreBounded") {
   CHECK_EQ(last("*3\r\n" + text + text + text), too_large);
   CHECK_EQ(last("*1\r\n$300\r\n" + std::string(300, 'x')), too_large);
   // The bounds are for each reply.
-  CHECK_EQ(read_replies(integers(8) + integers(8) + "*1\r\n" + text + "*2\r\n" + text + text, 7).size(), 4);
+  CHECK_EQ(redis_replies(integers(8) + integers(8) + "*1\r\n" + text + "*2\r\n" + text + text, 7).size(), 4);
 }
 
 TEST_CASE("RedisReplyReader.ListsAreNoRepliesWhereNoneIsAskedFor") {

@@ -13,7 +13,7 @@ void await_working(const TestServer& server, int count) {
   wait_until([&] { return server.handler->working == count; });
 }
 
-RawClient ask(const TestServer& server, std::string_view more = {}) {
+RawClient send_request(const TestServer& server, std::string_view more = {}) {
   const int before = server.handler->working;
   RawClient client(server.port());
   REQUIRE(client.send("GET /until-abandoned HTTP/1.1\r\nHost: a\r\n\r\n" + std::string(more)));
@@ -25,11 +25,11 @@ RawClient ask(const TestServer& server, std::string_view more = {}) {
 
 TEST_CASE("ServerAbandoned.AClientThatLeavesOrResetsAbandonsItsRequest") {
   TestServer server(quick());
-  ask(server).close();
+  send_request(server).close();
   server.await_connections(0);
-  ask(server).reset();
+  send_request(server).reset();
   server.await_connections(0);
-  ask(server, "GET /behind HTTP/1.1\r\nHost: a\r\n\r\n").close();  // what was sent ahead does not hide it
+  send_request(server, "GET /behind HTTP/1.1\r\nHost: a\r\n\r\n").close();  // what was sent ahead does not hide it
   server.await_connections(0);
   CHECK(server.client().get("/alive").status == 200);
 }
@@ -46,7 +46,7 @@ TEST_CASE("ServerAbandoned.OverTlsToo") {
 
 TEST_CASE("ServerAbandoned.AClientThatOnlySendsNoMoreGetsTheEarlyAnswer") {
   TestServer server(quick());
-  RawClient client = ask(server);
+  RawClient client = send_request(server);
   client.half_close();
   CHECK(client.wait_for_end());
   CHECK(client.received().starts_with("HTTP/1.1 200"));
@@ -57,7 +57,7 @@ TEST_CASE("ServerAbandoned.ARequestPastItsTimeIsAbandoned") {
   net::ServerOptions options = quick();
   options.limits.request_ms = 20;
   TestServer server(options);
-  RawClient client = ask(server);
+  RawClient client = send_request(server);
   CHECK(client.wait_for_end());
   CHECK(client.received().empty());
   server.await_connections(0);
@@ -67,7 +67,7 @@ TEST_CASE("ServerAbandoned.ShutdownAbandonsWhatIsUnderWayAndItIsAnswered") {
   net::ServerOptions options = quick();
   options.drain_ms = 3'600'000;
   TestServer server(options);
-  RawClient client = ask(server);
+  RawClient client = send_request(server);
   server.server->begin_shutdown();
   CHECK(client.wait_for_end());
   CHECK(client.received().ends_with("\r\n\r\nabandoned"));
