@@ -58,5 +58,5 @@ TEST_CASE("HelperNames.NoTwoFilesOfAFolderHaveAFunctionOfTheSameName") {
       }
     }
   }
-  CHECK(found > 1000);
+  CHECK(found > 500);
 }
