@@ -201,7 +201,7 @@ TEST_CASE("MergeDocument.BearsAbsurdNesting") {
   CHECK(text_of(document) == "{}");
 }
 
-TEST_CASE("MergeDocument.AgreesWithTheAlgorithmOfRfc7396" * tests::one_thread()) {
+TEST_CASE("MergeDocument.AgreesWithTheAlgorithmOfRfc7396" * stele::tests::one_thread()) {
   const unsigned seed = std::random_device{}();
   MESSAGE("seed ", seed);
   std::mt19937_64 random(seed);

@@ -69,7 +69,7 @@ TEST_CASE("SchemaHostile.ReferencesThatMultiplyEachOther") {
   CHECK(verdict_on(*schema, "1").outcome == Outcome::LimitReached);
 }
 
-TEST_CASE("SchemaHostile.TenThousandAlternativesForEachElement" * tests::one_thread()) {
+TEST_CASE("SchemaHostile.TenThousandAlternativesForEachElement" * stele::tests::one_thread()) {
   const SchemaPointer schema =
       schema_of(R"({"items":{"anyOf":[)" + repeated(R"({"type":"string"})", 9'997, ",") + ",true]}}");
   CHECK(verdict_on(*schema, "[1]").outcome == Outcome::Valid);
@@ -103,7 +103,7 @@ TEST_CASE("SchemaHostile.RecursionIsBoundedBeforeTheStackIs") {
   CHECK_FALSE(satisfies("1", older));  // draft-07 has nothing beside a reference, so the chain is followed once
 }
 
-TEST_CASE("SchemaHostile.ValuesThatAreCompared" * tests::one_thread()) {
+TEST_CASE("SchemaHostile.ValuesThatAreCompared" * stele::tests::one_thread()) {
   const std::string deep = repeated("[", 900) + repeated("]", 900);
   CHECK(satisfies(deep, R"({"const":)" + deep + "}"));
   const SchemaPointer unique = schema_of(R"({"uniqueItems":true})");
