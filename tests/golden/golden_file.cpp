@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 
 #include "tests/support/build_paths.h"
 #include "tests/support/text.h"
